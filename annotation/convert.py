@@ -41,10 +41,10 @@ def field_bodies(setup: Setup) -> list[Json]:
         {
             "name": name,
             "title": cut(name, "title"),
-            "required": place == 0,
+            "required": index == 0,
             "settings": {"type": "text", "use_markdown": False},
         }
-        for place, name in enumerate(names)
+        for index, name in enumerate(names)
     ]
 
 

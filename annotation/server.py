@@ -17,7 +17,7 @@ from annotation.home import OWNER, Running, api_key, note_running, owner_credent
 from core.config.settings import Settings, read_settings
 from core.errors import Refused
 from core.jobs.bundle import Report
-from core.jobs.environment import without_secrets
+from core.jobs.environment_variables import without_secrets
 from core.store.database import utc_now
 
 START_SECONDS, STOP_SECONDS = 120.0, 15.0

@@ -21,8 +21,8 @@ from core.exchange.workspace import (
     Gone,
     Outgoing,
     Placed,
+    PutResult,
     RemoteRecord,
-    Sent,
     Setup,
     TeamAnswer,
     Unfit,
@@ -113,7 +113,7 @@ class ArgillaWorkspace:
         body = {"name": convert.cut(name, "name"), "guidelines": convert.cut(result, "guidelines")}
         self._ask("PATCH", f"/datasets/{dataset}", json=body)
 
-    def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> Sent:
+    def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> PutResult:
         """At most MOST at once. One that the server refuses keeps no other out."""
         there = {one["external_id"]: one for one in self._find_records(dataset, sorted(known), ())}
         others = {id: _not_ours(one.get("metadata") or {}, setup) for id, one in there.items()}
@@ -139,17 +139,17 @@ class ArgillaWorkspace:
         matches = self._find_records(dataset, ids, ("responses", "suggestions"))
         return [RemoteRecord(convert.placed(record), tuple(self._answers(record))) for record in matches]
 
-    def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> Sent:
+    def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> PutResult:
         """At most MOST at once. Copied again as long as somebody answers meanwhile, so that no answer is overtaken."""
-        sent, seen = Sent(()), None
+        sent, previous = PutResult(()), None
         questions = self._question(new), self._question(old)
         for _ in range(5):
             matches = self._find_records(old, ids, ("responses", "suggestions"))
             now = sorted((one["id"], one["updated_at"]) for record in matches for one in record.get("responses") or [])
-            if now == seen:
+            if now == previous:
                 break
             bodies = [convert.copied_body(record, setup, *questions) for record in matches]
-            sent, seen = _in_parts(lambda part: self._upsert(new, part), bodies), now
+            sent, previous = _in_parts(lambda part: self._upsert(new, part), bodies), now
         return sent
 
     def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, TeamAnswer]]) -> None:
@@ -263,16 +263,16 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _in_parts(send: Callable[[list[Json]], list[Placed]], bodies: list[Json]) -> Sent:
+def _in_parts(send: Callable[[list[Json]], list[Placed]], bodies: list[Json]) -> PutResult:
     """All at once; where the server refuses, halves of it, down to the record that it means."""
     try:
-        return Sent(tuple(send(bodies)))
+        return PutResult(tuple(send(bodies)))
     except Unfit as error:
         if len(bodies) == 1:
-            return Sent((), {str(bodies[0]["external_id"]): str(error)})
+            return PutResult((), {str(bodies[0]["external_id"]): str(error)})
     middle = len(bodies) // 2
     parts = [_in_parts(send, part) for part in (bodies[:middle], bodies[middle:])]
-    return Sent(parts[0].placed + parts[1].placed, {**parts[0].bad, **parts[1].bad})
+    return PutResult(parts[0].placed + parts[1].placed, {**parts[0].bad, **parts[1].bad})
 
 
 def _not_ours(metadata: Json, setup: Setup) -> Json:

@@ -21,10 +21,10 @@ from core.jobs.bundle import Report
 from core.labelling.queue import LabelQueue
 from core.models.encoders.text_limit import characters_read
 from core.project import Project
-from core.registry.retraining import due
+from core.registry.retraining import is_due
 from core.store.database import note
 from core.store.private_files import made_once, private_folder
-from core.training.following import followed
+from core.training.following import jobs_to_follow
 from core.training.watching import follow
 from core.upkeep import sweep
 
@@ -72,7 +72,7 @@ class ProjectServer:
     project: Project
     secret: bytes
     authenticator: Authenticator
-    trouble: str | None = None
+    error_message: str | None = None
     """what the last background work ended with, until the next one succeeds"""
     _tasks: list[BackgroundTask] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -118,8 +118,8 @@ class ProjectServer:
             self._tasks.append(background_task)
             return background_task
 
-    def run(self, background_task: BackgroundTask, report: Report, *, who: str = "local", **options: Any) -> Any:
-        """Does the verb of this task and ends the task. who: stands in the history."""
+    def run(self, background_task: BackgroundTask, report: Report, *, user: str = "local", **options: Any) -> Any:
+        """Does the verb of this task and ends the task. user: stands in the history."""
         try:
             since: dict[str, float] = {}
 
@@ -130,25 +130,25 @@ class ProjectServer:
                 background_task.activity = TaskProgress(what, done, total, since.setdefault(what, time.monotonic()))
                 report(what, done, total)
 
-            return loop.do_verb(self.project, background_task.verb, report_step, who=who, **options)
+            return loop.do_verb(self.project, background_task.verb, report_step, user=user, **options)
         finally:
             with self._changing:
                 self._tasks.remove(background_task)
 
     def do(
         self,
-        who: str,
+        user: str,
         verb: Callable[Concatenate[Project, Report, Options], Result],
         *args: Options.args,
         **options: Options.kwargs,
     ) -> Result:
-        """Does a verb while somebody waits for it, without showing how far it is. who: stands in the history."""
+        """Does a verb while somebody waits for it, without showing how far it is. user: stands in the history."""
         name = loop.name_of(verb)
-        return cast(Result, self.run(self.begin_task(name), lambda *_: None, who=who, **options))
+        return cast(Result, self.run(self.begin_task(name), lambda *_: None, user=user, **options))
 
     def do_alone(
         self,
-        who: str,
+        user: str,
         verb: Callable[Concatenate[Project, Report, Options], Result],
         *args: Options.args,
         **options: Options.kwargs,
@@ -157,7 +157,7 @@ class ProjectServer:
         background_task = self.begin_task(loop.name_of(verb), alone=True)
         if background_task is None:
             return None
-        return cast(Result, self.run(background_task, lambda *_: None, who=who, **options))
+        return cast(Result, self.run(background_task, lambda *_: None, user=user, **options))
 
     def after_events(self) -> None:
         """Starts a round when a batch is finished, and looks at a guarantee when machine labels were answered since it
@@ -167,16 +167,19 @@ class ProjectServer:
             if due:
                 self.start("check")
             self._looked_at = answers
-        if self.settings().automatic and not self.project.turn.locked() and self.label_queue.round_due():
+        if self.settings().automatic and not self.project.round_lock.locked() and self.label_queue.round_due():
             self.start("round")
 
-    def start(self, verb: str, *, who: str = "rondo", **options: Any) -> None:
+    def start(self, verb: str, *, user: str = "rondo", **options: Any) -> None:
         """Does the verb in the background; what goes wrong is shown on the pages, what was saved is kept."""
         background_task = self.begin_task(verb, alone=True)
         if background_task is None:
             return
         thread = threading.Thread(
-            target=self._background, args=(background_task, {**options, "who": who}), name=f"rondo-{verb}", daemon=True
+            target=self._background,
+            args=(background_task, {**options, "user": user}),
+            name=f"rondo-{verb}",
+            daemon=True,
         )
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
@@ -198,19 +201,21 @@ class ProjectServer:
                 if edit is not None and edit == self.project.settings.edit:  # an editor may be in the middle of saving
                     self.project.adopt_edits()
                 edit = self.project.settings.edit
-                if followed(self.project):
+                if jobs_to_follow(self.project):
                     follow(self.project, lambda *_: None)
-                if due(self.project) and answered != (now := self.project.store.one("select count(*) from responses")):
+                if is_due(self.project) and answered != (
+                    now := self.project.store.one("select count(*) from responses")
+                ):
                     answered = now  # one that could not begin is not begun again before there is something new
                     self.start("retrain")
             except (RondoError, OSError, duckdb.Error) as error:  # rondo.toml half written, say: the next may succeed
-                self.trouble = str(error)
+                self.error_message = str(error)
                 log.warning("watch: %s", error)
 
-    def cancel(self, verb: str, who: str = "local") -> None:
+    def cancel(self, verb: str, user: str = "local") -> None:
         """Stops what runs of this verb, at its next report; what it finished is kept."""
         with self.project.store.transaction() as cursor:
-            note(cursor, who, "stop", {"verb": verb})
+            note(cursor, user, "stop", {"verb": verb})
         for background_task in list(self._tasks):
             if background_task.verb == verb:
                 background_task.stop.set()
@@ -238,11 +243,11 @@ class ProjectServer:
     def _background(self, background_task: BackgroundTask, options: dict[str, Any]) -> None:
         try:
             self.run(background_task, lambda *_: None, **options)
-            self.trouble = None
+            self.error_message = None
         except Cancelled:
-            self.trouble = None
+            self.error_message = None
         except RondoError as error:
-            self.trouble = str(error)
+            self.error_message = str(error)
             log.warning("%s: %s", background_task.verb, error)
 
 

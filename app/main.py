@@ -4,17 +4,17 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.auth.identity import forbidden, is_signed_in, who_am_i
+from app.auth.identity import current_person, forbidden, is_signed_in
 from app.background import opened
-from app.pages.parts.frame import draw_door, draw_style, draw_visitor, pages_for
+from app.pages.parts.frame import draw_sign_in, draw_style, draw_visitor, pages_for
 from core.errors import RondoError
 from core.reports.card_text import escaped
 
 st.set_page_config(page_title="Rondo", page_icon=str(Path(__file__).parent / "icon.png"), layout="wide")
 draw_style()
-person = who_am_i()
+person = current_person()
 if person is None:
-    draw_door()
+    draw_sign_in()
     st.stop()
 pages = pages_for(person, signed_in=is_signed_in())
 page = st.navigation([one.page for one in pages])
@@ -24,8 +24,8 @@ try:
         draw_visitor(person)
     project = opened().project
     project.settings()
-    if project.settings.trouble:
-        st.error(escaped(f"{project.settings.trouble} Until then the settings before hold."))
+    if project.settings.error_message:
+        st.error(escaped(f"{project.settings.error_message} Until then the settings before hold."))
     if right in person.rights:
         page.run()
     else:

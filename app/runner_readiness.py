@@ -14,7 +14,7 @@ GPUS = tuple(PRICES)
 
 
 @dataclass(frozen=True)
-class Place:
+class RunnerOption:
     """A runner with its name for people. missing: what to do first, or empty. gpu: the one in the settings."""
 
     on: str
@@ -24,13 +24,13 @@ class Place:
     gpu: str = ""
 
 
-def runner_readiness(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[Place]:
+def runner_readiness(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[RunnerOption]:
     """This machine first."""
     gpus = GPUS if settings.gpu in GPUS else (settings.gpu, *GPUS)
     return [
-        Place("local", "This machine"),
-        Place("modal", "Modal", _without_modal(environment), gpus, settings.gpu),
-        Place("ray", "Own Ray cluster", _without_ray(settings)),
+        RunnerOption("local", "This machine"),
+        RunnerOption("modal", "Modal", _without_modal(environment), gpus, settings.gpu),
+        RunnerOption("ray", "Own Ray cluster", _without_ray(settings)),
     ]
 
 

@@ -24,7 +24,7 @@ from app.auth.authenticator import AuthMode, Binding, refuse_open_door
 from app.auth.guard import HEADER, NOTHING_HERE, TOKEN, Guard
 from app.auth.identity import SESSION
 from app.auth.oidc import read_auth
-from app.auth.public_address import Behind, host_name, parse_address
+from app.auth.public_address import PublicPath, host_name, parse_address
 from app.auth.secret_file import load_secrets, take_shared_code
 from app.auth.sign_in import sign_in_routes
 from app.cli import interrupts
@@ -143,7 +143,7 @@ def make_app(server: background.ProjectServer, key: str, auth: Mapping[str, Any]
         Path(__file__).parent / "main.py",
         routes=own_routes(server, key),
         middleware=[
-            *([Middleware(Behind, address=public)] if public else []),
+            *([Middleware(PublicPath, address=public)] if public else []),
             Middleware(SecurityHeaders),
             Middleware(Guard, authenticator=lambda: server.authenticator),
         ],

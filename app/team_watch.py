@@ -15,7 +15,7 @@ from app import client
 from app.http.webhook_routes import register
 from core.config.settings import Settings
 from core.errors import Cancelled, RondoError
-from core.exchange.exchange_state import answers_from_elsewhere, exchanges, newest_batch
+from core.exchange.exchange_state import answers_from_elsewhere, has_exchange, newest_batch
 from core.exchange.pull import sync
 from core.exchange.push import push
 from core.jobs.bundle import Report
@@ -47,7 +47,7 @@ class ExchangingProject(Protocol):
 
     def do_alone(
         self,
-        who: str,
+        user: str,
         verb: Callable[Concatenate[Project, Report, Options], Result],
         *args: Options.args,
         **options: Options.kwargs,
@@ -73,8 +73,8 @@ class TeamWatch:
         """Looks every TICK_SECONDS."""
         while not closed.wait(TICK_SECONDS):
             try:
-                if exchanges(self._server.project):
-                    self.look()
+                if has_exchange(self._server.project):
+                    self.poll()
                 self._logged = None
             except Cancelled:
                 continue
@@ -85,7 +85,7 @@ class TeamWatch:
                     self._logged = str(error)
                     log.warning("team: %s", error)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """One turn."""
         now = time.monotonic()
         if now < self._next and not self._is_new():

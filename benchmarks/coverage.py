@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, Played
 from core.arrays import Bools, Floats, Ints
-from core.evaluation.audit import History, plain, weigh
+from core.evaluation.audit import PoolHistory, equal_weights, weigh
 from core.evaluation.metrics import Estimate, Score
 from core.evaluation.reporting import FEW
 from core.evaluation.scores import macro_f1, score, share
@@ -57,7 +57,7 @@ Told = tuple[str, str, Estimate | None, float]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observed:
     """A finished project. truth, said, said_untaught: (N, labels), what is true of all records, and what is said by the
     head that all taught and by the head that the chosen alone taught. asked: (k,) rows in the order of the history.
     right, fresh: share of the pool, and of texts that were in no project, that the two heads get right."""
@@ -66,7 +66,7 @@ class Seen:
     predicted: Bools
     said_untaught: Bools
     requested: Ints
-    history: History
+    history: PoolHistory
     right: tuple[float, float]
     fresh: tuple[float, float]
 
@@ -138,12 +138,12 @@ def around(vectors: Floats) -> NeighbourGraph:
     return NeighbourGraph(graph, vectors[graph.rows])
 
 
-def see(trial: Trial, plan: Plan, waves: bool) -> Seen:
+def see(trial: Trial, plan: Plan, waves: bool) -> Observed:
     """Plays the project."""
     played, opens = play_project(trial, plan, waves)
     labels, query = len(trial.labels), played.requested
     starts, wave = np.unique(opens, return_inverse=True)
-    history = History(np.bincount(wave), starts, wave[query], played.left[query], played.audited[query])
+    history = PoolHistory(np.bincount(wave), starts, wave[query], played.left[query], played.audited[query])
     chosen = query[~history.audited]
     labelled_vectors = LabelledVectors(
         played.vectors[chosen], one_hot(played.truth[chosen], labels).astype(np.float32), trial.labels
@@ -160,26 +160,28 @@ def see(trial: Trial, plan: Plan, waves: bool) -> Seen:
     guess[query], other[chosen] = held_out, held_out[~history.audited]
     truth, predicted, said_untaught = (one_hot(one, labels) for one in (played.truth, guess, other))
     pool_and_fresh = (right, right_untaught), (fresh, fresh_untaught)
-    return Seen(truth, predicted, said_untaught, query, history, *pool_and_fresh)
+    return Observed(truth, predicted, said_untaught, query, history, *pool_and_fresh)
 
 
 def one_hot(labels: Ints, count: int) -> Bools:
     return np.asarray(np.eye(count, dtype=np.bool_)[labels])
 
 
-def tell(seen: Seen) -> Iterator[Told]:
+def tell(observed: Observed) -> Iterator[Told]:
     """(way, figure, estimate, truth) of one project."""
-    query, drawn = seen.requested, seen.requested[seen.history.audited]
-    ours = score(seen.truth[query], seen.predicted[query], weigh(seen.history), labels=_columns(seen.truth))
-    mean = _plain(seen.truth[drawn], seen.predicted[drawn])
-    untaught = _plain(seen.truth[drawn], seen.said_untaught[drawn])
-    yield from _told("ours", ours, seen.truth, seen.predicted, len(drawn))
-    yield from _told("plain mean", mean, seen.truth, seen.predicted, len(drawn))
-    yield from _told("never teach", untaught, seen.truth, seen.said_untaught, len(drawn))
+    query, drawn = observed.requested, observed.requested[observed.history.audited]
+    ours = score(
+        observed.truth[query], observed.predicted[query], weigh(observed.history), labels=_columns(observed.truth)
+    )
+    mean = _plain(observed.truth[drawn], observed.predicted[drawn])
+    untaught = _plain(observed.truth[drawn], observed.said_untaught[drawn])
+    yield from _told("ours", ours, observed.truth, observed.predicted, len(drawn))
+    yield from _told("plain mean", mean, observed.truth, observed.predicted, len(drawn))
+    yield from _told("never teach", untaught, observed.truth, observed.said_untaught, len(drawn))
     estimates = (("ours", ours, 0), ("plain mean", mean, 0), ("never teach", untaught, 1))
     for way, result, head in estimates:
-        yield way, "accuracy on fresh texts", result.accuracy, seen.fresh[head]
-    for way, right in zip(("ours", "never teach"), seen.right, strict=True):
+        yield way, "accuracy on fresh texts", result.accuracy, observed.fresh[head]
+    for way, right in zip(("ours", "never teach"), observed.right, strict=True):
         yield way, "right in the pool", Estimate(right, right, right), right
 
 
@@ -190,7 +192,9 @@ def _columns(truth: Bools) -> list[str]:
 def _plain(truth: Bools, predicted: Bools) -> Score:
     """Every audit record weighs the same; accuracy by Wilson's interval."""
     right = share(int((truth & predicted).any(axis=1).sum()), len(truth))
-    return replace(score(truth, predicted, plain(len(truth)), labels=_columns(truth)), accuracy=right, micro_f1=right)
+    return replace(
+        score(truth, predicted, equal_weights(len(truth)), labels=_columns(truth)), accuracy=right, micro_f1=right
+    )
 
 
 def _told(way: str, result: Score, truth: Bools, predicted: Bools, drawn: int) -> Iterator[Told]:
@@ -237,7 +241,7 @@ def table_of(result: dict[tuple[str, str], list[tuple[Estimate | None, float]]])
         )
 
 
-def played_project(trials: dict[str, Trial], number: int, *, few: bool) -> Seen:
+def played_project(trials: dict[str, Trial], number: int, *, few: bool) -> Observed:
     """The project of that number; of the usual ones eight turns have waves, eight have none."""
     if not few:
         name = TURN[number % len(TURN)]

@@ -58,10 +58,10 @@ def _coarse(value: "pl.Expr") -> "pl.Expr":  # type: ignore[name-defined]  # noq
 
 def crowd_of(name: str, *columns: object) -> Crowd:
     """columns: record, person, label, gold, one entry per answer."""
-    record, who, answer, gold = (np.asarray(column) for column in columns)
+    record, annotator, answer, gold = (np.asarray(column) for column in columns)
     labels = np.unique(np.concatenate([answer, gold]))
     names, place = np.unique(record, return_inverse=True)
-    people, person = np.unique(who, return_inverse=True)
+    people, person = np.unique(annotator, return_inverse=True)
     truth = np.zeros(len(names), np.int64)
     truth[place] = np.searchsorted(labels, gold)
     votes = Votes(place, person, np.searchsorted(labels, answer), len(names), len(people), len(labels))
@@ -73,14 +73,14 @@ def drawn(votes: Votes, most: int, rng: np.random.Generator) -> Votes:
     order = np.lexsort((rng.random(len(votes.record)), votes.record))
     rank = np.arange(len(order)) - np.searchsorted(votes.record[order], votes.record[order])
     retained = np.sort(order[rank < most])
-    record, who, answer = (values[retained] for values in (votes.record, votes.who, votes.answer))
-    return Votes(record, who, answer, votes.records, votes.people, votes.categories)
+    record, annotator, answer = (values[retained] for values in (votes.record, votes.annotator, votes.answer))
+    return Votes(record, annotator, answer, votes.records, votes.people, votes.categories)
 
 
 def by_votes(votes: Votes, weight: Floats) -> Floats:
     """(records, categories) sums of weights."""
     sums = np.zeros((votes.records, votes.categories))
-    np.add.at(sums, (votes.record, votes.answer), weight[votes.who])
+    np.add.at(sums, (votes.record, votes.answer), weight[votes.annotator])
     return sums
 
 
@@ -129,8 +129,8 @@ def report_bootstrap() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(5, size=100_000)
     answer = np.where(rng.random((3, len(truth))) < 0.7, truth, rng.integers(5, size=(3, len(truth))))
-    who, record = np.indices(answer.shape)
-    votes = Votes(record.ravel(), who.ravel(), answer.ravel(), len(truth), 3, 5)
+    annotator, record = np.indices(answer.shape)
+    votes = Votes(record.ravel(), annotator.ravel(), answer.ravel(), len(truth), 3, 5)
     started = time.perf_counter()
     alpha(count_categories(votes), rng)
     print(

@@ -22,7 +22,7 @@ from benchmarks.recipe import Trial, load_trial
 from core.arrays import Bools, Floats, Ints
 from core.evaluation.curve import fit_curve, lacking
 from core.evaluation.metrics import Savings
-from core.evaluation.savings import FEWEST_AUDITS, Shadow, savings, shadow_arm
+from core.evaluation.savings import FEWEST_AUDITS, RandomArm, savings, simulate_random_arm
 from core.models.heads.head import Head, LabelledVectors, cross_fit, fit_head
 from core.models.heads.kind import NeighbourGraph
 from core.models.heads.neighbour_graph import neighbour_graph
@@ -101,12 +101,12 @@ def replay(trial: Trial, seed: int) -> Arrays:
     return {"right": table, "left": left[audited], "accuracy": np.array(accuracy), "random": np.array(random), **result}
 
 
-def shade(world: World, audits: Ints, rng: np.random.Generator) -> Shadow:
+def shade(world: World, audits: Ints, rng: np.random.Generator) -> RandomArm:
     def teach(rows: Ints) -> Bools:
         head = fit_head(world.labelled_vectors(audits[rows]), world.around, rng)
         return np.asarray(head.predict(world.vectors[audits]).argmax(axis=1) == world.truth[audits])
 
-    return shadow_arm(len(audits), teach, rng)
+    return simulate_random_arm(len(audits), teach, rng)
 
 
 def random_arm(world: World, rng: np.random.Generator) -> list[float]:
@@ -185,7 +185,7 @@ def savings_rows(projects: list[Arrays]) -> Iterator[str]:
 def meter(project: Arrays, count: int) -> Savings:
     now = count // BATCH
     right = project["right"][:now, project["left"] < now]
-    shadow = Shadow(tuple(project[f"sizes{count}"].tolist()), project[f"shadow{count}"])
+    shadow = RandomArm(tuple(project[f"sizes{count}"].tolist()), project[f"shadow{count}"])
     return savings(right, BATCH * np.arange(1, now + 1), np.ones(right.shape[1]), shadow)
 
 

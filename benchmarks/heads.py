@@ -21,7 +21,7 @@ from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors
 from core.tasks.labels import decide
-from gpu_jobs.trainers.held_out import fit_plain
+from gpu_jobs.trainers.calibrated_fit import fit_plain
 from gpu_jobs.trainers.setfit import fit_library_head
 
 Bools = npt.NDArray[np.bool_]
@@ -43,12 +43,12 @@ def draw(folder: Path, name: str, per_label: int, seed: int) -> tuple[list[str],
     if not judges.any():
         judges[-JUDGED:] = True
     rng = np.random.default_rng(seed)
-    taught = {
+    train_sample = {
         int(row)
         for column in (targets & ~judges[:, None]).T
         for row in rng.permutation(np.flatnonzero(column))[:per_label]
     }
-    rows, others = sorted(taught), np.random.default_rng(0).permutation(np.flatnonzero(judges))[:JUDGED].tolist()
+    rows, others = sorted(train_sample), np.random.default_rng(0).permutation(np.flatnonzero(judges))[:JUDGED].tolist()
     return [texts[row] for row in rows], targets[rows], [texts[row] for row in others], targets[others], names
 
 

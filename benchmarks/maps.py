@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from core.explore.map_points import inside, points, summary
+from core.explore.map_points import points, points_inside, summarise_selection
 from core.explore.maps import Map, MapFacts
 from core.labelling.bulk import label_many, undo_bulk
 from core.loop import create_project
@@ -113,10 +113,10 @@ def clock_page(records: int) -> None:
         matches = fill(project, records)
         took, shown = clock(lambda: points(project, matches, "suggestion"))
         circle = [(np.cos(angle), np.sin(angle)) for angle in np.linspace(0, 6.2, 200)]
-        picked_in, ns = clock(lambda: inside(shown, [circle]))
-        told_in, _ = clock(lambda: summary(project, shown, ns))
+        picked_in, ns = clock(lambda: points_inside(shown, [circle]))
+        told_in, _ = clock(lambda: summarise_selection(project, shown, ns))
         before = time.process_time()
-        done = label_many(project, matches.n[:10_000].tolist(), ["a"], "bench")
+        done = label_many(project, matches.record_nos[:10_000].tolist(), ["a"], "bench")
         between = time.process_time()
         undo_bulk(project, done["bulk"], "bench")
         after = time.process_time()

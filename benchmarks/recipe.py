@@ -108,22 +108,22 @@ ARMS: dict[str, tuple[Strategy, Teach]] = {
 }
 
 
-def macro_f1(truth: Ints, guess: Ints) -> float:
+def macro_f1(truth: Ints, predicted: Ints) -> float:
     """Mean F1 over the labels that occur in either."""
-    labels = np.union1d(truth, guess)
-    hits = [2 * ((truth == c) & (guess == c)).sum() / ((truth == c).sum() + (guess == c).sum()) for c in labels]
+    labels = np.union1d(truth, predicted)
+    hits = [2 * ((truth == c) & (predicted == c)).sum() / ((truth == c).sum() + (predicted == c).sum()) for c in labels]
     return float(np.mean(hits))
 
 
-def judge(trial: Trial, head: Head) -> tuple[float, float]:
+def macro_f1_and_overconfidence(trial: Trial, head: Head) -> tuple[float, float]:
     """(macro-F1, stated minus right: above 0 is overconfident) on the test split."""
     probs = head.predict(trial.test)
-    guess = probs.argmax(axis=1)
-    over = probs.max(axis=1).mean() - (guess == trial.test_truth).mean()
-    return macro_f1(trial.test_truth, guess), float(over)
+    predicted = probs.argmax(axis=1)
+    over = probs.max(axis=1).mean() - (predicted == trial.test_truth).mean()
+    return macro_f1(trial.test_truth, predicted), float(over)
 
 
-def play(trial: Trial, strategy: Strategy, teach: Teach, batch: int, seed: int) -> Floats:
+def play(trial: Trial, strategy: Strategy, fit: Teach, batch: int, seed: int) -> Floats:
     """(ROUNDS, 2) figures of `judge` after every batch."""
     rng = np.random.default_rng(seed)
     labelled = np.empty(0, dtype=np.int64)
@@ -136,9 +136,9 @@ def play(trial: Trial, strategy: Strategy, teach: Teach, batch: int, seed: int) 
         chosen = strategy(pool, batch, rng)
         free[chosen] = False
         labelled = np.concatenate([labelled, chosen])
-        head = teach(trial, labelled)
+        head = fit(trial, labelled)
         probs = head.predict(trial.train)
-        figures.append(judge(trial, head))
+        figures.append(macro_f1_and_overconfidence(trial, head))
     return np.array(figures)
 
 
@@ -149,7 +149,7 @@ def labels_to(curve: Floats, goal: float, batch: int) -> str:
 
 def report(name: str, trial: Trial, seeds: int) -> None:
     batch = BATCH.get(name, 20)
-    full = judge(
+    full = macro_f1_and_overconfidence(
         trial, fit_head(labelled_vectors_of(trial, np.arange(len(trial.train))), None, np.random.default_rng(0))
     )[0]
     print(f"\n{name}: batch {batch}, all {len(trial.train)} labels give macro-F1 {full:.3f}")
@@ -157,9 +157,9 @@ def report(name: str, trial: Trial, seeds: int) -> None:
         f"{'':<18}{'AULC':>7}{'spread':>8}{'- random':>10}{'to 90 %':>9}{'to 95 %':>9}{'overconf.':>11}{'seconds':>9}"
     )
     yardstick: Floats | None = None
-    for arm, (strategy, teach) in ARMS.items():
+    for arm, (strategy, fit) in ARMS.items():
         start = time.perf_counter()
-        figures = np.array([play(trial, strategy, teach, batch, seed) for seed in range(seeds)])
+        figures = np.array([play(trial, strategy, fit, batch, seed) for seed in range(seeds)])
         curves, over = figures[:, :, 0], figures[:, :, 1].mean()
         means = curves.mean(axis=1)
         yardstick = means if yardstick is None else yardstick

@@ -22,10 +22,10 @@ from benchmarks.make_large import LABELS, make_large
 from core import loop
 from core.data.file_import import import_file
 from core.explore.browse import find
-from core.explore.filters import Search, conditions
+from core.explore.filters import RecordSearch, conditions
 from core.explore.record_detail import neighbours, record_detail
-from core.labelling.states import STATES
-from core.models.vectors import Facts, append_shards, open_vectors, shard_path, write_facts
+from core.labelling.record_states import STATES
+from core.models.vectors import EncodedFacts, append_shards, open_vectors, shard_path, write_facts
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 
@@ -34,7 +34,7 @@ SHARD = 50_000
 RUNS, PEER_RUNS = 20, 3
 NEVER = "zzqqzzjq"
 
-Case = tuple[str, Search]
+Case = tuple[str, RecordSearch]
 
 
 def make_project(folder: Path, rows: int) -> None:
@@ -93,7 +93,7 @@ def _write_vectors(project: Project, rows: int) -> None:
             block = centres[rng.integers(200, size=size)] + rng.standard_normal((size, DIMS), dtype=np.float32)
             block /= np.linalg.norm(block, axis=1, keepdims=True)
             np.save(shard_path(Path(out), number), block.astype(np.float16))
-        write_facts(Path(out), Facts(rows, DIMS, SHARD, "synthetic"))
+        write_facts(Path(out), EncodedFacts(rows, DIMS, SHARD, "synthetic"))
         append_shards(project.vectors, project.settings().encoder, Path(out), 0)
 
 
@@ -102,26 +102,26 @@ def cases(project: Project) -> Iterator[Case]:
     text = project.store.one("select text from records where n = (select max(n) - 7 from records)")
     first, second, *_ = sorted({word for word in text.split() if word.isalpha()}, key=len, reverse=True)
     record = project.store.one("select id from records where n = (select max(n) // 2 from records)")
-    yield "no filter", Search()
-    yield "label", Search(label="praise")
-    yield "suggestion", Search(suggestion="praise")
-    yield "probability 50 to 51 %", Search(sure=(0.5, 0.51))
-    yield "annotator", Search(annotator="person 3")
-    yield "annotator: the file", Search(annotator="large.csv")
-    yield "round", Search(batch=7)
-    yield "stratum", Search(stratum="audit")
-    yield from ((f"flag: {kind}", Search(kind=kind)) for kind in ("label_error", "near_duplicate"))
-    yield from ((f"state: {state}", Search(state=state)) for state in STATES)
-    yield "machine-labelled", Search(machine=True)
-    yield "confusion matrix cell", Search(truth="praise", predicted="other")
-    yield "label and suggestion", Search(label="praise", suggestion="other", sure=(0.4, 0.6))
-    yield "common word", Search(words="e")
-    yield "word", Search(words=first)
-    yield "rare: two words", Search(words=f"{first} {second}")
-    yield "no such word", Search(words=NEVER)
-    yield "word and label", Search(words=first, label="praise")
-    yield "more like this", Search(like=record)
-    yield "more like this and label", Search(like=record, label="praise")
+    yield "no filter", RecordSearch()
+    yield "label", RecordSearch(label="praise")
+    yield "suggestion", RecordSearch(suggestion="praise")
+    yield "probability 50 to 51 %", RecordSearch(sure=(0.5, 0.51))
+    yield "annotator", RecordSearch(annotator="person 3")
+    yield "annotator: the file", RecordSearch(annotator="large.csv")
+    yield "round", RecordSearch(batch=7)
+    yield "stratum", RecordSearch(stratum="audit")
+    yield from ((f"flag: {kind}", RecordSearch(kind=kind)) for kind in ("label_error", "near_duplicate"))
+    yield from ((f"state: {state}", RecordSearch(state=state)) for state in STATES)
+    yield "machine-labelled", RecordSearch(machine=True)
+    yield "confusion matrix cell", RecordSearch(truth="praise", predicted="other")
+    yield "label and suggestion", RecordSearch(label="praise", suggestion="other", sure=(0.4, 0.6))
+    yield "common word", RecordSearch(words="e")
+    yield "word", RecordSearch(words=first)
+    yield "rare: two words", RecordSearch(words=f"{first} {second}")
+    yield "no such word", RecordSearch(words=NEVER)
+    yield "word and label", RecordSearch(words=first, label="praise")
+    yield "more like this", RecordSearch(like=record)
+    yield "more like this and label", RecordSearch(like=record, label="praise")
 
 
 _PEER = """
@@ -134,7 +134,7 @@ _PEER = """
 """
 
 
-def peer(project: Project, search: Search) -> Callable[[], object]:
+def peer(project: Project, search: RecordSearch) -> Callable[[], object]:
     """Everything joined, counted, sorted, cut. For likeness: numpy's product, all of it in float32."""
     if search.like:
         vectors = open_vectors(project.vectors, project.settings().encoder)
@@ -187,7 +187,7 @@ def report(project: Project) -> None:
         matches = find(project, search)
         result = f"{len(matches.lines)}" + (f" in {matches.searched:,} texts" if matches.searched else "")
         print(f"{ours.row(name)}{theirs:>9.0f}{theirs / median(ours.cpu):>8.1f}  {result}", flush=True)
-    record = find(project, Search(label="praise")).lines[0].id
+    record = find(project, RecordSearch(label="praise")).lines[0].id
     for name, act in (("one record", record_detail), ("its neighbours", neighbours)):
         print(clock(lambda act=act: act(project, record), RUNS).row(name))  # type: ignore[misc]
     print(clock(lambda: search_all(project), RUNS).row("all texts, no such word"))
@@ -197,7 +197,7 @@ def search_all(project: Project) -> None:
     """What a person gets who goes on until the end."""
     start: int | None = 0
     while start is not None:
-        start = find(project, Search(words=NEVER), start).next
+        start = find(project, RecordSearch(words=NEVER), start).next
 
 
 def main() -> None:

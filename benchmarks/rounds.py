@@ -11,7 +11,7 @@ import numpy as np
 from core import loop
 from core.config.settings import with_changes, write_settings
 from core.data.encode_job import ENCODE, EncodeParams
-from core.models.vectors import Facts, append_shards, write_facts
+from core.models.vectors import EncodedFacts, append_shards, write_facts
 from core.project import Project, open_project
 from core.store.database import utc_now
 from gpu_jobs.runners.local import LocalRunner
@@ -32,7 +32,7 @@ def make_project(folder: Path, labelled: int) -> Project:
     shards = folder / "made"
     shards.mkdir()
     np.save(shards / "shard-00000.npy", vectors.astype(np.float16))
-    write_facts(shards, Facts(RECORDS, DIMS, RECORDS, "made"))
+    write_facts(shards, EncodedFacts(RECORDS, DIMS, RECORDS, "made"))
     append_shards(project.vectors, project.settings().encoder, shards, 0)
     encoder = project.settings().encoder
     project.jobs.prepare(ENCODE, EncodeParams(encoder, encoder, 1, str(folder), 0, RECORDS))

@@ -57,7 +57,7 @@ def play(trial: Trial, size: int, flip: Flip, seed: int) -> Floats:
     targets = np.eye(len(trial.labels), dtype=np.bool_)[supplied]
     labelled = Labelled(np.arange(size), np.asarray(trial.train[rows], np.float32), targets, multi=False)
     probs = out_of_sample(labelled, neighbours(labelled.points), rng)
-    named = label_errors(labelled, probs).n
+    named = label_errors(labelled, probs).record_nos
     unsure = np.argsort(probs[np.arange(size), supplied], kind="stable")[: len(named)]
     arms = (named, as_it_comes(trial, labelled, rng), unsure, rng.choice(size, len(named), replace=False))
     hits = [len(np.intersect1d(arm, wrong)) for arm in arms]

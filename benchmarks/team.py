@@ -23,7 +23,7 @@ from core.data.file_import import import_file
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import ArgillaServer, quiet
-from tests.exchange_world import Team, standing, where
+from tests.exchange_world import Team, answers_in_force, where
 from tests.ports import free_port
 from tests.test_webhook import Opened, serve
 
@@ -112,7 +112,7 @@ def measure(project: Project, team: Team, people: list[str], answers: int) -> No
     events = project.store.one("select count(*) from responses where source = 'argilla'")
     print(f"pushed meanwhile: {records:,} records, {records / seconds:,.0f}/s")
     print(f"answers: {len(supplied)} given; {called} stored by a call within 20 s of the last one")
-    print(f"after a sync: {len(standing(project))} stored, by {events} events")
+    print(f"after a sync: {len(answers_in_force(project))} stored, by {events} events")
     print(f"answer to stored row: median {median(waits):.2f} s, 95 % within {quantiles(waits, n=20)[-1]:.2f} s")
 
 

@@ -89,9 +89,14 @@ def draw(folder: Path, name: str, per_label: int, seed: int) -> Lot:
     if name == "folder_paths":  # the ending alone tells the label there
         without = pl.col("text").str.replace(r"\.[A-Za-z0-9]+$", "")
         train, test = train.with_columns(text=without), test.with_columns(text=without)
-    taught = train[rows]
-    judged = test[np.sort(np.random.default_rng(0).permutation(len(test))[:JUDGED]).tolist()]
-    return Lot(taught["text"].to_list(), taught["label"].to_list(), judged["text"].to_list(), judged["label"].to_list())
+    train_sample = train[rows]
+    test_sample = test[np.sort(np.random.default_rng(0).permutation(len(test))[:JUDGED]).tolist()]
+    return Lot(
+        train_sample["text"].to_list(),
+        train_sample["label"].to_list(),
+        test_sample["text"].to_list(),
+        test_sample["label"].to_list(),
+    )
 
 
 def write_bundle(path: Path, lot: Lot, trainer: str, supplied: list[str], seed: int) -> Bundle:
@@ -99,11 +104,16 @@ def write_bundle(path: Path, lot: Lot, trainer: str, supplied: list[str], seed: 
     import polars as pl
 
     (path / "in").mkdir(parents=True)
-    taught = {"n": range(len(lot.texts)), "text": lot.texts, "labels": [[label] for label in lot.labels]}
-    pl.DataFrame(taught).write_parquet(path / "in" / "train.parquet")
+    train_sample = {"n": range(len(lot.texts)), "text": lot.texts, "labels": [[label] for label in lot.labels]}
+    pl.DataFrame(train_sample).write_parquet(path / "in" / "train.parquet")
     numbers = range(len(lot.texts), len(lot.texts) + len(lot.test_texts))
-    judging = {"n": numbers, "text": lot.test_texts, "stratum": "gold", "labels": [[one] for one in lot.test_labels]}
-    pl.DataFrame(judging).write_parquet(path / "in" / "judge.parquet")
+    scored_rows = {
+        "n": numbers,
+        "text": lot.test_texts,
+        "stratum": "gold",
+        "labels": [[one] for one in lot.test_labels],
+    }
+    pl.DataFrame(scored_rows).write_parquet(path / "in" / "judge.parquet")
     nobody = np.empty(0, np.int64)
     history = dict.fromkeys(("asked_rows", "history_wave_sizes", "history_wave_opens"), nobody)
     history |= {"history_wave": nobody, "history_left": nobody, "history_audited": np.empty(0, np.bool_)}

@@ -16,7 +16,7 @@ Rows = npt.NDArray[np.generic]
 
 def label_matrix(answers: Sequence[Sequence[str]], labels: Sequence[str]) -> Bools:
     """(answers, labels): which of these labels each answer names; others that it names are left out."""
-    column = {label: place for place, label in enumerate(labels)}
+    column = {label: index for index, label in enumerate(labels)}
     matrix = np.zeros((len(answers), len(labels)), np.bool_)
     marks = [(row, column[label]) for row, named in enumerate(answers) for label in named if label in column]
     if marks:

@@ -37,10 +37,10 @@ from core.registry.removal import model_remove
 from core.registry.retraining import retrain
 from core.reports.export import write_export
 from core.reports.overview import Status, status
-from core.rounds.outcomes import RoundSummary
 from core.rounds.plans import BatchRequest
-from core.rounds.play import apply_finished_rounds, can_learn, run_round
 from core.rounds.rechoosing import rechoose
+from core.rounds.round_results import RoundSummary
+from core.rounds.run_round import apply_finished_rounds, can_learn, run_round
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.training.following import job_cancel, job_forget, job_log
@@ -209,8 +209,8 @@ LOOKS = ("status", "export", "history", "models", "model", "predictions", "peopl
 """verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
 
 
-def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", **options: Any) -> Any:
-    """Does the verb and writes down that `who` asked for it; a verb that takes `who` writes its line itself.
+def do_verb(project: Project, verb: str, report: Report, *, user: str = "local", **options: Any) -> Any:
+    """Does the verb and writes down that `user` asked for it; a verb that takes `user` writes its line itself.
 
     What a person has edited in `rondo.toml` holds first. Where it cannot be adopted, the app itself goes on with the
     settings before; anybody else gets the error.
@@ -222,11 +222,11 @@ def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", 
         if not why:
             project.adopt_edits()
     except BadInput:
-        if who != "rondo":
+        if user != "rondo":
             raise
-    if "who" in signature(act).parameters:
-        return act(project, report, who=who, **options)
+    if "user" in signature(act).parameters:
+        return act(project, report, user=user, **options)
     result = act(project, report, **options)
     if not why:
-        note_verb(project, who, verb, options, result)
+        note_verb(project, user, verb, options, result)
     return result

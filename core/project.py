@@ -11,10 +11,10 @@ import duckdb
 from core.config.settings import FILE, Settings, keep_as_good, read_settings, way_back, write_settings
 from core.data.import_parts import finish_imports
 from core.errors import BadInput, RondoError
-from core.exchange.link import Link, nowhere
+from core.exchange.link import Link, no_workspace
 from core.exchange.workspace import Connect
 from core.jobs.bundle import Jobs, Runner
-from core.jobs.states import LOST, UNDER_WAY, change_state
+from core.jobs.job_states import LOST, UNDER_WAY, change_state
 from core.labelling.queue import LabelQueue
 from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.store.database import Store, utc_now
@@ -24,12 +24,12 @@ class SettingsInForce:
     """The settings that hold: called, it returns them. A person may edit the file while the app runs.
 
     What the database need not follow holds at once. Another taxonomy waits for `Project.adopt_edits`, and what cannot
-    be read or adopted never holds: `trouble` says why, and the settings before stay.
+    be read or adopted never holds: `error_message` says why, and the settings before stay.
     """
 
     def __init__(self, folder: Path) -> None:
         """Raises NotAProject, Damaged, BadInput."""
-        self.trouble: str | None = None
+        self.error_message: str | None = None
         self._folder = folder
         self._stamp = self._seen = self._now()
         self._settings = read_settings(folder)
@@ -37,14 +37,14 @@ class SettingsInForce:
     def __call__(self) -> Settings:
         """The settings that hold now."""
         if self._now() not in (self._stamp, self._seen):
-            self._look()
+            self._reload()
         return self._settings
 
     @property
     def edit(self) -> tuple[int, int, int] | None:
         """Which edit of the file waits to be adopted; None for none, and for one that was refused."""
         now = self._now()
-        return None if now == self._stamp or (self.trouble and now == self._seen) else now
+        return None if now == self._stamp or (self.error_message and now == self._seen) else now
 
     def edited(self) -> Settings | None:
         """What stands in the file where it is not what holds; None where it is. Raises BadInput."""
@@ -54,28 +54,28 @@ class SettingsInForce:
         try:
             return read_settings(self._folder)
         except RondoError as error:
-            self.trouble = str(error)
+            self.error_message = str(error)
             raise
 
     def adopted(self, settings: Settings, *, as_seen: bool = False) -> None:
         """These hold from now on, and are what stands in the file: as `edited` saw it, or as it is now."""
         self._stamp = self._seen if as_seen else self._now()
-        self._settings, self._seen, self.trouble = settings, self._stamp, None
+        self._settings, self._seen, self.error_message = settings, self._stamp, None
         content = (self._folder / FILE).read_bytes()
         if self._now() == self._stamp:
             keep_as_good(self._folder, content)
 
     def refused(self, error: BadInput) -> BadInput:
         """The same error with the way back to the last good file."""
-        self.trouble = f"{error}{way_back(self._folder)}"
-        return BadInput(self.trouble)
+        self.error_message = f"{error}{way_back(self._folder)}"
+        return BadInput(self.error_message)
 
-    def _look(self) -> None:
+    def _reload(self) -> None:
         self._seen = self._now()
         try:
             edited = read_settings(self._folder)
         except RondoError as error:
-            self.trouble = str(error)
+            self.error_message = str(error)
             return
         held = self._settings
         if (edited.taxonomy, edited.settle) == (held.taxonomy, held.settle) and edited.multi >= held.multi:
@@ -105,7 +105,7 @@ class Project:
     _changing: threading.RLock = field(default_factory=threading.RLock)
     storing: threading.Lock = field(default_factory=threading.Lock)
     """held while a file is stored: one at a time"""
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    round_lock: threading.Lock = field(default_factory=threading.Lock)
     """held while a round is played: one at a time"""
 
     @property
@@ -166,7 +166,9 @@ class Project:
 Runners = Mapping[str, Callable[[Settings], Runner]]
 
 
-def open_project(folder: Path, runner: Runner, runners: Runners | None = None, connect: Connect = nowhere) -> Project:
+def open_project(
+    folder: Path, runner: Runner, runners: Runners | None = None, connect: Connect = no_workspace
+) -> Project:
     """Raises NotAProject, BadInput (settings), Damaged, or StoreHeld when another process has it open.
 
     Labels that a person edited in `rondo.toml` meanwhile are a new version of the taxonomy.

@@ -41,7 +41,7 @@ Truth = Mapping[str, tuple[str, ...]]
 """record id -> label ids"""
 
 
-def answer(project: Project, truth: Truth, count: int) -> int:
+def answer_queued(project: Project, truth: Truth, count: int) -> int:
     """Takes up to `count` records from the queue, as a browser does, and answers them truly. Returns how many."""
     events: tuple[Event, ...] = ()
     left = count
@@ -65,7 +65,7 @@ def answer(project: Project, truth: Truth, count: int) -> int:
         left -= len(events)
 
 
-def play(
+def simulate_rounds(
     project: Project, truth: Truth, budget: Budget, report: Report, summary: Callable[[Point], None] = lambda _: None
 ) -> list[Point]:
     """Batch after batch until the budget is spent or nothing is left to ask; one point per fit."""
@@ -73,7 +73,7 @@ def play(
     query = 0
     queued = loop.next_batch(project, report, size=budget.size, strategy=budget.strategy, spare=0).queued
     for number in range(budget.rounds):
-        query += answer(project, truth, queued)
+        query += answer_queued(project, truth, queued)
         if number + 1 < budget.rounds:
             result = loop.play_round(project, report, size=budget.size, strategy=budget.strategy, spare=0)
         else:

@@ -10,10 +10,10 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from core.erasure.erase import finish
+from core.erasure.erase import finish_erasures
 from core.errors import Refused, RondoError
 from core.jobs.bundle import Bundle
-from core.jobs.states import ENDED, UNDER_WAY
+from core.jobs.job_states import ENDED, UNDER_WAY
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.store.database import utc_now
@@ -43,7 +43,7 @@ def take_up(project: Project) -> None:
 def sweep(project: Project) -> None:
     """Goes on with an erasure that was cut off, and deletes what a kill left behind. Before anything else is begun."""
     with suppress(Refused):  # a full disk, say: it is gone on with next time
-        finish(project)
+        finish_erasures(project)
     for path in _partials(project.folder):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

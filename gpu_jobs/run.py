@@ -16,14 +16,14 @@ from typing import Any, get_type_hints
 from core.errors import BadInput
 from core.jobs.bundle import manifest, write_json
 from core.typed_json import from_json, to_json
-from gpu_jobs.trainers.training import Progress
+from gpu_jobs.trainers.trainer_types import Progress
 
 Work = Callable[[Path, Any, Progress], object]
 """(bundle, params, report) -> result; what params and the result are stands in its annotations"""
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkFunction:
     """Where the function of a kind of work is. Imported when it is called: each needs other heavy libraries."""
 
     module: str
@@ -36,21 +36,21 @@ class Place:
         return function
 
 
-KINDS: dict[str, Place] = {
-    "activate": Place("gpu_jobs.work.activate", "activate"),
-    "compare": Place("gpu_jobs.work.compare", "compare"),
-    "compare_encoders": Place("gpu_jobs.work.compare_encoders", "compare_encoders"),
-    "encode": Place("gpu_jobs.work.encode", "encode"),
-    "evaluate": Place("gpu_jobs.work.evaluate", "evaluate"),
-    "ingest": Place("gpu_jobs.work.ingest", "ingest"),
-    "inspect": Place("gpu_jobs.work.inspect", "inspect"),
-    "project": Place("gpu_jobs.work.layout_map", "project"),
-    "push": Place("gpu_jobs.work.hub_push", "push"),
-    "quality": Place("gpu_jobs.work.annotator_quality", "quality"),
-    "rechoose": Place("gpu_jobs.work.round", "play"),
-    "round": Place("gpu_jobs.work.round", "play"),
-    "setfit_head": Place("gpu_jobs.work.setfit_head", "write_head"),
-    "train": Place("gpu_jobs.work.train", "train"),
+KINDS: dict[str, WorkFunction] = {
+    "activate": WorkFunction("gpu_jobs.work.activate", "activate"),
+    "compare": WorkFunction("gpu_jobs.work.compare", "compare"),
+    "compare_encoders": WorkFunction("gpu_jobs.work.compare_encoders", "compare_encoders"),
+    "encode": WorkFunction("gpu_jobs.work.encode", "encode"),
+    "evaluate": WorkFunction("gpu_jobs.work.evaluate", "evaluate"),
+    "ingest": WorkFunction("gpu_jobs.work.ingest", "ingest"),
+    "inspect": WorkFunction("gpu_jobs.work.inspect", "inspect"),
+    "project": WorkFunction("gpu_jobs.work.layout_map", "layout_map"),
+    "push": WorkFunction("gpu_jobs.work.hub_push", "push"),
+    "quality": WorkFunction("gpu_jobs.work.annotator_quality", "quality"),
+    "rechoose": WorkFunction("gpu_jobs.work.round", "run_round"),
+    "round": WorkFunction("gpu_jobs.work.round", "run_round"),
+    "setfit_head": WorkFunction("gpu_jobs.work.setfit_head", "write_head"),
+    "train": WorkFunction("gpu_jobs.work.train", "train"),
 }
 
 

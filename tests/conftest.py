@@ -157,7 +157,7 @@ def played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(encoded, folder)
     opened = open_project(folder, InProcessRunner())
     truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
-    simulate.play(opened, truth, simulate.Budget(2, 10, "default"), quiet)
+    simulate.simulate_rounds(opened, truth, simulate.Budget(2, 10, "default"), quiet)
     opened.close()
     return folder
 

@@ -25,8 +25,8 @@ def answer(
     with project.label_queue.changing() as cursor:
         numbers = dict(cursor.execute("select id, n from records").fetchall())
         settings = project.settings()
-        for person in dict.fromkeys(who for who, *_ in supplied):
-            own = [(record, labels) for who, record, labels in supplied if who == person]
+        for person in dict.fromkeys(user for user, *_ in supplied):
+            own = [(record, labels) for user, record, labels in supplied if user == person]
             began = now.replace(tzinfo=UTC).timestamp() - len(own)
             events = [
                 Event(f"{person}-{record}-{action}", record, action, tuple(labels), note, seq=place, ts=began + place)

@@ -75,7 +75,7 @@ class Team:
         workspace.close()
         return list(other.people)
 
-    def answer(self, who: str, record: str, labels: Sequence[str], note: str | None = None, **more: Any) -> str:
+    def answer(self, user: str, record: str, labels: Sequence[str], note: str | None = None, **more: Any) -> str:
         """As the UI does: a new response, or another content for the one there is; returns its id.
 
         record: Argilla's id. more: status ('submitted'), multi (False).
@@ -84,20 +84,20 @@ class Team:
         if note is not None:
             values[NOTE] = {"value": note}
         body = {"status": more.get("status", "submitted"), "values": values}
-        client = self.people[who]
-        if (old := self.response(who, record)) is None:
+        client = self.people[user]
+        if (old := self.response(user, record)) is None:
             return str(body_of(client.post(f"/records/{record}/responses", json=body))["id"])
         return str(body_of(client.put(f"/responses/{old}", json=body))["id"])
 
-    def response(self, who: str, record: str) -> str | None:
+    def response(self, user: str, record: str) -> str | None:
         """The id of this person's response to Argilla's record."""
-        me = body_of(self.people[who].get("/me"))["id"]
+        me = body_of(self.people[user].get("/me"))["id"]
         matches = body_of(self.owner.get(f"/records/{record}"))["responses"] or []
         return next((str(one["id"]) for one in matches if one["user_id"] == me), None)
 
-    def take_back(self, who: str, record: str) -> None:
+    def take_back(self, user: str, record: str) -> None:
         """Deletes the response."""
-        body_of(self.people[who].delete(f"/responses/{self.response(who, record)}"))
+        body_of(self.people[user].delete(f"/responses/{self.response(user, record)}"))
 
     def record(self, record: str) -> dict[str, Any]:
         """All that the server tells of it."""
@@ -137,7 +137,7 @@ def dataset_of(project: Project) -> str:
     return str(project.store.one("select id from team_datasets where state = 'current'"))
 
 
-def standing(project: Project) -> dict[tuple[str, str], Content]:
+def answers_in_force(project: Project) -> dict[tuple[str, str], Content]:
     """(record, annotator) -> what the log says came from Argilla and holds."""
     rows = project.store.query(
         """select r.id, annotator, action, labels, note from responses a join records r using (n)
@@ -145,7 +145,7 @@ def standing(project: Project) -> dict[tuple[str, str], Content]:
                select 1 from responses u where u.undoes = a.event_id and u.annotator = a.annotator and u.n = a.n)
            order by stamp"""
     )
-    return {(record, who): (action, tuple(labels), note) for record, who, action, labels, note in rows}
+    return {(record, user): (action, tuple(labels), note) for record, user, action, labels, note in rows}
 
 
 def settings_of(project: Project) -> Settings:

@@ -33,13 +33,13 @@ class Repository:
 
 @dataclass
 class Hub:
-    """repositories: by (models or datasets, OWNER/NAME). unknown: calls that it does not implement. trouble: part of a
+    """repositories: by (models or datasets, OWNER/NAME). unknown: calls that it does not implement. failures: part of a
     path to the status that calls there are answered with. heard: every request line, without headers."""
 
     url: str = ""
     repositories: dict[tuple[str, str], Repository] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
-    trouble: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     received: list[str] = field(default_factory=list)
 
@@ -172,7 +172,7 @@ CALLS: dict[tuple[str, str], Call] = {
 def _answer(hub: Hub, request: BaseHTTPRequestHandler, body: bytes) -> object:
     path = request.path.split("?")[0]
     hub.received.append(f"{request.command} {request.path}")
-    for part, status in hub.trouble.items():
+    for part, status in hub.failures.items():
         if part in path:
             raise Answer(status, {"error": "so it was asked for"})
     for (method, pattern), call in CALLS.items():

@@ -59,7 +59,7 @@ class World:
         leases = self.store.query(
             "select r.id, annotator from leases l join records r using (n) where until > ?", [self.now]
         )
-        return Counter(id for id, who in leases if id not in self.answered(who))
+        return Counter(id for id, user in leases if id not in self.answered(user))
 
     def answered(self, annotator: str, action: str = "%") -> set[str]:
         rows = self.store.query(

@@ -58,14 +58,14 @@ def serve_ray() -> Iterator[RayCluster]:
     """Started when the first test asks for it (about six seconds), gone with the session; one for all files."""
     if find_spec("ray") is None:  # asked without importing it: the tests need none of it in their own process
         pytest.skip("Ray is not installed.")
-    cluster = _standing()
+    cluster = _fresh_cluster()
     yield cluster
     _end(cluster.keeper)
     shutil.rmtree(cluster.folder.parent, ignore_errors=True)
 
 
 @cache
-def _standing() -> RayCluster:
+def _fresh_cluster() -> RayCluster:
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short: sockets lie in it
     (folder / "shared").mkdir()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -19,7 +19,7 @@ from core.models.heads.head import Head, LabelledVectors, fit_head
 from core.models.out_of_fold import write_held_out
 from core.models.vectors import open_vectors
 from core.project import Project, open_project
-from core.registry.held_out import read_truth
+from core.registry.unseen_predictions import read_truth
 from core.store.database import utc_now
 from core.tasks.labels import labels_space
 from gpu_jobs.runners.local import InProcessRunner
@@ -37,7 +37,7 @@ def played(encoded: Path, folder: Path, rounds: int = 2) -> Iterator[Project]:
         shutil.copytree(encoded, template)
         project = open_project(template, InProcessRunner())
         change_settings(project, audit_share=0.5, automatic=False)
-        simulate.play(project, answers(), simulate.Budget(rounds, 16, "default"), quiet)
+        simulate.simulate_rounds(project, answers(), simulate.Budget(rounds, 16, "default"), quiet)
         project.close()
     shutil.copytree(template, folder)
     project = open_project(folder, InProcessRunner())

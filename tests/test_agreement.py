@@ -34,9 +34,9 @@ def table_of(rows: list[str]) -> Table:
 
 
 def votes_of(table: Table) -> Votes:
-    who, record = np.nonzero(table >= 0)
-    answer = table[who, record]
-    return Votes(record, who, answer, table.shape[1], len(table), int(table.max(initial=0)) + 1)
+    annotator, record = np.nonzero(table >= 0)
+    answer = table[annotator, record]
+    return Votes(record, annotator, answer, table.shape[1], len(table), int(table.max(initial=0)) + 1)
 
 
 def alpha_of(table: Table) -> float | None:

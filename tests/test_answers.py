@@ -60,7 +60,7 @@ def test_answer_and_labels_agree_whoever_writes_them(
     project: Project, truth: dict[str, tuple[str, ...]], tmp_path: Path
 ) -> None:
     change_settings(project, audit_share=0.5, automatic=False)
-    simulate.play(project, truth, simulate.Budget(2, 12, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(2, 12, "default"), quiet)
     free = [n for (n,) in project.store.query("select n from records where n not in (select n from queue) order by n")]
     label_many(project, free[:4], ["food"], "ada")
     [(labelled,)] = project.store.query("select id from records join settled using (n) where stratum = 'audit' limit 1")

@@ -6,13 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from core.errors import BadInput
-from core.evaluation.audit import History, plain, weigh
+from core.evaluation.audit import PoolHistory, equal_weights, weigh
 from core.evaluation.scores import exact, score, share, share_of
 
 SIZES, SHARES = (60,) * 5, (0.1, 0.6, 0.3, 0.5, 0.3)
 
 
-def project(seed: int, records: int = 900, arrives: tuple[int, ...] = (0,)) -> tuple[np.ndarray, np.ndarray, History]:
+def project(
+    seed: int, records: int = 900, arrives: tuple[int, ...] = (0,)
+) -> tuple[np.ndarray, np.ndarray, PoolHistory]:
     """(right (N,), asked, history): each batch draws its audit, then takes the records most in doubt, often wrong."""
     rng = np.random.default_rng(seed)
     doubt = rng.beta(2, 2, records)
@@ -27,7 +29,7 @@ def project(seed: int, records: int = 900, arrives: tuple[int, ...] = (0,)) -> t
         chosen = rest[np.argsort(-doubt[rest])][: size - len(drawn)]
         left[drawn], left[chosen], audited[drawn] = draw, draw, True
     indices = np.flatnonzero(left >= 0)
-    return right, indices, History(np.bincount(wave), opens, wave[indices], left[indices], audited[indices])
+    return right, indices, PoolHistory(np.bincount(wave), opens, wave[indices], left[indices], audited[indices])
 
 
 @pytest.mark.parametrize("arrives", [(0,), (0, 2)])
@@ -66,7 +68,7 @@ def test_weights_are_shares_of_all_records(seed: int, arrives: tuple[int, ...]) 
 def test_weights_by_hand() -> None:
     """Ten records; draw 0 takes an audit and a chosen one, draw 1 an audit from the eight that are left."""
     one = np.zeros(1, np.int64)
-    history = History(one + 10, one, np.zeros(3, np.int64), np.array([0, 0, 1]), np.array([True, False, True]))
+    history = PoolHistory(one + 10, one, np.zeros(3, np.int64), np.array([0, 0, 1]), np.array([True, False, True]))
     matches = weigh(history)
     assert matches.weight == pytest.approx([(5 + 0.5) / 10, 0.5 / 10, 4 / 10])
     assert matches.effective == pytest.approx(81 / (25 * 0.9 + 16 * 0.875))
@@ -74,8 +76,8 @@ def test_weights_by_hand() -> None:
 
 def test_a_single_draw_is_a_plain_sample() -> None:
     one = np.zeros(1, np.int64)
-    matches = weigh(History(one + 1000, one, np.zeros(20, np.int64), np.zeros(20, np.int64), np.ones(20, np.bool_)))
-    assert matches.weight == pytest.approx(plain(20).weight)
+    matches = weigh(PoolHistory(one + 1000, one, np.zeros(20, np.int64), np.zeros(20, np.int64), np.ones(20, np.bool_)))
+    assert matches.weight == pytest.approx(equal_weights(20).weight)
     assert matches.effective == pytest.approx(20 / (1 - 20 / 1000))
 
 
@@ -106,7 +108,7 @@ def test_an_import_without_an_audit_record_is_left_out_and_counted() -> None:
 
 def test_without_an_audit_record_nothing_is_said() -> None:
     one, none = np.zeros(1, np.int64), np.zeros(0, np.int64)
-    weights = weigh(History(one + 50, one, none, none, np.zeros(0, np.bool_)))
+    weights = weigh(PoolHistory(one + 50, one, none, none, np.zeros(0, np.bool_)))
     empty = np.zeros((0, 3), np.bool_)
     matches = score(empty, empty, weights, labels="abc")
     assert (matches.n, matches.accuracy.low, matches.accuracy.high) == (0, 0.0, 1.0)
@@ -116,13 +118,15 @@ def test_without_an_audit_record_nothing_is_said() -> None:
 
 def test_a_record_labelled_before_any_draw_stands_for_itself() -> None:
     one = np.zeros(1, np.int64)
-    matches = weigh(History(one + 10, one, np.zeros(3, np.int64), np.array([-1, 0, 0]), np.array([False, True, True])))
+    matches = weigh(
+        PoolHistory(one + 10, one, np.zeros(3, np.int64), np.array([-1, 0, 0]), np.array([False, True, True]))
+    )
     assert matches.weight == pytest.approx([0.1, 0.45, 0.45])
 
 
 def test_an_impossible_history_is_refused() -> None:
     one, three = np.zeros(1, np.int64), np.zeros(3, np.int64)
     with pytest.raises(BadInput, match="2 records but 3"):
-        weigh(History(one + 2, one, three, three, np.ones(3, np.bool_)))
+        weigh(PoolHistory(one + 2, one, three, three, np.ones(3, np.bool_)))
     with pytest.raises(BadInput, match="before its import"):
-        weigh(History(one + 9, one + 1, three, three, np.ones(3, np.bool_)))
+        weigh(PoolHistory(one + 9, one + 1, three, three, np.ones(3, np.bool_)))

@@ -29,13 +29,13 @@ MAIN = Path(__file__).parent.parent / "app" / "main.py"
 
 def log(project: Project) -> list[tuple[str, str]]:
     """(who, what), the newest first."""
-    return [(line.who, line.what) for line in read_history(project, HistoryFilter(), 1000).lines]
+    return [(line.user, line.what) for line in read_history(project, HistoryFilter(), 1000).lines]
 
 
 def test_what_is_said_of_verbs_is_said_of_verbs_that_there_are() -> None:
     assert VERBS.keys() >= QUIET
     assert _OPTIONS.keys() <= VERBS.keys()
-    signed = {verb for verb, act in VERBS.items() if "who" in signature(act).parameters}
+    signed = {verb for verb, act in VERBS.items() if "user" in signature(act).parameters}
     assert {"auto", "withdraw", "promote", "rollback", "retrain", "model_note", "push", "people_add"} <= signed
     assert not QUIET & signed
 
@@ -56,9 +56,9 @@ def test_a_verb_that_changes_something_leaves_one_line_under_the_name_of_who_ask
 ) -> None:
     options = ASKED[verb] | ({"out": str(tmp_path / "out.csv")} if verb == "export" else {})
     before = len(log(played_project))
-    do_verb(played_project, verb, quiet, who="Max", **options)
+    do_verb(played_project, verb, quiet, user="Max", **options)
     new = log(played_project)[: len(log(played_project)) - before]
-    assert [(who, what) for who, what in new if who == "Max"] == [("Max", verb)]
+    assert [(user, what) for user, what in new if user == "Max"] == [("Max", verb)]
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def played_project(played: Path, tmp_path: Path) -> Iterator[Project]:
 
 def test_an_import_says_what_came_of_it(project: Project, tmp_path: Path) -> None:
     file = write_csv(tmp_path / "more.csv", 70)
-    do_verb(project, "import", quiet, who="Max", file=str(file), text=["text"], id="id")
+    do_verb(project, "import", quiet, user="Max", file=str(file), text=["text"], id="id")
     detail = json.loads(read_history(project, HistoryFilter(what="import"), 1).lines[0].detail)
     assert detail["file"] == str(file)
     assert (detail["rows"], detail["added"]) == (70, 10)
@@ -93,16 +93,16 @@ def test_what_fails_leaves_no_line(project: Project) -> None:
 def test_what_only_reads_leaves_no_line(project: Project) -> None:
     before = log(project)
     for verb in ("status", "models", "jobs", "people", "check"):
-        do_verb(project, verb, quiet, who="Max")
-    do_verb(project, "encode", quiet, who="Max")  # everything is encoded already
+        do_verb(project, verb, quiet, user="Max")
+    do_verb(project, "encode", quiet, user="Max")  # everything is encoded already
     assert log(project) == before
 
 
 def test_an_option_that_is_not_named_is_never_written_down(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(loop.VERBS, "secretive", lambda project, report, **options: {"answer": "hidden"})
-    do_verb(project, "secretive", quiet, who="Max", token="hf_secret", password="x")
+    do_verb(project, "secretive", quiet, user="Max", token="hf_secret", password="x")
     newest = read_history(project, HistoryFilter(), 1).lines[0]
-    assert (newest.who, newest.what, newest.detail) == ("Max", "secretive", "{}")
+    assert (newest.user, newest.what, newest.detail) == ("Max", "secretive", "{}")
 
 
 def test_settings_corrections_and_reviews_stand_under_their_authors(project: Project) -> None:
@@ -168,12 +168,12 @@ def test_an_export_holds_every_line_with_its_words_and_is_a_line_itself(
     with project.store.transaction() as cursor:
         note(cursor, "Zoë, =1+1", "odd", odd)
     out = tmp_path / f"history.{file_format}"
-    result = history(project, quiet, who="Max", out=str(out), file_format=file_format)
+    result = history(project, quiet, user="Max", out=str(out), file_format=file_format)
     text = out.read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines(keepends=True))) if file_format == "csv" else None
     rows = rows or [json.loads(line) for line in text.splitlines()]
     assert result.rows == len(rows) == 6
-    assert [row["who"] for row in rows] == ["p0", "p1", "p2", "p0", "p1", "Zoë, =1+1"]
+    assert [row["user"] for row in rows] == ["p0", "p1", "p2", "p0", "p1", "Zoë, =1+1"]
     assert json.loads(rows[-1]["detail"]) == odd
     assert log(project)[0] == ("Max", "history exported")
 

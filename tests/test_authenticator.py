@@ -6,7 +6,7 @@ import time
 import pytest
 
 from annotation.engine.throttle import FIRST_WAIT, FORGET_AFTER, FREE_TRIES, LONGEST_WAIT, MOST_KEPT, Throttle
-from app.auth.authenticator import LEAST_SHARED, AuthMode, Binding, decide, refuse_open_door
+from app.auth.authenticator import LEAST_SHARED, AuthMode, Binding, choose_auth_mode, refuse_open_door
 from app.auth.tokens import VALID_SECONDS
 from core.errors import BadInput, Refused
 from core.people.people import MANAGER, Person, new_code, remove_person, set_role
@@ -23,7 +23,7 @@ CASES = list(itertools.product([True, False], ["", SHARED], [True, False], [0, 1
 def test_names_are_believed_only_where_nobody_else_can_come_and_nobody_has_a_code(
     loopback: bool, shared: str, accounts: bool, people: int
 ) -> None:
-    auth_mode = decide(Binding(loopback, shared, accounts), people)
+    auth_mode = choose_auth_mode(Binding(loopback, shared, accounts), people)
     assert (auth_mode is AuthMode.TRUST) == (loopback and not shared and not accounts and not people)
     assert (auth_mode is AuthMode.SHUT) == (not loopback and not shared and not accounts and not people)
     assert (auth_mode is AuthMode.ACCOUNTS) == accounts

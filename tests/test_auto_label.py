@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from core import loop
 from core.auto_label.accepting import auto, check, preview, withdraw
-from core.auto_label.guarantees import announcements, answers_to_check, guarantee_in_force, history
+from core.auto_label.guarantees import announcements, answers_to_check, guarantee_history, guarantee_in_force
 from core.errors import Refused
 from core.evaluation.guarantee import GuaranteeTerms
 from core.labelling.corrections import correct
@@ -43,7 +43,7 @@ def test_looking_shows_what_would_be_covered_and_changes_nothing(world: Project)
 
 
 def test_accepted_labels_are_kept_apart_and_a_blind_check_is_queued(world: Project) -> None:
-    result = auto(world, quiet, accept=True, who="ann", **GUARANTEE)
+    result = auto(world, quiet, accept=True, user="ann", **GUARANTEE)
     assert result.accepted == result.covered == count(world, "machine_labels")
     assert count(world, "settled") == AUDITS
     assert count(world, "queue where purpose = 'check' and not audit and suggestion is null") == result.checks >= 30
@@ -58,7 +58,7 @@ def test_a_new_guarantee_replaces_the_one_that_stands(world: Project) -> None:
     first = auto(world, quiet, accept=True, **GUARANTEE)
     second = auto(world, quiet, accept=True, precision=0.85, confidence=0.9)
     assert second.pool == first.pool  # what the first had labelled, and its check, are looked at anew
-    assert [one.state for one in history(world)] == ["in_force", "replaced"]
+    assert [one.state for one in guarantee_history(world)] == ["in_force", "replaced"]
     assert count(world, "machine_labels") == second.accepted
     assert count(world, "queue where purpose = 'check'") == second.checks
 
@@ -96,7 +96,7 @@ def test_only_the_label_to_blame_is_given_back(world: Project) -> None:
     assert left is not None
     assert [label.id for label in left.labels] == ["spam"]
     assert list(left.guarantee.thresholds) == ["spam"]
-    assert history(world)[0].covered == count(world, "machine_labels") < result.accepted
+    assert guarantee_history(world)[0].covered == count(world, "machine_labels") < result.accepted
     assert "of 'ham'" in announcements(world)[0]
     assert check(world, quiet).broken is None
 
@@ -111,8 +111,8 @@ def test_withdrawing_counts_the_labels_that_no_person_had_answered(world: Projec
 def test_a_guarantee_can_be_withdrawn_while_a_check_is_on_a_screen(world: Project) -> None:
     auto(world, quiet, accept=True, **GUARANTEE)
     [card] = world.label_queue.exchange(ANN, QueueRequest(want=1)).cards
-    withdraw(world, quiet, who="ann")
-    assert history(world)[0].why == "withdrawn by a person"
+    withdraw(world, quiet, user="ann")
+    assert guarantee_history(world)[0].why == "withdrawn by a person"
     assert world.store.one("select user from audit_log where what = 'withdraw'") == "ann"
     assert count(world, "machine_labels") == 0
     assert count(world, "queue where purpose = 'check'") == 1
@@ -140,7 +140,7 @@ def test_a_guarantee_breaks_by_itself_after_the_answers_that_break_it(world: Pro
     server.after_events()
     while server.activities:
         time.sleep(0.01)
-    assert (history(world)[0].id, history(world)[0].state) == (result.guarantee, "broken")
+    assert (guarantee_history(world)[0].id, guarantee_history(world)[0].state) == (result.guarantee, "broken")
     background._OPEN.clear()
 
 

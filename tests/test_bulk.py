@@ -80,7 +80,7 @@ def test_taking_a_bulk_answer_back_leaves_everything_as_it_was(project: Project)
     assert undo_bulk(project, first["bulk"], "bo")["count"] == first["count"]
     undo_bulk(project, second["bulk"], "bo")
     assert (settled(project), project.label_queue.waiting()) == (before, waiting)
-    assert [(one.id, one.who, one.taken_back) for one in bulks(project)] == [
+    assert [(one.id, one.user, one.taken_back) for one in bulks(project)] == [
         (second["bulk"], "bo", True),
         (first["bulk"], "ada", True),
     ]
@@ -98,9 +98,9 @@ def test_undoing_leaves_what_a_person_answered_since(project: Project) -> None:
 
 def test_a_bulk_answer_that_cannot_be_given_changes_nothing(project: Project) -> None:
     change_settings(project, retire_label="music")
-    for labels, who in ((["music"], "ada"), ([], "ada"), (["food", "weather"], "ada"), (["food"], " ")):
+    for labels, user in ((["music"], "ada"), ([], "ada"), (["food", "weather"], "ada"), (["food"], " ")):
         with pytest.raises(BadInput):
-            label_many(project, EVERYBODY, labels, who)
+            label_many(project, EVERYBODY, labels, user)
     with pytest.raises(Refused, match="12 have a known answer"):
         label_many(project, range(4, 60, 5), ["food"], "ada")
     with pytest.raises(BadInput, match="no bulk answer"):
@@ -137,8 +137,8 @@ def test_the_two_ways_of_settling_agree_on_bulk_answers(
         if data.draw(st.booleans()):
             undo_bulk(project, bulk, "ada")
     with project.store.reading() as cursor:
-        standing = read_few_answers(cursor, list(EVERYBODY), project.settings())
-    message = {answer.n: json.loads(str(answer.answer))[0] for answer in standing if answer.annotator == "ada"}
+        in_force = read_few_answers(cursor, list(EVERYBODY), project.settings())
+    message = {answer.record_no: json.loads(str(answer.answer))[0] for answer in in_force if answer.annotator == "ada"}
     assert {n: label for n, (label, *_) in settled(project).items()} == message
     for one in bulks(project):
         if not one.taken_back:

@@ -86,10 +86,10 @@ def test_everybody_gets_each_of_them_once_though_others_have_it(world: World) ->
     assert first <= handed(world, PEOPLE[2])
 
 
-def handed(world: World, who: Holder) -> set[str]:
+def handed(world: World, person: Holder) -> set[str]:
     """Everything that this person gets one after the other, in several requests: who shares a queue gets its share."""
     hand: list[str] = []
-    while got := ids(world.ask(who, have=hand, want=50)):
+    while got := ids(world.ask(person, have=hand, want=50)):
         hand += got
     return set(hand)
 
@@ -97,8 +97,8 @@ def handed(world: World, who: Holder) -> set[str]:
 def test_they_count_for_no_batch_and_no_round(world: World) -> None:
     before = world.ask(ANN).progress
     assert (before["size"], before["answered"], before["waiting"]) == (6, 0, 6)
-    for who in PEOPLE:
-        world.ask(who, *(submit(record, "ham") for record in calibrating(world)))
+    for person in PEOPLE:
+        world.ask(person, *(submit(record, "ham") for record in calibrating(world)))
     assert world.ask(ANN).progress == before
     assert (world.label_queue.round_due(), world.label_queue.waiting()) == (False, 6)
     world.ask(ANN, *(submit(f"r{n}") for n in range(6)))
@@ -110,8 +110,8 @@ def test_the_known_answer_stays_whatever_people_answer_until_somebody_corrects_i
     world.settings = replace(SETTINGS, settle=rule)
     gold = "select id, labels, stratum from settled join records using (n) where split = 'test' order by n"
     before = world.store.query(gold)
-    for who in PEOPLE:
-        world.ask(who, *(submit(record, "ham") for record in calibrating(world)))
+    for person in PEOPLE:
+        world.ask(person, *(submit(record, "ham") for record in calibrating(world)))
     assert world.store.query(gold) == before
     record = min(calibrating(world))
     correct(project_of(world), record, ["ham"], "mia")
@@ -187,18 +187,18 @@ def test_nobody_gets_a_calibration_record_twice_and_everybody_gets_all(
     tmp_path_factory: pytest.TempPathFactory, moves: list[tuple[int, str, int, bool]]
 ) -> None:
     world = make_world(tmp_path_factory.mktemp("calibrating"), queued=3)
-    seen: dict[Holder, list[str]] = {who: [] for who in PEOPLE}
+    seen: dict[Holder, list[str]] = {person: [] for person in PEOPLE}
     for index, action, want, restart in [*moves, *((index, "submit", 50, False) for index in range(3))]:
-        who = PEOPLE[index]
+        person = PEOPLE[index]
         if restart:
             world.restart()
-        got = ids(world.ask(who, want=want))
-        seen[who] += got
+        got = ids(world.ask(person, want=want))
+        seen[person] += got
         labels = ("ham",) if action == "submit" else ()
-        world.ask(who, *(Event(f"{who.annotator}{record}", record, action, labels) for record in got))
+        world.ask(person, *(Event(f"{person.annotator}{record}", record, action, labels) for record in got))
         check_sql(world)
-    for who in PEOPLE:
-        mine = [record for record in seen[who] if record in calibrating(world)]
+    for person in PEOPLE:
+        mine = [record for record in seen[person] if record in calibrating(world)]
         assert sorted(mine) == sorted(calibrating(world))
     assert world.store.one("select count(*) from settled where stratum = 'gold' and labels = ['spam']") == 8
     world.store.close()
@@ -214,15 +214,15 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
     assert rechoose(project, quiet, batch=1).same
     gold = project.store.query("select n, labels from settled where stratum = 'gold' order by n")
     known = {id for (id,) in project.store.query(_CALIBRATING)}
-    for who in ("ann", "bob"):
-        holder = Holder(who, "1")
+    for person in ("ann", "bob"):
+        holder = Holder(person, "1")
         cards = project.label_queue.exchange(holder, QueueRequest(want=50)).cards
-        events = [Event(f"{who}{card.id}", card.id, "submit", ("food",)) for card in cards if card.id in known]
+        events = [Event(f"{person}{card.id}", card.id, "submit", ("food",)) for card in cards if card.id in known]
         project.label_queue.exchange(
             holder, QueueRequest(events=tuple(events), give_back=tuple(card.id for card in cards))
         )
         assert len(events) == 4
-    simulate.answer(project, truth, 12)
+    simulate.answer_queued(project, truth, 12)
     loop.play_round(project, quiet, size=6)
     figures = status(project)
     assert (figures.tied, figures.flagged, figures.gold) == (0, 0, 12)

@@ -52,12 +52,12 @@ def test_every_record_on_which_people_do_not_agree_is_there_ties_first(quarrel: 
 
 def test_everyones_answer_and_note_stand_side_by_side(quarrel: Project) -> None:
     by_id = {one.id: one for one in read_conflicts(quarrel, 50)[0]}
-    assert [(one.who, one.action, one.labels) for one in by_id["r1"].answers] == [
+    assert [(one.user, one.action, one.labels) for one in by_id["r1"].answers] == [
         ("ann", "submit", ("food",)),
         ("bob", "submit", ("food",)),
         ("cat", "submit", ("weather",)),
     ]
-    assert [(one.who, one.action, one.note) for one in by_id["r5"].answers] == [
+    assert [(one.user, one.action, one.note) for one in by_id["r5"].answers] == [
         ("ann", "submit", None),
         ("dan", "flag", "cannot be read"),
     ]

@@ -40,7 +40,7 @@ def test_a_correction_settles_the_record_and_leaves_the_answer_stored(project: P
     correct(project, labelled, ["music"], "bob", "it sings")
     assert settled(project, labelled)[:2] == (["music"], "adjudicated")
     answers = record_detail(project, labelled).answers
-    assert [(row.who, row.answer, row.how, row.note) for row in answers] == [
+    assert [(row.user, row.answer, row.how, row.note) for row in answers] == [
         ("ann", "food", "one by one", None),
         ("bob", "music", "correction", "it sings"),
     ]
@@ -58,7 +58,7 @@ def test_the_newest_correction_wins_and_taking_it_back_brings_the_one_before(pro
     assert settled(project, labelled)[0] == ["weather"]
     withdraw(project, labelled, second, "ann")
     assert settled(project, labelled)[0] == ["music"]
-    assert [who for _, who in record_detail(project, labelled).corrections] == ["bob"]
+    assert [user for _, user in record_detail(project, labelled).corrections] == ["bob"]
 
 
 def test_a_label_that_is_retired_while_a_correction_waits_is_refused(project: Project, labelled: str) -> None:

@@ -210,12 +210,12 @@ def test_a_file_gives_the_answers_that_stand_in_it_whatever_the_order_of_its_row
     folder = tmp_path_factory.mktemp("crowds")
     loop.create_project(folder / "crowd", ["food", "music"])
     opened = open_project(folder / "crowd", InProcessRunner())
-    rows: list[Row] = [(record, f"text {record}", label, who) for (record, who), label in answers.items()]
+    rows: list[Row] = [(record, f"text {record}", label, user) for (record, user), label in answers.items()]
     for _ in range(2):
         random.shuffle(rows)
         bring(opened, folder, [*rows, *rows[:1]])
     stored = opened.store.query("select id, annotator, labels[1] from responses join records using (n)")
-    assert sorted(stored) == sorted((record, who, label) for (record, who), label in answers.items())
+    assert sorted(stored) == sorted((record, user, label) for (record, user), label in answers.items())
     for record in {record for record, _ in answers}:
         supplied = [label for (other, _), label in answers.items() if other == record]
         winner = max(set(supplied), key=supplied.count)
@@ -232,9 +232,9 @@ def crowded(tmp_path: Path) -> Any:
     other = {"weather": "food", "food": "music", "music": "weather"}
     rows: list[Row] = []
     for n, (text, topic) in enumerate(sentences(60)):
-        for who in ("ann", "bob", "cat"):
-            wrong = (n in (7, 21) and who != "cat") or (n == 30 and who == "ann") or (n == 31 and who == "bob")
-            rows.append((f"r{n}", text, other[topic] if wrong else topic, who))
+        for user in ("ann", "bob", "cat"):
+            wrong = (n in (7, 21) and user != "cat") or (n == 30 and user == "ann") or (n == 31 and user == "bob")
+            rows.append((f"r{n}", text, other[topic] if wrong else topic, user))
     bring(opened, tmp_path, rows)
     yield opened
     opened.close()

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from core.arrays import Floats
 from core.errors import Refused
-from core.evaluation.curve import describe, fit_curve, lacking, paired, walk
+from core.evaluation.curve import figure_means, fit_curve, forecast_of, lacking, sample_posterior
 from core.evaluation.metrics import Forecast
 
 LABELS = np.array([40, 80, 120, 160, 200, 240, 280, 320])
@@ -30,7 +30,7 @@ def verdicts(audits: int, seed: int) -> np.ndarray:
 
 def forecast(right: np.ndarray, labels: npt.ArrayLike, more: tuple[int, ...], seed: int = 0) -> Forecast:
     rng = np.random.default_rng(seed)
-    return describe(fit_curve(right, labels, np.ones(right.shape[1]), rng), right.shape[1], more, rng)
+    return forecast_of(fit_curve(right, labels, np.ones(right.shape[1]), rng), right.shape[1], more, rng)
 
 
 def test_a_forecast_says_what_is_missing() -> None:
@@ -69,7 +69,7 @@ def test_the_covariance_is_the_bootstraps() -> None:
     rng = np.random.default_rng(3)
     drawn = [rng.integers(0, 4000, 4000) for _ in range(600)]
     means = [figures[:, rows] @ weight[rows] / weight[rows].sum() for rows in drawn]
-    matches = paired(figures, weight)
+    matches = figure_means(figures, weight)
     assert matches.mean == pytest.approx(figures @ weight / weight.sum())
     assert matches.covariance == pytest.approx(np.cov(np.array(means).T), rel=0.25)
 
@@ -93,7 +93,7 @@ def test_the_walk_draws_from_the_density() -> None:
     def density(draws: Floats) -> Floats:
         return np.asarray(-0.5 * (((draws - [3.0, -1.0]) / [0.2, 2.0]) ** 2).sum(axis=1))
 
-    draws = walk(density, np.array([2.5, 0.0]), np.random.default_rng(0))
+    draws = sample_posterior(density, np.array([2.5, 0.0]), np.random.default_rng(0))
     assert draws.mean(axis=0) == pytest.approx([3.0, -1.0], abs=0.25)
     assert draws.std(axis=0) == pytest.approx([0.2, 2.0], rel=0.12)
 

@@ -19,7 +19,7 @@ Truth = dict[str, tuple[str, ...]]
 @pytest.fixture
 def played(project: Project, truth: Truth) -> Project:
     """Three rounds, three models."""
-    simulate.play(project, truth, simulate.Budget(3, 10, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(3, 10, "default"), quiet)
     return project
 
 

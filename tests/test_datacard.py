@@ -25,9 +25,9 @@ from tests.conftest import quiet
 Truth = dict[str, tuple[str, ...]]
 
 
-def say(project: Project, who: str, record: str, label: str, source: str = APP) -> None:
-    event = Event(f"{who}-{record}-{label}", record, "submit", (label,), ts=2e9, source=source)
-    project.label_queue.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
+def say(project: Project, user: str, record: str, label: str, source: str = APP) -> None:
+    event = Event(f"{user}-{record}-{label}", record, "submit", (label,), ts=2e9, source=source)
+    project.label_queue.exchange(Holder(user, "tab"), QueueRequest(events=(event,)))
 
 
 def guarantee(project: Project, state: str, records: int) -> None:
@@ -54,7 +54,7 @@ def test_a_new_project_has_a_card_that_claims_nothing(project: Project) -> None:
 def test_the_card_of_a_played_project_says_how_its_records_were_chosen_and_how_good_its_model_is(
     project: Project, truth: Truth
 ) -> None:
-    simulate.play(project, truth, simulate.Budget(2, 12, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(2, 12, "default"), quiet)
     facts = data_card(project)
     card = json.loads(json.dumps(to_json(facts)))
     first, second = card["choosing"]["batches"]
@@ -80,8 +80,8 @@ def test_annotators_are_named_only_when_asked(project: Project) -> None:
 
 
 def test_agreement_counts_pairs_of_answers_and_forgets_what_was_changed(project: Project) -> None:
-    for who, label in (("ann", "food"), ("bob", "food"), ("cid", "music")):
-        say(project, who, "r0", label)
+    for user, label in (("ann", "food"), ("bob", "food"), ("cid", "music")):
+        say(project, user, "r0", label)
     assert data_card(project)["agreement"] == {"records": 1, "pairs": 3, "share": pytest.approx(1 / 3, abs=1e-3)}
     say(project, "cid", "r0", "food")
     assert data_card(project)["agreement"]["share"] == 1

@@ -31,7 +31,7 @@ def asked_records(project: Project) -> list[int]:
 def test_each_draw_is_one_of_the_batch_or_of_the_spare_records_behind_it(project: Project, truth: Truth) -> None:
     for share in (0.5, 0.25):
         queued = loop.next_batch(project, quiet, size=8, audit_share=share, spare=4).queued
-        simulate.answer(project, truth, queued + 2)  # two of the spare ones
+        simulate.answer_queued(project, truth, queued + 2)  # two of the spare ones
     with project.store.reading() as cursor:
         rows, history = read_history(cursor, asked_records(project))
     assert len(rows) == 20
@@ -45,7 +45,7 @@ def test_each_draw_is_one_of_the_batch_or_of_the_spare_records_behind_it(project
 def test_weights_of_the_asked_records_sum_to_one_and_audit_records_carry_nearly_all(
     project: Project, truth: Truth
 ) -> None:
-    simulate.play(project, truth, simulate.Budget(3, 8, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(3, 8, "default"), quiet)
     with project.store.reading() as cursor:
         _, history = read_history(cursor, asked_records(project))
     weights = weigh(history)
@@ -63,7 +63,7 @@ def test_records_imported_later_are_not_claimed_until_one_of_them_was_drawn(
     project: Project, truth: Truth, tmp_path: Path
 ) -> None:
     loop.next_batch(project, quiet, size=12, audit_share=0.5, spare=0)
-    simulate.answer(project, truth, 12)
+    simulate.answer_queued(project, truth, 12)
     file = write_csv(tmp_path / "more.csv", 90, labelled=False)
     import_file(project, quiet, file=str(file), **COLUMNS)
     encode(project, quiet)
@@ -80,7 +80,7 @@ def test_answers_given_to_many_at_once_stand_for_themselves_alone(project: Proje
     ns = [n for (n,) in project.store.query("select n from records where split is distinct from 'test' order by n")]
     label_many(project, ns[:10], ("food",), "ana")
     loop.next_batch(project, quiet, size=6, audit_share=1.0, spare=0)
-    simulate.answer(project, truth, 6)
+    simulate.answer_queued(project, truth, 6)
     with project.store.reading() as cursor:
         rows, history = read_history(cursor, asked_records(project))
     weights = weigh(history)
@@ -118,7 +118,7 @@ def test_a_second_look_does_not_change_when_a_record_left_the_pool(project: Proj
     ns = [n for (n,) in project.store.query("select n from records where split is distinct from 'test' order by n")]
     label_many(project, ns[:4], ("food",), "ana")
     for _ in range(2):
-        simulate.answer(project, truth, loop.next_batch(project, quiet, size=6, spare=0).queued)
+        simulate.answer_queued(project, truth, loop.next_batch(project, quiet, size=6, spare=0).queued)
     with project.store.reading() as cursor:
         before = read_history(cursor, asked_records(project))[1]
     queue_for_review(project, ns[:4], "bob")
@@ -143,7 +143,7 @@ def test_audit_records_without_a_label_that_counts_and_later_imports_are_named(
     project: Project, truth: Truth, tmp_path: Path
 ) -> None:
     loop.next_batch(project, quiet, size=14, audit_share=1.0, spare=0)
-    simulate.answer(project, truth, 12)
+    simulate.answer_queued(project, truth, 12)
     left = [card.id for card in project.label_queue.exchange(Holder("ana", "tab"), QueueRequest(want=5)).cards]
     events = (Event("1", left[0], "flag", ts=1.0), Event("2", left[1], "skip", ts=1.0))
     project.label_queue.exchange(Holder("ana", "tab"), QueueRequest(events=events))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.evaluation.audit import History, plain
+from core.evaluation.audit import PoolHistory, equal_weights
 from core.evaluation.drift import between_rounds, between_sources, mixes
 
 NAMES = ("no", "yes")
@@ -13,7 +13,7 @@ def one_hot(labels: np.ndarray) -> np.ndarray:
     return np.eye(2, dtype=np.bool_)[labels.astype(np.int64)]
 
 
-def rounds(rng: np.random.Generator, shift: float) -> tuple[History, np.ndarray, np.ndarray]:
+def rounds(rng: np.random.Generator, shift: float) -> tuple[PoolHistory, np.ndarray, np.ndarray]:
     """(history, truth, said) of 2,000 records: four draws of 30 at random and the 100 likeliest to be wrong.
 
     shift: how much likelier people say 'yes' from the third draw on.
@@ -28,7 +28,7 @@ def rounds(rng: np.random.Generator, shift: float) -> tuple[History, np.ndarray,
         left[rest[np.argsort(-doubt[rest])][:100]] = draw
     indices = np.flatnonzero(left >= 0)
     one = np.zeros(1, np.int64)
-    history = History(one + 2000, one, np.zeros(len(indices), np.int64), left[indices], audited[indices])
+    history = PoolHistory(one + 2000, one, np.zeros(len(indices), np.int64), left[indices], audited[indices])
     late = (left[indices] > 1) & (rng.random(len(indices)) < shift)
     message = truth[indices] ^ wrong[indices]
     return history, one_hot(truth[indices] | late), one_hot(message)
@@ -58,9 +58,9 @@ def test_a_claim_gives_both_figures_and_its_p() -> None:
 
 def test_with_one_round_or_few_records_drift_is_left_unsaid() -> None:
     one, none = np.zeros(1, np.int64), np.zeros(4, np.int64)
-    single = History(one + 90, one, none, none, np.ones(4, np.bool_))
+    single = PoolHistory(one + 90, one, none, none, np.ones(4, np.bool_))
     assert "two rounds" in between_rounds(single, one_hot(none), one_hot(none), NAMES).unsaid[0]
-    few = History(one + 90, one, none, np.array([0, 0, 1, 1]), np.ones(4, np.bool_))
+    few = PoolHistory(one + 90, one, none, np.array([0, 0, 1, 1]), np.ones(4, np.bool_))
     matches = between_rounds(few, one_hot(none), one_hot(none), NAMES)
     assert (matches.differences, matches.claims) == ((), ())
     assert "at least 10" in matches.unsaid[0]
@@ -71,11 +71,11 @@ def test_a_source_where_the_model_fails_is_named() -> None:
     sources = ["old.csv"] * 80 + ["new.csv"] * 40
     truth = rng.integers(0, 2, 120)
     message = truth ^ (np.arange(120) >= 80) & (rng.random(120) < 0.6)
-    matches = between_sources(plain(120), sources, one_hot(truth), one_hot(message), NAMES)
+    matches = between_sources(equal_weights(120), sources, one_hot(truth), one_hot(message), NAMES)
     assert matches.differences[0].what == "accuracy"
     assert matches.claims[0].startswith("Accuracy differs")
     assert "new.csv" in matches.claims[0]
-    assert between_sources(plain(2), ["a", "a"], one_hot(truth[:2]), one_hot(message[:2]), NAMES).unsaid == ()
+    assert between_sources(equal_weights(2), ["a", "a"], one_hot(truth[:2]), one_hot(message[:2]), NAMES).unsaid == ()
 
 
 def test_equal_sources_are_seldom_told_apart() -> None:
@@ -83,7 +83,7 @@ def test_equal_sources_are_seldom_told_apart() -> None:
     for _ in range(40):
         truth, sources = rng.integers(0, 2, 150), rng.choice(["a", "b", "c"], 150).tolist()
         message = truth ^ (rng.random(150) < 0.2)
-        claims += bool(between_sources(plain(150), sources, one_hot(truth), one_hot(message), NAMES).claims)
+        claims += bool(between_sources(equal_weights(150), sources, one_hot(truth), one_hot(message), NAMES).claims)
     assert claims <= 4
 
 

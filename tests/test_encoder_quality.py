@@ -6,11 +6,11 @@ import pytest
 from core.errors import Refused
 from core.evaluation.encoder_quality import (
     MOST,
-    Quality,
+    EncoderQuality,
     chance_purity,
     choose_records,
-    differences,
-    measure,
+    compare_quality,
+    measure_encoder,
     usual_clusters,
 )
 
@@ -25,14 +25,14 @@ def cloud(per_label: int, labels: int, spread: float, seed: int = 0) -> tuple[np
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), codes
 
 
-def values(quality: Quality) -> list[float]:
+def values(quality: EncoderQuality) -> list[float]:
     """All figures, a larger one being better."""
     few = [one.accuracy.value for one in quality.few]
     return [quality.neighbours.value, quality.purity.value, quality.silhouette.value, *few]
 
 
 def test_labels_in_corners_of_their_own_give_perfect_figures() -> None:
-    matches = measure(*cloud(40, 3, 0.01))
+    matches = measure_encoder(*cloud(40, 3, 0.01))
     assert values(matches)[:2] == [1, 1]
     assert matches.silhouette.value > 0.99
     assert [one.per_label for one in matches.few] == [1, 4, 16]
@@ -42,27 +42,27 @@ def test_labels_in_corners_of_their_own_give_perfect_figures() -> None:
 
 def test_noise_tells_no_labels_apart() -> None:
     vectors, codes = cloud(40, 4, 0.01)
-    matches = measure(vectors, np.random.default_rng(1).permutation(codes))
+    matches = measure_encoder(vectors, np.random.default_rng(1).permutation(codes))
     assert matches.neighbours.value == pytest.approx(0.25, abs=0.12)
     assert abs(matches.silhouette.value) < 0.1
     assert matches.few[0].accuracy.value == pytest.approx(0.25, abs=0.1)
 
 
 def test_the_tighter_the_clouds_the_better_every_figure() -> None:
-    tight, loose = (measure(*cloud(30, 4, spread)) for spread in (SPREAD, 2 * SPREAD))
+    tight, loose = (measure_encoder(*cloud(30, 4, spread)) for spread in (SPREAD, 2 * SPREAD))
     assert all(better > worse for better, worse in zip(values(tight), values(loose), strict=True))
     for one in (tight.neighbours, tight.purity, tight.silhouette, *(few.accuracy for few in tight.few)):
         assert one.low <= one.value <= one.high
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:
-    assert measure(*cloud(20, 3, SPREAD), seed=5) == measure(*cloud(20, 3, SPREAD), seed=5)
+    assert measure_encoder(*cloud(20, 3, SPREAD), seed=5) == measure_encoder(*cloud(20, 3, SPREAD), seed=5)
 
 
 def test_of_a_rare_label_one_record_is_left_to_judge() -> None:
     vectors, codes = cloud(30, 3, 0.05)
     retained = np.r_[0:30, 30:60, 60:62]
-    assert [one.per_label for one in measure(vectors[retained], codes[retained]).few] == [1, 4]
+    assert [one.per_label for one in measure_encoder(vectors[retained], codes[retained]).few] == [1, 4]
 
 
 def test_one_label_or_single_records_are_refused() -> None:
@@ -80,13 +80,13 @@ def test_of_many_records_a_part_is_looked_at_and_lonely_labels_are_left_out() ->
 
 
 def test_an_encoder_ahead_of_another_is_told_with_an_interval_and_equal_ones_are_not() -> None:
-    loose, tight = (measure(*cloud(30, 4, spread)).each for spread in (2 * SPREAD, SPREAD))
-    ahead = differences(loose, tight)
+    loose, tight = (measure_encoder(*cloud(30, 4, spread)).per_record for spread in (2 * SPREAD, SPREAD))
+    ahead = compare_quality(loose, tight)
     for one in (ahead.neighbours, ahead.purity, ahead.silhouette, *ahead.few.values()):
         assert 0 < one.low <= one.value <= one.high
-    wider = differences(loose, tight, comparisons=5).neighbours
+    wider = compare_quality(loose, tight, comparisons=5).neighbours
     assert wider.low < ahead.neighbours.low
-    same = differences(tight, tight)
+    same = compare_quality(tight, tight)
     assert (same.neighbours.value, same.few[4].value) == (0, 0)
     assert same.neighbours.low < 0 < same.neighbours.high  # 120 records cannot prove that there is no difference
 
@@ -94,7 +94,7 @@ def test_an_encoder_ahead_of_another_is_told_with_an_interval_and_equal_ones_are
 def test_purity_of_noise_is_near_the_chance_that_is_told() -> None:
     codes = np.repeat([0, 1, 2], [160, 30, 10])
     vectors = np.random.default_rng(0).standard_normal((200, 16)).astype(np.float32)
-    matches = measure(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), codes, clusters=4)
+    matches = measure_encoder(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), codes, clusters=4)
     assert chance_purity(codes) == 0.8
     assert matches.purity.value == pytest.approx(0.8, abs=0.02)
 

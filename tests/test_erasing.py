@@ -59,7 +59,7 @@ def told(played: Path, tmp_path: Path) -> Iterator[Project]:
     import_file(project, quiet, file=str(tmp_path / "more.jsonl"), text=["text"], id="id")
     truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
     truth |= {ID: ("food",), "last": ("food",)}
-    simulate.play(project, truth, simulate.Budget(1, 60, "random"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(1, 60, "random"), quiet)
     (project.folder / "exports").mkdir()
     for what, ending in KINDS:
         out = str(project.folder / "exports" / f"{what}.{ending}")
@@ -85,7 +85,7 @@ def test_a_record_that_is_erased_is_in_no_file_of_the_project(told: Project, tmp
     assert check_vectors(told.vectors, ENCODER) == 63
     record_map = open_map(told)
     assert record_map is not None
-    assert not set(record_map.n.tolist()) & {60, 61}
+    assert not set(record_map.record_nos.tolist()) & {60, 61}
     [line] = told.store.query("select detail::varchar from audit_log where what = 'erase'")
     assert json.loads(line[0])["records"] == 2
     assert NAME not in line[0]
@@ -137,7 +137,7 @@ def test_a_person_is_erased_with_every_answer_and_what_others_said_stands(told: 
     preview = erase(told, quiet, annotator=NAME)
     assert (preview.answers, preview.labels_lost) == (3, 0)
     assert NAME not in str(erase(told, quiet, annotator=NAME, sure=True).exports)
-    assert {who for (who,) in told.store.query("select distinct annotator from responses")} >= {oracle}
+    assert {user for (user,) in told.store.query("select distinct annotator from responses")} >= {oracle}
     assert not told.store.one("select count(*) from responses where annotator = ?", [NAME])
     assert not told.store.one(
         "select count(*) from audit_log where user = ? or contains(detail::varchar, ?)", [NAME] * 2

@@ -25,7 +25,7 @@ from core.models.out_of_fold import write_held_out
 from core.project import Project, open_project
 from core.registry.evaluate import _hand_over, compare, compare_encoders, evaluate, saved_evaluations
 from core.registry.evaluation_jobs import EvaluateResult
-from core.reports.errors import NamedScore, calibration
+from core.reports.error_analysis import NamedScore, calibration
 from core.training.train import train
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import TOPICS, quiet, sentences, write_csv
@@ -43,7 +43,7 @@ def played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     opened = open_project(folder, InProcessRunner(), {"local": lambda settings: InProcessRunner()})
     wrong = {3: "music", 10: "weather", 21: "food"}  # people err
     truth = {f"r{number}": (wrong.get(number, topic),) for number, (_, topic) in enumerate(sentences(60))}
-    simulate.play(opened, truth, simulate.Budget(2, 15, "default"), quiet)
+    simulate.simulate_rounds(opened, truth, simulate.Budget(2, 15, "default"), quiet)
     train(opened, quiet, trainer="head")
     opened.close()
     return folder
@@ -378,12 +378,12 @@ def encoders_page(result: object) -> None:
 
 def keep_vectors(project: Project, encoder: str, vectors: np.ndarray) -> None:
     """As an encode job leaves them."""
-    from core.models.vectors import Facts, append_shards, shard_path, write_facts
+    from core.models.vectors import EncodedFacts, append_shards, shard_path, write_facts
 
     out = project.folder / "made"
     out.mkdir(exist_ok=True)
     np.save(shard_path(out, 0), vectors)
-    write_facts(out, Facts(len(vectors), vectors.shape[1], len(vectors), "f"))
+    write_facts(out, EncodedFacts(len(vectors), vectors.shape[1], len(vectors), "f"))
     append_shards(project.vectors, encoder, out, 0)
 
 

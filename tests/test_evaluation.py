@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from core.arrays import Bools
-from core.evaluation.audit import Weights, plain
+from core.evaluation.audit import Weights, equal_weights
 from core.evaluation.held_out import HeldOutPredictions
 from core.evaluation.known_truth import confusion, evaluate_predictions, rank_of_truth, reliability, top_accuracy
-from core.evaluation.scores import MANY, alike, score
+from core.evaluation.scores import MANY, group_alike, score
 from core.tasks.labels import labels_space
 
 Probs = np.ndarray
@@ -29,7 +29,7 @@ def held_out(
     certainty = None if probs is None else probs.max(axis=1).astype(np.float64)
     space = labels_space([str(column) for column in range(truth.shape[1])], several=True)
     rows = np.arange(len(truth))
-    return HeldOutPredictions(space, rows, truth, predicted, weights or plain(len(truth)), probs, certainty)
+    return HeldOutPredictions(space, rows, truth, predicted, weights or equal_weights(len(truth)), probs, certainty)
 
 
 def judged(truth: Bools, probs: Probs) -> HeldOutPredictions:
@@ -154,7 +154,7 @@ def test_records_that_are_alike_are_drawn_together_where_there_are_many() -> Non
     truth = rng.integers(0, 4, 2 * MANY)
     message = np.where(rng.random(2 * MANY) < 0.8, truth, rng.integers(0, 4, 2 * MANY))
     both = one_hot(truth, 4), one_hot(message, 4)
-    place, counts = alike(np.hstack(both), np.ones(2 * MANY))
+    place, counts = group_alike(np.hstack(both), np.ones(2 * MANY))
     assert (len(place), counts.sum()) == (16, 2 * MANY)
     matches = score(*both)
     width = matches.accuracy.high - matches.accuracy.low

@@ -18,7 +18,7 @@ from core.config.settings import Settings, check
 from core.config.taxonomy import make_taxonomy, retire_label
 from core.errors import BadInput
 from core.labelling.responses import Arrival, Event, first_stamp, last_stamp, made_at, store_events
-from core.labelling.settling import RULES, StandingAnswer, read_answers, read_facts, settle, settle_few
+from core.labelling.settling import RULES, AnswerInForce, read_answers, read_facts, settle, settle_few
 from core.store.answers import APP, BULK, CORRECTION
 from core.store.database import Store
 
@@ -117,8 +117,8 @@ def test_the_majority_settles_and_a_tie_does_not(store: Store) -> None:
 def test_a_correction_settles_whatever_others_said_and_keeps_an_audit_label_in_the_audit(store: Store) -> None:
     with store.transaction() as cursor:
         cursor.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null, null, null)")
-    for who in ("ann", "bob"):
-        send(store, who, Event(who, "r0", "submit", ("spam",)))
+    for user in ("ann", "bob"):
+        send(store, user, Event(user, "r0", "submit", ("spam",)))
     send(store, "cat", Event("3", "r0", "submit", ("ham",), model="m1", source=CORRECTION))
     assert settled(store) == {0: (["ham"], "adjudicated", "audit")}
     send(
@@ -300,8 +300,8 @@ FILES = ["file.csv", "second.csv"]
 ANNOTATORS = ["ann", "bob", "cat", "dan", *FILES]
 EVENTS = st.lists(
     st.builds(
-        lambda number, who, record, action, label, undoes, ts, model, source: (
-            who,
+        lambda number, user, record, action, label, undoes, ts, model, source: (
+            user,
             Event(
                 f"e{number}",
                 record,
@@ -349,32 +349,32 @@ def state_after(store: Store, order: list[tuple[str, Event]], chosen: Settings) 
         cursor.execute("delete from annotators")
         cursor.executemany("insert into annotators values (?, ?, '{}', now())", list(WEIGHTS.items()))
     clocks = Random(len(order))
-    for who, event in order:
-        if who in FILES:
-            from_file(store, who, event.record, "spam" if event.seq % 2 else "ham")
+    for user, event in order:
+        if user in FILES:
+            from_file(store, user, event.record, "spam" if event.seq % 2 else "ham")
         else:
-            send(store, who, event, chosen=chosen, at=NOW + timedelta(seconds=clocks.uniform(-1e7, 1e7)))
+            send(store, user, event, chosen=chosen, at=NOW + timedelta(seconds=clocks.uniform(-1e7, 1e7)))
     with store.transaction() as cursor:
         facts = read_facts(cursor, list(RECORDS.values()))
         few = settle_few(cursor, facts, chosen)
-        assert {(a.n, a.annotator): a for a in few} == {
-            (a.n, a.annotator): a for a in read_answers(cursor, "select n from records", chosen)
+        assert {(a.record_no, a.annotator): a for a in few} == {
+            (a.record_no, a.annotator): a for a in read_answers(cursor, "select n from records", chosen)
         }
         plainly = cursor.execute("select * from settled order by n").fetchall()
         settle(cursor, "select n from records", chosen)
         assert plainly == cursor.execute("select * from settled order by n").fetchall()
     check_rule(few, settled(store), chosen.settle)
-    return sorted((a.n, a.annotator, a.action, str(a.answer)) for a in few), settled(store)
+    return sorted((a.record_no, a.annotator, a.action, str(a.answer)) for a in few), settled(store)
 
 
-def check_rule(answers: list[StandingAnswer], labels: dict[int, tuple[list[str], str, str]], rule: str) -> None:
+def check_rule(answers: list[AnswerInForce], labels: dict[int, tuple[list[str], str, str]], rule: str) -> None:
     """What each rule guarantees, said in other words than where it is kept."""
     supplied = [answer for answer in answers if answer.action == "submit"]
-    assert all(labels[answer.n][1] == "adjudicated" for answer in supplied if answer.corrects)
-    people = {answer.n for answer in supplied if not answer.from_file}
-    files = {answer.n for answer in supplied if answer.from_file}
+    assert all(labels[answer.record_no][1] == "adjudicated" for answer in supplied if answer.corrects)
+    people = {answer.record_no for answer in supplied if not answer.from_file}
+    files = {answer.record_no for answer in supplied if answer.from_file}
     for n, (_, how, _) in labels.items():
-        alone = sum(answer.n == n for answer in supplied) == 1
+        alone = sum(answer.record_no == n for answer in supplied) == 1
         assert how in {"single", "bulk", "adjudicated"} or not alone
         assert how != "weighted" or rule == "weighted"
         if n in people and n not in files | {3} and rule == "adjudicated":
@@ -382,7 +382,7 @@ def check_rule(answers: list[StandingAnswer], labels: dict[int, tuple[list[str],
     if rule == "single":
         assert people | files == set(labels), "nothing is tied"
     for n in people - files:
-        named = {answer.answer for answer in supplied if answer.n == n}
+        named = {answer.answer for answer in supplied if answer.record_no == n}
         assert len(named) > 1 or rule == "adjudicated" or labels[n][0] == json.loads(str(named.pop())), (
             "all say the same"
         )
@@ -394,8 +394,8 @@ def test_repetition_and_the_clocks_of_browsers_and_server_change_nothing_by_any_
     shared_store: Store, events: list[tuple[str, Event]], random: Random
 ) -> None:
     again: list[tuple[str, Event]] = []
-    for who, event in events:
-        again.append((who, replace(event, ts=random.uniform(-1e9, 1e10))))
+    for user, event in events:
+        again.append((user, replace(event, ts=random.uniform(-1e9, 1e10))))
         again += random.choices(again, k=random.randrange(3))
     for rule in RULES:
         chosen = replace(SETTINGS, settle=rule)
@@ -423,8 +423,8 @@ def test_votes_are_weighed_and_who_was_never_measured_weighs_one(store: Store) -
         cursor.execute("insert into annotators values ('ann', 2.5, '{}', now()), ('bob', 0.3, '{}', now())")
     send(store, "ann", Event("1", "r0", "submit", ("spam",)), chosen=weighted)
     assert settled(store) == {0: (["spam"], "single", "chosen")}
-    for who in ("bob", "cat"):
-        send(store, who, Event(who, "r0", "submit", ("ham",)), chosen=weighted)
+    for user in ("bob", "cat"):
+        send(store, user, Event(user, "r0", "submit", ("ham",)), chosen=weighted)
     assert settled(store) == {0: (["spam"], "weighted", "chosen")}
     send(store, "dan", Event("4", "r0", "submit", ("ham",)), chosen=weighted)
     assert settled(store) == {0: (["spam"], "weighted", "chosen")}
@@ -436,16 +436,16 @@ def test_weights_that_are_equal_but_for_rounding_are_a_tie(store: Store) -> None
     weighted = replace(SETTINGS, settle="weighted")
     with store.transaction() as cursor:
         cursor.executemany("insert into annotators values (?, ?, '{}', now())", [["ann", 0.3], ["bob", 0.1 + 0.2]])
-    for who, label in (("ann", "spam"), ("bob", "ham")):
-        send(store, who, Event(who, "r0", "submit", (label,)), chosen=weighted)
+    for user, label in (("ann", "spam"), ("bob", "ham")):
+        send(store, user, Event(user, "r0", "submit", (label,)), chosen=weighted)
     assert settled(store) == {}
 
 
 def test_only_a_correction_settles_where_somebody_shall_decide(store: Store) -> None:
     decided = replace(SETTINGS, settle="adjudicated")
     from_file(store, "file.csv", "r1", "spam")
-    for who in ("ann", "bob"):
-        send(store, who, Event(who, "r0", "submit", ("spam",)), chosen=decided)
+    for user in ("ann", "bob"):
+        send(store, user, Event(user, "r0", "submit", ("spam",)), chosen=decided)
     assert settled(store) == {1: (["spam"], "single", "file")}
     send(store, "cat", Event("3", "r0", "submit", ("spam",), source=CORRECTION), chosen=decided)
     assert settled(store)[0] == (["spam"], "adjudicated", "chosen")
@@ -453,8 +453,8 @@ def test_only_a_correction_settles_where_somebody_shall_decide(store: Store) -> 
 
 def test_a_known_answer_stands_whatever_people_answer_until_it_is_corrected(store: Store) -> None:
     from_file(store, "file.csv", "r3", "spam")
-    for who in ("ann", "bob"):
-        send(store, who, Event(who, "r3", "submit", ("ham",)))
+    for user in ("ann", "bob"):
+        send(store, user, Event(user, "r3", "submit", ("ham",)))
     assert settled(store) == {3: (["spam"], "single", "gold")}
     send(store, "cat", Event("3", "r3", "submit", ("ham",), source=CORRECTION))
     assert settled(store) == {3: (["ham"], "adjudicated", "gold")}
@@ -462,8 +462,8 @@ def test_a_known_answer_stands_whatever_people_answer_until_it_is_corrected(stor
 
 def test_a_second_look_at_a_known_answer_counts_and_what_was_said_before_does_not(store: Store) -> None:
     from_file(store, "file.csv", "r3", "spam")
-    for who in ("ann", "bob"):
-        send(store, who, Event(who, "r3", "submit", ("spam",)))
+    for user in ("ann", "bob"):
+        send(store, user, Event(user, "r3", "submit", ("spam",)))
     with store.transaction() as cursor:
         query = [last_stamp(cursor)]
         cursor.execute("insert into queue values (3, 1, 1.0, false, true, null, null, null, 'review', ?)", query)

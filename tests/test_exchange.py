@@ -29,7 +29,7 @@ from core.labelling.reviews import queue_for_review
 from core.project import Project
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
-from tests.exchange_world import Team, dataset_of, line_to, standing, where
+from tests.exchange_world import Team, answers_in_force, dataset_of, line_to, where
 
 
 @pytest.fixture
@@ -114,13 +114,13 @@ def test_suggestions_are_taken_away_where_they_may_no_longer_be_shown(team: Team
 
 
 def test_an_answer_that_ever_could_lean_on_a_suggestion_never_counts_as_blind(team: Team, project: Project) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     suggest(project)
     push(project)
     change_settings(project, show_suggestions=False)
     push(project)
     for record in where(project).values():
-        team.answer(who, record, ["food"])
+        team.answer(user, record, ["food"])
     sync(project)
     strata = project.store.query("select r.id, stratum from settled join records r using (n) where stratum <> 'gold'")
     assert {record for record, stratum in strata if stratum == "audit"} == audited(project)
@@ -128,60 +128,60 @@ def test_an_answer_that_ever_could_lean_on_a_suggestion_never_counts_as_blind(te
 
 
 def test_answers_notes_and_skips_come_back_and_are_people_s(team: Team, project: Project) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     push(project)
     first, second, third = list(where(project))[:3]
     place = where(project)
-    team.answer(who, place[first], ["food"], "a doubt")
-    team.answer(who, place[second], ["food"], "unreadable", status="discarded")
-    team.answer(who, place[third], ["food"], status="draft")
+    team.answer(user, place[first], ["food"], "a doubt")
+    team.answer(user, place[second], ["food"], "unreadable", status="discarded")
+    team.answer(user, place[third], ["food"], status="draft")
     assert sync(project) == Synced(records=20, stored=2, refused=0)
-    assert standing(project) == {
-        (first, who): ("submit", ("food",), "a doubt"),
-        (second, who): ("skip", (), "unreadable"),
+    assert answers_in_force(project) == {
+        (first, user): ("submit", ("food",), "a doubt"),
+        (second, user): ("skip", (), "unreadable"),
     }
     assert record_detail(project, first).answers[0].how == "in Argilla"
     assert sync(project).stored == 0
     exchange = read_exchange(project)
-    assert (exchange.pushed, exchange.answered, exchange.people, exchange.trouble) == (20, 2, 1, None)
+    assert (exchange.pushed, exchange.answered, exchange.people, exchange.error_message) == (20, 2, 1, None)
 
 
 def test_an_edit_a_draft_and_a_deletion_are_followed(team: Team, project: Project) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     push(project)
     first, second, third = list(where(project))[:3]
     place = where(project)
     for record in (first, second, third):
-        team.answer(who, place[record], ["food"])
+        team.answer(user, place[record], ["food"])
     sync(project)
-    team.answer(who, place[first], ["music"])
-    team.answer(who, place[second], ["food"], status="draft")
-    team.take_back(who, place[third])
+    team.answer(user, place[first], ["music"])
+    team.answer(user, place[second], ["food"], status="draft")
+    team.take_back(user, place[third])
     sync(project)
-    assert standing(project) == {(first, who): ("submit", ("music",), None)}
-    team.answer(who, place[second], ["food"])
+    assert answers_in_force(project) == {(first, user): ("submit", ("music",), None)}
+    team.answer(user, place[second], ["food"])
     sync(project)
-    assert standing(project)[(second, who)] == ("submit", ("food",), None)
+    assert answers_in_force(project)[(second, user)] == ("submit", ("food",), None)
 
 
 def test_going_back_to_an_earlier_answer_is_an_event_of_its_own(team: Team, project: Project) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     push(project)
     record, place = next(iter(where(project).items()))
     for label in ("food", "music", "food"):
-        team.answer(who, place, [label])
+        team.answer(user, place, [label])
         sync(project)
-    assert standing(project)[(record, who)] == ("submit", ("food",), None)
+    assert answers_in_force(project)[(record, user)] == ("submit", ("food",), None)
     assert project.store.one("select count(*) from responses where source = 'argilla'") == 3
 
 
 def test_a_record_that_argilla_answered_is_not_handed_out_here(team: Team, project: Project) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     push(project)
     place = where(project)
     answered = list(place)[:5]
     for record in answered:
-        team.answer(who, place[record], ["food"])
+        team.answer(user, place[record], ["food"])
     sync(project)
     cards = project.label_queue.exchange(Holder("bob", "1"), QueueRequest(want=50)).cards
     assert not {card.id for card in cards} & set(answered)
@@ -198,26 +198,26 @@ def test_what_was_answered_here_goes_last_there_and_is_marked(team: Team, projec
 
 
 def test_an_answer_taken_back_here_stays_taken_back_until_it_is_changed_there(team: Team, project: Project) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     push(project)
     record, place = next(iter(where(project).items()))
-    team.answer(who, place, ["food"])
+    team.answer(user, place, ["food"])
     sync(project)
-    value = project.store.one("select event_id from responses where annotator = ?", [who])
+    value = project.store.one("select event_id from responses where annotator = ?", [user])
     undo = Event("u1", record, "undo", undoes=value)
-    project.label_queue.exchange(Holder(who, "1"), QueueRequest(events=(undo,)))
+    project.label_queue.exchange(Holder(user, "1"), QueueRequest(events=(undo,)))
     sync(project)
-    assert standing(project) == {}
-    team.answer(who, place, ["music"])
+    assert answers_in_force(project) == {}
+    team.answer(user, place, ["music"])
     sync(project)
-    assert standing(project)[(record, who)] == ("submit", ("music",), None)
+    assert answers_in_force(project)[(record, user)] == ("submit", ("music",), None)
 
 
 def test_a_correction_here_outlasts_a_sync(team: Team, project: Project) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     push(project)
     record, place = next(iter(where(project).items()))
-    team.answer(who, place, ["food"])
+    team.answer(user, place, ["food"])
     sync(project)
     correct(project, record, ["music"], "boss")
     sync(project)
@@ -276,40 +276,40 @@ def test_a_new_label_makes_a_dataset_with_everything_of_the_old_one(team: Team, 
     assert new[first]["metadata"]["ours"] == "kept"
     assert new[late]["suggestions"]
     assert team.owner.get(f"/datasets/{old}").json()["name"].count("replaced")
-    before = standing(project)
+    before = answers_in_force(project)
     assert sync(project).stored == 0
     team.answer(ann, place[late], ["weather"])  # in the old one, whose page was still open
     team.take_back(ann, where(project)[first])
     sync(project)
     before[(late, ann)] = ("submit", ("weather",), None)
     del before[(first, ann)]
-    assert standing(project) == before
+    assert answers_in_force(project) == before
     assert read_exchange(project).replaced
 
 
 def test_answers_with_a_retired_label_stand_and_the_record_is_asked_again(team: Team, project: Project) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     push(project)
     record, place = next(iter(where(project).items()))
-    team.answer(who, place, ["food"])
+    team.answer(user, place, ["food"])
     sync(project)
     change_settings(project, add_label="sport")
     change_settings(project, retire_label="food")
     push(project)
     sync(project)
-    assert standing(project)[(record, who)] == ("submit", ("food",), None)
+    assert answers_in_force(project)[(record, user)] == ("submit", ("food",), None)
     assert team.record(where(project)[record])["responses"] == []
 
 
 def test_a_dataset_deleted_there_takes_no_answer_with_it(team: Team, project: Project) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     push(project)
     record, place = next(iter(where(project).items()))
-    team.answer(who, place, ["food"])
+    team.answer(user, place, ["food"])
     sync(project)
     assert team.owner.delete(f"/datasets/{dataset_of(project)}").is_success
     sync(project)
-    assert standing(project)[(record, who)] == ("submit", ("food",), None)
+    assert answers_in_force(project)[(record, user)] == ("submit", ("food",), None)
     assert read_exchange(project).gone
     push(project)
     assert record not in where(project)
@@ -326,7 +326,7 @@ def test_a_line_cut_at_any_byte_of_a_push_leaves_nothing_twice(argilla: ArgillaS
                 push(project)
         line.left = None
         push(project)
-        assert project.team.trouble is None
+        assert project.team.error_message is None
         datasets = team.owner.get("/me/datasets", params={"workspace_id": team.connect()._workspace}).json()["items"]
         assert len(datasets) == 1
         assert sorted(one["external_id"] for one in team.records(dataset_of(project))) == sorted(where(project))
@@ -340,16 +340,16 @@ def test_several_labels_may_hold_and_none_is_an_option(argilla: ArgillaServer, p
     project.label_queue.reload()
     team = Team(argilla)
     team.join(project)
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     loop.next_batch(project, quiet, size=10)
     push(project)
     (first, one), (second, two) = list(where(project).items())[:2]
-    team.answer(who, one, ["music", "food"], multi=True)
-    team.answer(who, two, ["(none)"], multi=True)
+    team.answer(user, one, ["music", "food"], multi=True)
+    team.answer(user, two, ["(none)"], multi=True)
     sync(project)
-    assert standing(project) == {
-        (first, who): ("submit", ("food", "music"), None),
-        (second, who): ("submit", (), None),
+    assert answers_in_force(project) == {
+        (first, user): ("submit", ("food", "music"), None),
+        (second, user): ("submit", (), None),
     }
     team.close()
 

@@ -21,7 +21,7 @@ from core.errors import RondoError
 from core.project import Project
 from tests.argilla_server import ArgillaServer, quiet, require_environment, start_for
 from tests.conftest import TOPICS
-from tests.exchange_world import Team, body_of, dataset_of, standing, where
+from tests.exchange_world import Team, answers_in_force, body_of, dataset_of, where
 
 Said = dict[tuple[str, str], str]
 KILLS = 3
@@ -45,13 +45,13 @@ def kill_and_restart(own: ArgillaServer) -> None:
     server.start(own.project, "127.0.0.1", urlsplit(own.url).port or 0, quiet)
 
 
-def answer(team: Team, who: str, places: dict[str, str], acknowledged: Said) -> None:
+def answer(team: Team, user: str, places: dict[str, str], acknowledged: Said) -> None:
     """Each record once, always with the same label of this person for it; what fails is left."""
     for number, (record, place) in enumerate(places.items()):
-        label = sorted(TOPICS)[(number + len(who)) % len(TOPICS)]
+        label = sorted(TOPICS)[(number + len(user)) % len(TOPICS)]
         with suppress(httpx.HTTPError, AssertionError):
-            team.answer(who, place, [label])
-            acknowledged[record, who] = label
+            team.answer(user, place, [label])
+            acknowledged[record, user] = label
 
 
 def push_and_sync(project: Project, stop: threading.Event) -> None:
@@ -82,7 +82,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(own: Ar
     places = where(project)
     for _ in range(KILLS):
         stop = threading.Event()
-        work = [threading.Thread(target=answer, args=(team, who, places, acknowledged)) for who in people]
+        work = [threading.Thread(target=answer, args=(team, user, places, acknowledged)) for user in people]
         work.append(threading.Thread(target=push_and_sync, args=(project, stop)))
         for thread in work:
             thread.start()
@@ -98,7 +98,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(own: Ar
     answers = there(team, dataset_of(project))
     assert len(acknowledged) >= 3
     assert acknowledged.items() <= answers.items()
-    assert {key: content[1][0] for key, content in standing(project).items()} == answers
+    assert {key: content[1][0] for key, content in answers_in_force(project).items()} == answers
     count = "select count(*) from responses where source = 'argilla'"
     assert project.store.one(count) == len(answers)
     assert len(where(project)) == len(team.records(dataset_of(project)))

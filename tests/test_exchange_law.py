@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from core import loop
 from core.errors import Cancelled, RondoError
-from core.exchange.pull import place_of, reconcile_now
+from core.exchange.pull import reconcile_now, record_no_of
 from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
@@ -23,7 +23,7 @@ from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import ArgillaServer
 from tests.conftest import TOPICS, quiet
-from tests.exchange_world import Content, Line, Team, dataset_of, line_to, standing, where
+from tests.exchange_world import Content, Line, Team, answers_in_force, dataset_of, line_to, where
 
 PEOPLE, RECORDS = 2, 4
 Step = tuple[Any, ...]
@@ -66,44 +66,44 @@ class Played:
         """One step of a schedule."""
         getattr(self, f"_{step[0]}")(*step[1:])
 
-    def _say(self, who: int, record: int, label: str, status: str, state: str = "current") -> None:
+    def _say(self, user: int, record: int, label: str, status: str, state: str = "current") -> None:
         there = where(self.project, state).get(self.records[record])
         if there is None:
             return
-        self.team.answer(self.people[who], there, [label], status=status)
+        self.team.answer(self.people[user], there, [label], status=status)
         self.acts += 1
-        key = (self.records[record], self.people[who])
+        key = (self.records[record], self.people[user])
         content: dict[str, Content] = {"submitted": ("submit", (label,), None), "discarded": ("skip", (), None)}
         if status in content:
             self.answer[key] = content[status]
         else:
             self.answer.pop(key, None)
 
-    def _answer(self, who: int, record: int, label: str) -> None:
-        self._say(who, record, label, "submitted")
+    def _answer(self, user: int, record: int, label: str) -> None:
+        self._say(user, record, label, "submitted")
 
-    def _discard(self, who: int, record: int, label: str) -> None:
-        self._say(who, record, label, "discarded")
+    def _discard(self, user: int, record: int, label: str) -> None:
+        self._say(user, record, label, "discarded")
 
-    def _draft(self, who: int, record: int, label: str) -> None:
-        self._say(who, record, label, "draft")
+    def _draft(self, user: int, record: int, label: str) -> None:
+        self._say(user, record, label, "draft")
 
-    def _late(self, who: int, record: int, label: str) -> None:
+    def _late(self, user: int, record: int, label: str) -> None:
         """In a dataset that was replaced: the page was still open."""
-        self._say(who, record, label, "submitted", "replaced")
+        self._say(user, record, label, "submitted", "replaced")
 
-    def _delete(self, who: int, record: int) -> None:
+    def _delete(self, user: int, record: int) -> None:
         there = where(self.project).get(self.records[record])
-        if there is None or self.team.response(self.people[who], there) is None:
+        if there is None or self.team.response(self.people[user], there) is None:
             return
-        self.team.take_back(self.people[who], there)
-        self.answer.pop((self.records[record], self.people[who]), None)
+        self.team.take_back(self.people[user], there)
+        self.answer.pop((self.records[record], self.people[user]), None)
 
     def _call(self, record: int, times: int) -> None:
         """As the webhook does; where it is not in the schedule, it was lost."""
         if there := where(self.project).get(self.records[record]):
             for _ in range(times):
-                reconcile_now(self.project, [place_of(self.project, there) or 0])
+                reconcile_now(self.project, [record_no_of(self.project, there) or 0])
 
     def _sync(self) -> None:
         loop.VERBS["team_sync"](self.project, quiet)
@@ -186,7 +186,7 @@ def test_both_sides_agree_after_any_schedule(
 def check(played: Played) -> None:
     """Nothing lost, nothing doubled, on either side; and syncing again changes nothing."""
     project = played.project
-    assert standing(project) == played.answer
+    assert answers_in_force(project) == played.answer
     events = project.store.one("select count(*) from responses where source = 'argilla' and action <> 'undo'")
     assert events <= played.acts
     there = [one["external_id"] for one in played.team.records(dataset_of(project))]

@@ -11,13 +11,13 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from app.team_watch import TeamWatch
 from core import loop
-from core.exchange.pull import place_of, reconcile_now
+from core.exchange.pull import reconcile_now, record_no_of
 from core.labelling.changes import change_settings
 from core.project import open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
-from tests.exchange_world import Team, standing, where
+from tests.exchange_world import Team, answers_in_force, where
 from tests.waiting import wait_for
 
 
@@ -68,11 +68,11 @@ def test_without_a_server_the_page_says_what_to_do_and_goes_on(server: backgroun
 
 
 def test_the_buttons_push_and_sync(server: background.ProjectServer, team: Team) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     drawn().button(key="team-push").click().run()
     settled(server)
-    assert server.trouble is None
-    team.answer(who, next(iter(where(server.project).values())), ["food"])
+    assert server.error_message is None
+    team.answer(user, next(iter(where(server.project).values())), ["food"])
     drawn().button(key="team-sync").click().run()
     settled(server)
     page = drawn()
@@ -92,15 +92,15 @@ def test_a_changed_label_and_a_replaced_dataset_are_announced(server: background
 def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(
     server: background.ProjectServer, team: Team
 ) -> None:
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     loop.VERBS["team_push"](server.project, quiet)
     watch, closed = TeamWatch(server), threading.Event()
     thread = threading.Thread(target=watch.run, args=(closed,))
     record, place = next(iter(where(server.project).items()))
-    team.answer(who, place, ["food"])
+    team.answer(user, place, ["food"])
     thread.start()
     try:
-        wait_for(lambda: standing(server.project) == {(record, who): ("submit", ("food",), None)})
+        wait_for(lambda: answers_in_force(server.project) == {(record, user): ("submit", ("food",), None)})
         before = len(where(server.project))
         loop.next_batch(server.project, quiet, size=30)
         wait_for(lambda: len(where(server.project)) > before)
@@ -117,5 +117,5 @@ def test_a_dead_server_is_told_and_asked_again(server: background.ProjectServer,
     settled(server)
     assert "does not answer" in drawn().warning[0].value
     team.url = right
-    reconcile_now(server.project, [place_of(server.project, place) or 0])
+    reconcile_now(server.project, [record_no_of(server.project, place) or 0])
     assert not drawn().warning

@@ -177,10 +177,10 @@ def test_a_link_keeps_pointing_at_the_file_that_is_written(tmp_path: Path) -> No
     assert (tmp_path / "there.csv").read_text() == "id,text,label\n"
 
 
-def say(project: Project, who: str, record: str, label: str, undoes: str | None = None) -> None:
-    eid = f"{who}-{record}-{label}{'-undo' if undoes else ''}"
+def say(project: Project, user: str, record: str, label: str, undoes: str | None = None) -> None:
+    eid = f"{user}-{record}-{label}{'-undo' if undoes else ''}"
     event = Event(eid, record, "undo" if undoes else "submit", () if undoes else (label,), undoes=undoes, ts=2e9)
-    project.label_queue.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
+    project.label_queue.exchange(Holder(user, "tab"), QueueRequest(events=(event,)))
 
 
 def guaranteed(project: Project, records: str) -> None:
@@ -249,8 +249,8 @@ def test_a_retired_label_is_no_machine_label(project: Project, tmp_path: Path) -
 
 def test_a_label_names_those_who_gave_it_and_not_those_who_took_it_back(project: Project, tmp_path: Path) -> None:
     change_settings(project, overlap=3)
-    for who, label in (("bob", "food"), ("ann", "food"), ("cid", "music"), ("dan", "food")):
-        say(project, who, "r0", label)
+    for user, label in (("bob", "food"), ("ann", "food"), ("cid", "music"), ("dan", "food")):
+        say(project, user, "r0", label)
     say(project, "dan", "r0", "food", undoes="dan-r0-food")
     row = exported(project, tmp_path, "labels")["r0"]
     assert (row["label"], row["annotators"], row["how"]) == ("food", "ann|bob", "majority")

@@ -40,7 +40,7 @@ def test_three_audit_records_are_too_few_to_say_everywhere(
     server: background.ProjectServer, truth: Truth, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = server.project
-    simulate.play(project, truth, simulate.Budget(1, 30, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(1, 30, "default"), quiet)
     matches = status(project)
     assert matches.model is not None
     assert matches.model.metrics.audit is not None
@@ -72,13 +72,15 @@ def test_an_exhausted_pool_is_not_asked_to_label_more(
     server: background.ProjectServer, truth: Truth, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = server.project
-    simulate.play(project, truth, simulate.Budget(2, 20, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(2, 20, "default"), quiet)
     assert any("more audit labels" in sentence for sentence in caveats(project))
     assert any("more audit labels" in sentence for sentence in data_card(project)["limits"])
     queued = loop.next_batch(project, quiet, size=20, spare=0).queued
     waiting = "select id from records join queue using (n) where not audit and n not in (select n from settled) limit 1"
     left = project.store.one(waiting)
-    simulate.answer(project, {record: labels for record, labels in truth.items() if record != left}, queued)  # skips it
+    simulate.answer_queued(
+        project, {record: labels for record, labels in truth.items() if record != left}, queued
+    )  # skips it
     loop.fit(project, quiet)
     matches = status(project)
     assert matches.next == "All records were asked; 1 were skipped. Export the labels."
@@ -97,7 +99,7 @@ def test_labelled_counts_what_people_said_and_gold_is_named_apart(
     server: background.ProjectServer, truth: Truth
 ) -> None:
     project = server.project
-    simulate.play(project, truth, simulate.Budget(1, 10, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(1, 10, "default"), quiet)
     matches, counts, card = status(project), label_counts(project), data_card(project)
     assert (matches.labelled, matches.gold) == (10, 12)
     assert sum(row.labelled for row in counts) == card["people"]["settled"] == 10

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, Refused
-from core.jobs.bundle import Bundle, Handle, Resources, Sight
+from core.jobs.bundle import Bundle, Handle, Resources, RunStatus
 from core.models.out_of_fold import write_held_out
 from core.project import Project, open_project
 from core.training import following
-from core.training.entries import entry, set_state
+from core.training.entries import read_training_job, set_state
 from core.training.launch import TrainingRequest, job_retry, launch, order_of
 from core.training.watching import follow
 from core.upkeep import empty_dead
@@ -30,14 +30,14 @@ class FarRunner(InProcessRunner):
         self.begun += 1
         return Handle(call=str(self.begun))
 
-    def look(self, bundle: Path, handle: Handle) -> Sight:
+    def poll(self, bundle: Path, handle: Handle) -> RunStatus:
         if not self.reachable:
-            return Sight("lost", "Nobody answers.")
+            return RunStatus("lost", "Nobody answers.")
         if self.stopped:
-            return Sight("failed", "terminated")
+            return RunStatus("failed", "terminated")
         if not (bundle / "result.json").exists():
             super().start(bundle, Resources())
-        return super().look(bundle, handle)
+        return super().poll(bundle, handle)
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
         if not self.reachable:
@@ -56,7 +56,7 @@ def far() -> FarRunner:
 
 
 @pytest.fixture
-def taught(played: Path, tmp_path: Path, far: FarRunner) -> Iterator[Project]:
+def project(played: Path, tmp_path: Path, far: FarRunner) -> Iterator[Project]:
     shutil.copytree(played, tmp_path / "taught")
     opened = open_project(tmp_path / "taught", InProcessRunner(), {"far": lambda settings: far})
     yield opened
@@ -67,142 +67,142 @@ def begin(project: Project) -> str:
     return launch(project, order_of(project, "head", TrainingRequest(on="far")))
 
 
-def test_a_job_that_is_lost_from_sight_is_found_again(taught: Project, far: FarRunner) -> None:
-    job = begin(taught)
+def test_a_job_that_is_lost_from_sight_is_found_again(project: Project, far: FarRunner) -> None:
+    job = begin(project)
     far.reachable = False
-    follow(taught, quiet)
-    assert entry(taught, job).state == "lost"
+    follow(project, quiet)
+    assert read_training_job(project, job).state == "lost"
     far.reachable = True
-    follow(taught, quiet)
-    assert entry(taught, job).state == "succeeded"
+    follow(project, quiet)
+    assert read_training_job(project, job).state == "succeeded"
 
 
-def test_a_cancel_that_nobody_heard_is_asked_for_until_somebody_does(taught: Project, far: FarRunner) -> None:
-    job = begin(taught)
+def test_a_cancel_that_nobody_heard_is_asked_for_until_somebody_does(project: Project, far: FarRunner) -> None:
+    job = begin(project)
     far.reachable = False
     with pytest.raises(Refused, match="may still run"):
-        following.job_cancel(taught, quiet, job=job)
+        following.job_cancel(project, quiet, job=job)
     for _ in range(3):
-        follow(taught, quiet)
-    assert entry(taught, job).state == "cancelling"
+        follow(project, quiet)
+    assert read_training_job(project, job).state == "cancelling"
     far.reachable = True
     far.stopped = 1
-    follow(taught, quiet)
-    assert entry(taught, job).state == "cancelled"
+    follow(project, quiet)
+    assert read_training_job(project, job).state == "cancelled"
 
 
-def test_what_comes_back_after_a_cancel_makes_no_model(taught: Project, far: FarRunner) -> None:
-    job = begin(taught)
-    set_state(taught, job, "cancelling", "")
-    follow(taught, quiet)
-    assert entry(taught, job).state == "cancelled"
-    assert taught.store.one("select count(*) from models where id = ?", [job]) == 0
-    assert not (taught.models / job).exists()
+def test_what_comes_back_after_a_cancel_makes_no_model(project: Project, far: FarRunner) -> None:
+    job = begin(project)
+    set_state(project, job, "cancelling", "")
+    follow(project, quiet)
+    assert read_training_job(project, job).state == "cancelled"
+    assert project.store.one("select count(*) from models where id = ?", [job]) == 0
+    assert not (project.models / job).exists()
 
 
-def test_a_job_that_is_being_handed_over_is_left_alone(taught: Project, far: FarRunner) -> None:
-    bundle = taught.jobs.prepare(plain_kind("train"), {"trainer": "head"})
-    with taught.store.transaction() as cursor:
+def test_a_job_that_is_being_handed_over_is_left_alone(project: Project, far: FarRunner) -> None:
+    bundle = project.jobs.prepare(plain_kind("train"), {"trainer": "head"})
+    with project.store.transaction() as cursor:
         cursor.execute("update jobs set runner = 'far' where id = ?", [bundle.path.name])
     with following.handing_over(bundle.path.name):
-        assert following.look(taught, bundle.path.name).state == "draft"
-    assert following.look(taught, bundle.path.name).state == "lost"
+        assert following.refresh_job(project, bundle.path.name).state == "draft"
+    assert following.refresh_job(project, bundle.path.name).state == "lost"
     assert far.begun == 0
     with pytest.raises(Refused, match="is gone"):
-        job_retry(taught, quiet, job=bundle.path.name)
+        job_retry(project, quiet, job=bundle.path.name)
 
 
-def test_an_owner_that_died_before_it_had_the_handle_starts_the_job_again(taught: Project, far: FarRunner) -> None:
-    job = begin(taught)
-    with taught.store.transaction() as cursor:
+def test_an_owner_that_died_before_it_had_the_handle_starts_the_job_again(project: Project, far: FarRunner) -> None:
+    job = begin(project)
+    with project.store.transaction() as cursor:
         cursor.execute("update jobs set state = 'submitting', handle = null where id = ?", [job])
-    assert following.look(taught, job).state == "queued"
-    assert following.look(taught, job).state == "succeeded"
+    assert following.refresh_job(project, job).state == "queued"
+    assert following.refresh_job(project, job).state == "succeeded"
 
 
-def test_what_came_back_damaged_can_be_tried_again(taught: Project, far: FarRunner) -> None:
-    job = begin(taught)
-    bundle = Bundle(taught.folder / "jobs" / job)
+def test_what_came_back_damaged_can_be_tried_again(project: Project, far: FarRunner) -> None:
+    job = begin(project)
+    bundle = Bundle(project.folder / "jobs" / job)
     InProcessRunner().start(bundle.path, Resources())
     write_held_out(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
-    follow(taught, quiet)
-    assert "lost or changed on the way" in entry(taught, job).message
-    assert job_retry(taught, quiet, job=job).state == "queued"
-    follow(taught, quiet)
-    assert entry(taught, job).state == "succeeded"
+    follow(project, quiet)
+    assert "lost or changed on the way" in read_training_job(project, job).message
+    assert job_retry(project, quiet, job=job).state == "queued"
+    follow(project, quiet)
+    assert read_training_job(project, job).state == "succeeded"
 
 
-def test_a_retry_that_cannot_be_started_leaves_the_row_as_it_was(taught: Project, far: FarRunner) -> None:
-    job = begin(taught)
-    set_state(taught, job, "timed_out", "It took too long.")
-    shutil.rmtree(taught.folder / "jobs" / job / "in")
+def test_a_retry_that_cannot_be_started_leaves_the_row_as_it_was(project: Project, far: FarRunner) -> None:
+    job = begin(project)
+    set_state(project, job, "timed_out", "It took too long.")
+    shutil.rmtree(project.folder / "jobs" / job / "in")
     with pytest.raises(Refused, match="is gone"):
-        job_retry(taught, quiet, job=job)
-    assert entry(taught, job).state == "timed_out"
+        job_retry(project, quiet, job=job)
+    assert read_training_job(project, job).state == "timed_out"
 
 
-def test_forgetting_deletes_the_texts_and_keeps_the_row(taught: Project, far: FarRunner) -> None:
-    job = begin(taught)
+def test_forgetting_deletes_the_texts_and_keeps_the_row(project: Project, far: FarRunner) -> None:
+    job = begin(project)
     with pytest.raises(Refused, match="Cancel it first"):
-        following.job_forget(taught, quiet, job=job)
+        following.job_forget(project, quiet, job=job)
     far.stopped = 1
-    follow(taught, quiet)
-    following.job_forget(taught, quiet, job=job)
-    assert entry(taught, job).state == "failed"
-    assert not (taught.folder / "jobs" / job / "in").exists()
+    follow(project, quiet)
+    following.job_forget(project, quiet, job=job)
+    assert read_training_job(project, job).state == "failed"
+    assert not (project.folder / "jobs" / job / "in").exists()
     assert far.forgotten == 1
 
 
 def test_texts_that_nobody_could_delete_far_away_are_told_of_until_they_are_deleted(
-    taught: Project, far: FarRunner
+    project: Project, far: FarRunner
 ) -> None:
-    job = begin(taught)
+    job = begin(project)
     far.stopped = 1
-    follow(taught, quiet)
+    follow(project, quiet)
     far.reachable = False
     with pytest.raises(Refused, match=rf"here is deleted.*still lie there.*forget {job}"):
-        following.job_forget(taught, quiet, job=job)
-    assert not (taught.folder / "jobs" / job / "in").exists()
+        following.job_forget(project, quiet, job=job)
+    assert not (project.folder / "jobs" / job / "in").exists()
     far.reachable = True
-    following.job_forget(taught, quiet, job=job)
+    following.job_forget(project, quiet, job=job)
     assert far.forgotten == 1
 
 
-def test_a_job_that_was_cancelled_before_it_began_never_begins(taught: Project, far: FarRunner) -> None:
+def test_a_job_that_was_cancelled_before_it_began_never_begins(project: Project, far: FarRunner) -> None:
     from core.training.launch import submit
 
-    bundle = taught.jobs.prepare(plain_kind("train"), {"trainer": "head"})
-    with taught.store.transaction() as cursor:
+    bundle = project.jobs.prepare(plain_kind("train"), {"trainer": "head"})
+    with project.store.transaction() as cursor:
         cursor.execute("update jobs set runner = 'far', state = 'cancelled' where id = ?", [bundle.path.name])
     with pytest.raises(Cancelled, match="before it began"):
-        submit(taught, bundle, far, Resources(), "draft")
+        submit(project, bundle, far, Resources(), "draft")
     assert far.begun == 0
 
 
-def test_what_a_kill_left_behind_goes_when_the_project_is_opened(taught: Project, far: FarRunner) -> None:
-    job = begin(taught)
-    follow(taught, quiet)
-    left = [taught.folder / "jobs" / name / "in" for name in (job, "20261121-000000-train-000000")]
-    waiting = begin(taught)
+def test_what_a_kill_left_behind_goes_when_the_project_is_opened(project: Project, far: FarRunner) -> None:
+    job = begin(project)
+    follow(project, quiet)
+    left = [project.folder / "jobs" / name / "in" for name in (job, "20261121-000000-train-000000")]
+    waiting = begin(project)
     for folder in left:
         folder.mkdir(parents=True, exist_ok=True)
-    empty_dead(taught)
+    empty_dead(project)
     assert not any(folder.exists() for folder in left)
-    assert (taught.folder / "jobs" / waiting / "in" / "train.parquet").exists()
+    assert (project.folder / "jobs" / waiting / "in" / "train.parquet").exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"state": "flying"}', '{"state": "succeeded", "value": 3}'])
-def test_a_result_that_says_nothing_fails_its_job_and_no_other(taught: Project, far: FarRunner, text: str) -> None:
-    broken, healthy = begin(taught), begin(taught)
-    (taught.folder / "jobs" / broken / "result.json").write_text(text)
-    follow(taught, quiet)
-    follow(taught, quiet)
-    assert entry(taught, broken).state == "failed"
-    assert entry(taught, healthy).state == "succeeded"
+def test_a_result_that_says_nothing_fails_its_job_and_no_other(project: Project, far: FarRunner, text: str) -> None:
+    broken, healthy = begin(project), begin(project)
+    (project.folder / "jobs" / broken / "result.json").write_text(text)
+    follow(project, quiet)
+    follow(project, quiet)
+    assert read_training_job(project, broken).state == "failed"
+    assert read_training_job(project, healthy).state == "succeeded"
 
 
-def test_lines_of_progress_that_were_cut_short_are_passed_over(taught: Project, far: FarRunner) -> None:
-    bundle = Bundle(taught.folder / "jobs" / begin(taught))
+def test_lines_of_progress_that_were_cut_short_are_passed_over(project: Project, far: FarRunner) -> None:
+    bundle = Bundle(project.folder / "jobs" / begin(project))
     lines = [
         b'{"done": 1, "total": 4, "loss": NaN}',
         b'{"done": 2, "tot',

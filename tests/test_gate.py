@@ -18,7 +18,7 @@ from core.project import Project
 from core.registry.activation import promote
 from core.registry.champions import find_model
 from core.registry.gate import gate
-from core.registry.held_out import read_predictions, read_truth
+from core.registry.unseen_predictions import read_predictions, read_truth
 from core.tasks.labels import labels_space
 from tests.conftest import quiet
 from tests.registry_world import LABELS, answers, bad_head, enter, good_head, played
@@ -95,7 +95,7 @@ def test_one_more_right_answer_may_be_chance_and_it_is_said_how_many_records_wou
 def test_a_worse_challenger_is_refused_with_the_figures_and_the_refusal_is_kept(two: Project) -> None:
     before, model = active_model(two), enter(two, bad_head())
     with pytest.raises(Refused, match=r"On 16 audit records.*--force --reason"):
-        promote(two, quiet, model=model, who="ana")
+        promote(two, quiet, model=model, user="ana")
     assert active_model(two) == before
     assert two.store.one("select user from audit_log where what = 'gate' and detail->>'model' = ?", [model]) == "ana"
 
@@ -104,7 +104,7 @@ def test_who_overrules_the_gate_says_why_and_it_is_logged(two: Project) -> None:
     model = enter(two, bad_head())
     with pytest.raises(BadInput, match="say why"):
         promote(two, quiet, model=model, force=True, reason="  ")
-    result = promote(two, quiet, model=model, force=True, reason="The customer wants it.", who="ana")
+    result = promote(two, quiet, model=model, force=True, reason="The customer wants it.", user="ana")
     assert "The gate was overruled: The customer wants it." in result.sentence
     assert active_model(two) == model
     row = two.store.query("select user, how, reason, evidence->>'passes' from champions where model = ?", [model])
@@ -157,7 +157,7 @@ def test_a_round_s_head_is_judged_by_heads_that_did_not_see_the_audit_records(tw
 def test_audit_records_answered_after_both_were_made_judge_both_directly(two: Project) -> None:
     model = enter(two, good_head(two))
     queued = loop.next_batch(two, quiet, size=8, spare=0).queued
-    simulate.answer(two, answers(), queued)
+    simulate.answer_queued(two, answers(), queued)
     verdict = gate(two, model=model)
     assert verdict.n > 16
     assert verdict.unjudged == 0

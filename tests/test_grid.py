@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from core import simulate
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Handle, Resources, Sight
+from core.jobs.bundle import Handle, Resources, RunStatus
 from core.project import Project, open_project
-from core.training.entries import entry
+from core.training.entries import read_training_job
 from core.training.following import job_cancel
 from core.training.grid import advance, advance_all, search, start
 from core.training.launch import TrainingRequest
@@ -119,16 +119,16 @@ class SlowRunner(InProcessRunner):
         self.most = max(self.most, len(self.looks))
         return Handle()
 
-    def look(self, bundle: Path, handle: Handle) -> Sight:
+    def poll(self, bundle: Path, handle: Handle) -> RunStatus:
         if bundle.name in self.stopped:
-            return Sight("cancelled")
+            return RunStatus("cancelled")
         if (looks := self.looks.get(bundle.name, 0)) < 1:
             self.looks[bundle.name] = looks + 1
-            return Sight("running")
+            return RunStatus("running")
         if not (bundle / "result.json").exists():
             super().start(bundle, Resources())
             self.looks.pop(bundle.name)
-        return super().look(bundle, handle)
+        return super().poll(bundle, handle)
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
         self.stopped.add(bundle.name)
@@ -158,7 +158,7 @@ def test_the_best_run_on_held_out_records_wins_and_is_judged_on_gold(labelled: P
     assert "on gold" in result.sentence
     assert "held-out records that chose it" in result.sentence
     assert slow.most == 2
-    assert all(entry(labelled, run.id).parent == result.id for run in result.runs)
+    assert all(read_training_job(labelled, run.id).parent == result.id for run in result.runs)
 
 
 def test_the_budget_is_said_first_and_learns_from_earlier_runs(labelled: Project) -> None:
@@ -200,7 +200,7 @@ def test_labels_given_meanwhile_change_no_run(labelled: Project) -> None:
     seen = search(labelled, quiet, TrainingRequest([*PAIR, "at_once=1"]), detach=True)
     truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
     before = labelled.store.one("select count(*) from settled where stratum = 'chosen'")
-    simulate.play(labelled, truth, simulate.Budget(1, 10, "default"), quiet)
+    simulate.simulate_rounds(labelled, truth, simulate.Budget(1, 10, "default"), quiet)
     assert labelled.store.one("select count(*) from settled where stratum = 'chosen'") > before
     while (seen := advance(labelled, seen.id)).state == "running":
         pass

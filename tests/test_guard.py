@@ -41,7 +41,7 @@ async def page(request: Request) -> Response:
     return JSONResponse({"session": request.headers.get(HEADER.decode())})
 
 
-def client(server: background.ProjectServer, who: str | None = None, **options: Any) -> TestClient:
+def client(server: background.ProjectServer, user: str | None = None, **options: Any) -> TestClient:
     """Our routes behind the guard, and a browser that somebody of this role has signed in with."""
     routes = [
         *own_routes(server, KEY),
@@ -49,7 +49,7 @@ def client(server: background.ProjectServer, who: str | None = None, **options: 
         Route("/{rest:path}", page, methods=["GET", "POST", "PUT"]),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(Guard, authenticator=lambda: server.authenticator)])
-    cookies = Visit(server.authenticator, NAMES[who]).cookies if who else {}
+    cookies = Visit(server.authenticator, NAMES[user]).cookies if user else {}
     return TestClient(app, cookies=cookies, follow_redirects=False, base_url="http://127.0.0.1:8501", **options)
 
 
@@ -66,11 +66,11 @@ def test_every_route_has_a_decision(server: background.ProjectServer) -> None:
     assert all(path in paths or path in ("/_stcore/health", "/api/webhooks/argilla") for path in FREE)
 
 
-@pytest.mark.parametrize("who", WHO)
-def test_every_route_asks_every_role(server: background.ProjectServer, who: str | None) -> None:
+@pytest.mark.parametrize("user", WHO)
+def test_every_route_asks_every_role(server: background.ProjectServer, user: str | None) -> None:
     for method, path in sorted(routes_of(server)):
-        with client(server, who) as browser:
-            headers = card(server, NAMES[who]) if who else {}
+        with client(server, user) as browser:
+            headers = card(server, NAMES[user]) if user else {}
             url = path.format(id="x", verb="people")
             status = browser.request(method, url, headers=headers, content=b"{}").status_code
         right = RIGHTS.get(path)
@@ -78,9 +78,9 @@ def test_every_route_asks_every_role(server: background.ProjectServer, who: str 
             assert status in (200, 303, 403), path
         elif right is None:
             assert status == 401, f"{path} wants a key or a token, whoever is signed in"
-        elif who is None:
+        elif user is None:
             assert status == 401, path
-        elif right not in ROLES[who] or path == "/api/label/token":  # names are not believed here
+        elif right not in ROLES[user] or path == "/api/label/token":  # names are not believed here
             assert status == 403, path
         else:
             assert status == 200, path
@@ -95,30 +95,30 @@ def test_the_key_and_the_token_work_as_before(server: background.ProjectServer) 
         assert "records" in program.get("/api/health", headers={"x-rondo-key": KEY}).json()
 
 
-@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("user", WHO)
 def test_only_who_may_adjudicate_decides_and_under_the_name_of_the_session(
-    server: background.ProjectServer, who: str | None
+    server: background.ProjectServer, user: str | None
 ) -> None:
     event = {"eid": "e", "record": "r0", "action": "submit", "labels": ["food"], "seq": 1, "ts": 1.0}
-    with client(server, who) as browser:
-        headers = card(server, NAMES[who]) if who else {}
+    with client(server, user) as browser:
+        headers = card(server, NAMES[user]) if user else {}
         status = browser.post("/api/adjudicate", json={"events": [event]}, headers=headers).status_code
-        if who:
-            other = next(name for name in ("Max", "Joy") if name != NAMES[who])
+        if user:
+            other = next(name for name in ("Max", "Joy") if name != NAMES[user])
             stolen = browser.post(
                 "/api/adjudicate", json={"events": [{**event, "eid": "f"}]}, headers=card(server, other)
             )
             assert stolen.status_code == 403
     rows = server.project.store.query("select event_id, annotator from responses where event_id in ('e', 'f')")
-    if who in ("adjudicator", "manager"):
-        assert (status, rows) == (200, [("e", NAMES[who])])
+    if user in ("adjudicator", "manager"):
+        assert (status, rows) == (200, [("e", NAMES[user])])
     else:
-        assert (status, rows) == (403 if who else 401, [])
+        assert (status, rows) == (403 if user else 401, [])
 
 
-@pytest.mark.parametrize("who", WHO)
-def test_a_route_without_a_decision_is_open_to_nobody(server: background.ProjectServer, who: str | None) -> None:
-    with client(server, who) as browser:
+@pytest.mark.parametrize("user", WHO)
+def test_a_route_without_a_decision_is_open_to_nobody(server: background.ProjectServer, user: str | None) -> None:
+    with client(server, user) as browser:
         assert browser.get(SHUT_TO_ALL).status_code == 404
         assert browser.get("/api").status_code == 404
 

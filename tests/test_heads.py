@@ -39,7 +39,7 @@ def around(vectors: Floats) -> NeighbourGraph:
     return NeighbourGraph(graph, vectors[graph.rows].astype(np.float32))
 
 
-def taught(labelled_vectors: LabelledVectors, neighbour_graph: NeighbourGraph | None = None) -> Head:
+def train_rows(labelled_vectors: LabelledVectors, neighbour_graph: NeighbourGraph | None = None) -> Head:
     return fit_head(labelled_vectors, neighbour_graph, np.random.default_rng(0))
 
 
@@ -59,7 +59,7 @@ def test_probabilities_are_always_numbers_between_0_and_1(
     vectors, truth, centres = texts(records + 30, labels, seed=seed)
     names = centres.astype(np.float32) if named else None
     labelled_vectors = labelled_vectors_of(vectors[:records], truth[:records] % min(used, labels), labels, multi, names)
-    probs = taught(labelled_vectors, around(vectors) if near else None).predict(vectors)
+    probs = train_rows(labelled_vectors, around(vectors) if near else None).predict(vectors)
     assert probs.dtype == np.float32
     assert probs.shape == (len(vectors), labels)
     assert ((probs >= 0) & (probs <= 1)).all()
@@ -70,7 +70,9 @@ def test_probabilities_are_always_numbers_between_0_and_1(
 @pytest.mark.parametrize("multi", [False, True])
 def test_the_same_lesson_gives_the_same_head(multi: bool) -> None:
     vectors, truth, _ = texts(200, 4)
-    first, again = (taught(labelled_vectors_of(vectors[:50], truth[:50], 4, multi), around(vectors)) for _ in range(2))
+    first, again = (
+        train_rows(labelled_vectors_of(vectors[:50], truth[:50], 4, multi), around(vectors)) for _ in range(2)
+    )
     np.testing.assert_array_equal(first.weights, again.weights)
     assert (first.temperature, first.calibration_error) == (again.temperature, again.calibration_error)
 
@@ -89,40 +91,40 @@ def test_the_solver_agrees_with_scikit_learn() -> None:
 def test_a_head_learns_from_three_records_a_label_and_its_neighbours() -> None:
     vectors, truth, _ = texts(600, 6)
     shown = np.concatenate([np.flatnonzero(truth == label)[:3] for label in range(6)])
-    head = taught(labelled_vectors_of(vectors[shown], truth[shown], 6), around(vectors))
+    head = train_rows(labelled_vectors_of(vectors[shown], truth[shown], 6), around(vectors))
     assert (head.predict(vectors).argmax(axis=1) == truth).mean() > 0.85
 
 
 def test_without_labels_every_label_is_as_likely() -> None:
     vectors, truth, _ = texts(20, 4)
-    single = taught(labelled_vectors_of(vectors[:0], truth[:0], 4)).predict(vectors)
-    several = taught(labelled_vectors_of(vectors[:0], truth[:0], 4, multi=True)).predict(vectors)
+    single = train_rows(labelled_vectors_of(vectors[:0], truth[:0], 4)).predict(vectors)
+    several = train_rows(labelled_vectors_of(vectors[:0], truth[:0], 4, multi=True)).predict(vectors)
     np.testing.assert_allclose(single, 0.25, rtol=1e-5)
     np.testing.assert_allclose(several, 0.25, rtol=1e-5)
 
 
 def test_without_labels_their_names_already_sort_records() -> None:
     vectors, truth, centres = texts(300, 5)
-    head = taught(labelled_vectors_of(vectors[:0], truth[:0], 5, names=centres.astype(np.float32)), around(vectors))
+    head = train_rows(labelled_vectors_of(vectors[:0], truth[:0], 5, names=centres.astype(np.float32)), around(vectors))
     assert (head.predict(vectors).argmax(axis=1) == truth).mean() > 0.8
 
 
 def test_after_one_label_only_that_label_is_likely_but_not_certain() -> None:
     vectors, truth, _ = texts(8, 3)
-    probs = taught(labelled_vectors_of(vectors, 0 * truth + 1, 3), around(vectors)).predict(vectors)
+    probs = train_rows(labelled_vectors_of(vectors, 0 * truth + 1, 3), around(vectors)).predict(vectors)
     np.testing.assert_allclose(probs[:, 1], 9 / 11, rtol=1e-4)
 
 
 @pytest.mark.parametrize("multi", [False, True])
 def test_a_label_nobody_has_used_stays_possible_and_unlikely(multi: bool) -> None:
     vectors, truth, _ = texts(200, 4)
-    probs = taught(labelled_vectors_of(vectors, truth % 3, 4, multi), around(vectors)).predict(vectors)
+    probs = train_rows(labelled_vectors_of(vectors, truth % 3, 4, multi), around(vectors)).predict(vectors)
     assert 0.0001 < probs[:, 3].mean() < 0.05
 
 
 def test_hundreds_of_labels_are_told_apart() -> None:
     vectors, truth, _ = texts(1500, 200, noise=0.2)
-    head = taught(labelled_vectors_of(vectors[:900], truth[:900], 200), around(vectors))
+    head = train_rows(labelled_vectors_of(vectors[:900], truth[:900], 200), around(vectors))
     assert (head.predict(vectors[900:]).argmax(axis=1) == truth[900:]).mean() > 0.7
 
 
@@ -132,14 +134,14 @@ def test_several_labels_may_hold_at_once() -> None:
     both = (vectors + centres[other]).astype(np.float32)
     both /= np.linalg.norm(both, axis=1, keepdims=True)
     targets = np.eye(4)[truth] + np.eye(4)[other]
-    head = taught(LabelledVectors(both[:200], targets[:200], ("a", "b", "c", "d"), multi=True), around(both))
+    head = train_rows(LabelledVectors(both[:200], targets[:200], ("a", "b", "c", "d"), multi=True), around(both))
     right = (head.predict(both[200:]) >= 0.5) == (targets[200:] == 1)
     assert right.mean() > 0.85
 
 
 def test_pseudo_labels_do_not_make_a_head_overconfident() -> None:
     vectors, truth, _ = texts(1200, 4, noise=1.1)
-    head = taught(labelled_vectors_of(vectors[:200], truth[:200], 4), around(vectors))
+    head = train_rows(labelled_vectors_of(vectors[:200], truth[:200], 4), around(vectors))
     probs = head.predict(vectors[200:])
     stated, right = probs.max(axis=1).mean(), (probs.argmax(axis=1) == truth[200:]).mean()
     assert stated - right < 0.06
@@ -149,7 +151,7 @@ def test_pseudo_labels_do_not_make_a_head_overconfident() -> None:
 def test_labels_given_at_random_earn_no_confidence() -> None:
     vectors, truth, _ = texts(800, 4)
     dice = np.random.default_rng(7).permutation(truth)
-    head = taught(labelled_vectors_of(vectors[:200], dice[:200], 4), around(vectors))
+    head = train_rows(labelled_vectors_of(vectors[:200], dice[:200], 4), around(vectors))
     assert head.predict(vectors[200:]).max(axis=1).mean() < 0.5
 
 
@@ -161,7 +163,7 @@ def test_calibration_error_is_the_gap_between_stated_and_right() -> None:
 
 def test_predictions_do_not_depend_on_the_chunk_or_the_file(tmp_path: Path) -> None:
     vectors, truth, _ = texts(9000, 3)
-    head = taught(labelled_vectors_of(vectors[:60], truth[:60], 3))
+    head = train_rows(labelled_vectors_of(vectors[:60], truth[:60], 3))
     np.save(tmp_path / "vectors.npy", vectors.astype(np.float16))
     mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
     rows = np.array([8999, 3, 8200], dtype=np.int64)
@@ -171,14 +173,14 @@ def test_predictions_do_not_depend_on_the_chunk_or_the_file(tmp_path: Path) -> N
 
 def test_vectors_that_do_not_fit_are_refused() -> None:
     vectors, truth, _ = texts(40, 3)
-    head = taught(labelled_vectors_of(vectors, truth, 3))
+    head = train_rows(labelled_vectors_of(vectors, truth, 3))
     with pytest.raises(BadInput, match="vectors of 16 numbers"):
         head.predict(vectors[:, :8])
     with pytest.raises(BadInput, match="do not fit"):
-        taught(LabelledVectors(vectors, np.eye(3)[truth[:20]], ("a", "b", "c")))
+        train_rows(LabelledVectors(vectors, np.eye(3)[truth[:20]], ("a", "b", "c")))
     vectors[3, 2] = np.nan
     with pytest.raises(BadInput, match="NaN or infinity"):
-        taught(labelled_vectors_of(vectors, truth, 3))
+        train_rows(labelled_vectors_of(vectors, truth, 3))
 
 
 def test_a_graph_names_the_nearest_and_never_oneself() -> None:
@@ -196,7 +198,7 @@ def test_a_graph_of_almost_nothing_still_teaches(records: int) -> None:
     vectors, truth, _ = texts(records, 2)
     neighbour_graph = around(vectors)
     assert isinstance(neighbour_graph.graph, Graph)
-    head = taught(labelled_vectors_of(vectors, np.arange(records) % 2, 2), neighbour_graph)
+    head = train_rows(labelled_vectors_of(vectors, np.arange(records) % 2, 2), neighbour_graph)
     assert np.isfinite(head.predict(vectors)).all()
     assert truth.shape == (records,)
 

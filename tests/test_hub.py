@@ -108,7 +108,7 @@ def everything_written(folder: Path) -> bytes:
 
 def test_the_token_is_in_no_file_no_row_no_log_and_no_address(ready: Project, hub: Hub, tmp_path: Path) -> None:
     send(ready)
-    hub.trouble = {"/commit/": 500}
+    hub.failures = {"/commit/": 500}
     with pytest.raises(Refused, match="trouble") as refused:
         send(ready)
     assert WRITER not in str(refused.value)
@@ -143,7 +143,7 @@ def test_what_the_hub_refuses_is_a_sentence_on_what_to_do(
 def test_trouble_half_way_leaves_no_half_of_a_model(
     ready: Project, hub: Hub, part: str, status: int, says: str
 ) -> None:
-    hub.trouble = {part: status}
+    hub.failures = {part: status}
     with pytest.raises(Refused, match=f"(?i){says}"):
         send(ready)
     assert len(hub.repositories["models", REPO].commits) == 1

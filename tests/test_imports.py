@@ -20,7 +20,7 @@ from core.labelling.responses import Event
 from core.project import Project, open_project
 from core.reports.export import write_export
 from core.reports.overview import status
-from core.rounds.play import known_now
+from core.rounds.run_round import known_now
 from core.store.migrations import MIGRATIONS
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
@@ -287,12 +287,12 @@ def test_a_split_is_known_in_any_case_and_an_unknown_word_is_named(empty: Projec
 
 
 def test_a_known_record_that_comes_as_test_is_gold_teaches_no_more_and_is_not_asked(project: Project) -> None:
-    taught = [(f"r{number}", text, topic) for number, (text, topic) in enumerate(sentences(60)) if number % 5 != 4]
-    bring(project, "labels.jsonl", taught[:20])
+    train_rows = [(f"r{number}", text, topic) for number, (text, topic) in enumerate(sentences(60)) if number % 5 != 4]
+    bring(project, "labels.jsonl", train_rows[:20])
     loop.next_batch(project, quiet, size=10)
     waiting = {n for (n,) in project.store.query("select n from queue")}
     before = set(known_now(project, project.settings())[0]["train_rows"].tolist())
-    rows: Rows = [(*row, "test") for row in (*taught[:8], taught[25])] + [(*taught[30][:2], None, "test")]
+    rows: Rows = [(*row, "test") for row in (*train_rows[:8], train_rows[25])] + [(*train_rows[30][:2], None, "test")]
     result = bring(project, "gold.jsonl", rows, "id", "text", "label", "split")
     assert (result.declared_gold, result.stopped_teaching) == (10, 8)
     assert any("10 records that were here before are gold now; 8 of them taught" in x for x in import_lines(result))
@@ -303,7 +303,7 @@ def test_a_known_record_that_comes_as_test_is_gold_teaches_no_more_and_is_not_as
     request = {n for (n,) in project.store.query("select n from queue where n in (select n from settled)")}
     assert not request & gold
     assert waiting
-    result = bring(project, "gold.jsonl", [(*taught[0], "train")], "id", "text", "label", "split")
+    result = bring(project, "gold.jsonl", [(*train_rows[0], "train")], "id", "text", "label", "split")
     assert project.store.one("select split from records where id = 'r0'") == "test", "gold stays gold"
 
 

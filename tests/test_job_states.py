@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.jobs.states import ENDED, OPEN, STATES, TRANSITIONS, UNDER_WAY, WrongState, change_state
+from core.jobs.job_states import ENDED, OPEN, STATES, TRANSITIONS, UNDER_WAY, WrongState, change_state
 from core.store.database import Store
 
 ROOT = Path(__file__).parents[1]

@@ -106,7 +106,7 @@ def test_cancel_ends_the_process(tmp_path: Path, encoded: Path) -> None:
     with pytest.raises(Cancelled):
         work.run(bundle, plain_kind(bundle.kind), impatient, "Encoding")
     handle = read_handle(work.store.one("select handle from jobs"))
-    assert not psutil.pid_exists(handle.pid) or work.runner.look(bundle.path, handle).state == "cancelled"
+    assert not psutil.pid_exists(handle.pid) or work.runner.poll(bundle.path, handle).state == "cancelled"
     assert work.store.query("select state from jobs") == [("cancelled",)]
     work.store.close()
 
@@ -117,9 +117,9 @@ def test_a_bundle_that_is_started_twice_is_worked_on_once(tmp_path: Path, encode
     first = work.runner.start(bundle.path, Resources())
     again = LocalRunner(1).start(bundle.path, Resources())
     assert again.pid == first.pid
-    assert work.runner.look(bundle.path, again).state == "running"
+    assert work.runner.poll(bundle.path, again).state == "running"
     work.runner.cancel(bundle.path, first)
-    assert work.runner.look(bundle.path, first).state == "cancelled"
+    assert work.runner.poll(bundle.path, first).state == "cancelled"
     work.store.close()
 
 
@@ -129,11 +129,11 @@ def test_a_job_is_known_by_its_bundle_whoever_has_its_pid_and_however_its_folder
     work = jobs(tmp_path, LocalRunner(1))
     bundle = long_job(work, encoded)
     handle = work.runner.start(bundle.path, Resources())
-    assert work.runner.look(bundle.path, Handle(pid=os.getpid())).state == "lost"
+    assert work.runner.poll(bundle.path, Handle(pid=os.getpid())).state == "lost"
     monkeypatch.chdir(bundle.path.parent)
-    assert work.runner.look(Path(bundle.path.name), handle).state == "running"
+    assert work.runner.poll(Path(bundle.path.name), handle).state == "running"
     work.runner.cancel(bundle.path, handle)
-    assert work.runner.look(bundle.path, handle).state == "cancelled"
+    assert work.runner.poll(bundle.path, handle).state == "cancelled"
     work.store.close()
 
 

@@ -148,12 +148,12 @@ def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(
     model = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
     loop.VERBS["follow"](server.project, quiet)
     assert client.post(f"/api/models/{model}/activate", params={"wait": 0}).status_code == 202
-    while (matches := reply_to(client, "GET", "/api/models"))["activating"] or not matches["trouble"]:
+    while (matches := reply_to(client, "GET", "/api/models"))["activating"] or not matches["error_message"]:
         time.sleep(0.05)
     assert matches["champion"] != model
     reason = {"force": True, "reason": "a trial"}
     assert client.post(f"/api/models/{model}/activate", params={"wait": 0}, json=reason).status_code == 202
-    while (matches := reply_to(client, "GET", "/api/models"))["activating"] or matches["trouble"]:
+    while (matches := reply_to(client, "GET", "/api/models"))["activating"] or matches["error_message"]:
         time.sleep(0.05)
     assert matches["champion"] == model
 

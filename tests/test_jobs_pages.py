@@ -21,12 +21,12 @@ from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
 from core.evaluation.metrics import Estimate, Metrics, Score
 from core.ids import JobId
-from core.jobs.bundle import Handle, Resources, Sight
-from core.jobs.states import ENDED, UNDER_WAY
+from core.jobs.bundle import Handle, Resources, RunStatus
+from core.jobs.job_states import ENDED, UNDER_WAY
 from core.models.in_use import active_model
 from core.project import open_project
 from core.registry.models import ModelEntry
-from core.training.entries import TrainingJob, listing
+from core.training.entries import TrainingJob, list_training_jobs
 from core.training.train import train
 from core.training.trainers import TRAINERS
 from core.training.watching import follow
@@ -134,7 +134,7 @@ def test_a_job_is_started_ends_and_names_its_model(server: background.ProjectSer
     assert [box.label.split(", ")[0] for box in page.expander if box.label.startswith(":")] == [
         ":material/check_circle: Succeeded: head"
     ]
-    [job] = listing(server.project).jobs
+    [job] = list_training_jobs(server.project).jobs
     page.switch_page("pages/models.py").run()
     assert page.selectbox(key="model").value == job.model
 
@@ -143,18 +143,18 @@ class Endless:
     """A machine on which a run goes on until somebody stops it."""
 
     def __init__(self) -> None:
-        self.sight = Sight("running")
+        self.status = RunStatus("running")
 
     def start(self, bundle: Path, resources: Resources) -> Handle:
-        self.sight = Sight("running")
+        self.status = RunStatus("running")
         (bundle / "events.jsonl").write_text('{"done": 1, "total": 9, "at": 0.0, "loss": 0.5}\n', encoding="utf-8")
         return Handle()
 
-    def look(self, bundle: Path, handle: Handle) -> Sight:
-        return self.sight
+    def poll(self, bundle: Path, handle: Handle) -> RunStatus:
+        return self.status
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
-        self.sight = Sight("cancelled")
+        self.status = RunStatus("cancelled")
 
     def forget(self, bundle: Path, handle: Handle) -> None:
         """It keeps nothing."""
@@ -172,11 +172,11 @@ def test_a_job_that_goes_on_is_told_live_cancelled_and_retried(server: backgroun
     page.run()
     assert any("Running: head" in line.value for line in page.markdown)
     assert any("0.36" in text.value for text in page.text)  # dollars an hour, before it is started
-    [job] = listing(server.project).jobs
+    [job] = list_training_jobs(server.project).jobs
     page.button(key=f"cancel-{job.id}").click().run()
-    assert [one.state for one in listing(server.project).jobs] == ["cancelled"]
+    assert [one.state for one in list_training_jobs(server.project).jobs] == ["cancelled"]
     page.button(key=f"retry-{job.id}").click().run()
-    assert [one.state for one in listing(server.project).jobs] == ["queued"]
+    assert [one.state for one in list_training_jobs(server.project).jobs] == ["queued"]
     assert not page.exception
 
 
@@ -191,7 +191,7 @@ def test_a_search_says_its_budget_first_and_then_shows_its_runs(server: backgrou
     assert any("3 runs of encoder, 2 at once" in text.value for text in page.text)
     page.button(key="start").click().run()
     assert not page.error
-    assert [job.kind for job in listing(server.project).jobs].count("grid") == 1
+    assert [job.kind for job in list_training_jobs(server.project).jobs].count("grid") == 1
     table = next(one.value for one in page.dataframe if "run" in one.value.columns)
     assert sorted(table["epochs"]) == [1, 2]
 
@@ -201,7 +201,7 @@ def test_a_job_that_cannot_be_started_says_why_beside_the_button(server: backgro
     page = shown("jobs.py")
     page.button(key="start").click().run()
     assert any("There is no runner" in error.value for error in page.error)
-    assert listing(server.project).jobs == ()
+    assert list_training_jobs(server.project).jobs == ()
 
 
 def test_a_job_is_started_while_a_command_waits_for_another(server: background.ProjectServer) -> None:
@@ -209,7 +209,7 @@ def test_a_job_is_started_while_a_command_waits_for_another(server: background.P
     page = shown("jobs.py")
     page.button(key="start").click().run()
     assert not page.error
-    assert len(listing(server.project).jobs) == 1
+    assert len(list_training_jobs(server.project).jobs) == 1
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from core.data.file_import import import_file
 from core.errors import BadInput, Refused
 from core.explore import label_errors as error_search
 from core.explore.browse import find
-from core.explore.filters import Search
+from core.explore.filters import RecordSearch
 from core.explore.label_errors import KINDS, inspect, inspected_at, pair, word_diff
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
@@ -61,7 +61,7 @@ def proposed(project: Project) -> dict[str, str]:
 
 
 def flagged(project: Project, kind: str) -> list[str]:
-    return [line.id for line in find(project, Search(kind=kind)).lines]
+    return [line.id for line in find(project, RecordSearch(kind=kind)).lines]
 
 
 def test_planted_errors_are_found_with_the_label_that_they_should_have(flawed: Project) -> None:
@@ -87,8 +87,8 @@ def test_a_new_inspection_replaces_the_flags(flawed: Project) -> None:
 
 def test_flagged_records_can_be_sent_to_be_looked_at_again(flawed: Project) -> None:
     inspect(flawed, quiet)
-    lines = find(flawed, Search(kind="label_error")).lines
-    assert queue_for_review(flawed, [line.n for line in lines], "ann")["queued"] == len(lines)
+    lines = find(flawed, RecordSearch(kind="label_error")).lines
+    assert queue_for_review(flawed, [line.record_no for line in lines], "ann")["queued"] == len(lines)
     assert [card.id for card in flawed.label_queue.exchange(BOB, QueueRequest(want=1)).cards] == [lines[0].id]
 
 
@@ -107,7 +107,7 @@ def test_the_records_page_offers_an_inspection_where_there_was_none(flawed: Proj
 
 def test_a_whole_kind_can_be_sent_for_a_second_look_once_and_its_lines_say_why(flawed: Project) -> None:
     inspect(flawed, quiet)
-    lines = {line.id: line for line in find(flawed, Search(kind="label_error")).lines}
+    lines = {line.id: line for line in find(flawed, RecordSearch(kind="label_error")).lines}
     assert [lines[record].unseen for record in WRONG] == ["weather", "music", "weather"]
     assert all(lines[record].unseen != lines[record].label for record in WRONG)
     ns = error_search.flagged(flawed, "label_error")
@@ -180,9 +180,9 @@ def test_flags_name_records_and_not_rows_of_the_lesson() -> None:
     labelled = clouds(40)
     labelled.targets[[3, 50]] = labelled.targets[[50, 3]]
     probs = out_of_sample(labelled, neighbours(labelled.points), np.random.default_rng(0))
-    assert {30, 500} <= set(label_errors(labelled, probs).n.tolist())
+    assert {30, 500} <= set(label_errors(labelled, probs).record_nos.tolist())
     hard = hard_records(labelled, probs, np.array([70]), np.array([0.5]))
-    assert dict(zip(hard.n.tolist(), hard.score.tolist(), strict=True))[70] >= 0.5
+    assert dict(zip(hard.record_nos.tolist(), hard.score.tolist(), strict=True))[70] >= 0.5
 
 
 def test_the_same_text_with_two_labels_is_a_contradiction_named_once() -> None:
@@ -190,7 +190,11 @@ def test_the_same_text_with_two_labels_is_a_contradiction_named_once() -> None:
     labelled.points[[5, 6]] = labelled.points[[100, 101]]
     matches = contradictions(labelled, neighbours(labelled.points))
     pairs = set(
-        zip(matches.n.tolist(), (matches.other if matches.other is not None else matches.n).tolist(), strict=True)
+        zip(
+            matches.record_nos.tolist(),
+            (matches.other if matches.other is not None else matches.record_nos).tolist(),
+            strict=True,
+        )
     )
     assert {(50, 1000), (60, 1010)} <= pairs
     assert np.allclose(matches.score[:2], 1)
@@ -200,5 +204,5 @@ def test_what_is_far_from_everything_is_an_outlier() -> None:
     points = clouds(100).points
     points[17] = np.eye(16, dtype=np.float32)[15]
     graph = neighbour_graph(points, np.arange(300), np.random.default_rng(0))
-    assert outliers(graph).n[0] == 17
-    assert len(outliers(graph).n) <= 3
+    assert outliers(graph).record_nos[0] == 17
+    assert len(outliers(graph).record_nos) <= 3

@@ -120,7 +120,7 @@ def test_a_change_that_fails_leaves_file_and_database_as_they_were(project: Proj
 
 def test_labels_edited_by_hand_are_a_new_version_and_settle_again(project: Project, truth: Truth) -> None:
     loop.next_batch(project, quiet, size=12)
-    simulate.answer(project, truth, 12)
+    simulate.answer_queued(project, truth, 12)
     path = project.folder / FILE
     text = path.read_text()
     assert 'name = "food"' in text
@@ -174,7 +174,7 @@ def test_a_label_may_have_any_name_in_an_export(project: Project, tmp_path: Path
 
 
 def test_a_retired_label_is_suggested_nowhere(project: Project, tmp_path: Path, truth: Truth) -> None:
-    simulate.play(project, truth, simulate.Budget(1, 12, "random"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(1, 12, "random"), quiet)
     assert "food" in {row["label"] for row in exported(project, tmp_path, "suggestions")}
     change_settings(project, retire_label="food")
     assert {row["label"] for row in exported(project, tmp_path, "suggestions")} == {"weather", "music"}
@@ -198,7 +198,7 @@ def test_what_nobody_can_answer_is_not_in_the_queue(project: Project) -> None:
 
 
 def test_everything_is_never_said_of_less(project: Project, truth: Truth) -> None:
-    simulate.play(project, truth, simulate.Budget(1, 48, "random"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(1, 48, "random"), quiet)
     assert status(project).next == "Everything is labelled: export it."
     record = project.store.one("select id from queue join records using (n)")
     eid = project.store.one("select event_id from responses join records using (n) where id = ?", [record])

@@ -153,11 +153,11 @@ def test_one_tab_holds_twice_what_a_card_prefetches_whoever_asks_by_hand(world: 
     for _ in range(5):
         world.ask(ANN, want=50, have=list(world.live()))
     assert len(world.live()) == MOST_HELD
-    for who in (BOB, Holder("cat", "1"), Holder("dan", "1")):
-        held = ids(world.ask(who, want=50))
-        assert held, f"{who} gets nothing"
+    for person in (BOB, Holder("cat", "1"), Holder("dan", "1")):
+        held = ids(world.ask(person, want=50))
+        assert held, f"{person} gets nothing"
         for _ in range(30):
-            held += ids(world.ask(who, want=50, have=held))
+            held += ids(world.ask(person, want=50, have=held))
         assert len(held) <= MOST_HELD
 
 

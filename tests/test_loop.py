@@ -25,7 +25,7 @@ def test_a_person_who_answers_truly_gets_a_model_that_is_judged_on_gold_and_audi
 ) -> None:
     loop.next_batch(project, quiet, size=12, seed=3)
     assert status(project).queued == 12
-    simulate.answer(project, truth, 12)
+    simulate.answer_queued(project, truth, 12)
     result = loop.play_round(project, quiet, size=6)
     figures = status(project)
     assert figures.labelled == 12
@@ -49,7 +49,7 @@ def test_a_batch_can_be_replayed_from_its_seed(project: Project, truth: Truth) -
 
 
 def test_every_round_can_be_chosen_again_and_gives_the_same_records(project: Project, truth: Truth) -> None:
-    simulate.play(project, truth, simulate.Budget(3, 8, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(3, 8, "default"), quiet)
     for batch in (1, 2, 3):
         assert rechoose(project, quiet, batch=batch).same
     before = project.store.query("select n, batch from queue order by all")
@@ -67,7 +67,7 @@ def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_
 ) -> None:
     change_settings(project, audit_share=0.5)
     loop.next_batch(project, quiet, size=12)
-    simulate.answer(project, truth, 12)
+    simulate.answer_queued(project, truth, 12)
     result = loop.play_round(project, quiet, size=12)
     audits = status(project).audit
     assert result.metrics
@@ -96,7 +96,7 @@ def test_gold_records_are_never_asked(project: Project, truth: Truth) -> None:
 def test_waiting_records_are_ranked_again_and_those_on_a_screen_stay(project: Project, truth: Truth) -> None:
     change_settings(project, audit_share=0.0)
     loop.next_batch(project, quiet, size=30, strategy="random")
-    simulate.answer(project, truth, 9)
+    simulate.answer_queued(project, truth, 9)
     held = project.label_queue.exchange(Holder("ana", "tab"), QueueRequest(want=2)).cards
     before = dict(project.store.query("select n, position from queue"))
     loop.fit(project, quiet)
@@ -114,7 +114,7 @@ def test_waiting_records_are_ranked_again_and_those_on_a_screen_stay(project: Pr
 
 def test_retiring_a_label_keeps_responses_and_asks_its_records_again(project: Project, truth: Truth) -> None:
     loop.next_batch(project, quiet, size=12)
-    simulate.answer(project, truth, 12)
+    simulate.answer_queued(project, truth, 12)
     responses = project.store.one("select count(*) from responses")
     change_settings(project, retire_label="food")
     assert project.store.one("select count(*) from responses") == responses
@@ -185,7 +185,7 @@ def test_only_what_is_new_is_encoded(project: Project, tmp_path: Path) -> None:
 
 
 def test_the_last_records_of_a_pool_can_be_asked_and_then_there_are_none(project: Project, truth: Truth) -> None:
-    points = simulate.play(project, truth, simulate.Budget(10, 20, "margin_kmeans"), quiet)
+    points = simulate.simulate_rounds(project, truth, simulate.Budget(10, 20, "margin_kmeans"), quiet)
     assert points[-1].labels == 48
     assert status(project).next.startswith("Everything is labelled")
     with pytest.raises(Refused, match="labelled or queued already"):
@@ -241,7 +241,7 @@ def test_a_folder_of_texts_needs_no_column_names(project: Project, tmp_path: Pat
 
 def test_a_round_says_how_many_labels_the_model_before_had(project: Project, truth: Truth) -> None:
     loop.next_batch(project, quiet, size=8, spare=0)
-    simulate.answer(project, truth, 8)
+    simulate.answer_queued(project, truth, 8)
     first, again = loop.fit(project, quiet), loop.fit(project, quiet)
     assert (first.labels_before, first.labels) == (0, 8)
     assert (again.labels_before, again.labels) == (8, 8)

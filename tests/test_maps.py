@@ -16,7 +16,7 @@ from core import loop, simulate
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import Cancelled, Damaged, Refused
-from core.explore.map_points import COLOURINGS, COLOURS, NO_LABEL, MapPoints, inside, points, summary
+from core.explore.map_points import COLOURINGS, COLOURS, NO_LABEL, MapPoints, points, points_inside, summarise_selection
 from core.explore.maps import Map, MapFacts, _path, map_notice, open_map, project_map, read_map, write_map
 from core.jobs.bundle import read_handle
 from core.labelling.bulk import label_many
@@ -39,7 +39,7 @@ def mapped(project: Project) -> tuple[Project, Map]:
 
 def test_every_record_has_a_point_and_the_same_seed_the_same_map(mapped: tuple[Project, Map]) -> None:
     project, matches = mapped
-    assert matches.n.tolist() == list(range(60))
+    assert matches.record_nos.tolist() == list(range(60))
     assert matches.xy.dtype == np.float32
     assert np.abs(matches.xy).max() == pytest.approx(1.0)
     project_map(project, quiet, again=True)
@@ -77,13 +77,13 @@ def test_a_map_of_other_vectors_is_not_shown(mapped: tuple[Project, Map]) -> Non
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps(manifest | {"fingerprint": "another"}))
     assert open_map(project) is None
-    write_map(_path(project), Map(matches.n, matches.xy, MapFacts("another", 61, 60, "")))
+    write_map(_path(project), Map(matches.record_nos, matches.xy, MapFacts("another", 61, 60, "")))
     assert open_map(project) is None, "it knows more records than there are"
 
 
 def test_a_map_that_is_mostly_guesses_is_made_again(mapped: tuple[Project, Map]) -> None:
     project, matches = mapped
-    write_map(_path(project), Map(matches.n, matches.xy, MapFacts(matches.facts.fingerprint, 60, 40, "")))
+    write_map(_path(project), Map(matches.record_nos, matches.xy, MapFacts(matches.facts.fingerprint, 60, 40, "")))
     torn = open_map(project)
     assert "20 of 60 points came later" in str(torn and map_notice(project, torn))
     project_map(project, quiet)
@@ -118,17 +118,17 @@ def test_a_cancelled_map_leaves_no_process_and_the_old_map(encoded: object, proj
     assert open_map(local) is None
     job, state, handle = local.store.query("select id, state, handle from jobs where kind = 'project'")[0]
     assert state == "cancelled"
-    assert local.jobs.runner.look(local.folder / "jobs" / job, read_handle(handle)).state == "cancelled"
+    assert local.jobs.runner.poll(local.folder / "jobs" / job, read_handle(handle)).state == "cancelled"
     local.close()
 
 
 def test_points_are_grouped_for_every_colouring(mapped: tuple[Project, Map], truth: dict[str, tuple[str, ...]]) -> None:
     project, matches = mapped
-    simulate.play(project, truth, simulate.Budget(2, 10, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(2, 10, "default"), quiet)
     label_many(project, [n for (n,) in project.store.query("select n from records")][:30], ["food"], "ada")
     for colour in COLOURINGS:
         shown = points(project, matches, colour)
-        assert (shown.n == matches.n).all()
+        assert (shown.record_nos == matches.record_nos).all()
         assert (shown.xy == matches.xy).all()
         assert 0 <= shown.group.min() <= shown.group.max() < len(shown.groups)
         assert shown.coloured <= min(len(shown.groups), COLOURS)
@@ -150,13 +150,13 @@ def test_a_summary_counts_and_reads_from_the_middle(mapped: tuple[Project, Map])
     project, matches = mapped
     label_many(project, [0, 1], ["food"], "ada")
     shown = points(project, matches, "label")
-    ns = inside(shown, [WHOLE])
-    result = summary(project, shown, ns, most=5)
+    ns = points_inside(shown, [WHOLE])
+    result = summarise_selection(project, shown, ns, most=5)
     assert (result.count, dict(result.labels)["food"], len(result.nearest)) == (60, 6, 5)
     middle = np.median(matches.xy, axis=0)
     nearest = ((matches.xy - middle) ** 2).sum(axis=1).argsort()[:5]
     assert [row.record for row in result.nearest] == [f"r{n}" for n in nearest]
-    assert summary(project, shown, inside(shown, []), most=5).nearest == []
+    assert summarise_selection(project, shown, points_inside(shown, []), most=5).nearest == []
 
 
 def plainly_inside(x: Fraction, y: Fraction, corners: list[tuple[int, int]]) -> bool:
@@ -186,7 +186,7 @@ def test_inside_is_what_a_plain_count_of_crossings_says(
     xy = [(x / 8 + 1 / 128, y / 8 + 1 / 4096) for x, y in places]
     exact = [(Fraction(x, 8) + Fraction(1, 128), Fraction(y, 8) + Fraction(1, 4096)) for x, y in places]
     requested = [3 * k for k, (x, y) in enumerate(exact) if any(plainly_inside(x, y, shape) for shape in shapes)]
-    assert inside(made_points(xy), [[(float(x), float(y)) for x, y in s] for s in shapes]).tolist() == requested
+    assert points_inside(made_points(xy), [[(float(x), float(y)) for x, y in s] for s in shapes]).tolist() == requested
 
 
 @given(somewhere, somewhere, st.lists(somewhere, min_size=1, max_size=30))
@@ -197,7 +197,7 @@ def test_a_rectangle_holds_what_lies_between_its_sides(
     xy = [(x + 0.5, y + 0.5) for x, y in places]
     requested = [3 * k for k, (x, y) in enumerate(xy) if left < x < right and low < y < high]
     shape = [(left, low), (right, low), (right, high), (left, high)]
-    assert inside(made_points(xy), [[(float(x), float(y)) for x, y in shape]]).tolist() == requested
+    assert points_inside(made_points(xy), [[(float(x), float(y)) for x, y in shape]]).tolist() == requested
 
 
 def test_the_palette_can_be_told_apart_by_colour_blind_eyes() -> None:

@@ -11,15 +11,15 @@ from core import simulate
 from core.evaluation.metrics import Estimate, LabelScore, Metrics, Score
 from core.evaluation.reporting import TOO_FEW
 from core.project import Project
-from core.reports.errors import (
+from core.reports.error_analysis import (
     calibration,
     calibration_sentence,
-    confused,
     confusion,
-    heat,
+    heat_cells,
     label_order,
     label_scores,
     label_table,
+    most_confused,
     scored_strata,
 )
 from core.reports.model_quality import newest_model
@@ -31,7 +31,7 @@ ONE = st.lists(LABEL, min_size=1, max_size=1)
 SHARED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def judge(project: Project, verdicts: list[Verdict], probabilities: list[float] | None = None) -> None:
+def store_held_out(project: Project, verdicts: list[Verdict], probabilities: list[float] | None = None) -> None:
     """Fills `judged` with (stratum, weight, truth, said)."""
     rows = [
         [n, stratum, weight, truth, message, message[0] if message else None, probability, "m"]
@@ -51,7 +51,7 @@ def cells(project: Project, stratum: str) -> dict[tuple[str | None, str | None],
 
 
 def test_a_cell_counts_the_drawn_records_and_weighs_all_that_were_asked(project: Project) -> None:
-    judge(
+    store_held_out(
         project,
         [
             ("audit", 0.6, ["food"], ["music"]),
@@ -67,7 +67,7 @@ def test_a_cell_counts_the_drawn_records_and_weighs_all_that_were_asked(project:
 @SHARED
 @given(st.lists(st.tuples(st.sampled_from(["audit", "chosen", "gold"]), st.floats(0.01, 1), ONE, ONE), min_size=1))
 def test_with_one_label_each_the_cells_hold_every_record_once(project: Project, verdicts: list[Verdict]) -> None:
-    judge(project, verdicts)
+    store_held_out(project, verdicts)
     for stratum in ("audit", "gold"):
         matches = confusion(project, stratum)
         mine = [one for one in verdicts if one[0] == stratum]
@@ -77,7 +77,7 @@ def test_with_one_label_each_the_cells_hold_every_record_once(project: Project, 
 
 
 def test_where_several_labels_hold_a_missed_one_is_paired_with_a_wrong_one_or_none(project: Project) -> None:
-    judge(
+    store_held_out(
         project,
         [
             ("gold", 0, ["food", "music"], ["food", "weather"]),
@@ -102,11 +102,11 @@ def test_where_several_labels_hold_a_missed_one_is_paired_with_a_wrong_one_or_no
 def test_the_picture_keeps_to_its_size_and_shows_the_worst_confusion(
     project: Project, verdicts: list[Verdict], most: int
 ) -> None:
-    judge(project, verdicts)
+    store_held_out(project, verdicts)
     matches = confusion(project, "gold")
-    shown = heat(matches, "records", most)
+    shown = heat_cells(matches, "records", most)
     assert len(label_order(project.settings().taxonomy, shown)) <= most
-    worst = confused(matches)[:1]
+    worst = most_confused(matches)[:1]
     assert all(
         pair in [(cell.pair.truth, cell.pair.predicted) for cell in shown]
         for pair in [(one.truth, one.predicted) for one in worst]
@@ -117,7 +117,7 @@ def test_the_picture_keeps_to_its_size_and_shows_the_worst_confusion(
 def test_the_matrix_of_a_round_has_the_accuracy_that_was_measured(
     project: Project, truth: dict[str, tuple[str, ...]]
 ) -> None:
-    simulate.play(project, truth, simulate.Budget(2, 12, "random"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(2, 12, "random"), quiet)
     model = newest_model(project)
     assert model is not None
     assert scored_strata(model.metrics) == ["gold", "audit"]
@@ -138,7 +138,7 @@ def test_calibration_says_more_than_chance_only_of_a_model_that_is_too_sure(
 ) -> None:
     hits = np.random.default_rng(1).random(200) < right
     verdicts: list[Verdict] = [("gold", 0, ["food"], ["food" if hit else "music"]) for hit in hits]
-    judge(project, verdicts, [0.7] * len(hits))
+    store_held_out(project, verdicts, [0.7] * len(hits))
     matches = calibration(project, "gold")
     assert matches is not None
     assert ("by more than chance" in calibration_sentence(matches, "gold")) is message
@@ -151,7 +151,7 @@ def test_a_bin_of_unequal_weights_is_less_certain(project: Project) -> None:
     spans = []
     for heavy in (1.0, 20.0):
         verdicts: list[Verdict] = [("audit", heavy if n == 0 else 1.0, ["food"], ["food"]) for n in range(12)]
-        judge(project, verdicts)
+        store_held_out(project, verdicts)
         matches = calibration(project, "audit")
         assert matches is not None
         spans.append(1 - matches.bins[0].low)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from core.evaluation.audit import History, weigh
+from core.evaluation.audit import PoolHistory, weigh
 from core.evaluation.held_out import HeldOutPredictions
 from core.ids import ModelId
 from core.models.artifacts import save_head
@@ -22,10 +22,12 @@ SPACE = labels_space(("no", "yes"), several=False)
 OTHERS = labels_space(("no", "maybe"), several=False)
 
 
-def history(asked: int, audits: int, records: int = 20_000) -> History:
+def history(asked: int, audits: int, records: int = 20_000) -> PoolHistory:
     """One draw of `audits` records, the rest chosen after it."""
     audited = np.arange(asked) < audits
-    return History(np.array([records]), np.array([0]), np.zeros(asked, np.int64), np.zeros(asked, np.int64), audited)
+    return PoolHistory(
+        np.array([records]), np.array([0]), np.zeros(asked, np.int64), np.zeros(asked, np.int64), audited
+    )
 
 
 def test_thinning_keeps_every_drawn_record_and_the_sum_of_the_weights() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Bundle, Handle, Resources, Sight, read_handle
+from core.jobs.bundle import Bundle, Handle, Resources, RunStatus, read_handle
 from core.typed_json import to_json
 from gpu_jobs.runners.local import LocalRunner
 from gpu_jobs.runners.modal.modal_app import app_name, find_function
@@ -37,7 +37,7 @@ def quick() -> ModalRunner:
 def running(runner: ModalRunner, bundle: Bundle, resources: Resources = WHILE) -> Handle:
     """The handle of a job whose container is at it."""
     handle = runner.start(bundle.path, resources)
-    until(runner, bundle, handle, lambda sight: sight.state == "running")
+    until(runner, bundle, handle, lambda status: status.state == "running")
     return handle
 
 
@@ -57,7 +57,7 @@ def test_start_twice_makes_one_call_with_what_was_asked_for(modal_plane: Any, tm
     assert (function.timeout_secs, function.resources.memory_mb, function.retry_policy.retries) == (100, 1024, 2)
     assert {"HF_TOKEN": "secret"} in [modal_plane.state.secrets[secret] for secret in function.secret_ids]
     assert "secret" not in "".join(file.read_text() for file in bundle.path.rglob("*.json"))
-    assert until(quick(), bundle, handle, ended) == Sight("succeeded")
+    assert until(quick(), bundle, handle, ended) == RunStatus("succeeded")
     assert quick().start(bundle.path, entries) == handle
     assert len(modal_plane.state.calls) == before + 1
 
@@ -80,7 +80,7 @@ def test_a_call_whose_owner_died_before_writing_it_down_runs_nothing(modal_plane
         orphan = find_function().spawn(bundle.path.name, 1, 40)
     handle = quick().start(bundle.path, Resources(seconds=40))
     assert handle.call != orphan.object_id
-    assert until(quick(), bundle, handle, ended) == Sight("succeeded")
+    assert until(quick(), bundle, handle, ended) == RunStatus("succeeded")
     assert orphan.get(timeout=20) == {"ran": False}
 
 
@@ -89,16 +89,16 @@ def test_a_service_that_falls_silent_loses_a_job_until_it_is_back(modal_plane: A
     handle = runner.start(bundle.path, Resources(seconds=40))
     modal_plane.fall_silent()
     try:
-        assert runner.look(bundle.path, handle).state == "lost"
+        assert runner.poll(bundle.path, handle).state == "lost"
         with pytest.raises(Refused, match="may still run"):
             runner.cancel(bundle.path, handle)
         with pytest.raises(Refused, match="online"):
             runner.start(reading(tmp_path).path, Resources())
     finally:
         modal_plane.come_back()
-    while (sight := runner.look(bundle.path, handle)).state in ("lost", "queued", "running"):
+    while (status := runner.poll(bundle.path, handle)).state in ("lost", "queued", "running"):
         time.sleep(0.1)
-    assert sight.state in ("succeeded", "cancelled")
+    assert status.state in ("succeeded", "cancelled")
 
 
 def test_an_outage_loses_a_job_but_fails_none(modal_plane: Any, tmp_path: Path) -> None:
@@ -106,11 +106,11 @@ def test_an_outage_loses_a_job_but_fails_none(modal_plane: Any, tmp_path: Path) 
     handle = quick().start(bundle.path, Resources(seconds=40))
     modal_plane.break_down(True)
     try:
-        sight = quick().look(bundle.path, handle)
+        status = quick().poll(bundle.path, handle)
     finally:
         modal_plane.break_down(False)
-    assert sight.state == "lost"
-    assert until(quick(), bundle, handle, ended) == Sight("succeeded")
+    assert status.state == "lost"
+    assert until(quick(), bundle, handle, ended) == RunStatus("succeeded")
 
 
 def test_a_preempted_job_begins_again_by_itself_and_is_then_stopped(
@@ -122,7 +122,7 @@ def test_a_preempted_job_begins_again_by_itself_and_is_then_stopped(
     modal_plane.preempt(handle.call)
     until(runner, bundle, handle, lambda _: len(modal_plane.state.tasks) > tasks)
     runner.cancel(bundle.path, handle)
-    assert until(runner, bundle, handle, ended) == Sight("cancelled", "It was stopped.")
+    assert until(runner, bundle, handle, ended) == RunStatus("cancelled", "It was stopped.")
     there = modal_plane.folder(VOLUME) / bundle.path.name
     assert (there / f"{CANCELLED}{handle.call}").exists()
     assert not (there / "result.json").exists()
@@ -177,8 +177,8 @@ def test_what_breaks_on_modal_fails_with_advice_and_can_be_tried_again(
     bundle, runner = encoding(tmp_path, encoded), quick()
     handle = running(runner, bundle)
     modal_plane.kill(handle.call, last=True)
-    sight = until(runner, bundle, handle, ended)
-    assert (sight.state, "rondo jobs retry" in sight.message) == ("failed", True)
+    status = until(runner, bundle, handle, ended)
+    assert (status.state, "rondo jobs retry" in status.message) == ("failed", True)
     again = running(runner, bundle)
     assert again != handle
     modal_plane.kill(again.call, "out of memory", last=True)
@@ -193,7 +193,7 @@ def test_a_result_that_modal_no_longer_keeps_is_on_the_volume(modal_plane: Any, 
     handle = quick().start(bundle.path, Resources(seconds=40))
     done(modal_plane, handle)
     modal_plane.expire(handle.call)
-    assert quick().look(bundle.path, handle) == Sight("succeeded")
+    assert quick().poll(bundle.path, handle) == RunStatus("succeeded")
     assert (bundle.path / "out" / "records.parquet").exists()
     (bundle.path / "result.json").unlink()
     assert quick().start(bundle.path, Resources()) == handle
@@ -206,10 +206,10 @@ def test_a_file_that_was_changed_on_the_way_is_not_taken_for_the_jobs(modal_plan
     file = modal_plane.folder(VOLUME) / bundle.path.name / "out" / "records.parquet"
     made = file.read_bytes()
     file.write_bytes(made[:-1] + b"x")
-    assert quick().look(bundle.path, handle).state == "lost"
+    assert quick().poll(bundle.path, handle).state == "lost"
     assert bundle.result is None
     file.write_bytes(made)
-    assert quick().look(bundle.path, handle) == Sight("succeeded")
+    assert quick().poll(bundle.path, handle) == RunStatus("succeeded")
 
 
 def test_a_result_that_names_a_file_outside_its_folder_brings_nothing(modal_plane: Any, tmp_path: Path) -> None:
@@ -218,15 +218,15 @@ def test_a_result_that_names_a_file_outside_its_folder_brings_nothing(modal_plan
     done(modal_plane, handle)
     file = modal_plane.folder(VOLUME) / bundle.path.name / "result.json"
     file.write_text(json.dumps({"state": "succeeded", "value": {}, "manifest": {"../../job.json": "0"}}))
-    assert "no file of its own" in quick().look(bundle.path, handle).message
+    assert "no file of its own" in quick().poll(bundle.path, handle).message
     assert bundle.result is None
 
 
 def test_a_call_that_modal_does_not_know_is_lost(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
-    sight = quick().look(bundle.path, Handle(call="fc-never"))
-    assert sight.state == "lost"
-    assert "same workspace" in sight.message
+    status = quick().poll(bundle.path, Handle(call="fc-never"))
+    assert status.state == "lost"
+    assert "same workspace" in status.message
     quick().cancel(bundle.path, Handle(call="fc-never"))
 
 
@@ -240,7 +240,7 @@ def test_a_wrong_token_is_bad_input_at_the_start_and_loses_a_job_later(
     forget_client()
     with pytest.raises(BadInput, match="modal setup"):
         quick().start(bundle.path, Resources())
-    assert "modal setup" in quick().look(bundle.path, Handle(call="fc-1")).message
+    assert "modal setup" in quick().poll(bundle.path, Handle(call="fc-1")).message
     monkeypatch.delenv("MODAL_TOKEN_ID")
     monkeypatch.delenv("MODAL_TOKEN_SECRET")
     forget_client()
@@ -282,8 +282,8 @@ def test_the_real_service_runs_a_small_job(tmp_path: Path) -> None:
         "import sys, time\nfrom pathlib import Path\nfrom gpu_jobs.runners.modal.modal_runner import ModalRunner\n"
         "runner, bundle = ModalRunner(patience=60), Path(sys.argv[1])\n"
         "handle = runner.start(bundle, {'seconds': 300})\n"
-        "while (sight := runner.look(bundle, handle)).state in ('queued', 'running', 'lost'):\n    time.sleep(2)\n"
-        "print(sight.state)"
+        "while (status := runner.poll(bundle, handle)).state in ('queued', 'running', 'lost'):\n    time.sleep(2)\n"
+        "print(status.state)"
     )
     bundle = encoding(tmp_path, tmp_path, 50)
     result = subprocess.run(

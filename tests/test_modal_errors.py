@@ -56,9 +56,9 @@ def test_each_trouble_becomes_a_sentence_that_says_what_to_do(
 
 @pytest.mark.parametrize(("error", "state", "words"), ENDS, ids=lambda case: type(case).__name__)
 def test_each_end_of_a_call_becomes_a_state_with_a_reason(error: Exception, state: str, words: str) -> None:
-    sight = end_of(error)
-    assert sight.state == state
-    assert words in sight.message
+    status = end_of(error)
+    assert status.state == state
+    assert words in status.message
 
 
 def _raisable() -> list[Exception]:

@@ -18,7 +18,7 @@ Truth = dict[str, tuple[str, ...]]
 def played(project: Project, truth: Truth) -> Project:
     """Four rounds of ten records, half of them audit."""
     change_settings(project, audit_share=0.5)
-    simulate.play(project, truth, simulate.Budget(4, 10, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(4, 10, "default"), quiet)
     return project
 
 
@@ -62,7 +62,7 @@ def test_what_more_labels_buy_is_said_with_a_band_and_is_worth_nothing_without_p
 
 def test_with_few_audit_labels_it_says_what_is_missing(project: Project, truth: Truth) -> None:
     change_settings(project, audit_share=0.2)
-    simulate.play(project, truth, simulate.Budget(2, 10, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(2, 10, "default"), quiet)
     matches = prospects(project)
     assert isinstance(matches.forecast, Missing)
     assert "needs 10 audit records" in matches.forecast.missing

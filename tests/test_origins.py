@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from app import background
 from app.auth.authenticator import TRUSTED, Binding
 from app.auth.guard import Guard
-from app.auth.public_address import Behind, parse_address
+from app.auth.public_address import PublicPath, parse_address
 from app.server import own_routes
 from core.errors import BadInput, Refused
 from core.project import Project
@@ -35,12 +35,12 @@ async def page(request: Request) -> Response:
     return JSONResponse({"path": request.url.path, "host": request.headers["host"], "scheme": request.url.scheme})
 
 
-def client(server: background.ProjectServer, who: str | None = None, base: str = OWN) -> TestClient:
+def client(server: background.ProjectServer, user: str | None = None, base: str = OWN) -> TestClient:
     routes = [*own_routes(server, "key"), Route("/{rest:path}", page, methods=["GET", "POST"])]
     public = server.authenticator.bound.public
-    behind = [Middleware(Behind, address=public)] if public else []
+    behind = [Middleware(PublicPath, address=public)] if public else []
     app = Starlette(routes=routes, middleware=[*behind, Middleware(Guard, authenticator=lambda: server.authenticator)])
-    cookies = Visit(server.authenticator, NAMES[who]).cookies if who else {}
+    cookies = Visit(server.authenticator, NAMES[user]).cookies if user else {}
     return TestClient(app, cookies=cookies, follow_redirects=False, base_url=base)
 
 

@@ -13,10 +13,10 @@ from core.models.out_of_fold import (
     JUDGED,
     VERDICTS,
     OutOfFold,
-    read_crossed,
     read_held_out,
-    write_crossed,
+    read_out_of_fold,
     write_held_out,
+    write_out_of_fold,
 )
 
 ROWS = st.lists(st.integers(0, 2**40), max_size=20, unique=True)
@@ -40,16 +40,16 @@ def test_what_was_kept_comes_back_sorted_by_record(folder: Path, rows: list[int]
     retained = OutOfFold(
         numbers[order], probs > 0.5, probs.argmax(axis=1), probs.max(axis=1), np.ones(len(rows)), order
     )
-    write_crossed(folder, retained)
-    crossed = read_crossed(folder, np.zeros((0, labels), np.bool_))
-    assert crossed is not None
-    for before, after in zip(vars(retained).values(), vars(crossed).values(), strict=True):
+    write_out_of_fold(folder, retained)
+    out_of_fold = read_out_of_fold(folder, np.zeros((0, labels), np.bool_))
+    assert out_of_fold is not None
+    for before, after in zip(vars(retained).values(), vars(out_of_fold).values(), strict=True):
         assert np.array_equal(before, after)
 
 
 def test_a_model_that_kept_nothing_says_so(tmp_path: Path) -> None:
     assert read_held_out(tmp_path, 3) is None
-    assert read_crossed(tmp_path, np.zeros((0, 3), np.bool_)) is None
+    assert read_out_of_fold(tmp_path, np.zeros((0, 3), np.bool_)) is None
 
 
 N, PROBS, BITS = np.arange(3), np.zeros((3, 2), np.float32), np.zeros((3, 1), np.uint8)
@@ -85,14 +85,14 @@ def test_judgements_of_another_shape_are_refused(tmp_path: Path, arrays: dict[st
 def test_verdicts_of_another_shape_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
     save_file(arrays, tmp_path / VERDICTS)
     with pytest.raises(Damaged, match=r"verdicts\.safetensors cannot be read"):
-        read_crossed(tmp_path, np.zeros((0, 2), np.bool_))
+        read_out_of_fold(tmp_path, np.zeros((0, 2), np.bool_))
 
 
 def test_verdicts_from_before_chances_were_kept_are_still_read(tmp_path: Path) -> None:
     save_file({"rows": N, "said": BITS}, tmp_path / VERDICTS)
-    crossed = read_crossed(tmp_path, np.zeros((0, 2), np.bool_))
-    assert crossed is not None
-    assert (len(crossed.rows), len(crossed.label), len(crossed.labels)) == (3, 0, 0)
+    out_of_fold = read_out_of_fold(tmp_path, np.zeros((0, 2), np.bool_))
+    assert out_of_fold is not None
+    assert (len(out_of_fold.rows), len(out_of_fold.label), len(out_of_fold.labels)) == (3, 0, 0)
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:

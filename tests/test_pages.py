@@ -52,14 +52,14 @@ def test_a_page_opens_on_a_new_project(tmp_path: Path, name: str) -> None:
 def test_a_page_opens_on_a_project_with_a_model(
     server: background.ProjectServer, truth: dict[str, tuple[str, ...]], name: str
 ) -> None:
-    simulate.play(server.project, truth, simulate.Budget(2, 10, "default"), quiet)
+    simulate.simulate_rounds(server.project, truth, simulate.Budget(2, 10, "default"), quiet)
     shown(name)
 
 
 def test_the_rounds_page_tells_what_each_self_test_found(
     server: background.ProjectServer, truth: dict[str, tuple[str, ...]]
 ) -> None:
-    simulate.play(server.project, truth, simulate.Budget(2, 10, "default"), quiet)
+    simulate.simulate_rounds(server.project, truth, simulate.Budget(2, 10, "default"), quiet)
     page = shown("rounds.py")
     assert page.dataframe[-1].value["redundancy_by_chance"].between(0, 1).any()
     assert any("in random batches it is" in text.value for text in page.text)
@@ -85,7 +85,7 @@ def test_the_settings_page_says_what_another_rule_changes_before_it_is_chosen(
     server: background.ProjectServer, truth: dict[str, tuple[str, ...]]
 ) -> None:
     loop.next_batch(server.project, quiet, size=6)
-    simulate.answer(server.project, truth, 6)
+    simulate.answer_queued(server.project, truth, 6)
     page = shown("settings.py")
     assert not [button for button in page.button if button.key == "settle-anew"]
     page.selectbox(key="settle").select("adjudicated").run()
@@ -119,7 +119,7 @@ def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
     """A project in a folder, with labels and with trouble that a browser would follow."""
     loop.create_project(tmp_path / HOSTILE[1], list(HOSTILE))
     server = background.open_server(lambda: open_project(tmp_path / HOSTILE[1], InProcessRunner()))
-    server.trouble = f"Reading {HOSTILE[0]} failed."
+    server.error_message = f"Reading {HOSTILE[0]} failed."
     settings = server.settings()
     broke = [LabelCheck(label.id, 9, 4, 1, 4) for label in settings.taxonomy.active]
     why = what_broke(GuaranteeTerms(), [*broke, LabelCheck("rest", 9, 9, 0, 0)], broke, settings.taxonomy.names)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from core.arrays import Bools
-from core.evaluation.audit import Weights, plain
+from core.evaluation.audit import Weights, equal_weights
 from core.evaluation.paired import paired
 from core.evaluation.scores import score
 
@@ -105,7 +105,7 @@ def test_records_count_by_what_they_stand_for() -> None:
     truth = one_hot([0, 1] * 10, 2)
     second = truth.copy()
     second[0] = ~second[0]
-    heavy = plain(20).weight.copy()
+    heavy = equal_weights(20).weight.copy()
     heavy[0] = 1.0
     weights = Weights(heavy / heavy.sum(), np.zeros(20), np.ones(20, np.bool_), 3.0, None, 0)
     assert paired(truth, truth, second, weights).accuracy.value == pytest.approx(-heavy[0] / heavy.sum())

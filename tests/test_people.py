@@ -126,11 +126,11 @@ def test_somebody_who_comes_back_is_somebody_new(project: Project) -> None:
 
 
 def test_who_changed_people_is_in_the_history(project: Project) -> None:
-    do_verb(project, "people_add", quiet, who="Max", name="Max")
-    do_verb(project, "people_add", quiet, who="Max", name="Ann")
-    do_verb(project, "people_role", quiet, who="Max", name="Ann", role="adjudicator")
-    do_verb(project, "people_code", quiet, who="Max", name="Ann")
-    do_verb(project, "people_remove", quiet, who="Max", name="Ann")
+    do_verb(project, "people_add", quiet, user="Max", name="Max")
+    do_verb(project, "people_add", quiet, user="Max", name="Ann")
+    do_verb(project, "people_role", quiet, user="Max", name="Ann", role="adjudicator")
+    do_verb(project, "people_code", quiet, user="Max", name="Ann")
+    do_verb(project, "people_remove", quiet, user="Max", name="Ann")
     result = project.store.query("select user, what from audit_log where user = 'Max' order by rowid")
     kinds = ["person added", "person added", "role changed", "new code", "person removed"]
     assert result == [("Max", kind) for kind in kinds]

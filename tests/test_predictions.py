@@ -28,7 +28,7 @@ def test_what_the_champion_said_of_the_next_batch_meets_the_truth_when_it_is_ans
     result = predictions(two, quiet)
     assert [(point.when, point.n) for point in result.over_time] == [("2", 8)]
     assert [(point.when, point.n) for point in result.chosen] == [("2", 8)]
-    simulate.answer(two, answers(), 8)
+    simulate.answer_queued(two, answers(), 8)
     again = predictions(two, quiet)
     assert [point.when for point in again.over_time] == ["2", "3"]
     assert [point.model for point in again.over_time][-1] == active_model(two)
@@ -37,7 +37,7 @@ def test_what_the_champion_said_of_the_next_batch_meets_the_truth_when_it_is_ans
 
 def test_the_log_is_kept_when_the_next_model_takes_over_and_never_takes_what_that_one_was_taught(two: Project) -> None:
     champion = active_model(two)
-    simulate.answer(two, answers(), 8)
+    simulate.answer_queued(two, answers(), 8)
     before = predictions(two, quiet)
     loop.fit(two, quiet)
     assert predictions(two, quiet) == before
@@ -50,10 +50,10 @@ def test_the_log_is_kept_when_the_next_model_takes_over_and_never_takes_what_tha
 
 def test_a_promotion_keeps_the_word_of_the_champion_before(two: Project) -> None:
     champion = active_model(two)
-    simulate.answer(two, answers(), 3)
+    simulate.answer_queued(two, answers(), 3)
     challenger = enter(two, bad_head())
     promote(two, quiet, model=challenger, force=True, reason="to see")
-    simulate.answer(two, answers(), 5)
+    simulate.answer_queued(two, answers(), 5)
     rows = two.store.query("select model, count(*) from predictions group by 1")
     assert dict(rows)[champion] == 3
     assert {point.model for point in predictions(two, quiet).over_time[1:]} <= {champion, challenger}
@@ -64,26 +64,26 @@ def test_a_promotion_keeps_the_word_of_the_champion_before(two: Project) -> None
 
 
 def test_a_correction_changes_the_truth_and_not_what_was_said(two: Project) -> None:
-    simulate.answer(two, answers(), 8)
+    simulate.answer_queued(two, answers(), 8)
     loop.fit(two, quiet)
-    before = {row.n for row in predictions(two, quiet).worst}
+    before = {row.record_no for row in predictions(two, quiet).worst}
     [(n, labels)] = two.store.query("select n, labels from predictions where n not in (select unnest(?::bigint[])) "
                                     "order by n limit 1", [list(before)])  # fmt: skip
     other = next(label for label in ("food", "music", "weather") if label not in labels)
     with two.store.transaction() as cursor:
         cursor.execute("update settled set labels = [?] where n = ?", [other, n])
     after = predictions(two, quiet).worst
-    assert {row.n for row in after} == before | {n}
-    assert next(row for row in after if row.n == n).truth == other
+    assert {row.record_no for row in after} == before | {n}
+    assert next(row for row in after if row.record_no == n).truth == other
 
 
 def test_a_record_that_waits_for_a_second_blind_answer_is_not_among_the_misses(two: Project) -> None:
     promote(two, quiet, model=enter(two, bad_head()), force=True, reason="to have misses")
-    simulate.answer(two, answers(), 8)
-    missed = {row.n for row in predictions(two, quiet).worst}
+    simulate.answer_queued(two, answers(), 8)
+    missed = {row.record_no for row in predictions(two, quiet).worst}
     audits = {n for (n,) in two.store.query("select n from queue where audit")}
     change_settings(two, overlap=2)
-    shown = {row.n for row in predictions(two, quiet).worst}
+    shown = {row.record_no for row in predictions(two, quiet).worst}
     assert missed & audits
     assert shown == missed - audits
 

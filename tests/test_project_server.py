@@ -18,7 +18,7 @@ from core.data.file_import import import_file
 from core.errors import BadInput, Cancelled
 from core.loop import show_status
 from core.project import Project, open_project
-from core.rounds.play import apply_finished_rounds
+from core.rounds.run_round import apply_finished_rounds
 from core.store.private_files import private_folder
 from gpu_jobs.runners.local import LocalRunner
 from tests.conftest import quiet
@@ -65,7 +65,7 @@ def test_stopping_one_verb_stops_no_other(server: background.ProjectServer) -> N
         server.run(background_task, quiet, out="unused.csv", file_format="csv")
     while server.activities:
         time.sleep(0.05)
-    assert server.trouble is None
+    assert server.error_message is None
     assert server.project.store.one("select count(*) from batches") == 1
 
 
@@ -136,7 +136,7 @@ def test_vectors_that_the_database_never_asked_for_are_made_again(project: Proje
 
 
 def test_a_model_of_another_encoder_is_not_used(project: Project, truth: Truth) -> None:
-    simulate.play(project, truth, simulate.Budget(1, 10, "random"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(1, 10, "random"), quiet)
     with project.store.transaction() as cursor:
         cursor.execute("update models set encoder = 'another'")
         cursor.execute("update champions set encoder = 'another'")

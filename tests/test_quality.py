@@ -18,7 +18,7 @@ from core.labelling.corrections import correct
 from core.project import Project, open_project
 from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner
-from gpu_jobs.work.annotator_quality import LEAST, Question, believe, dawid_skene, mace, one_coin, weights
+from gpu_jobs.work.annotator_quality import LEAST, Question, dawid_skene, estimate_truth, mace, one_coin, weights
 from tests.conftest import TOPICS, quiet
 from tests.crowd_world import SKILLS, answer, crowd_answers
 
@@ -137,8 +137,8 @@ def test_several_labels_are_a_question_each(multi: Project) -> None:
 
 
 def votes_of(rows: list[tuple[int, int, int]], categories: int) -> Votes:
-    record, who, answers = np.array(rows).T
-    return Votes(record, who, answers, int(record.max()) + 1, int(who.max()) + 1, categories)
+    record, annotator, answers = np.array(rows).T
+    return Votes(record, annotator, answers, int(record.max()) + 1, int(annotator.max()) + 1, categories)
 
 
 def test_dawid_and_skene_is_the_librarys_and_keeps_every_row_a_distribution() -> None:
@@ -160,7 +160,7 @@ def test_what_is_known_is_believed() -> None:
     unknown = Question(votes, np.full(20, -1))
     known = Question(votes, np.where(np.arange(20) < 15, 1, -1))
     assert one_coin(unknown)[2] < 0.5 < one_coin(known)[2]
-    assert believe(known).probs[:15].tolist() == [[0.0, 1.0]] * 15
+    assert estimate_truth(known).probs[:15].tolist() == [[0.0, 1.0]] * 15
 
 
 def test_names_and_order_change_no_weight() -> None:

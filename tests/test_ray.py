@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Handle, Resources, Sight, write_json
+from core.jobs.bundle import Handle, Resources, RunStatus, write_json
 from core.jobs.code_version import code_version
 from gpu_jobs.runners.ray.ray_api import ask
 from gpu_jobs.runners.ray.ray_runner import RayRunner
@@ -30,7 +30,7 @@ def test_a_job_runs_on_the_cluster_once_and_comes_back_whole(ray_cluster: RayClu
     runner, bundle = on(ray_cluster), reading(tmp_path)
     handle = runner.start(bundle.path, Resources(seconds=60))
     assert runner.start(bundle.path, Resources(seconds=60)) == handle
-    assert until(runner, bundle, handle, ended) == Sight("succeeded")
+    assert until(runner, bundle, handle, ended) == RunStatus("succeeded")
     assert (bundle.path / "out" / "records.parquet").exists()
     assert bundle.events[-1]["done"] == bundle.events[-1]["total"] > 0
     assert not list(ray_cluster.folder.rglob("records.parquet"))
@@ -59,9 +59,9 @@ def test_a_killed_node_loses_a_job_that_then_goes_on_where_it_stood(
 def test_a_job_that_waits_for_a_machine_is_stopped_before_it_begins(ray_cluster: RayCluster, tmp_path: Path) -> None:
     runner, bundle = on(ray_cluster), reading(tmp_path)
     handle = runner.start(bundle.path, Resources(gpu="L4:9"))
-    assert runner.look(bundle.path, handle).state == "queued"
+    assert runner.poll(bundle.path, handle).state == "queued"
     runner.cancel(bundle.path, handle)
-    assert runner.look(bundle.path, handle).state == "cancelled"
+    assert runner.poll(bundle.path, handle).state == "cancelled"
     with pytest.raises(Refused, match="still stopping"):
         runner.start(bundle.path, Resources())
 
@@ -73,11 +73,11 @@ def test_nodes_that_do_not_see_the_code_are_told_apart_from_a_job_that_fails(
     (empty := tmp_path / "code" / code_version() / "gpu_jobs").mkdir(parents=True)
     (empty / "__init__.py").touch()
     handle = runner.start(bundle.path, Resources())
-    while not ended(sight := runner.look(bundle.path, handle)):
+    while not ended(status := runner.poll(bundle.path, handle)):
         time.sleep(0.2)
-    assert sight.state == "failed"
-    assert "No module named" in sight.message
-    assert "every node see ray_folder" in sight.message
+    assert status.state == "failed"
+    assert "No module named" in status.message
+    assert "every node see ray_folder" in status.message
 
 
 def test_a_cluster_that_is_gone_loses_jobs_but_no_result(tmp_path: Path) -> None:
@@ -86,18 +86,18 @@ def test_a_cluster_that_is_gone_loses_jobs_but_no_result(tmp_path: Path) -> None
     new_attempt(work)
     handle = Handle(address=NOWHERE, submission=bundle.path.name, work=str(work))
     runner = RayRunner(NOWHERE, str(tmp_path))
-    assert runner.look(bundle.path, handle).state == "lost"
+    assert runner.poll(bundle.path, handle).state == "lost"
     (work / "out").mkdir()
     (work / "out" / "model.bin").write_bytes(b"m")
     write_json(work / "result.json", {"state": "succeeded", "value": {}})
-    assert runner.look(bundle.path, handle) == Sight("succeeded")
+    assert runner.poll(bundle.path, handle) == RunStatus("succeeded")
     assert (bundle.path / "out" / "model.bin").read_bytes() == b"m"
 
 
 def test_a_folder_that_is_not_mounted_loses_jobs_and_says_so_when_one_shall_stop(tmp_path: Path) -> None:
     bundle, runner = reading(tmp_path), RayRunner(NOWHERE, str(tmp_path))
     handle = Handle(address=NOWHERE, submission=bundle.path.name, work=str(tmp_path / "gone"))
-    assert runner.look(bundle.path, handle).state == "lost"
+    assert runner.poll(bundle.path, handle).state == "lost"
     with pytest.raises(Refused, match="may still run"):
         runner.cancel(bundle.path, handle)
 

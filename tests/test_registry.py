@@ -26,7 +26,7 @@ from core.models.in_use import active_model
 from core.models.vectors import encoded_rows
 from core.project import Project, open_project
 from core.registry.activation import promote, rollback
-from core.registry.champions import RollbackOffer, eras, history, rollback_offer, standing
+from core.registry.champions import RollbackOffer, champion_history, champion_state, eras, rollback_offer
 from core.registry.models import model, model_note, models
 from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner
@@ -54,7 +54,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_promotion_changes_champion_suggestions_queue_and_verdicts_at_once(two: Project) -> None:
     before, old, order = active_model(two), stored_predictions(two), waiting(two)
     challenger = enter(two, bad_head())
-    result = promote(two, quiet, model=challenger, who="ana", **FORCED)
+    result = promote(two, quiet, model=challenger, user="ana", **FORCED)
     assert (result.model, result.before, active_model(two)) == (challenger, before, challenger)
     assert stored_predictions(two) != old
     assert waiting(two) != order
@@ -72,17 +72,17 @@ def test_a_rollback_restores_suggestions_verdicts_and_the_order_of_what_waits(tw
     verdicts = two.store.query("select * from held_out_predictions order by n, stratum")
     promote(two, quiet, model=enter(two, bad_head()), **FORCED)
     assert (rollback_offer(two) or RollbackOffer("", "")).to == before
-    result = rollback(two, quiet, who="ana")
+    result = rollback(two, quiet, user="ana")
     assert (active_model(two), stored_predictions(two), waiting(two)) == (before, old, order)
     assert two.store.query("select * from held_out_predictions order by n, stratum") == verdicts
     assert result.restored > 0
-    assert [row.how for row in history(two)[:2]] == ["rolled back", "promoted"]
+    assert [row.how for row in champion_history(two)[:2]] == ["rolled back", "promoted"]
 
 
 def test_after_a_rollback_answered_and_held_records_stay_as_they_are_and_the_rest_is_as_before(two: Project) -> None:
     order = waiting(two)
     promote(two, quiet, model=enter(two, bad_head()), **FORCED)
-    simulate.answer(two, answers(), 2)
+    simulate.answer_queued(two, answers(), 2)
     two.label_queue.exchange(Holder("ana", "tab"), QueueRequest(want=4))
     on_screen = {n for (n,) in two.store.query("select n from leases where annotator = 'ana'")}
     seen = {n: place for n, place in waiting(two) if n in on_screen}
@@ -109,7 +109,7 @@ def test_a_rollback_undoes_decisions_one_by_one_and_can_name_any_former_champion
 
 
 def test_without_a_decision_a_rollback_goes_one_round_back_and_then_no_further(two: Project) -> None:
-    heads = [row.model for row in history(two)][::-1]
+    heads = [row.model for row in champion_history(two)][::-1]
     assert rollback(two, quiet).model == heads[0]
     with pytest.raises(Refused, match="no champion to go back to"):
         rollback(two, quiet)
@@ -121,7 +121,7 @@ def test_the_loop_goes_on_with_the_vectors_of_a_promoted_encoder_and_comes_back(
     promote(two, quiet, model=challenger, **FORCED)
     assert two.settings().encoder == OWN + challenger
     assert encoded_rows(two.vectors, OWN + challenger) == encoded_rows(two.vectors, "all-MiniLM-L6-v2") == 60
-    simulate.answer(two, answers(), 8)
+    simulate.answer_queued(two, answers(), 8)
     result = loop.play_round(two, quiet, size=4)
     [row] = two.store.query("select encoder, parent, trainer from models where id = ?", [result.model])
     assert row == (OWN + challenger, challenger, None)
@@ -258,7 +258,7 @@ def test_a_killed_promotion_leaves_the_old_champion_or_the_new_one(two: Project,
 
 
 def test_the_list_says_who_is_champion_who_was_and_who_wants_to_be(two: Project) -> None:
-    heads = [row.model for row in history(two)]
+    heads = [row.model for row in champion_history(two)]
     challenger, headless = enter(two, bad_head(seed=1)), enter(two, bad_head(seed=2))
     with two.store.transaction() as cursor:
         cursor.execute("update models set encoder = '', trainer = 'zeroshot' where id = ?", [headless])
@@ -271,7 +271,7 @@ def test_the_list_says_who_is_champion_who_was_and_who_wants_to_be(two: Project)
     [row] = [row for row in result.models if row.id == challenger]
     assert row.gate is not None
     assert row.gate.passes is False
-    assert (standing(two).champion, standing(two).waiting) == (heads[0], challenger)
+    assert (champion_state(two).champion, champion_state(two).waiting) == (heads[0], challenger)
     json.dumps(to_json(result))
     loop.VERBS["status"](two, quiet)
 
@@ -284,7 +284,7 @@ def test_a_model_tells_what_it_came_from(two: Project) -> None:
     assert lineage["responses there were"] == two.store.one("select count(*) from responses")
     assert len(str(lineage["input hash"])) == 64
     assert len(str(lineage["encoder fingerprint"])) == 16
-    assert lineage["champion when it was made"] == history(two)[1].model
+    assert lineage["champion when it was made"] == champion_history(two)[1].model
     assert "head.safetensors" in result.artifact
     assert [row.how for row in result.history] == ["round"]
     model_note(two, quiet, model="champion", text=" after the second batch ")

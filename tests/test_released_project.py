@@ -73,7 +73,7 @@ def test_it_goes_on(released: Project, truth: dict[str, tuple[str, ...]], tmp_pa
     file = write_csv(tmp_path / "more.csv", 80, labelled=False)
     import_file(released, quiet, file=str(file), **COLUMNS)
     encode(released, quiet)
-    assert simulate.answer(released, truth, 12) == 12
+    assert simulate.answer_queued(released, truth, 12) == 12
     result = loop.play_round(released, quiet, size=6)
     assert result.queued == 6
     assert result.metrics

@@ -17,7 +17,7 @@ from core.models.in_use import active_model
 from core.models.vectors import encoder_folder
 from core.project import Project
 from core.registry.activation import promote, rollback
-from core.registry.champions import RollbackOffer, has_files, rollback_offer, standing
+from core.registry.champions import RollbackOffer, champion_state, has_files, rollback_offer
 from core.registry.models import model, models
 from core.registry.removal import model_remove
 from tests.conftest import quiet
@@ -54,7 +54,7 @@ def test_a_removed_model_leaves_its_line_and_frees_its_files_and_its_vectors(two
         model_remove(two, quiet, models=[own])
     rollback(two, quiet)
     assert encoder_folder(two.vectors, OWN + own).is_dir()
-    result = model_remove(two, quiet, models=[own[-6:]], who="ana")
+    result = model_remove(two, quiet, models=[own[-6:]], user="ana")
     assert list(result.removed) == [own]
     assert result.bytes > 0
     assert not has_files(two, own)
@@ -85,11 +85,11 @@ def test_a_model_on_whose_encoder_another_works_goes_only_together_with_it(two: 
 
 def test_a_model_whose_folder_somebody_deleted_is_listed_as_such_and_waits_no_more(two: Project) -> None:
     challenger = enter(two, bad_head())
-    assert standing(two).waiting == challenger
+    assert champion_state(two).waiting == challenger
     shutil.rmtree(two.models / challenger)
     assert state(two, challenger)[0] == "missing"
     assert "its files are gone" in state(two, challenger)[1]
-    assert standing(two).waiting is None
+    assert champion_state(two).waiting is None
     with pytest.raises(Damaged, match=r"The files of .* are gone"):
         promote(two, quiet, model=challenger, **FORCED)
 

@@ -16,7 +16,7 @@ from core.labelling.settling import RULES
 from core.project import Project, open_project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import data_card
-from core.reports.overview import resettling, settle_rules, status
+from core.reports.overview import preview_resettling, settle_rules, status
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.queue_world import ANN, BOB
@@ -41,12 +41,12 @@ def waiting(project: Project) -> list[str]:
     agreed, outvoted, tied, _ = [
         row[0] for row in project.store.query("select id from queue join records using (n) where not spare")
     ]
-    for who in (ANN, BOB):
-        answer(project, who, agreed)
-    for who, label in ((ANN, "food"), (BOB, "food"), (CAT, "music")):
-        answer(project, who, outvoted, label=label)
-    for who, label in ((ANN, "food"), (BOB, "music")):
-        answer(project, who, tied, label=label)
+    for person in (ANN, BOB):
+        answer(project, person, agreed)
+    for person, label in ((ANN, "food"), (BOB, "food"), (CAT, "music")):
+        answer(project, person, outvoted, label=label)
+    for person, label in ((ANN, "food"), (BOB, "music")):
+        answer(project, person, tied, label=label)
     return [agreed, outvoted, tied]
 
 
@@ -61,11 +61,11 @@ def test_every_rule_is_told_before_it_is_chosen_and_does_what_was_told(project: 
         ("adjudicated", (3, 0, 0), {}),
         ("majority", (0, 2, 0), {agreed: "food", outvoted: "food"}),
     ):
-        result = resettling(project, rule)
+        result = preview_resettling(project, rule)
         assert (result.lost, result.gained, result.changed) == counts
         change_settings(project, settle=rule)
         assert {id: label for id, (label, _) in labels(project).items()} == matches
-        assert resettling(project, rule).sentence == "No label changes."
+        assert preview_resettling(project, rule).sentence == "No label changes."
 
 
 def test_a_rule_that_is_not_there_is_refused_and_nothing_changes(project: Project, waiting: list[str]) -> None:
@@ -121,5 +121,5 @@ def test_the_data_card_names_the_rule(project: Project, waiting: list[str]) -> N
 
 def test_the_audit_log_names_who_changed_the_rule(project: Project) -> None:
     change_settings(project, "mia", settle="weighted")
-    [(who, detail)] = project.store.query("select user, detail from audit_log where what = 'settings'")
-    assert (who, json.loads(detail)) == ("mia", {"settle": "weighted"})
+    [(person, detail)] = project.store.query("select user, detail from audit_log where what = 'settings'")
+    assert (person, json.loads(detail)) == ("mia", {"settle": "weighted"})

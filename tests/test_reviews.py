@@ -95,8 +95,8 @@ def test_undoing_the_second_answer_brings_the_first_back_and_opens_the_review(wo
 def test_one_answer_closes_a_review_whatever_the_overlap(world: World) -> None:
     world.settings = replace(SETTINGS, overlap=2)
     world.label_queue.reload()
-    for who in (ANN, BOB, CAT):
-        world.ask(who, submit("r9"))
+    for person in (ANN, BOB, CAT):
+        world.ask(person, submit("r9"))
     world.ask(ANN, submit("r3"))
     world.ask(BOB, submit("r3", "spam"))
     review(world, "r3")
@@ -223,7 +223,7 @@ def test_what_was_sent_or_is_under_review_survives_the_next_round(
     project: Project, truth: dict[str, tuple[str, ...]]
 ) -> None:
     loop.next_batch(project, quiet, size=12)
-    simulate.answer(project, truth, 12)
+    simulate.answer_queued(project, truth, 12)
     sent = project.store.one("select max(n) from queue where spare")
     labelled = project.store.one("select min(n) from settled where stratum <> 'gold'")
     assert send_to_queue(project, [sent], "ann")["queued"] == 1
@@ -257,20 +257,20 @@ def test_a_review_is_never_shared_never_repeated_and_never_starves(
     world = World(Store(tmp_path_factory.mktemp("reviews")))
     world.settings = replace(SETTINGS, overlap=overlap)
     world.fill(6, queued=range(4), audit=[1, 2])
-    hands: dict[Holder, list[str]] = {who: [] for who in PEOPLE}
-    past: dict[Holder, list[Event]] = {who: [] for who in PEOPLE}
+    hands: dict[Holder, list[str]] = {person: [] for person in PEOPLE}
+    past: dict[Holder, list[Event]] = {person: [] for person in PEOPLE}
     for number, (index, actions, want, then) in enumerate(moves):
-        who = PEOPLE[index]
+        person = PEOPLE[index]
         shake(world, then, seed + number)
-        events = [event for action in actions if (event := act(action, hands[who], past[who])) is not None]
-        reply = world.ask(who, *events, have=hands[who], want=want)
+        events = [event for action in actions if (event := act(action, hands[person], past[person])) is not None]
+        reply = world.ask(person, *events, have=hands[person], want=want)
         world.later(0.5)
-        hands[who] = [record for record in hands[who] if record not in reply.taken]
-        check_offers(world, who, ids(reply))
-        hands[who] += ids(reply)
+        hands[person] = [record for record in hands[person] if record not in reply.taken]
+        check_offers(world, person, ids(reply))
+        hands[person] += ids(reply)
         check_sql(world)
-        if want and not hands[who]:
-            assert not free_reviews(world, who, hands[who]), "starved though a review is left"
+        if want and not hands[person]:
+            assert not free_reviews(world, person, hands[person]), "starved though a review is left"
     world.store.close()
 
 
@@ -279,8 +279,10 @@ def check_sql(world: World) -> None:
     with world.store.reading() as cursor:
         result = cursor.execute(ASKED.format(ns="select n from queue"), asked_parameters(world.settings)).fetchall()
         open_rows = list(read_waiting(cursor, world.settings).open())
-    assert {n for n, *_, is_open in result if is_open} == {row.n for row in open_rows}
-    assert {n for n, _, _, blind, *_, is_open in result if blind and is_open} == {r.n for r in open_rows if r.blind}
+    assert {n for n, *_, is_open in result if is_open} == {row.record_no for row in open_rows}
+    assert {n for n, _, _, blind, *_, is_open in result if blind and is_open} == {
+        r.record_no for r in open_rows if r.blind
+    }
 
 
 def act(action: str, hand: list[str], past: list[Event]) -> Event | None:
@@ -313,17 +315,17 @@ def standing(world: World, record: str) -> tuple[dict[str, str], dict[str, str]]
            order by stamp""",
         [record],
     )
-    return {who: action for who, action, _ in rows}, {who: action for who, action, new in rows if new}
+    return {person: action for person, action, _ in rows}, {person: action for person, action, new in rows if new}
 
 
-def may_review(world: World, who: Holder, record: str) -> bool:
+def may_review(world: World, person: Holder, record: str) -> bool:
     """By the rules, written down again: open, not answered since, and nobody better is there."""
     everything, since = standing(world, record)
-    if {"submit", "flag"} & set(since.values()) or who.annotator in since:
+    if {"submit", "flag"} & set(since.values()) or person.annotator in since:
         return False
     people = {name for (name,) in world.store.query("select distinct annotator from responses")}
     better = {name for name in people if everything.get(name) != "submit" and name not in since}
-    return everything.get(who.annotator) != "submit" or not better
+    return everything.get(person.annotator) != "submit" or not better
 
 
 def under_review(world: World) -> set[str]:
@@ -331,17 +333,17 @@ def under_review(world: World) -> set[str]:
     return {id for (id,) in rows}
 
 
-def check_offers(world: World, who: Holder, offered: Sequence[str]) -> None:
+def check_offers(world: World, person: Holder, offered: Sequence[str]) -> None:
     for record in under_review(world) & set(offered):
-        assert may_review(world, who, record)
+        assert may_review(world, person, record)
         held = world.store.query(
             "select annotator from leases join records using (n) where id = ? and until > ?", [record, world.now]
         )
         since = standing(world, record)[1]
-        assert {name for (name,) in held} - set(since) <= {who.annotator}, "two people hold one review"
+        assert {name for (name,) in held} - set(since) <= {person.annotator}, "two people hold one review"
 
 
-def free_reviews(world: World, who: Holder, hand: list[str]) -> set[str]:
+def free_reviews(world: World, person: Holder, hand: list[str]) -> set[str]:
     held = world.store.query("select id from leases join records using (n) where until > ?", [world.now])
     free = under_review(world) - {id for (id,) in held} - set(hand)
-    return {record for record in free if may_review(world, who, record)}
+    return {record for record in free if may_review(world, person, record)}

@@ -13,7 +13,7 @@ import pytest
 
 from core.data.encode_job import ENCODE, EncodeParams
 from core.data.ingest_job import INGEST, IngestParams, Layout
-from core.jobs.bundle import Bundle, Handle, Resources, Runner, Sight, manifest, read_handle, write_json
+from core.jobs.bundle import Bundle, Handle, Resources, Runner, RunStatus, manifest, read_handle, write_json
 from core.jobs.kinds import JobKind, Params, Result
 from core.models.encoders.encoder import EMBEDDED
 from core.models.out_of_fold import read_held_out
@@ -29,7 +29,7 @@ UNDER_WAY = ("queued", "running")
 
 
 @dataclass(frozen=True)
-class Place:
+class Carrier:
     """A runner and what may befall it. runner: a new one, as a restarted owner has it. kill: the attempt's machine.
 
     folder: where the job's files lie. loses: a killed attempt is lost, and not begun again by itself.
@@ -41,8 +41,8 @@ class Place:
     loses: bool
 
 
-def _local(request: pytest.FixtureRequest) -> Place:
-    return Place(
+def _local(request: pytest.FixtureRequest) -> Carrier:
+    return Carrier(
         runner=lambda: LocalRunner(1),
         kill=lambda bundle, handle: psutil.Process(handle.pid).kill(),
         folder=lambda bundle: bundle.path,
@@ -50,11 +50,11 @@ def _local(request: pytest.FixtureRequest) -> Place:
     )
 
 
-def _modal(request: pytest.FixtureRequest) -> Place:
+def _modal(request: pytest.FixtureRequest) -> Carrier:
     plane = request.getfixturevalue("modal_plane")
     from gpu_jobs.runners.modal.modal_runner import ModalRunner
 
-    return Place(
+    return Carrier(
         runner=lambda: ModalRunner(patience=5.0),
         kill=lambda bundle, handle: plane.kill(handle.call),
         folder=lambda bundle: plane.folder(VOLUME) / bundle.path.name,
@@ -62,9 +62,9 @@ def _modal(request: pytest.FixtureRequest) -> Place:
     )
 
 
-def _ray(request: pytest.FixtureRequest) -> Place:
+def _ray(request: pytest.FixtureRequest) -> Carrier:
     cluster = request.getfixturevalue("ray_cluster")
-    return Place(
+    return Carrier(
         runner=lambda: RayRunner(cluster.address, str(cluster.folder)),
         kill=_kill_process,
         folder=lambda bundle: cluster.folder / "jobs" / bundle.path.name,
@@ -79,13 +79,13 @@ def _kill_process(bundle: Bundle, handle: Handle) -> None:
             process.kill()
 
 
-PLACES: dict[str, Callable[[pytest.FixtureRequest], Place]] = {"local": _local, "modal": _modal, "ray": _ray}
+CARRIERS: dict[str, Callable[[pytest.FixtureRequest], Carrier]] = {"local": _local, "modal": _modal, "ray": _ray}
 """one line for each runner; a function that asks for the fixtures it needs"""
 
 
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest) -> Place:
-    return PLACES[request.param](request)
+@pytest.fixture(params=CARRIERS)
+def carrier(request: pytest.FixtureRequest) -> Carrier:
+    return CARRIERS[request.param](request)
 
 
 def make_bundle(folder: Path, kind: JobKind[Params, Result], params: Params) -> Bundle:
@@ -117,61 +117,61 @@ def encoding(folder: Path, encoded: Path, count: int = 20_000) -> Bundle:
     return bundle
 
 
-def until(runner: Runner, bundle: Bundle, handle: Handle, enough: Callable[[Sight], bool]) -> Sight:
+def until(runner: Runner, bundle: Bundle, handle: Handle, enough: Callable[[RunStatus], bool]) -> RunStatus:
     """What is seen as soon as there is enough of it."""
-    while not enough(sight := runner.look(bundle.path, handle)):
-        assert sight.state in UNDER_WAY, (sight, bundle.log())
+    while not enough(status := runner.poll(bundle.path, handle)):
+        assert status.state in UNDER_WAY, (status, bundle.log())
         time.sleep(0.1)
-    return sight
+    return status
 
 
-def ended(sight: Sight) -> bool:
-    return sight.state not in UNDER_WAY
+def ended(status: RunStatus) -> bool:
+    return status.state not in UNDER_WAY
 
 
-def test_a_job_brings_its_files_and_its_result_last(place: Place, tmp_path: Path) -> None:
-    runner, bundle = place.runner(), reading(tmp_path)
+def test_a_job_brings_its_files_and_its_result_last(carrier: Carrier, tmp_path: Path) -> None:
+    runner, bundle = carrier.runner(), reading(tmp_path)
     handle = read_handle(json.dumps(to_json(runner.start(bundle.path, Resources(seconds=40)))))
 
-    def whole(sight: Sight) -> bool:
+    def whole(status: RunStatus) -> bool:
         result = bundle.result
         assert result is None or result["manifest"] == manifest(bundle.path / "out")
-        return ended(sight)
+        return ended(status)
 
-    assert until(runner, bundle, handle, whole) == Sight("succeeded")
+    assert until(runner, bundle, handle, whole) == RunStatus("succeeded")
     assert bundle.result is not None
     assert "records.parquet" in bundle.result["manifest"]
     assert bundle.events[-1]["done"] == bundle.events[-1]["total"] > 0
 
 
-def test_what_a_job_refuses_comes_back_as_its_sentence(place: Place, tmp_path: Path) -> None:
-    runner, bundle = place.runner(), reading(tmp_path, "words")
-    sight = until(runner, bundle, runner.start(bundle.path, Resources(seconds=40)), ended)
-    assert sight.state == "failed"
-    assert "words" in sight.message
+def test_what_a_job_refuses_comes_back_as_its_sentence(carrier: Carrier, tmp_path: Path) -> None:
+    runner, bundle = carrier.runner(), reading(tmp_path, "words")
+    status = until(runner, bundle, runner.start(bundle.path, Resources(seconds=40)), ended)
+    assert status.state == "failed"
+    assert "words" in status.message
     assert bundle.result is not None
     assert bundle.result["kind"] == "BadInput"
 
 
-def test_a_bug_is_failed_with_its_traceback_in_the_log(place: Place, tmp_path: Path) -> None:
-    runner, bundle = place.runner(), make_bundle(tmp_path, JobKind("encode", dict, dict), {})
+def test_a_bug_is_failed_with_its_traceback_in_the_log(carrier: Carrier, tmp_path: Path) -> None:
+    runner, bundle = carrier.runner(), make_bundle(tmp_path, JobKind("encode", dict, dict), {})
     assert until(runner, bundle, runner.start(bundle.path, Resources(seconds=40)), ended).state == "failed"
     assert "Traceback" in "\n".join(bundle.log())
 
 
 def test_a_killed_attempt_goes_on_where_it_stood_until_a_new_owner_stops_it(
-    place: Place, tmp_path: Path, encoded: Path
+    carrier: Carrier, tmp_path: Path, encoded: Path
 ) -> None:
-    runner, bundle = place.runner(), encoding(tmp_path, encoded)
+    runner, bundle = carrier.runner(), encoding(tmp_path, encoded)
     handle = runner.start(bundle.path, Resources(seconds=40))
     assert until(runner, bundle, handle, lambda _: bundle.progress[0] >= 100).state == "running"
-    first = place.folder(bundle) / "out" / "shard-00000.npy"
+    first = carrier.folder(bundle) / "out" / "shard-00000.npy"
     stood, written = len(bundle.events), first.stat().st_mtime_ns
-    place.kill(bundle, handle)
-    if place.loses:
+    carrier.kill(bundle, handle)
+    if carrier.loses:
         assert until(runner, bundle, handle, ended).state == "lost"
         handle = runner.start(bundle.path, Resources(seconds=40))
-    later = place.runner()
+    later = carrier.runner()
     until(later, bundle, handle, lambda _: bundle.progress[0] > max(e["done"] for e in bundle.events[:stood]))
     assert first.stat().st_mtime_ns == written
     later.cancel(bundle.path, handle)
@@ -179,43 +179,43 @@ def test_a_killed_attempt_goes_on_where_it_stood_until_a_new_owner_stops_it(
     assert (bundle.result or {"state": "cancelled"})["state"] == "cancelled"
 
 
-def test_what_an_ended_job_was_given_can_be_deleted_where_it_ran(place: Place, tmp_path: Path) -> None:
-    runner, bundle = place.runner(), reading(tmp_path, "words")
+def test_what_an_ended_job_was_given_can_be_deleted_where_it_ran(carrier: Carrier, tmp_path: Path) -> None:
+    runner, bundle = carrier.runner(), reading(tmp_path, "words")
     handle = runner.start(bundle.path, Resources(seconds=40))
     assert until(runner, bundle, handle, ended).state == "failed"
     bundle.empty()
     for _ in range(2):
-        place.runner().forget(bundle.path, handle)
-        left = {path.name for path in place.folder(bundle).iterdir()}
+        carrier.runner().forget(bundle.path, handle)
+        left = {path.name for path in carrier.folder(bundle).iterdir()}
         assert "job.json" in left
         assert not left & {"in", "out", "ckpt"}
 
 
-def test_a_job_that_takes_too_long_has_timed_out(place: Place, tmp_path: Path, encoded: Path) -> None:
-    runner, bundle = place.runner(), encoding(tmp_path, encoded)
+def test_a_job_that_takes_too_long_has_timed_out(carrier: Carrier, tmp_path: Path, encoded: Path) -> None:
+    runner, bundle = carrier.runner(), encoding(tmp_path, encoded)
     handle = runner.start(bundle.path, Resources(seconds=1))
-    sight = until(runner, bundle, handle, ended)
-    assert sight.state == "timed_out"
-    assert "job_seconds" in sight.message
+    status = until(runner, bundle, handle, ended)
+    assert status.state == "timed_out"
+    assert "job_seconds" in status.message
 
 
 @pytest.mark.parametrize("name", ["modal", "ray"])
 def test_the_same_job_makes_the_same_model_here_and_there(
     name: str, played: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    carried = PLACES[name](request).runner()
+    carried = CARRIERS[name](request).runner()
     shutil.copytree(played, tmp_path / "taught")
     runners = {"local": lambda settings: LocalRunner(1), name: lambda settings: carried}
-    taught = open_project(tmp_path / "taught", InProcessRunner(), runners)
-    here, there = (train(taught, quiet, trainer="head", on=on) for on in ("local", name))
+    train_rows = open_project(tmp_path / "taught", InProcessRunner(), runners)
+    here, there = (train(train_rows, quiet, trainer="head", on=on) for on in ("local", name))
     assert here.metrics == there.metrics
-    judged = [read_held_out(taught.models / str(result.model), 3) for result in (here, there)]
+    judged = [read_held_out(train_rows.models / str(result.model), 3) for result in (here, there)]
     assert judged[0] is not None
     assert judged[1] is not None
     assert judged[0].rows.tolist() == judged[1].rows.tolist()
     np.testing.assert_allclose(judged[0].probs, judged[1].probs, atol=1e-3)  # another number of threads rounds so
-    assert taught.store.query("select runner, state from jobs where kind = 'train' order by made_at") == [
+    assert train_rows.store.query("select runner, state from jobs where kind = 'train' order by made_at") == [
         ("local", "succeeded"),
         (name, "succeeded"),
     ]
-    taught.close()
+    train_rows.close()

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import Refused
 from core.evaluation.metrics import Savings
-from core.evaluation.savings import savings, shadow_arm
+from core.evaluation.savings import savings, simulate_random_arm
 
 LABELS = np.array([25, 50, 100, 200, 300, 400])
 
@@ -23,7 +23,7 @@ def world(ratio: float, audits: int, seed: int) -> Savings:
     def right(labels: float) -> np.ndarray:
         return np.asarray(hard > min(3 * labels**-0.7, 0.9))
 
-    shadow = shadow_arm(audits, lambda rows: right(len(rows) / ratio), rng)
+    shadow = simulate_random_arm(audits, lambda rows: right(len(rows) / ratio), rng)
     return savings(np.array([right(count) for count in LABELS]), LABELS, np.ones(audits), shadow)
 
 
@@ -56,21 +56,21 @@ def test_the_interval_holds_the_true_saving_about_as_often_as_it_says(ratio: flo
 
 
 def test_no_shadow_model_judges_what_it_learnt_from() -> None:
-    taught: list[int] = []
+    train_rows: list[int] = []
 
     def teach(rows: np.ndarray) -> np.ndarray:
-        taught.append(len(rows))
+        train_rows.append(len(rows))
         return np.isin(np.arange(64), rows)  # right of its own records only
 
-    shadow = shadow_arm(64, teach, np.random.default_rng(0))
+    shadow = simulate_random_arm(64, teach, np.random.default_rng(0))
     assert not shadow.right.any()
-    assert len(taught) == 20
+    assert len(train_rows) == 20
     assert shadow.labels == pytest.approx((51.2, 32, 16, 8), abs=0.1)
 
 
 def test_the_meter_refuses_too_few_audit_records() -> None:
     with pytest.raises(Refused, match="20 audit records with a label, there are 19"):
-        shadow_arm(19, lambda rows: np.ones(19), np.random.default_rng(0))
+        simulate_random_arm(19, lambda rows: np.ones(19), np.random.default_rng(0))
 
 
 def test_the_meter_is_deterministic_and_can_be_stored() -> None:

@@ -22,7 +22,7 @@ from core.labelling.settling import read_answers, settle
 from core.project import Project, open_project
 from core.sampling.batch import compose
 from core.sampling.pool import Pool
-from core.sampling.selftest import examine
+from core.sampling.selftest import run_self_test
 from core.sampling.strategies import STRATEGIES
 from core.tasks.task import Predictions
 from core.tasks.tasks import TASKS, task_of
@@ -122,7 +122,7 @@ def test_strategies_follow_the_doubt_that_the_task_declares() -> None:
     for name in ("default", "badge", "margin_kmeans", "central", "random"):
         batch = compose(pool, 8, STRATEGIES[name], 0.25, np.random.default_rng(1))
         assert len(set(batch.rows.tolist())) == 8
-        tested = examine(pool, batch, np.random.default_rng(1))
+        tested = run_self_test(pool, batch, np.random.default_rng(1))
         assert tested.pool_mix is None, "a number is no choice among categories"
     assert batch.scores.tolist() == pytest.approx(spread[batch.rows].tolist(), rel=1e-6)
     with pytest.raises(BadInput, match="there are spread"):

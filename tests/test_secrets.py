@@ -12,7 +12,7 @@ import pytest
 from app.auth.secret_file import load_secrets, read_secret_table
 from core.errors import BadInput
 from core.jobs.bundle import Resources
-from core.jobs.environment import NEEDED, for_job
+from core.jobs.environment_variables import NEEDED, for_job
 from core.project import Project
 from core.store.database import Store, note
 from gpu_jobs.run import KINDS

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from core.arrays import Floats
-from core.sampling.batch import Batch, compose
+from core.sampling.batch import ChosenBatch, compose
 from core.sampling.pool import Pool
-from core.sampling.selftest import Audited, SelfTest, examine
+from core.sampling.selftest import AuditedLabels, SelfTest, run_self_test
 from core.sampling.strategies import STRATEGIES
 from core.tasks.labels import label_predictions
 
@@ -35,13 +35,13 @@ def healthy_pool(seed: int = 0, multi: bool = False) -> Pool:
     )
 
 
-def chosen(pool: Pool, rows: list[int]) -> Batch:
+def chosen(pool: Pool, rows: list[int]) -> ChosenBatch:
     selected = np.array(rows, dtype=np.int64)
-    return Batch(selected, np.zeros(len(selected), dtype=bool), np.full(len(selected), np.nan, dtype=np.float32))
+    return ChosenBatch(selected, np.zeros(len(selected), dtype=bool), np.full(len(selected), np.nan, dtype=np.float32))
 
 
-def examined(pool: Pool, batch: Batch) -> SelfTest:
-    return examine(pool, batch, np.random.default_rng(0))
+def examined(pool: Pool, batch: ChosenBatch) -> SelfTest:
+    return run_self_test(pool, batch, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("multi", [False, True])
@@ -143,7 +143,7 @@ def test_suggestions_that_the_audit_contradicts_are_named() -> None:
     probs[:20] = probs[:20, ::-1]
     pool = Pool(vectors, np.arange(400), np.empty(0, np.int64), label_predictions(probs))
     batch = compose(pool, 20, STRATEGIES["margin_kmeans"], 0.1, rng)
-    agreed = Audited(("ham", "spam"), np.array([57, 3]), 60)
-    contradicted = Audited(("ham", "spam"), np.array([30, 30]), 60)
-    assert not any("audit" in warning for warning in examine(pool, batch, rng, agreed).warnings)
-    assert any("spam (the model: 5%" in warning for warning in examine(pool, batch, rng, contradicted).warnings)
+    agreed = AuditedLabels(("ham", "spam"), np.array([57, 3]), 60)
+    contradicted = AuditedLabels(("ham", "spam"), np.array([30, 30]), 60)
+    assert not any("audit" in warning for warning in run_self_test(pool, batch, rng, agreed).warnings)
+    assert any("spam (the model: 5%" in warning for warning in run_self_test(pool, batch, rng, contradicted).warnings)

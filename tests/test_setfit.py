@@ -18,7 +18,7 @@ from gpu_jobs.trainers.checkpoints import mark_whole, newest
 from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb
 from gpu_jobs.trainers.probing import choose_rows, encode
 from gpu_jobs.trainers.setfit import MOST_TEXTS, check_pairs, find_anchors, mine, train
-from gpu_jobs.trainers.training import Progress, TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import Progress, TrainedModel, TrainingRun, TrainingSet
 from tests.tiny_models import Heard, lessons, make_encoder, make_run, score
 
 LEARN, SHORT = lessons(60), ("iterations=1", "epochs=2", "learning_rate=0.002")
@@ -198,7 +198,7 @@ def test_hard_negatives_are_mined_for_the_labels_named_alone(base: Path, tmp_pat
 
 def test_each_label_teaches_by_as_many_records_as_asked_for_at_most(base: Path, tmp_path: Path) -> None:
     parts = choose_rows(LEARN, make_run("setfit", base, tmp_path), 7)
-    assert LEARN.targets[parts.taught].sum(axis=0).tolist() == [7, 7, 7]
+    assert LEARN.targets[parts.train_rows].sum(axis=0).tolist() == [7, 7, 7]
     assert len(parts.held_out) == 12
 
 

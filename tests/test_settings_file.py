@@ -35,7 +35,7 @@ STATE = (
 @pytest.fixture
 def answered(project: Project, truth: Truth) -> Project:
     """Two rounds answered; suggestions and a queue."""
-    simulate.play(project, truth, simulate.Budget(2, 10, "default"), quiet)
+    simulate.simulate_rounds(project, truth, simulate.Budget(2, 10, "default"), quiet)
     loop.next_batch(project, quiet, size=5)
     return project
 
@@ -148,7 +148,7 @@ def test_an_edit_while_the_app_runs_holds_as_a_whole_or_not_at_all(answered: Pro
             change_settings(answered, batch_size=9)
         assert answered.settings() == held
         assert file.read_text() == broken, "what a person wrote is not written over"
-        assert answered.settings.trouble
+        assert answered.settings.error_message
         assert (answered.folder / LAST_GOOD).read_text() == good
     event = Event("e", answered.store.one("select id from records where n = 1"), "submit", ("food",), ts=2e9)
     assert answered.label_queue.exchange(Holder("ann", "tab"), QueueRequest(events=(event,))).statuses == {
@@ -156,7 +156,7 @@ def test_an_edit_while_the_app_runs_holds_as_a_whole_or_not_at_all(answered: Pro
     }
     shutil.copyfile(answered.folder / LAST_GOOD, file)
     assert change_settings(answered, batch_size=9).batch_size == 9
-    assert answered.settings.trouble is None
+    assert answered.settings.error_message is None
 
 
 @pytest.fixture

@@ -36,11 +36,11 @@ def test_who_has_nothing_gets_what_others_only_keep_in_reserve(world: World) -> 
     assert len(hand) == 6
     assert world.ask(BOB, want=5).cards == []
     reply = world.ask(ANN, have=hand, want=3)
-    assert (reply.recall, reply.cards) == (3, [])
+    assert (reply.return_request, reply.cards) == (3, [])
     reply = world.ask(ANN, have=hand[:3], give_back=tuple(hand[3:]), want=3)
     assert reply.cards == [], "what is given back is not for who gave it"
     assert set(ids(world.ask(BOB, want=5))) < set(hand[3:])
-    assert world.ask(ANN, have=hand[:3]).recall == 0
+    assert world.ask(ANN, have=hand[:3]).return_request == 0
 
 
 def test_nobody_is_asked_for_records_that_the_hungry_one_has_skipped(world: World) -> None:
@@ -48,7 +48,7 @@ def test_nobody_is_asked_for_records_that_the_hungry_one_has_skipped(world: Worl
     world.ask(BOB, Event("s", "r0", "skip"))
     hand = ids(world.ask(ANN, want=5))
     world.ask(BOB, want=5)
-    assert world.ask(ANN, have=hand).recall == 0
+    assert world.ask(ANN, have=hand).return_request == 0
 
 
 class Tab:
@@ -94,8 +94,8 @@ def test_many_people_never_share_a_record_and_never_starve(
     world.settings = replace(SETTINGS, overlap=overlap)
     world.fill(24, queued=range(8))
     tabs = [Tab(holder) for holder in TABS]
-    for who, actions, want, then in moves:
-        tab = tabs[who]
+    for person, actions, want, then in moves:
+        tab = tabs[person]
         for action in actions:
             tab.do(action)
         shake(world, tab, then)
@@ -125,7 +125,9 @@ def exchange(world: World, tab: Tab, want: int, overlap: int) -> None:
         assert len(tab.hand) == len(set(tab.hand))
     tab.outbox = []
     assert max(world.live().values(), default=0) <= overlap
-    if want and not reply.cards and not (tab.hand and reply.recall):  # who has plenty waits while another has none
+    if (
+        want and not reply.cards and not (tab.hand and reply.return_request)
+    ):  # who has plenty waits while another has none
         free = len(free_records(world, tab, overlap))
         share = max(1, (free + len(tab.hand)) // holders(world, tab))
         assert not free or len(tab.hand) >= share, "starved though records are left"
@@ -140,7 +142,7 @@ def holders(world: World, tab: Tab) -> int:
 def free_records(world: World, tab: Tab, overlap: int) -> set[str]:
     """What this person could have been given: not flagged, not its own in any tab, wanted by fewer than `overlap`."""
     people = {holder.annotator for holder in TABS}
-    busy = Counter(record for who in people for record in world.answered(who, "submit"))
+    busy = Counter(record for person in people for record in world.answered(person, "submit"))
     busy += world.live()
     me = tab.holder.annotator
     mine = world.store.query(

@@ -52,12 +52,12 @@ def test_a_split_holds_every_text_once_and_no_text_on_both_sides(
     targets: Bools, names: int, share: float, seed: int
 ) -> None:
     texts = [str(number % names) for number in range(len(targets))]
-    taught, held_out = split(texts, targets, share, np.random.default_rng(seed), 10)
-    assert sorted([*taught, *held_out]) == list(range(len(texts)))
-    assert not {texts[row] for row in taught} & {texts[row] for row in held_out}
+    train_rows, held_out = split(texts, targets, share, np.random.default_rng(seed), 10)
+    assert sorted([*train_rows, *held_out]) == list(range(len(texts)))
+    assert not {texts[row] for row in train_rows} & {texts[row] for row in held_out}
     assert len(held_out) == 0 or len(held_out) >= 10
     if names >= len(texts):
-        assert (targets[taught].sum(axis=0) >= np.minimum(targets.sum(axis=0), KEPT)).all()
+        assert (targets[train_rows].sum(axis=0) >= np.minimum(targets.sum(axis=0), KEPT)).all()
 
 
 def test_each_label_gives_its_share_of_what_is_held_out() -> None:

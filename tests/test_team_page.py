@@ -87,7 +87,8 @@ def test_a_name_is_asked_for_before_the_card_comes(server: background.ProjectSer
 def test_a_persons_name_is_no_markup(server: background.ProjectServer, truth: dict[str, tuple[str, ...]]) -> None:
     crowd = crowd_answers(truth, list(TOPICS))
     answer(
-        server.project, [(HOSTILE if who == "contrarian" else who, record, message) for who, record, message in crowd]
+        server.project,
+        [(HOSTILE if user == "contrarian" else user, record, message) for user, record, message in crowd],
     )
     loop.VERBS["quality"](server.project, quiet)
     shown = [warning.value for warning in team().warning]

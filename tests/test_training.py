@@ -15,17 +15,17 @@ from core.jobs.bundle import Bundle
 from core.models.out_of_fold import read_held_out, write_held_out
 from core.project import Project, open_project
 from core.training import following
-from core.training.entries import entry, listing, summed_up
+from core.training.entries import list_training_jobs, read_training_job, summarise_metrics
 from core.training.launch import TrainingRequest, launch, order_of, wait
-from core.training.material import write_material
 from core.training.train import train
 from core.training.trainers import ALIASES, TRAINERS, in_todays_names, read_values
+from core.training.training_files import write_training_files
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from tests.conftest import plain_kind, quiet
 
 
 @pytest.fixture
-def taught(played: Path, tmp_path: Path) -> Iterator[Project]:
+def train_rows(played: Path, tmp_path: Path) -> Iterator[Project]:
     """A copy of it, whose jobs run where they are started."""
     shutil.copytree(played, tmp_path / "taught")
     opened = open_project(tmp_path / "taught", InProcessRunner(), {"local": lambda settings: InProcessRunner()})
@@ -33,104 +33,104 @@ def taught(played: Path, tmp_path: Path) -> Iterator[Project]:
     opened.close()
 
 
-def test_a_head_is_trained_judged_and_kept(taught: Project) -> None:
-    result = train(taught, quiet, trainer="head")
+def test_a_head_is_trained_judged_and_kept(train_rows: Project) -> None:
+    result = train(train_rows, quiet, trainer="head")
     assert result.state == "succeeded"
     assert str(result.model) == str(result.id)
     gold, audit = result.metrics.gold, result.metrics.audit
     assert gold
     assert audit
     assert gold.n == 12
-    assert summed_up(result.metrics)["judged_on"] == "gold"
-    assert summed_up(result.metrics)["macro_f1"] == gold.macro_f1.value
-    assert audit.n == taught.store.one("select count(*) from settled where stratum = 'audit'")
-    assert (taught.models / str(result.model) / "manifest.json").exists()
-    row = taught.store.query("select trainer, encoder, labels from models where id = ?", [result.model])
-    teaching = taught.store.one("select count(*) from settled where stratum = 'chosen'")
+    assert summarise_metrics(result.metrics)["judged_on"] == "gold"
+    assert summarise_metrics(result.metrics)["macro_f1"] == gold.macro_f1.value
+    assert audit.n == train_rows.store.one("select count(*) from settled where stratum = 'audit'")
+    assert (train_rows.models / str(result.model) / "manifest.json").exists()
+    row = train_rows.store.query("select trainer, encoder, labels from models where id = ?", [result.model])
+    teaching = train_rows.store.one("select count(*) from settled where stratum = 'chosen'")
     assert row == [("head", "all-MiniLM-L6-v2", teaching)]
 
 
-def test_audit_and_gold_records_never_teach(taught: Project) -> None:
-    bundle = taught.jobs.prepare(plain_kind("train"), {})
-    write_material(taught, bundle, taught.settings())
+def test_audit_and_gold_records_never_teach(train_rows: Project) -> None:
+    bundle = train_rows.jobs.prepare(plain_kind("train"), {})
+    write_training_files(train_rows, bundle, train_rows.settings())
     taught_rows = set(polars.read_parquet(bundle.path / "in" / "train.parquet")["n"].to_list())
-    judging = set(polars.read_parquet(bundle.path / "in" / "judge.parquet")["n"].to_list())
-    blind = {n for (n,) in taught.store.query("select n from settled where stratum in ('gold', 'audit')")}
-    assert judging == blind
+    scored_rows = set(polars.read_parquet(bundle.path / "in" / "judge.parquet")["n"].to_list())
+    blind = {n for (n,) in train_rows.store.query("select n from settled where stratum in ('gold', 'audit')")}
+    assert scored_rows == blind
     assert not taught_rows & blind
 
 
-def test_a_result_is_taken_in_once(taught: Project) -> None:
-    job = launch(taught, order_of(taught, "head", TrainingRequest()))
+def test_a_result_is_taken_in_once(train_rows: Project) -> None:
+    job = launch(train_rows, order_of(train_rows, "head", TrainingRequest()))
     for _ in range(3):
-        following.look(taught, job)
-    assert taught.store.one("select count(*) from models where id = ?", [job]) == 1
+        following.refresh_job(train_rows, job)
+    assert train_rows.store.one("select count(*) from models where id = ?", [job]) == 1
 
 
-def test_a_result_that_was_changed_on_the_way_is_refused_and_leaves_nothing(taught: Project) -> None:
-    job = launch(taught, order_of(taught, "head", TrainingRequest()))
-    bundle = Bundle(taught.folder / "jobs" / job)
+def test_a_result_that_was_changed_on_the_way_is_refused_and_leaves_nothing(train_rows: Project) -> None:
+    job = launch(train_rows, order_of(train_rows, "head", TrainingRequest()))
+    bundle = Bundle(train_rows.folder / "jobs" / job)
     write_held_out(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
-    seen = following.look(taught, job)
+    seen = following.refresh_job(train_rows, job)
     assert seen.state == "failed"
     assert "changed on the way" in seen.message
-    assert not (taught.models / job).exists()
+    assert not (train_rows.models / job).exists()
 
 
-def test_detached_jobs_are_found_again_by_a_new_owner(taught: Project) -> None:
-    taught.runners = {"local": lambda settings: LocalRunner(1)}
-    result = train(taught, quiet, trainer="head", detach=True)
+def test_detached_jobs_are_found_again_by_a_new_owner(train_rows: Project) -> None:
+    train_rows.runners = {"local": lambda settings: LocalRunner(1)}
+    result = train(train_rows, quiet, trainer="head", detach=True)
     assert result.state == "queued"
-    taught.close()
-    again = open_project(taught.folder, InProcessRunner(), {"local": lambda settings: LocalRunner(1)})
+    train_rows.close()
+    again = open_project(train_rows.folder, InProcessRunner(), {"local": lambda settings: LocalRunner(1)})
     assert wait(again, quiet, result.id).state == "succeeded"
     again.close()
 
 
-def test_being_stopped_leaves_the_job_running_and_cancel_ends_it(taught: Project) -> None:
-    taught.runners = {"local": lambda settings: LocalRunner(1)}
+def test_being_stopped_leaves_the_job_running_and_cancel_ends_it(train_rows: Project) -> None:
+    train_rows.runners = {"local": lambda settings: LocalRunner(1)}
 
     def impatient(what: str, done: int, total: int) -> None:
         raise Cancelled("enough")
 
     with pytest.raises(Cancelled, match="goes on without you"):
-        train(taught, impatient, trainer="head")
-    job = listing(taught).jobs[0].id
-    assert following.job_cancel(taught, quiet, job=job).state == "cancelled"
-    assert following.look(taught, job).state == "cancelled"
+        train(train_rows, impatient, trainer="head")
+    job = list_training_jobs(train_rows).jobs[0].id
+    assert following.job_cancel(train_rows, quiet, job=job).state == "cancelled"
+    assert following.refresh_job(train_rows, job).state == "cancelled"
     with pytest.raises(Refused, match="already"):
-        following.job_cancel(taught, quiet, job=job)
+        following.job_cancel(train_rows, quiet, job=job)
 
 
-def test_a_cancelled_job_can_be_started_again(taught: Project) -> None:
-    taught.runners = {"local": lambda settings: LocalRunner(1)}
-    job = train(taught, quiet, trainer="head", detach=True).id
-    following.job_cancel(taught, quiet, job=job)
-    taught.runners = {"local": lambda settings: InProcessRunner()}
-    loop.VERBS["job_retry"](taught, quiet, job=job)
-    assert following.look(taught, job).state == "succeeded"
+def test_a_cancelled_job_can_be_started_again(train_rows: Project) -> None:
+    train_rows.runners = {"local": lambda settings: LocalRunner(1)}
+    job = train(train_rows, quiet, trainer="head", detach=True).id
+    following.job_cancel(train_rows, quiet, job=job)
+    train_rows.runners = {"local": lambda settings: InProcessRunner()}
+    loop.VERBS["job_retry"](train_rows, quiet, job=job)
+    assert following.refresh_job(train_rows, job).state == "succeeded"
 
 
-def test_a_job_that_breaks_says_so_and_the_champion_stays(taught: Project) -> None:
-    before = taught.store.one("select count(*) from models")
-    job = launch(taught, order_of(taught, "head", TrainingRequest()))
-    shutil.rmtree(taught.folder / "jobs" / job / "out")
-    following.look(taught, job)
-    assert entry(taught, job).state == "failed"
-    assert taught.store.one("select count(*) from models") == before
+def test_a_job_that_breaks_says_so_and_the_champion_stays(train_rows: Project) -> None:
+    before = train_rows.store.one("select count(*) from models")
+    job = launch(train_rows, order_of(train_rows, "head", TrainingRequest()))
+    shutil.rmtree(train_rows.folder / "jobs" / job / "out")
+    following.refresh_job(train_rows, job)
+    assert read_training_job(train_rows, job).state == "failed"
+    assert train_rows.store.one("select count(*) from models") == before
 
 
-def test_what_is_written_of_a_training_has_its_time_and_counts_and_no_number_of_a_record(taught: Project) -> None:
-    result = train(taught, quiet, trainer="zeroshot")
-    info = json.loads((taught.models / str(result.model) / "training_info.json").read_text())
-    judged = read_held_out(taught.models / str(result.model), 3)
+def test_what_is_written_of_a_training_has_its_time_and_counts_and_no_number_of_a_record(train_rows: Project) -> None:
+    result = train(train_rows, quiet, trainer="zeroshot")
+    info = json.loads((train_rows.models / str(result.model) / "training_info.json").read_text())
+    judged = read_held_out(train_rows.models / str(result.model), 3)
     assert judged is not None
     assert (info["training_records"], info["validation_records"]) == (0, len(judged.held_out))
     assert info["records"] == len(judged.held_out) > 0
     assert info["made_at"] >= result.made_at
     assert not [value for value in info.values() if isinstance(value, list)]
-    head = train(taught, quiet, trainer="head")
-    info = json.loads((taught.models / str(head.model) / "training_info.json").read_text())
+    head = train(train_rows, quiet, trainer="head")
+    info = json.loads((train_rows.models / str(head.model) / "training_info.json").read_text())
     assert (info["training_records"], info["validation_records"]) == (info["records"], 0)
     assert {"numpy", "torch", "transformers"} <= info["versions"].keys()
 
@@ -200,15 +200,15 @@ def test_every_default_lies_in_its_own_range(name: str) -> None:
     assert read_values(name, supplied) == read_values(name, [])
 
 
-def test_an_unknown_runner_is_named(taught: Project) -> None:
+def test_an_unknown_runner_is_named(train_rows: Project) -> None:
     with pytest.raises(BadInput, match="no runner 'moon'"):
-        train(taught, quiet, trainer="head", on="moon")
+        train(train_rows, quiet, trainer="head", on="moon")
 
 
-def test_the_bundle_names_its_input_and_its_code(taught: Project) -> None:
-    job = launch(taught, order_of(taught, "head", TrainingRequest(seed=5, note="trial")))
-    stored = json.loads((taught.folder / "jobs" / job / "job.json").read_text())
+def test_the_bundle_names_its_input_and_its_code(train_rows: Project) -> None:
+    job = launch(train_rows, order_of(train_rows, "head", TrainingRequest(seed=5, note="trial")))
+    stored = json.loads((train_rows.folder / "jobs" / job / "job.json").read_text())
     assert len(stored["input_sha256"]) == 64
     assert len(stored["code"]) == 12
     assert stored["params"]["seed"] == 5
-    assert entry(taught, job).note == "trial"
+    assert read_training_job(train_rows, job).note == "trial"

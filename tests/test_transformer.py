@@ -15,10 +15,10 @@ from core.errors import BadInput, Damaged, Refused
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors
+from gpu_jobs.trainers.calibrated_fit import fit_on_split
 from gpu_jobs.trainers.classifier import figures
-from gpu_jobs.trainers.held_out import fit_on_split
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
-from gpu_jobs.trainers.training import Progress, TrainingRun
+from gpu_jobs.trainers.trainer_types import Progress, TrainingRun
 from gpu_jobs.trainers.transformer import choose_base, choose_rows, train
 from tests.tiny_models import Heard, lessons, make_bert, make_classifier, make_run, score, unheard
 
@@ -182,10 +182,10 @@ def test_nothing_is_held_out_of_a_handful(base: Path, tmp_path: Path) -> None:
 
 def test_a_trial_uses_a_part_of_the_records(base: Path, tmp_path: Path) -> None:
     run = order(base, tmp_path, "downsample=40")
-    taught, held_out = choose_rows(LEARN, run.values, 3)
-    assert 36 <= len(taught) + len(held_out) <= 44
-    assert not set(taught) & set(held_out)
-    assert LEARN.targets[taught].sum(axis=0).min() >= 8
+    train_rows, held_out = choose_rows(LEARN, run.values, 3)
+    assert 36 <= len(train_rows) + len(held_out) <= 44
+    assert not set(train_rows) & set(held_out)
+    assert LEARN.targets[train_rows].sum(axis=0).min() >= 8
 
 
 def test_the_embedded_model_is_a_base_that_needs_no_network(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from core.models.vectors import (
     FACTS,
     FILE,
     MANIFEST,
-    Facts,
+    EncodedFacts,
     append_shards,
     check_vectors,
     encoded_rows,
@@ -43,7 +43,7 @@ def finished_job(out: Path, start: int, counts: list[int], fingerprint: str = "w
     for number, count in enumerate(counts):
         np.save(shard_path(out, number), rows_from(records, count))
         records += count
-    write_facts(out, Facts(records - start, DIMS, max(counts), fingerprint))
+    write_facts(out, EncodedFacts(records - start, DIMS, max(counts), fingerprint))
     return out
 
 

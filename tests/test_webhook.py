@@ -18,7 +18,7 @@ from core import loop
 from core.project import Project
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
-from tests.exchange_world import Team, dataset_of, standing, where
+from tests.exchange_world import Team, answers_in_force, dataset_of, where
 from tests.waiting import wait_for
 
 
@@ -39,7 +39,7 @@ class Listener:
 
     opened: Opened
     team: Team
-    who: str
+    user: str
     url: str
 
     @property
@@ -74,13 +74,13 @@ def serve(opened: Opened) -> tuple[uvicorn.Server, str, threading.Thread]:
 def listener(argilla: ArgillaServer, project: Project) -> Iterator[Listener]:
     team = Team(argilla)
     team.join(project)
-    (who,) = team.add("ann")
+    (user,) = team.add("ann")
     loop.next_batch(project, quiet, size=10)
     loop.VERBS["team_push"](project, quiet)
     opened = Opened(project)
     server, url, thread = serve(opened)
     register(project, url)
-    yield Listener(opened, team, who, url)
+    yield Listener(opened, team, user, url)
     server.should_exit = True
     thread.join()
     for hook in team.owner.get("/webhooks").json()["items"]:
@@ -98,11 +98,11 @@ def about(record: str, dataset: str, label: str = "music") -> bytes:
 
 def test_an_answer_arrives_by_itself_and_so_does_its_deletion(listener: Listener) -> None:
     record, place = next(iter(where(listener.project).items()))
-    listener.team.answer(listener.who, place, ["food"], "seen")
-    wait_for(lambda: standing(listener.project) == {(record, listener.who): ("submit", ("food",), "seen")})
+    listener.team.answer(listener.user, place, ["food"], "seen")
+    wait_for(lambda: answers_in_force(listener.project) == {(record, listener.user): ("submit", ("food",), "seen")})
     wait_for(lambda: listener.opened.details)
-    listener.team.take_back(listener.who, place)
-    wait_for(lambda: not standing(listener.project))
+    listener.team.take_back(listener.user, place)
+    wait_for(lambda: not answers_in_force(listener.project))
 
 
 @pytest.mark.parametrize(
@@ -143,29 +143,29 @@ def test_what_a_call_claims_is_not_what_somebody_said(listener: Listener) -> Non
     place = next(iter(where(listener.project).values()))
     other, there = list(where(listener.project).items())[1]
     assert listener.call(about(place, dataset_of(listener.project))) == 204
-    listener.team.answer(listener.who, there, ["food"])
-    wait_for(lambda: standing(listener.project))  # heard after the other: calls are taken in turn, or together
-    assert standing(listener.project) == {(other, listener.who): ("submit", ("food",), None)}
+    listener.team.answer(listener.user, there, ["food"])
+    wait_for(lambda: answers_in_force(listener.project))  # heard after the other: calls are taken in turn, or together
+    assert answers_in_force(listener.project) == {(other, listener.user): ("submit", ("food",), None)}
 
 
 def test_a_burst_of_answers_arrives_whole(listener: Listener) -> None:
     places = where(listener.project)
     for place in places.values():
-        listener.team.answer(listener.who, place, ["food"])
-    wait_for(lambda: len(standing(listener.project)) == len(places))
+        listener.team.answer(listener.user, place, ["food"])
+    wait_for(lambda: len(answers_in_force(listener.project)) == len(places))
     count = "select count(*) from responses where source = 'argilla'"
     assert listener.project.store.one(count) == len(places)
 
 
 def test_a_call_again_and_again_changes_nothing(listener: Listener) -> None:
     record, place = next(iter(where(listener.project).items()))
-    listener.team.answer(listener.who, place, ["food"])
-    wait_for(lambda: standing(listener.project))
+    listener.team.answer(listener.user, place, ["food"])
+    wait_for(lambda: answers_in_force(listener.project))
     body = about(place, dataset_of(listener.project))
     assert {listener.call(body) for _ in range(3)} == {204}
     count = "select count(*) from responses where source = 'argilla'"
     assert listener.project.store.one(count) == 1
-    assert standing(listener.project) == {(record, listener.who): ("submit", ("food",), None)}
+    assert answers_in_force(listener.project) == {(record, listener.user): ("submit", ("food",), None)}
 
 
 def test_calls_about_other_things_are_taken_and_forgotten(listener: Listener) -> None:
@@ -185,13 +185,13 @@ def test_nobody_else_calls_here(listener: Listener) -> None:
 def test_what_could_not_be_asked_when_argilla_called_comes_with_the_next_sync(listener: Listener) -> None:
     record, place = next(iter(where(listener.project).items()))
     right, listener.team.url = listener.team.url, "http://127.0.0.1:9"
-    listener.team.answer(listener.who, place, ["food"])
+    listener.team.answer(listener.user, place, ["food"])
     assert listener.call(about(place, dataset_of(listener.project))) == 204
-    wait_for(lambda: listener.project.team.trouble)
-    assert standing(listener.project) == {}
+    wait_for(lambda: listener.project.team.error_message)
+    assert answers_in_force(listener.project) == {}
     listener.team.url = right
     loop.VERBS["team_sync"](listener.project, quiet, changed_only=True)
-    assert standing(listener.project) == {(record, listener.who): ("submit", ("food",), None)}
+    assert answers_in_force(listener.project) == {(record, listener.user): ("submit", ("food",), None)}
 
 
 def test_asking_to_be_called_twice_makes_one_webhook(listener: Listener) -> None:

@@ -15,7 +15,7 @@ from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.loading import load_encoder
 from core.tasks.labels import decide
 from gpu_jobs.trainers.entailment import load_reader
-from gpu_jobs.trainers.training import TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import TrainingRun, TrainingSet
 from gpu_jobs.trainers.zeroshot import aim, train
 from tests.conftest import TOPICS, sentences
 from tests.tiny_models import make_classifier, make_run, unheard
@@ -110,7 +110,7 @@ def test_entailment_is_judged_as_the_model_itself_judges_it(nli: Path) -> None:
 
     reader = load_reader(str(nli), nli, 1)
     texts, sentence = ["the rain came", "bread", "one two three before the storm"], "this text is about rain"
-    matches = reader.judge(texts, [sentence], against=False)
+    matches = reader.probabilities(texts, [sentence], against=False)
     for text, logit in zip(texts, matches[:, 0], strict=True):
         supplied = reader.loaded.tokenizer(text, sentence, return_tensors="pt")
         with torch.inference_mode():

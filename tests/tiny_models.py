@@ -10,7 +10,7 @@ import numpy as np
 from core.evaluation.scores import macro_f1
 from core.tasks.labels import decide
 from core.training.trainers import TRAINERS, read_values
-from gpu_jobs.trainers.training import Progress, TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import Progress, TrainedModel, TrainingRun, TrainingSet
 from tests.conftest import TOPICS
 
 WORDS = (

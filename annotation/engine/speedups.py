@@ -59,8 +59,8 @@ def _guard(module: ModuleType, name: str, enabled_events: EnabledEvents) -> None
     """Upstream builds the event of every record (six SELECTs) and then finds that no webhook wants one."""
     build = getattr(module, name)
 
-    async def guarded(db: "AsyncSession", event: str, subject: "Record | Response") -> "Event | _NoEvent":
-        return await build(db, event, subject) if event in await enabled_events(db) else _NoEvent()
+    async def guarded(db: "AsyncSession", event: str, entity: "Record | Response") -> "Event | _NoEvent":
+        return await build(db, event, entity) if event in await enabled_events(db) else _NoEvent()
 
     setattr(module, name, guarded)
 

@@ -55,7 +55,7 @@ class Binding:
 TRUSTED = Binding()
 
 
-def decide(bound: Binding, people: int) -> AuthMode:
+def choose_auth_mode(bound: Binding, people: int) -> AuthMode:
     """The one place. people: how many there are in the table; each has a code."""
     if bound.accounts:
         return AuthMode.ACCOUNTS
@@ -112,7 +112,7 @@ class Authenticator:
 
     def auth_mode(self) -> AuthMode:
         """As things stand now."""
-        return decide(self.bound, len(everybody(self.store)))
+        return choose_auth_mode(self.bound, len(everybody(self.store)))
 
     def person(self, name: str) -> Person | None:
         """Who is let in under this name now, if anybody is."""

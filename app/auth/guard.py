@@ -147,19 +147,19 @@ class Guard:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        seen = await run_in_threadpool(authenticate, self._authenticator(), connection.cookies)
-        if seen.person or (seen.auth_mode is AuthMode.TRUST and seen.known):
+        identity = await run_in_threadpool(authenticate, self._authenticator(), connection.cookies)
+        if identity.person or (identity.auth_mode is AuthMode.TRUST and identity.known):
             self._origins.remember(connection)
         refusal = (
-            _from_elsewhere(connection, self._authenticator(), seen.auth_mode, self._origins)
-            or _with_token(connection, self._authenticator(), seen)
-            or _refusal(connection, seen)
-            or _home(connection, seen)
+            _from_elsewhere(connection, self._authenticator(), identity.auth_mode, self._origins)
+            or _with_token(connection, self._authenticator(), identity)
+            or _refusal(connection, identity)
+            or _home(connection, identity)
         )
         if refusal is None:
-            scope = {**scope, "headers": _headers(scope["headers"], seen)}
+            scope = {**scope, "headers": _headers(scope["headers"], identity)}
             if scope["type"] == "websocket":
-                wire = GuardedSocket(self._authenticator(), dict(connection.cookies), seen, receive, send)
+                wire = GuardedSocket(self._authenticator(), dict(connection.cookies), identity, receive, send)
                 receive, send = wire.receive, wire.send
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -175,7 +175,7 @@ class GuardedSocket:
 
     authenticator: Authenticator
     cookies: dict[str, str]
-    seen: Identity
+    identity: Identity
     _receive: Receive
     _send: Send
     _cut: bool = False
@@ -185,7 +185,9 @@ class GuardedSocket:
         message = await self._receive()
         if message["type"] != "websocket.receive" or self._cut:
             return message
-        if _standing(await run_in_threadpool(authenticate, self.authenticator, self.cookies)) == _standing(self.seen):
+        if _access_of(await run_in_threadpool(authenticate, self.authenticator, self.cookies)) == _access_of(
+            self.identity
+        ):
             return message
         self._cut = True
         await self._send({"type": "websocket.close", "code": 1008})
@@ -197,18 +199,18 @@ class GuardedSocket:
             await self._send(message)
 
 
-def _standing(seen: Identity) -> tuple[object, ...]:
-    return seen.auth_mode, seen.known, seen.person and (seen.person.name, seen.person.role)
+def _access_of(identity: Identity) -> tuple[object, ...]:
+    return identity.auth_mode, identity.known, identity.person and (identity.person.name, identity.person.role)
 
 
-def _headers(headers: list[tuple[bytes, bytes]], seen: Identity) -> list[tuple[bytes, bytes]]:
+def _headers(headers: list[tuple[bytes, bytes]], identity: Identity) -> list[tuple[bytes, bytes]]:
     """As the app gets them: with who has signed in, and where a page asks, with the Host that it knows us by. Streamlit
     compares the two again, and would ask the network for this machine's address where they differ."""
     passed = [(name, value) for name, value in headers if name.lower() != HEADER]
     origin = next((value for name, value in headers if name.lower() == b"origin"), b"").partition(b"://")[2]
     if origin:
         passed = [(name, origin if name.lower() == b"host" else value) for name, value in passed]
-    return [*passed, (HEADER, seen.session.encode("latin-1", "replace"))] if seen.person else passed
+    return [*passed, (HEADER, identity.session.encode("latin-1", "replace"))] if identity.person else passed
 
 
 def _from_elsewhere(
@@ -220,11 +222,11 @@ def _from_elsewhere(
     return None if origins.are_own(connection, authenticator, auth_mode) else JSONResponse({"error": ELSEWHERE}, 403)
 
 
-def _with_token(connection: HTTPConnection, authenticator: Authenticator, seen: Identity) -> Response | None:
+def _with_token(connection: HTTPConnection, authenticator: Authenticator, identity: Identity) -> Response | None:
     """The link was opened: the browser is known from here on, and its address bar shows no token."""
     query = parse_qsl(connection.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     token = dict(query).get(TOKEN)
-    if seen.auth_mode is not AuthMode.TRUST or token is None or not _is_page(connection):
+    if identity.auth_mode is not AuthMode.TRUST or token is None or not _is_page(connection):
         return None
     rest = urlencode([pair for pair in query if pair[0] != TOKEN])
     place = connection.scope["path"] + (f"?{rest}" if rest else "")
@@ -235,16 +237,16 @@ def _with_token(connection: HTTPConnection, authenticator: Authenticator, seen: 
     return answer
 
 
-def _home(connection: HTTPConnection, seen: Identity) -> Response | None:
+def _home(connection: HTTPConnection, identity: Identity) -> Response | None:
     """The page that comes first stands at `/` for Streamlit, and nowhere else; its own address leads there."""
-    first = home(seen.person.rights) if seen.person else ENTRIES[0].file
+    first = home(identity.person.rights) if identity.person else ENTRIES[0].file
     if connection.scope["path"] != f"/{first}" or not _is_page(connection):
         return None
     query = connection.scope["query_string"].decode("latin-1")
     return RedirectResponse(f"./?{query}" if query else "./", 303)
 
 
-def _refusal(connection: HTTPConnection, seen: Identity) -> Response | None:
+def _refusal(connection: HTTPConnection, identity: Identity) -> Response | None:
     """None where this may go on."""
     path = connection.scope["path"]
     if any(free.match(path) for free in _FREE):
@@ -252,17 +254,17 @@ def _refusal(connection: HTTPConnection, seen: Identity) -> Response | None:
     right = next((right for route, right in _RIGHTS if route.match(path)), None)
     if right is None and (path.startswith("/api/") or path == "/api"):
         return JSONResponse({"error": NOTHING_HERE}, 404)
-    if seen.auth_mode is AuthMode.TRUST:
-        return None if seen.known else _not_signed_in(connection, seen.auth_mode)
-    if seen.auth_mode is AuthMode.SHUT:
+    if identity.auth_mode is AuthMode.TRUST:
+        return None if identity.known else _not_signed_in(connection, identity.auth_mode)
+    if identity.auth_mode is AuthMode.SHUT:
         return JSONResponse({"error": "Nobody is let in. Whoever runs this server: `rondo people add NAME`."}, 403)
     if right is not None:
-        if seen.person is None:
+        if identity.person is None:
             return JSONResponse({"error": "Nobody is signed in here. Reload the page."}, 401)
-        if right not in seen.person.rights:
+        if right not in identity.person.rights:
             return JSONResponse({"error": f"Only {holders(right)} may do this."}, 403)
         return None
-    return _not_signed_in(connection, seen.auth_mode) if seen.person is None else None
+    return _not_signed_in(connection, identity.auth_mode) if identity.person is None else None
 
 
 def _not_signed_in(connection: HTTPConnection, auth_mode: AuthMode) -> Response | None:

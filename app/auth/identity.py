@@ -13,7 +13,7 @@ NOBODY = "local"
 """stands for whoever has this machine, where no name was given"""
 
 
-def who_am_i() -> Person | None:
+def current_person() -> Person | None:
     """Who has this page open, asked anew each time; None: somebody who is not let in. Where names are taken on trust,
     a manager without a name; `demand` knows the one that this visit goes by."""
     import time
@@ -35,17 +35,17 @@ def is_signed_in() -> bool:
     return opened().authenticator.auth_mode() is not AuthMode.TRUST
 
 
-def may(right: str) -> bool:
+def has_right(right: str) -> bool:
     """Whether who has this page open has the right now."""
-    person = who_am_i()
+    person = current_person()
     return person is not None and right in person.rights
 
 
-def demand(right: str) -> str:
+def require_right(right: str) -> str:
     """The name of who acts, who has the right. Raises Refused: a page may be older than a change of roles."""
     import streamlit as st
 
-    person, state = who_am_i(), st.session_state
+    person, state = current_person(), st.session_state
     if person is None:
         raise Refused("Nobody is signed in here any more. Reload the page.")
     if not is_signed_in():

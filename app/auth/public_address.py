@@ -57,7 +57,7 @@ def host_name(authority: str) -> str:
         return ""
 
 
-class Behind:
+class PublicPath:
     """Plain ASGI: takes the prefix off what comes in, if the proxy has not, and puts it before what goes out."""
 
     def __init__(self, app: ASGIApp, address: PublicAddress) -> None:

@@ -83,14 +83,18 @@ def _show(request: Request, authenticator: Authenticator) -> Response:
     requested = safe_next(request.query_params.get("next", "/"))
     if request.headers.get("sec-fetch-site") == "cross-site":  # from a link elsewhere the cookie is not sent
         return _page("", head=f'<meta http-equiv="refresh" content="0;url=./sign-in?next={quote(requested, safe="")}">')
-    seen = authenticate(authenticator, request.cookies)
-    if _is_in(seen):
+    identity = authenticate(authenticator, request.cookies)
+    if _is_in(identity):
         return RedirectResponse(from_here(request, requested), 303)
-    return _form(requested) if seen.auth_mode is not AuthMode.TRUST else _token_form(requested)
+    return _form(requested) if identity.auth_mode is not AuthMode.TRUST else _token_form(requested)
 
 
-def _is_in(seen: Identity) -> bool:
-    return bool(seen.person) or seen.auth_mode is AuthMode.ACCOUNTS or (seen.auth_mode is AuthMode.TRUST and seen.known)
+def _is_in(identity: Identity) -> bool:
+    return (
+        bool(identity.person)
+        or identity.auth_mode is AuthMode.ACCOUNTS
+        or (identity.auth_mode is AuthMode.TRUST and identity.known)
+    )
 
 
 def _open_link(request: Request, authenticator: Authenticator, requested: str, token: str) -> Response:
@@ -143,16 +147,17 @@ def _let_in(request: Request, authenticator: Authenticator, throttle: Throttle, 
 
 
 def _let_out(request: Request, authenticator: Authenticator) -> Response:
-    seen = authenticate(authenticator, request.cookies)
-    if request.method == "GET" and seen.person and seen.auth_mode is AuthMode.CODES:
+    identity = authenticate(authenticator, request.cookies)
+    if request.method == "GET" and identity.person and identity.auth_mode is AuthMode.CODES:
         return _page(
-            f'<h1>Sign out?</h1><p class="soft">Signed in as {escape(seen.person.name)}. What was answered is kept.</p>'
+            "<h1>Sign out?</h1>"
+            f'<p class="soft">Signed in as {escape(identity.person.name)}. What was answered is kept.</p>'
             '<form method="post" action="sign-out"><button>Sign out</button></form>'
         )
-    if seen.person and seen.auth_mode is AuthMode.CODES:
-        authenticator.end_session(seen.session, time.time())
+    if identity.person and identity.auth_mode is AuthMode.CODES:
+        authenticator.end_session(identity.session, time.time())
         with authenticator.store.transaction() as cursor:
-            note(cursor, seen.person.name, "signed out", {})
+            note(cursor, identity.person.name, "signed out", {})
     answer = RedirectResponse(from_here(request, "/sign-in"), 303)
     answer.delete_cookie(authenticator.cookie, httponly=True, samesite="strict")
     return answer
@@ -168,9 +173,9 @@ async def _read_form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _form(requested: str, trouble: str = "", name: str = "", status: int = 200) -> Response:
-    alert = f'<p role="alert" id="trouble">{escape(trouble)}</p>' if trouble else ""
-    described = ' aria-describedby="trouble"' if trouble else ""
+def _form(requested: str, error_message: str = "", name: str = "", status: int = 200) -> Response:
+    alert = f'<p role="alert" id="trouble">{escape(error_message)}</p>' if error_message else ""
+    described = ' aria-describedby="trouble"' if error_message else ""
     first, second = (" autofocus", "") if not name else ("", " autofocus")
     return _page(
         '<h1>Rondo</h1><p class="soft">Sign in with your name and the access code that you were given.</p>'
@@ -183,8 +188,8 @@ def _form(requested: str, trouble: str = "", name: str = "", status: int = 200) 
     )
 
 
-def _token_form(requested: str, trouble: str = "", status: int = 200) -> Response:
-    alert = f'<p role="alert" id="trouble">{escape(trouble)}</p>' if trouble else ""
+def _token_form(requested: str, error_message: str = "", status: int = 200) -> Response:
+    alert = f'<p role="alert" id="trouble">{escape(error_message)}</p>' if error_message else ""
     return _page(
         '<h1>Rondo</h1><p class="soft">Open the link that <code>rondo up</code> printed in the terminal where it was '
         "started, or copy its token here; this browser is then known. <code>rondo up</code>, typed again, prints it "

@@ -22,9 +22,9 @@ def draw_card(server: ProjectServer, annotator: str) -> None:
     _draw(server, annotator, "labelling", "card")
 
 
-def draw_adjudication(server: ProjectServer, who: str) -> None:
+def draw_adjudication(server: ProjectServer, user: str) -> None:
     """The card on the most instructive conflict, decided under this person's name."""
-    _draw(server, who, "adjudication", "adjudication")
+    _draw(server, user, "adjudication", "adjudication")
 
 
 def _draw(server: ProjectServer, annotator: str, source: Literal["labelling", "adjudication"], key: str) -> None:

@@ -19,7 +19,7 @@ export class Line {
     this.tab = tab;
     this.annotator = annotator;
     this.token = "";
-    this.trouble = ""; // why the last request failed, "" when it did not
+    this.failure = ""; // why the last request failed, "" when it did not
     this.failures = 0;
     this.busy = false;
     this.short = false; // the server had no record to give: the tick asks again, in its own time
@@ -98,12 +98,12 @@ export class Line {
     try {
       const reply = await this.post(body);
       this.failures = 0;
-      this.trouble = "";
+      this.failure = "";
       this.short = body.want > 0 && !reply.cards.length;
       this.visit.receive(reply, body.give_back);
     } catch (error) {
       this.failures += 1;
-      this.trouble = error instanceof Refusal ? error.message : "offline";
+      this.failure = error instanceof Refusal ? error.message : "offline";
       this.visit.changed();
     }
     this.busy = false;

@@ -5,7 +5,7 @@ import { Labels } from "./tasks/labels.js";
 /**
  * Name of a task to its class. A task draws the middle of the card and turns keys and clicks into answers; it knows no
  * network, no queue and no other part of the page. It is made anew whenever the project's settings change:
- * `new Task(settings, {review, reserved})`. review: the answers of others are in view (record.answers, each with who,
+ * `new Task(settings, {review, reserved})`. review: the answers of others are in view (record.answers, each with user,
  * action and the fields of an answer), and no suggestion is. reserved: letters that the frame keeps for itself.
  *
  * An *answer* is a plain object; its fields go into the event that the server stores. A *draft* is an answer in the making,

@@ -174,7 +174,7 @@ export class View {
     this.paintEmpty();
     visit.task.draw(this.find(".answer"), visit.moment(), (change, at) => this.act(change, at));
     this.find("[data-action=hints]")?.setAttribute("aria-pressed", String(!visit.hidden));
-    this.paintState(visit.outbox, line.trouble);
+    this.paintState(visit.outbox, line.failure);
     this.paintProgress();
   }
 
@@ -210,9 +210,9 @@ export class View {
   }
 
   /** A line that shows what one person answered. */
-  opinion({ who, action, note, ...answer }) {
+  opinion({ user, action, note, ...answer }) {
     const words = WITHOUT_ANSWER[action] ?? this.visit.task.describe(answer);
-    const row = element("li", {}, element("span", { class: "who", dir: "auto" }, who), element("span", { class: "words", dir: "auto" }, words));
+    const row = element("li", {}, element("span", { class: "who", dir: "auto" }, user), element("span", { class: "words", dir: "auto" }, words));
     if (note) row.append(element("span", { class: "note", dir: "auto" }, note));
     return row;
   }
@@ -224,21 +224,21 @@ export class View {
     box.hidden = Boolean(visit.card);
     if (visit.card) return;
     let words = visit.task.missing() ?? visit.source.nothing(visit);
-    if (line.trouble === "offline") {
+    if (line.failure === "offline") {
       words = ["The server cannot be reached", "It is tried again every few seconds. What you answered is kept in this browser."];
-    } else if (line.trouble) words = ["This visit has ended", line.trouble];
+    } else if (line.failure) words = ["This visit has ended", line.failure];
     setText(box.querySelector(".title"), words[0]);
     setText(box.querySelector(".detail"), words[1]);
   }
 
   /** "saved" is only said when every event is durable on the server. */
-  paintState({ size, stored }, trouble) {
+  paintState({ size, stored }, failure) {
     const kept = stored ? `${size} kept in this browser` : `${size} not kept: this browser's storage is full`;
-    const words = trouble ? (size ? `offline: ${kept}` : "offline") : size ? `saving ${size}…` : "saved";
+    const words = failure ? (size ? `offline: ${kept}` : "offline") : size ? `saving ${size}…` : "saved";
     const saved = this.find(".saved");
     setText(saved, words);
     saved.dataset.pending = String(size);
-    saved.dataset.state = trouble ? "offline" : size ? "saving" : "saved";
+    saved.dataset.state = failure ? "offline" : size ? "saving" : "saved";
     const { refused } = this.visit;
     const notice = this.find(".notice");
     notice.hidden = !refused.length;

@@ -183,7 +183,7 @@ export class Visit {
     if (this.version !== null && this.version !== reply.version) this.dropPrefetched();
     this.version = reply.version ?? null;
     this.add(reply.cards);
-    this.giveUp(reply.recall ?? 0);
+    this.giveUp(reply.return_request ?? 0);
   }
 
   /** The order changed: what nobody has seen yet is out of order, and goes back as soon as better records are there. */

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import altair as alt
 
 from core.evaluation.metrics import Bin
-from core.reports.errors import HeatCell, NamedScore
+from core.reports.error_analysis import HeatCell, NamedScore
 
 BLUE = "#2f6fed"
 GREY = "#8a94a3"

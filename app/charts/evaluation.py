@@ -9,7 +9,7 @@ import altair as alt
 from app.charts.quality import Rows
 from core.evaluation.metrics import Estimate
 from core.registry.evaluation_jobs import CompareEncodersResult, CompareResult
-from core.reports.errors import NamedScore
+from core.reports.error_analysis import NamedScore
 
 BLUE, ORANGE, GREY = "#2f6fed", "#d9822b", "#8a94a3"
 MOST_BARS = 30

@@ -46,7 +46,7 @@ def map_chart(shown: MapPoints, theme: str | None) -> dict[str, object]:
     tables = {index: _table(shown, index) for index in order}
     drawn = [index for index in order if tables[index].num_rows]
     colours = _colours(shown, "dark" if theme == "dark" else "light")
-    size = 4 if len(shown.n) > 5_000 else 6 if len(shown.n) > 500 else 9
+    size = 4 if len(shown.record_nos) > 5_000 else 6 if len(shown.record_nos) > 500 else 9
     return _FRAME | {
         "legend": _LEGEND | {"data": [shown.groups[index] for index in sorted(drawn)]},
         "dataset": [{"source": tables[index]} for index in drawn],

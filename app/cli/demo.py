@@ -121,7 +121,7 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> OracleRun:
             raise Refused("Nothing is left to answer in this demo. Delete its folder to start again.")
         settings = project.settings()
         budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)
-        points = simulate.play(project, truth, budget, report)
+        points = simulate.simulate_rounds(project, truth, budget, report)
     return OracleRun(str(folder), points)
 
 

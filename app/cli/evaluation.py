@@ -132,7 +132,7 @@ def compare(
     names, on = [_place(model) for model in models], _place(on)
     with _project(folder_of(context, project), on, multi=multi) as folder:
         if encoders:
-            judged = run_verb(
+            comparison = run_verb(
                 folder,
                 compare_encoders,
                 names=names,
@@ -144,7 +144,7 @@ def compare(
                 clusters=clusters,
                 sample=sample,
             )
-            present(judged, encoder_lines, as_json=as_json)
+            present(comparison, encoder_lines, as_json=as_json)
             return
         if len(models) > 2 or clusters:
             raise typer.BadParameter("Two models are compared. With --encoders it can be more, by --clusters.")
@@ -277,9 +277,9 @@ def encoder_lines(result: "CompareEncodersResult") -> Iterator[str]:
             f"    silhouette            {row.silhouette.value:.3f} (95 %: {row.silhouette.low:.3f} to "
             f"{row.silhouette.high:.3f})"
         )
-        for place, few in enumerate(row.few_label_accuracy):
+        for index, few in enumerate(row.few_label_accuracy):
             accuracy = interval(Estimate(few.value, few.low, few.high))
-            gap = ahead(first.few_label_accuracy[place] if first else None)
+            gap = ahead(first.few_label_accuracy[index] if first else None)
             yield f"    from {few.per_label:>2} of each label {accuracy}{gap}"
     yield result.verdict
     yield f"  Purity of {result.clusters:,} clusters; chance alone gives {result.chance.purity:.1%} or a little more."

@@ -122,8 +122,8 @@ def _gold_lines(result: "ImportSummary") -> Iterator[str]:
         gold = "; test is gold, which judges and never teaches" if "test" in splits else ""
         yield f"Splits: {_listed(splits)}{gold}."
     if result.declared_gold:
-        taught = f"; {result.stopped_teaching:,} of them taught until now" if result.stopped_teaching else ""
-        yield f"{result.declared_gold:,} records that were here before are gold now{taught}."
+        no_longer_trained = f"; {result.stopped_teaching:,} of them taught until now" if result.stopped_teaching else ""
+        yield f"{result.declared_gold:,} records that were here before are gold now{no_longer_trained}."
 
 
 def _doubts(result: "ImportSummary") -> Iterator[str]:

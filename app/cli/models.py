@@ -11,13 +11,13 @@ from app.cli.options import JsonOption, ModelArgument, ProjectOption, folder_of,
 from app.cli.terminal import present
 from app.cli.training import GpuOption, SetOption
 from app.words import interval, score_lines
-from core.evaluation.reporting import judged_on
+from core.evaluation.reporting import best_score
 
 if TYPE_CHECKING:
     from core.registry.activation import Activated
     from core.registry.models import ModelEntry
 
-WhoOption = Annotated[str, typer.Option("--who", help="Who decides; kept in the log.")]
+UserOption = Annotated[str, typer.Option("--who", help="Who decides; kept in the log.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept with the model.")]
 
 models = typer.Typer(
@@ -51,8 +51,8 @@ def model_line(model: "ModelEntry") -> str:
     result = f"{model.id}  {model.state:<13} {model.trainer}, {model.labels:,} labels"
     if not model.files:
         result += f", removed {model.removed_at[:10]}" if model.removed_at else ", its files are gone"
-    if judged := judged_on(model.metrics):
-        stratum, score = judged
+    if best := best_score(model.metrics):
+        stratum, score = best
         result += f", macro F1 on {score.n:,} {stratum} records {interval(score.macro_f1, score.n)}"
     return result + (f". {model.notes}" if model.notes else "")
 
@@ -89,14 +89,14 @@ def promote(
     model: ModelArgument,
     force: Annotated[bool, typer.Option("--force", help="In spite of the gate; needs --reason.")] = False,
     reason: ReasonOption = None,
-    who: WhoOption = "local",
+    user: UserOption = "local",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put a model to use if it is better than the champion on audit or gold records."""
     from core.registry.activation import promote as verb
 
-    result = run_verb(folder_of(context, project), verb, model=model, force=force, reason=reason, who=who)
+    result = run_verb(folder_of(context, project), verb, model=model, force=force, reason=reason, user=user)
     present(result, promotion_lines, as_json=as_json)
 
 
@@ -111,7 +111,7 @@ def rollback(
     context: typer.Context,
     to: Annotated[str | None, typer.Option("--to", help="A former champion. Default: the one before.")] = None,
     reason: ReasonOption = None,
-    who: WhoOption = "local",
+    user: UserOption = "local",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -123,7 +123,7 @@ def rollback(
         back = f"{result.restored:,} records of the queue, spare ones too, stand where they stood."
         return [result.sentence, *([back] if result.restored else [])]
 
-    present(run_verb(folder_of(context, project), verb, to=to, reason=reason, who=who), lines, as_json=as_json)
+    present(run_verb(folder_of(context, project), verb, to=to, reason=reason, user=user), lines, as_json=as_json)
 
 
 @models.command("note")
@@ -145,7 +145,7 @@ def note_(
 def remove(
     context: typer.Context,
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Ids, or ends of ids that no other has.")],
-    who: WhoOption = "local",
+    user: UserOption = "local",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -157,7 +157,7 @@ def remove(
             f"Removed {', '.join(result.removed)}: {result.bytes / 1e6:,.1f} MB are free. Their lines in the list stay."
         ]
 
-    present(run_verb(folder_of(context, project), model_remove, models=models, who=who), lines, as_json=as_json)
+    present(run_verb(folder_of(context, project), model_remove, models=models, user=user), lines, as_json=as_json)
 
 
 @models.command("predictions")

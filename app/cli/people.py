@@ -123,7 +123,7 @@ def code(
 
 def history_(
     context: typer.Context,
-    who: Annotated[str | None, typer.Option("--who", help="Only what this person did.")] = None,
+    user: Annotated[str | None, typer.Option("--who", help="Only what this person did.")] = None,
     what: Annotated[str | None, typer.Option("--what", help="Only this kind of line, as settings or import.")] = None,
     since: Annotated[str | None, typer.Option("--since", help="From this time on, UTC: 2026-11-27T14:30.")] = None,
     limit: Annotated[int, typer.Option("--limit", help="Lines to show, the newest.")] = 100,
@@ -140,12 +140,12 @@ def history_(
             return [f"Wrote {result.rows:,} lines to {result.file}."]
         if not result.lines:
             return ["Nothing like this has happened yet."]
-        return [f"{one.at}  {_printable(one.who)}  {one.what}  {one.detail}" for one in result.lines]
+        return [f"{one.at}  {_printable(one.user)}  {one.what}  {one.detail}" for one in result.lines]
 
     result = run_verb(
         folder_of(context, project),
         history,
-        by=who,
+        by=user,
         what=what,
         since=since,
         limit=limit,

@@ -17,7 +17,7 @@ from core.data.file_import import ImportOptions, import_file
 from core.errors import BadInput
 from core.jobs.bundle import Report
 from core.project import Project, open_project
-from core.rounds.play import can_learn
+from core.rounds.run_round import can_learn
 from gpu_jobs.runners.local import InProcessRunner
 
 CHARTS = (".html", ".svg", ".png")
@@ -167,7 +167,7 @@ def _one_run(
     try:
         write_settings(folder, with_changes(project.settings(), seed=1000 * (seed + 1)))
         budget = simulate.Budget(requested.rounds, requested.batch, strategy)
-        return simulate.play(project, truth, budget, lambda *_: None, result)
+        return simulate.simulate_rounds(project, truth, budget, lambda *_: None, result)
     finally:
         project.close()
         shutil.rmtree(folder, ignore_errors=True)

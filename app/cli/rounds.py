@@ -20,8 +20,8 @@ from app.words import score_lines
 from core.evaluation.metrics import Metrics
 
 if TYPE_CHECKING:
-    from core.rounds.outcomes import RoundSummary
     from core.rounds.rechoosing import Rechosen
+    from core.rounds.round_results import RoundSummary
 
 
 def next_(

@@ -24,10 +24,10 @@ def adjudicate_routes(opened: Callable[[], ProjectServer], authenticator: Authen
     """`POST /api/adjudicate`, with the token that the page has made for this person."""
 
     async def adjudicate(request: Request) -> Response:
-        who = await run_in_threadpool(author, request, authenticator, "adjudicate")
-        if isinstance(who, Response):
-            return who
-        return await answered(request, DecisionRequest, lambda sent: asdict(_exchange(opened(), who, sent)))
+        user = await run_in_threadpool(author, request, authenticator, "adjudicate")
+        if isinstance(user, Response):
+            return user
+        return await answered(request, DecisionRequest, lambda sent: asdict(_exchange(opened(), user, sent)))
 
     return [Route("/api/adjudicate", adjudicate, methods=["POST"])]
 
@@ -53,11 +53,11 @@ class DecisionReply:
     setup: dict[str, object] | None
 
 
-def _exchange(server: ProjectServer, who: str, sent: DecisionRequest) -> DecisionReply:
+def _exchange(server: ProjectServer, user: str, sent: DecisionRequest) -> DecisionReply:
     """What the reply says is stored is durable."""
     events, statuses = read_events(sent.events, task_of(server.settings()))
     for event in events:
-        statuses[event.eid] = _status(server, event, who)
+        statuses[event.eid] = _status(server, event, user)
     if events:
         server.after_events()
     conflicts, left = read_conflicts(server.project, min(sent.want, MOST_CONFLICTS), sent.have)
@@ -74,9 +74,9 @@ def _exchange(server: ProjectServer, who: str, sent: DecisionRequest) -> Decisio
     )
 
 
-def _status(server: ProjectServer, event: Event, who: str) -> str:
+def _status(server: ProjectServer, event: Event, user: str) -> str:
     """'stored', 'known', or a sentence on why not: one decision never blocks the rest."""
     try:
-        return decide(server.project, event, who)
+        return decide(server.project, event, user)
     except RondoError as error:
         return str(error)

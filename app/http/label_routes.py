@@ -102,8 +102,8 @@ def author(request: Request, authenticator: Authenticator, right: str) -> str | 
     person = authenticator.annotator(request.headers.get("x-rondo-token", ""), time.time())
     if person is None:
         return refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
-    seen = authenticate(authenticator, request.cookies)
-    if seen.auth_mode is not AuthMode.TRUST and (seen.person is None or seen.person.name != person.name):
+    identity = authenticate(authenticator, request.cookies)
+    if identity.auth_mode is not AuthMode.TRUST and (identity.person is None or identity.person.name != person.name):
         return refused(403, f"{person.name} is not signed in here any more. Reload the page; nothing is lost.")
     if right not in person.rights:
         return refused(403, f"Only {holders(right)} may {right}.")
@@ -190,7 +190,7 @@ class LabelReply:
     statuses: dict[str, str]
     cards: list[dict[str, object]]
     taken: list[str]
-    recall: int
+    return_request: int
     version: int
     progress: dict[str, int]
     learning: bool
@@ -208,7 +208,7 @@ def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest) -> Labe
         statuses=reply.statuses | broken,
         cards=with_reading(project, reply.cards),
         taken=reply.taken,
-        recall=reply.recall,
+        return_request=reply.return_request,
         version=reply.version,
         progress=reply.progress,
         learning=any(verb in project.activities for verb in ("round", "fit", "next", "open")),

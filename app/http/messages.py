@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from core.jobs.states import ENDED, UNDER_WAY
+from core.jobs.job_states import ENDED, UNDER_WAY
 from core.registry.models import ModelEntry
 from core.training.trainers import TRAINERS
 from gpu_jobs.runners.choice import RUNNERS
@@ -116,13 +116,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Models:
-    """Every model, newest first. activating: how far the promotion is that goes on now, if one does. trouble: what the
+    """Every model, newest first. activating: how far the promotion is that goes on now, if any. error_message: what the
     last work in the background ended with, if not well."""
 
     champion: str | None
     models: Sequence[ModelEntry]
     activating: Progress | None
-    trouble: str | None
+    error_message: str | None
 
 
 @dataclass(frozen=True)

@@ -108,4 +108,4 @@ def _table(first: str, rows: list[tuple[str, str, str]]) -> str:
 def _prose(text: str) -> str:
     """Escaped, with `code` as such."""
     parts = escape(text).split("`")
-    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))

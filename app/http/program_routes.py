@@ -31,7 +31,7 @@ from core.jobs.bundle import Bundle
 from core.registry.champions import find_model
 from core.registry.models import model as show_model
 from core.registry.models import models
-from core.training.entries import TrainingJob, entry, listing, summed_up
+from core.training.entries import TrainingJob, list_training_jobs, read_training_job, summarise_metrics
 from core.typed_json import finite, from_json, to_json
 
 log = logging.getLogger("rondo")
@@ -40,7 +40,7 @@ Value = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Sent:
+class ApiRequest:
     """A request, read: parts of its path, of its query, its body."""
 
     path: Mapping[str, str]
@@ -49,7 +49,7 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiReply:
     """What is sent back as JSON. details: one of the types of `messages`, or what a verb returned."""
 
     details: object
@@ -57,7 +57,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Act = Callable[[ProjectServer, Sent], Answer]
+Act = Callable[[ProjectServer, ApiRequest], ApiReply]
 
 
 def api_routes(opened: Callable[[], ProjectServer], token: str) -> list[Route]:
@@ -81,7 +81,7 @@ def _guarded(act: Act, opened: Callable[[], ProjectServer], token: str) -> Calla
         if (refusal := _refusal(request, token)) is not None:
             return refusal
         try:
-            sent = Sent(request.path_params, request.query_params, await read_body(request))
+            sent = ApiRequest(request.path_params, request.query_params, await read_body(request))
             answer = await run_in_threadpool(act, opened(), sent)
         except RondoError as error:
             return JSONResponse({"error": str(error)}, _status(error))
@@ -116,40 +116,40 @@ def _status(error: RondoError) -> int:
     return 409 if isinstance(error, Refused | Cancelled) else 500
 
 
-def _launch(server: ProjectServer, sent: Sent) -> Answer:
+def _launch(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     """Returns when the job has been handed over, not when it has ended."""
     options = read_order(sent.body)
-    started = server.run(server.begin_task("train"), _quiet, who="api", **options, detach=True)
-    return Answer(_brief(started), 202, {"Location": f"jobs/{started.id}"})
+    started = server.run(server.begin_task("train"), _quiet, user="api", **options, detach=True)
+    return ApiReply(_brief(started), 202, {"Location": f"jobs/{started.id}"})
 
 
-def _list_jobs(server: ProjectServer, sent: Sent) -> Answer:
-    return Answer(Jobs([_brief(job) for job in listing(server.project).jobs]))
+def _list_jobs(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    return ApiReply(Jobs([_brief(job) for job in list_training_jobs(server.project).jobs]))
 
 
-def _show_job(server: ProjectServer, sent: Sent) -> Answer:
+def _show_job(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     lines = read_whole(sent.query, "lines", 200, MOST_LINES)
     job = _find_job(server, sent.path["id"])
     log_lines = Bundle(server.project.folder / "jobs" / job.id).log(lines) if lines else []
-    return Answer(JobInFull(**vars(_brief(job)), events=job.events, log=log_lines))
+    return ApiReply(JobInFull(**vars(_brief(job)), events=job.events, log=log_lines))
 
 
-def _cancel(server: ProjectServer, sent: Sent) -> Answer:
+def _cancel(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     job = _find_job(server, sent.path["id"]).id
-    return Answer(_brief(server.run(server.begin_task("job_cancel"), _quiet, who="api", job=job)), 202)
+    return ApiReply(_brief(server.run(server.begin_task("job_cancel"), _quiet, user="api", job=job)), 202)
 
 
-def _list_models(server: ProjectServer, sent: Sent) -> Answer:
-    activating, trouble = _activating(server), server.trouble  # before the models: what ended is in them
+def _list_models(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    activating, error_message = _activating(server), server.error_message  # before the models: what ended is in them
     listed = models(server.project, _quiet)
-    return Answer(Models(listed.champion, listed.models, activating, trouble))
+    return ApiReply(Models(listed.champion, listed.models, activating, error_message))
 
 
-def _show_model(server: ProjectServer, sent: Sent) -> Answer:
-    return Answer(show_model(server.project, _quiet, model=_find_model(server, sent.path["id"])))
+def _show_model(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    return ApiReply(show_model(server.project, _quiet, model=_find_model(server, sent.path["id"])))
 
 
-def _activate(server: ProjectServer, sent: Sent) -> Answer:
+def _activate(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     """Waits a moment for what the gate says; encoding all records anew goes on behind."""
     model, options = _find_model(server, sent.path["id"]), read_activation(sent.body)
     patience = read_whole(sent.query, "wait", 10, MOST_SECONDS)
@@ -157,19 +157,19 @@ def _activate(server: ProjectServer, sent: Sent) -> Answer:
     if background_task is None:
         raise Refused("A model is being activated just now. Wait until GET /api/models says that none is.")
     pool = ThreadPoolExecutor(1, "rondo-promote")
-    outcome = pool.submit(server.run, background_task, _quiet, model=model, who="api", **options)
+    outcome = pool.submit(server.run, background_task, _quiet, model=model, user="api", **options)
     pool.shutdown(wait=False)
     try:
-        return Answer(outcome.result(patience))
+        return ApiReply(outcome.result(patience))
     except TimeoutError:
         outcome.add_done_callback(lambda ended: _keep_trouble(server, ended))
-        return Answer(Activating(promoted=False, model=model, activating=_activating(server)), 202)
+        return ApiReply(Activating(promoted=False, model=model, activating=_activating(server)), 202)
 
 
 def _keep_trouble(server: ProjectServer, ended: "Future[object]") -> None:
     """Nobody waits for it any more, so it is told where a later question finds it."""
     error = ended.exception()
-    server.trouble = str(error) if error else None
+    server.error_message = str(error) if error else None
     if error:
         log.warning("promote: %s", error)
 
@@ -193,13 +193,18 @@ def _brief(job: TrainingJob) -> Job:
     """A job's entry with the newest figures in place of all of them."""
     newest = job.events[-1] if job.events else {}
     figures = {name: value for name, value in newest.items() if name not in ("done", "total", "at")}
-    summary = {**vars(job), "metrics": summed_up(job.metrics), "resources": to_json(job.resources), "figures": figures}
+    summary = {
+        **vars(job),
+        "metrics": summarise_metrics(job.metrics),
+        "resources": to_json(job.resources),
+        "figures": figures,
+    }
     return from_json(Job, summary, "A job")
 
 
 def _find_job(server: ProjectServer, job: str) -> TrainingJob:
     try:
-        return entry(server.project, job)
+        return read_training_job(server.project, job)
     except BadInput as error:
         raise Unknown(str(error)) from None
 

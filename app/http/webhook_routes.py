@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from app.request_body import read_at_most
 from core.errors import RondoError
-from core.exchange.pull import PART, is_ours, place_of, reconcile_now
+from core.exchange.pull import PART, is_ours, reconcile_now, record_no_of
 from core.exchange.workspace import Workspace
 from core.project import Project
 from core.store.private_files import made_once, private_folder, written
@@ -55,9 +55,9 @@ class WebhookBuffer:
     _waiting: set[int] = field(default_factory=set)
     _reconciling: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, n: int) -> None:
+    def note(self, record_no: int) -> None:
         """One more, for the next `reconcile`."""
-        self._waiting.add(n)
+        self._waiting.add(record_no)
 
     def reconcile(self, server: OpenProject) -> None:
         """Until nothing waits; returns at once where somebody else does it. Runs in a thread: it asks Argilla."""
@@ -68,9 +68,9 @@ class WebhookBuffer:
                 self._reconciling.release()
 
     def _reconcile_some(self, server: OpenProject) -> None:
-        ns = [self._waiting.pop() for _ in range(min(PART, len(self._waiting)))]
+        record_nos = [self._waiting.pop() for _ in range(min(PART, len(self._waiting)))]
         try:
-            stored = reconcile_now(server.project, ns)
+            stored = reconcile_now(server.project, record_nos)
         except RondoError as error:
             log.warning("webhook: %s", error)
             return
@@ -113,7 +113,7 @@ def _is_signed(project: Path, body: bytes, headers: Mapping[str, str]) -> bool:
 def _note(project: Project, buffer: WebhookBuffer, body: bytes) -> int:
     """The HTTP status to answer with. A record that was just pushed may not be written down yet."""
     record, dataset = _named(body)
-    n = place_of(project, record)
+    n = record_no_of(project, record)
     if n is None:
         return 503 if is_ours(project, dataset) else 204
     buffer.note(n)

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import opened
 from app.charts.auto_label import coverage_chart
 from app.pages.parts.widgets import activity
@@ -27,7 +27,7 @@ activity(server)
 
 
 @st.cache_data(max_entries=4, show_spinner="Looking …")
-def look(_project: Project, terms: GuaranteeTerms, at: str) -> guarantees.GuaranteeOffer:
+def cached_offer(_project: Project, terms: GuaranteeTerms, at: str) -> guarantees.GuaranteeOffer:
     """Looked at once: a rerun of the page draws it again."""
     return accepting.preview(_project, terms)
 
@@ -36,26 +36,28 @@ def act(change: Callable[[str], object]) -> None:
     """Does it under the name of who is here, and keeps what was wrong, if anything was, for the next run."""
     st.session_state.pop("machine-look", None)
     try:
-        change(demand("manage"))
+        change(require_right("manage"))
     except RondoError as error:
         st.session_state["machine-trouble"] = str(error)
 
 
-def take_back(who: str) -> object:
+def take_back(user: str) -> object:
     """Once: a second click changes nothing."""
-    return server.do_alone(who, accepting.withdraw)
+    return server.do_alone(user, accepting.withdraw)
 
 
-def accept(terms: GuaranteeTerms, who: str) -> object:
+def accept(terms: GuaranteeTerms, user: str) -> object:
     """The same."""
     each, sure = terms.per_label, terms.confidence
-    return server.do_alone(who, accepting.auto, precision=terms.precision, per_label=each, confidence=sure, accept=True)
+    return server.do_alone(
+        user, accepting.auto, precision=terms.precision, per_label=each, confidence=sure, accept=True
+    )
 
 
 for sentence in guarantees.announcements(server.project):
     st.warning(escaped(sentence), icon=":material/warning:")
-if trouble := st.session_state.pop("machine-trouble", None):
-    st.error(escaped(trouble))
+if error_message := st.session_state.pop("machine-trouble", None):
+    st.error(escaped(error_message))
 
 if in_force := guarantees.guarantee_in_force(server.project):
     st.header("The guarantee in force")
@@ -69,7 +71,7 @@ if in_force := guarantees.guarantee_in_force(server.project):
     with st.popover("Withdraw"):
         st.text(f"{in_force.covered:,} machine labels go; their records are in the pool again. Answers stay.")
         st.button(
-            "Withdraw it", key="withdraw", on_click=act, args=(lambda who: server.do_alone(who, accepting.withdraw),)
+            "Withdraw it", key="withdraw", on_click=act, args=(lambda user: server.do_alone(user, accepting.withdraw),)
         )
 
 st.header("A new guarantee" if in_force else "What could be guaranteed?")
@@ -85,7 +87,7 @@ with st.form("terms"):
 terms: GuaranteeTerms | None = st.session_state.get("machine-look")
 if terms is not None:
     try:
-        offer = look(server.project, terms, stamp(server.project))
+        offer = cached_offer(server.project, terms, stamp(server.project))
     except RondoError as error:
         st.info(escaped(error))
         st.stop()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.background import opened
-from app.pages.parts.jobs_view import act, draw_jobs, draw_places, draw_price, draw_trouble
+from app.pages.parts.jobs_view import act, draw_jobs, draw_price, draw_runners, draw_trouble
 from app.pages.parts.parameter_view import draw_budget, draw_parameters, draw_search
 from app.pages.parts.widgets import activity
 from app.runner_readiness import runner_readiness
@@ -20,7 +20,7 @@ captions = [trainer.caption for trainer in TRAINERS.values()]
 trainer = st.radio("Trainer", list(TRAINERS), captions=captions, key="trainer") or next(iter(TRAINERS))
 values = draw_parameters(trainer, TRAINERS[trainer].parameters)
 searched = draw_search(trainer, values)
-on, gpu = draw_places(runner_readiness(settings))
+on, gpu = draw_runners(runner_readiness(settings))
 note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this job by")
 with st.container(horizontal=True, vertical_alignment="center"):
     query = st.button("Start", key="start", type="primary", icon=":material/play_arrow:")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.auth.identity import demand, is_signed_in
+from app.auth.identity import is_signed_in, require_right
 from app.background import opened
 from app.card import draw_card
 from core.errors import BadInput
@@ -15,7 +15,7 @@ annotator = st.query_params.get("annotator", "")
 try:
     annotator = check_name(annotator) if annotator else ""
     if is_signed_in():
-        me = demand("label")
+        me = require_right("label")
         if annotator and annotator != me:
             raise BadInput(f"{me} is signed in here: answers under the name {annotator} are not taken.")
         annotator = me

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from app.auth.identity import demand, is_signed_in
+from app.auth.identity import is_signed_in, require_right
 from app.background import opened
 from app.charts.plane import drawn_shapes, map_chart
 from app.pages.parts.map_selection import draw_bulks, draw_news, draw_selection
 from app.pages.parts.widgets import activity
 from core.errors import RondoError
-from core.explore.map_points import COLOURINGS, inside, points
+from core.explore.map_points import COLOURINGS, points, points_inside
 from core.explore.maps import map_notice, open_map
 
 server = opened()
@@ -18,7 +18,7 @@ project = server.project
 def make_map(*, again: bool = False) -> None:
     """In the background."""
     try:
-        server.start("map", who=demand("manage"), again=again)
+        server.start("map", user=require_right("manage"), again=again)
     except RondoError as error:
         st.session_state["map-trouble"] = str(error)
 
@@ -58,13 +58,13 @@ event = st.echarts_chart(
     height=540,
     key="map",
     on_select="rerun",
-    alt=f"Map of {len(shown.n):,} records, coloured by {colour}",
+    alt=f"Map of {len(shown.record_nos):,} records, coloured by {colour}",
 )
 if not is_signed_in():
     st.text_input("Your name", key="annotator", bind="query-params", max_chars=80, width=320)
-ns = inside(shown, drawn_shapes(event))
-if len(ns):
-    draw_selection(server, shown, ns)
+record_nos = points_inside(shown, drawn_shapes(event))
+if len(record_nos):
+    draw_selection(server, shown, record_nos)
 else:
     st.caption("Take the lasso or the box above the map and draw around records. A double click clears it.")
 draw_bulks(server)

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import opened
 from core.reports.own_figures import own_figures
 
 server = opened()
 st.title("Your labels")
-figures = own_figures(server.project, demand("label"))
+figures = own_figures(server.project, require_right("label"))
 waiting = "Records wait for you on the Label page." if server.settings().taxonomy.active else "There are no labels yet."
 left, right = st.columns([3, 1], vertical_alignment="center")
 left.text(waiting)

@@ -24,8 +24,8 @@ server = opened()
 st.title("Models")
 activity(server)
 watch(server)
-if trouble := st.session_state.pop("models-trouble", None):
-    st.error(escaped(trouble))
+if error_message := st.session_state.pop("models-trouble", None):
+    st.error(escaped(error_message))
 listed = models(server.project, lambda *_: None)
 versions = listed.models
 if not versions:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import opened
 from app.charts.quality import balance_chart, queue_chart
 from app.pages.parts.models_view import draw_model_quality
@@ -26,7 +26,7 @@ if now.queued:
 elif not now.labels:
     right.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
 elif now.unqueued and right.button("Next round", key="round", type="primary"):
-    server.start("round", who=demand("manage"))
+    server.start("round", user=require_right("manage"))
     st.rerun()
 if now.tied:
     words = f"{now.tied:,} answered records have no label: settle them"

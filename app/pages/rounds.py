@@ -7,7 +7,7 @@ from app.pages.parts.round_view import draw_calibration, draw_confusion, draw_cu
 from app.pages.parts.widgets import activity
 from core.reports import model_quality
 from core.reports.batches import batches, round_table
-from core.reports.errors import judged_strata, scored_strata
+from core.reports.error_analysis import predicted_strata, scored_strata
 
 MOST = 20
 
@@ -25,14 +25,14 @@ if not model:
     st.info("There is no model yet. Label the first batch: the model that learns from it is judged here.")
 else:
     draw_curve(server.project)
-    scored, judged = scored_strata(model.metrics), judged_strata(server.project)
+    scored, predicted = scored_strata(model.metrics), predicted_strata(server.project)
     if not scored:
         st.info("No audit or gold record has a label yet, so nothing can be said of the model.")
     stratum = scored[0] if scored else None
     if len(scored) > 1:
         stratum = st.segmented_control("Judged on", scored, default=scored[0], required=True, key="stratum")
     draw_labels(server, model.metrics, stratum)
-    if stratum in judged:
+    if stratum in predicted:
         with st.spinner("Counting verdicts"):
             draw_confusion(server, stratum)
             draw_calibration(server, stratum)

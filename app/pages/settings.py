@@ -4,12 +4,12 @@ from typing import Any
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import opened
 from core.errors import RondoError
 from core.labelling.changes import change_settings
 from core.reports.card_text import escaped
-from core.reports.overview import resettling, retiring, settle_rules, strategies
+from core.reports.overview import preview_resettling, retiring_sentence, settle_rules, strategies
 
 server = opened()
 settings = server.settings()
@@ -20,7 +20,7 @@ st.caption("Everything here stands in rondo.toml, which you can also edit by han
 def change(**changes: Any) -> None:
     """Saves and says what was wrong, if anything was."""
     try:
-        change_settings(server.project, demand("manage"), **changes)
+        change_settings(server.project, require_right("manage"), **changes)
         st.toast("Saved")
     except RondoError as error:
         st.session_state["settings-trouble"] = str(error)
@@ -31,8 +31,8 @@ def rename_to(label_id: str) -> None:
     change(rename_label=(label_id, st.session_state[f"name-{label_id}"]))
 
 
-if trouble := st.session_state.pop("settings-trouble", None):
-    st.error(escaped(trouble))
+if error_message := st.session_state.pop("settings-trouble", None):
+    st.error(escaped(error_message))
 
 st.header("Labels")
 for label in settings.taxonomy.labels:
@@ -43,7 +43,7 @@ for label in settings.taxonomy.labels:
         continue
     rename.button("Rename", key=f"rename-{label.id}", on_click=rename_to, args=(label.id,))
     with retire.popover("Retire", width="stretch"):
-        st.text(retiring(server.project, label.id))
+        st.text(retiring_sentence(server.project, label.id))
         st.button("Retire it", key=f"retire-{label.id}", on_click=change, kwargs={"retire_label": label.id})
 with st.form("add", clear_on_submit=True):
     added = st.text_input("New label", key="new-label")
@@ -61,7 +61,7 @@ rule = st.selectbox(
     key="settle",
 )
 if rule != settings.settle:
-    st.text(resettling(server.project, rule).sentence)
+    st.text(preview_resettling(server.project, rule).sentence)
     st.button("Settle by this rule", key="settle-anew", on_click=change, kwargs={"settle": rule})
 
 st.header("Labelling and choosing")

@@ -49,7 +49,7 @@ def quality(project: Project, report: Report) -> MeasuredQuality:
     members = np.array([[label in category for label in labels] for category in crowd.categories], np.bool_)
     votes = crowd.votes
     sizes = np.array([votes.records, votes.people, votes.categories])
-    arrays = VoteArrays(votes.record, votes.who, votes.answer, known, gold, sizes, members)
+    arrays = VoteArrays(votes.record, votes.annotator, votes.answer, known, gold, sizes, members)
     np.savez(bundle.path / "in" / "votes.npz", allow_pickle=False, **vars(arrays))
     result = project.jobs.run(bundle, QUALITY, report, "Measuring annotators")
     people = tuple(replace(one, annotator=name) for name, one in zip(crowd.people, result.people, strict=True))
@@ -59,7 +59,7 @@ def quality(project: Project, report: Report) -> MeasuredQuality:
 
 
 def _refuse(crowd: Crowd, known: bool) -> None:
-    shared = bool((np.bincount(crowd.votes.record) > 1).any()) if len(crowd.ns) else False
+    shared = bool((np.bincount(crowd.votes.record) > 1).any()) if len(crowd.record_nos) else False
     if not (shared or known):
         raise Refused(
             "No record has answers of two people yet, and no answered one has a known label: nobody can be compared. "
@@ -89,7 +89,7 @@ def _insert_labels(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, crowd: Cro
            select $ns[place + 1], if(code < 0, null, ($categories::varchar[][])[code + 1]), probability
            from read_parquet($file)""",
         {
-            "ns": crowd.ns.tolist(),
+            "ns": crowd.record_nos.tolist(),
             "categories": [list(category) for category in crowd.categories],
             "file": str(bundle.path / "out" / "labels.parquet"),
         },

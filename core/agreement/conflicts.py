@@ -7,7 +7,7 @@ import duckdb
 
 from core.config.settings import Settings
 from core.labelling.cards import named_values
-from core.labelling.responses import marks
+from core.labelling.responses import placeholders
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.labelling.waiting import ASKED, asked_parameters
 from core.project import Project
@@ -26,7 +26,7 @@ WORDS = {
 class Opinion:
     """What one person says: action is submit, skip or flag; labels are ids."""
 
-    who: str
+    user: str
     action: str
     labels: tuple[str, ...]
     note: str | None
@@ -113,26 +113,28 @@ def still_in_conflict(project: Project, ids: Collection[str]) -> set[str]:
     return {id for (id,) in rows}
 
 
-def _opinions(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> dict[int, list[Opinion]]:
+def _opinions(
+    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], settings: Settings
+) -> dict[int, list[Opinion]]:
     """Of each record, in the order in which they came."""
-    query = ANSWERS.format(ns=",".join(map(str, ns)) or "null")
+    query = ANSWERS.format(ns=",".join(map(str, record_nos)) or "null")
     result = cursor.execute(
         f"""select n, annotator, action, labels from ({query}) where counts and not from_file
             order by received_at, annotator""",
         answer_parameters(settings),
     ).fetchall()
-    notes = dict(_notes(cursor, ns))
+    notes = dict(_notes(cursor, record_nos))
     matches: dict[int, list[Opinion]] = {}
-    for n, who, action, labels in result:
-        matches.setdefault(n, []).append(Opinion(who, action, tuple(labels), notes.get((n, who))))
+    for n, user, action, labels in result:
+        matches.setdefault(n, []).append(Opinion(user, action, tuple(labels), notes.get((n, user))))
     return matches
 
 
-def _notes(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[tuple[tuple[int, str], str]]:
+def _notes(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> list[tuple[tuple[int, str], str]]:
     """The note of each person's newest answer that stands."""
     rows = cursor.execute(
-        f"""select n, annotator, note from responses_in_force where n in ({marks(ns)})
+        f"""select n, annotator, note from responses_in_force where n in ({placeholders(record_nos)})
             qualify row_number() over (partition by n, annotator order by stamp desc) = 1""",
-        list(ns),
+        list(record_nos),
     ).fetchall()
-    return [((n, who), note) for n, who, note in rows if note]
+    return [((n, user), note) for n, user, note in rows if note]

@@ -23,7 +23,7 @@ class Votes:
     """One entry per answer, (k,) each: the record's place 0..records-1, the person's place, the category's code."""
 
     record: Ints
-    who: Ints
+    annotator: Ints
     answer: Ints
     records: int
     people: int
@@ -118,7 +118,7 @@ def sheet(votes: Votes, people: Ints) -> Ints:
     """(records, people): what each of these people said, -1 where nothing."""
     result = np.full((votes.records, len(people)), -1, np.int64)
     for column, person in enumerate(people):
-        supplied = votes.who == person
+        supplied = votes.annotator == person
         result[votes.record[supplied], column] = votes.answer[supplied]
     return result
 

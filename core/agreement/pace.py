@@ -73,7 +73,7 @@ def work(project: Project) -> list[PersonWork]:
         rows = cursor.execute(_WORK, answer_parameters(project.settings())).fetchall()
     return [
         PersonWork(
-            annotator=who,
+            annotator=user,
             labels=supplied,
             skipped=skipped,
             flagged=flagged,
@@ -81,7 +81,7 @@ def work(project: Project) -> list[PersonWork]:
             per_hour=None if hourly is None else round(hourly),
             last=None if last is None else f"{last:%Y-%m-%d %H:%M}",
         )
-        for who, supplied, skipped, flagged, pause, hourly, last in rows
+        for user, supplied, skipped, flagged, pause, hourly, last in rows
     ]
 
 
@@ -100,7 +100,9 @@ def over_time(project: Project, people: int) -> list[AnswersAt]:
             from work group by who, began order by began, who nulls last""",
         [people],
     )
-    return [AnswersAt("others" if who is None else who, f"{at:%Y-%m-%dT%H:%M:%SZ}", count) for who, at, count in rows]
+    return [
+        AnswersAt("others" if user is None else user, f"{at:%Y-%m-%dT%H:%M:%SZ}", count) for user, at, count in rows
+    ]
 
 
 def calibration(project: Project) -> list[CalibrationWork]:

@@ -24,7 +24,7 @@ class VoteArrays:
     """
 
     record: npt.NDArray[np.int64]
-    who: npt.NDArray[np.int64]
+    annotator: npt.NDArray[np.int64]
     answer: npt.NDArray[np.int64]
     known: npt.NDArray[np.int64]
     gold: npt.NDArray[np.bool_]

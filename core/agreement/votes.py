@@ -20,13 +20,13 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Crowd:
-    """Votes with what their places stand for. ns: record numbers; people: names, the busiest first.
+    """Votes with what their places stand for. record_nos: record numbers; people: names, the busiest first.
 
     categories: (k,) the labels of each code, in the taxonomy's order; several or none where several may hold.
     """
 
     votes: Votes
-    ns: Ints
+    record_nos: Ints
     people: tuple[str, ...]
     categories: tuple[tuple[str, ...], ...]
 
@@ -47,28 +47,28 @@ def read_crowd(project: Project) -> Crowd:
     settings = project.settings()
     with project.store.reading() as cursor:
         rows = cursor.execute(_GIVEN, answer_parameters(settings)).fetchall()
-    return crowd_of([(n, who, tuple(labels)) for n, who, labels in rows], settings)
+    return crowd_of([(n, annotator, tuple(labels)) for n, annotator, labels in rows], settings)
 
 
 def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -> Crowd:
     """rows: record number, person, labels."""
-    order = {label.id: place for place, label in enumerate(settings.taxonomy.labels)}
+    order = {label.id: index for index, label in enumerate(settings.taxonomy.labels)}
     supplied = [tuple(sorted(labels, key=lambda label: order.get(label, -1))) for *_, labels in rows]
     categories = sorted(set(supplied), key=lambda labels: [order.get(label, -1) for label in labels])
-    names, busy = np.unique(np.array([who for _, who, _ in rows], np.str_), return_counts=True)
+    names, busy = np.unique(np.array([annotator for _, annotator, _ in rows], np.str_), return_counts=True)
     people = [str(names[place]) for place in np.lexsort((names, -busy))]
-    person = {name: place for place, name in enumerate(people)}
-    code = {labels: place for place, labels in enumerate(categories)}
-    ns, record = np.unique(np.array([n for n, *_ in rows], np.int64), return_inverse=True)
+    person = {name: index for index, name in enumerate(people)}
+    code = {labels: index for index, labels in enumerate(categories)}
+    record_nos, record = np.unique(np.array([n for n, *_ in rows], np.int64), return_inverse=True)
     votes = Votes(
         record=record.astype(np.int64),
-        who=np.array([person[who] for _, who, _ in rows], np.int64),
+        annotator=np.array([person[annotator] for _, annotator, _ in rows], np.int64),
         answer=np.array([code[labels] for labels in supplied], np.int64),
-        records=len(ns),
+        records=len(record_nos),
         people=len(people),
         categories=len(categories),
     )
-    return Crowd(votes, ns, tuple(people), tuple(categories))
+    return Crowd(votes, record_nos, tuple(people), tuple(categories))
 
 
 # Gold that came with a file, and what somebody decided who had seen the answers. Where people's own answers made a
@@ -83,9 +83,9 @@ _KNOWN = """
 def read_known(cursor: duckdb.DuckDBPyConnection, crowd: Crowd) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """(records,) code of the known label or UNKNOWN, and whether it is gold. Decided records are the hard ones: they
     teach who is right, but a share of them that is right is no accuracy."""
-    known, gold = np.full(len(crowd.ns), UNKNOWN), np.zeros(len(crowd.ns), np.bool_)
-    code = {frozenset(labels): place for place, labels in enumerate(crowd.categories)}
-    place = {int(n): at for at, n in enumerate(crowd.ns)}
+    known, gold = np.full(len(crowd.record_nos), UNKNOWN), np.zeros(len(crowd.record_nos), np.bool_)
+    code = {frozenset(labels): index for index, labels in enumerate(crowd.categories)}
+    place = {int(n): at for at, n in enumerate(crowd.record_nos)}
     for n, labels, is_gold in cursor.execute(_KNOWN).fetchall():
         if n in place:  # a label that nobody gave is none of the codes: then everybody is wrong
             known[place[n]] = code.get(frozenset(labels), len(crowd.categories))

@@ -40,7 +40,7 @@ def auto(  # noqa: PLR0913 - each is an option of the command
     per_label: float | None = None,
     confidence: float = 0.95,
     accept: bool = False,
-    who: str = "local",
+    user: str = "local",
 ) -> GuaranteeOffer:
     """What could be labelled by machine with this guarantee; with `accept` it is, and a blind check is queued.
 
@@ -49,13 +49,13 @@ def auto(  # noqa: PLR0913 - each is an option of the command
     """
     terms = GuaranteeTerms(precision, per_label, confidence)
     report("Looking for what can be guaranteed", 0, 1)
-    evidence, verdict, offer = _look(project, terms)
+    evidence, verdict, offer = _offer_of(project, terms)
     if isinstance(verdict, Refusal):
         raise Refused(str(offer.why))
     report("Looking for what can be guaranteed", 1, 1)
     if accept:
         report("Accepting", 0, 1)
-        offer = _accept(project, evidence, verdict, offer, who)
+        offer = _accept(project, evidence, verdict, offer, user)
         report("Accepting", 1, 1)
     return offer
 
@@ -65,7 +65,7 @@ def preview(project: Project, terms: GuaranteeTerms) -> GuaranteeOffer:
 
     Raises Refused where there is no model that fits the project, BadInput for shares that cannot be guaranteed.
     """
-    return _look(project, terms)[2]
+    return _offer_of(project, terms)[2]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Withdrawn:
     withdrawn: int
 
 
-def withdraw(project: Project, report: Report, *, who: str = "local") -> Withdrawn:
+def withdraw(project: Project, report: Report, *, user: str = "local") -> Withdrawn:
     """A person takes the guarantee in force back: its machine labels go, its records are in the pool again."""
     with project.label_queue.changing() as cursor:
         row = cursor.execute("select id from guarantees where state = 'in_force'").fetchone()
@@ -86,7 +86,7 @@ def withdraw(project: Project, report: Report, *, who: str = "local") -> Withdra
                 "`rondo auto` shows what could be guaranteed."
             )
         removed = end_guarantee(cursor, row[0], "withdrawn", "withdrawn by a person")  # a data card names nobody
-        note(cursor, who, "withdraw", {"guarantee": row[0], "labels": removed})
+        note(cursor, user, "withdraw", {"guarantee": row[0], "labels": removed})
     return Withdrawn(row[0], removed)
 
 
@@ -114,10 +114,15 @@ def check(project: Project, report: Report) -> CheckOutcome:
         if guarantee is None or not gone:  # taken back meanwhile
             return CheckOutcome()
         why = what_broke(terms, counts, gone, project.settings().taxonomy.names)
-        ns = _break(cursor, guarantee, why, [one.label for one in counts if one not in gone])
-        note(cursor, LEFT, "break", {"guarantee": guarantee, "labels": [one.label for one in gone], "records": len(ns)})
-        requeued = send(cursor, ns[:REQUEUED], LEFT, project.settings())["queued"]
-    return CheckOutcome(guarantee, why, len(ns), requeued)
+        record_nos = _break(cursor, guarantee, why, [one.label for one in counts if one not in gone])
+        note(
+            cursor,
+            LEFT,
+            "break",
+            {"guarantee": guarantee, "labels": [one.label for one in gone], "records": len(record_nos)},
+        )
+        requeued = send(cursor, record_nos[:REQUEUED], LEFT, project.settings())["queued"]
+    return CheckOutcome(guarantee, why, len(record_nos), requeued)
 
 
 def _verdict(
@@ -142,8 +147,8 @@ def _broken_labels(counts: list[LabelCheck], terms: GuaranteeTerms) -> list[Labe
         return gone
     blamed = [one for one in counts if one in gone or evidence_of([one], terms.precision) >= alone]
     rest = [one for one in counts if one not in blamed]
-    seen = sum(one.right + one.wrong for one in rest)
-    fine = seen and sum(one.right for one in rest) >= terms.precision * seen
+    checked = sum(one.right + one.wrong for one in rest)
+    fine = checked and sum(one.right for one in rest) >= terms.precision * checked
     return blamed if blamed and fine else counts
 
 
@@ -185,7 +190,7 @@ def _kept_thresholds(cursor: duckdb.DuckDBPyConnection, guarantee: str, retained
     return {label: value for label, value in json.loads(row[0] if row else "{}").items() if label in retained}
 
 
-def _look(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, Certificate | Refusal, GuaranteeOffer]:
+def _offer_of(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, Certificate | Refusal, GuaranteeOffer]:
     check_terms(terms)
     with project.store.reading() as cursor:
         evidence = read_evidence(project, cursor, terms)
@@ -228,7 +233,7 @@ def _look(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, Certi
 
 
 def _accept(
-    project: Project, evidence: AuditEvidence, certificate: Certificate, offer: GuaranteeOffer, who: str
+    project: Project, evidence: AuditEvidence, certificate: Certificate, offer: GuaranteeOffer, user: str
 ) -> GuaranteeOffer:
     """In one transaction, in which what was found must still hold. Records that somebody took meanwhile are left out.
 
@@ -248,14 +253,14 @@ def _accept(
                 "thresholds": list(offer.thresholds.values()),
                 "guarantee": guarantee,
                 "model": evidence.model,
-                "ns": evidence.ns.tolist(),
+                "ns": evidence.record_nos.tolist(),
                 "multi": settings.multi,
             },
         )
         covered = count(cursor, "select count(*) from machine_labels where guarantee = ?", [guarantee])
         if not covered:
             raise Refused(_CHANGED)
-        row = [guarantee, utc_now(), who, evidence.model, settings.encoder, settings.taxonomy.version]
+        row = [guarantee, utc_now(), user, evidence.model, settings.encoder, settings.taxonomy.version]
         proof = json.dumps(to_json(replace(certificate, steps=())))
         about = [offer.precision, offer.per_label, offer.confidence, json.dumps(offer.thresholds), proof]
         cursor.execute(
@@ -266,7 +271,7 @@ def _accept(
             "delete from queue where n in (select n from machine_labels) and is_free_spare(n, spare, purpose)"
         )
         checks = _queue_checks(cursor, guarantee, min(check_size(offer.terms), covered), settings.seed)
-        note(cursor, who, "accept", {"guarantee": guarantee, "labels": covered, "checks": checks})
+        note(cursor, user, "accept", {"guarantee": guarantee, "labels": covered, "checks": checks})
     return replace(offer, guarantee=guarantee, accepted=covered, checks=checks)
 
 

@@ -29,7 +29,7 @@ class AuditEvidence:
     came with an import after which too few audit records were drawn. late: audit labels given after the fit."""
 
     evidence: Evidence
-    ns: Ints
+    record_nos: Ints
     model: str
     outside: int
     late: int
@@ -113,7 +113,7 @@ def _covered(pool: Ints, audit: Columns, enough: int) -> float:
     counts = [int(_counts(audit, end).sum()) for end in ends]
     if not counts:
         return np.inf
-    met = [place for place, count in enumerate(counts) if count >= enough]
+    met = [index for index, count in enumerate(counts) if count >= enough]
     return float(ends[met[0] if met else int(np.argmax(counts))])
 
 

@@ -39,9 +39,9 @@ def what_broke(
     """For people who relied on it. counts: all accepted labels; gone: those that are taken back."""
     every = len(gone) == len(counts)
     which = "" if every else " of " + ", ".join(repr(names.get(one.label, one.label)) for one in gone)
-    wrong, seen = sum(one.wrong for one in gone), sum(one.right + one.wrong for one in gone)
+    wrong, checked = sum(one.wrong for one in gone), sum(one.right + one.wrong for one in gone)
     return (
-        f"A guarantee of {what_is_guaranteed(terms)}, is broken: of {seen:,} machine labels{which} that people "
+        f"A guarantee of {what_is_guaranteed(terms)}, is broken: of {checked:,} machine labels{which} that people "
         f"checked blindly, {wrong:,} were wrong. {sum(one.left for one in gone):,} machine labels{which} were taken "
         "back; their records are in the pool again, the least sure ones in front of the queue."
     )
@@ -73,8 +73,8 @@ def what_accepting_does(offer: GuaranteeOffer, replaces: bool) -> str:
 
 def how_it_stands(check: GuaranteeCheck) -> str:
     """Of the guarantee in force."""
-    guarantee, seen = check.guarantee, check.right + check.wrong
-    answers = f"{check.wrong:,} of {seen:,} checked labels were wrong" if seen else "Nothing was checked yet"
+    guarantee, checked = check.guarantee, check.right + check.wrong
+    answers = f"{check.wrong:,} of {checked:,} checked labels were wrong" if checked else "Nothing was checked yet"
     return (
         f"{check.covered:,} machine labels, {what_is_guaranteed(guarantee.terms)}; by {guarantee.user}, "
         f"{guarantee.made_at[:10]}. {answers}; {check.waiting:,} checks wait in the queue. Evidence against the "

@@ -11,7 +11,7 @@ from core.evaluation.exact_tests import evidence_against
 from core.evaluation.guarantee import GuaranteeTerms, Step
 from core.project import Project
 from core.store.database import count, utc_now
-from core.store.pool import IDLE_CHECKS
+from core.store.record_numbers import IDLE_CHECKS
 
 LEFT = "rondo"
 """who a guarantee is by that is left of a broken one"""
@@ -87,12 +87,12 @@ def end_guarantee(cursor: duckdb.DuckDBPyConnection, guarantee: str, state: str,
     return removed
 
 
-def answers_to_check(project: Project, seen: int) -> tuple[int, bool]:
-    """How many responses there are, and whether any after the first `seen` is to a record with a machine label.
+def answers_to_check(project: Project, checked_before: int) -> tuple[int, bool]:
+    """How many responses there are, and whether any after the first `checked_before` is to one with a machine label.
 
     Takes about a millisecond, however many machine labels there are; who sees True calls `accepting.check`.
     """
-    [(answers, due)] = project.store.query(_TO_CHECK, [seen])
+    [(answers, due)] = project.store.query(_TO_CHECK, [checked_before])
     return answers, due
 
 
@@ -233,7 +233,7 @@ def guarantee_in_force(project: Project) -> GuaranteeCheck | None:
         )
 
 
-def history(project: Project) -> list[Guarantee]:
+def guarantee_history(project: Project) -> list[Guarantee]:
     """All guarantees there were, newest first."""
     with project.store.reading() as cursor:
         return _guarantees(cursor, "order by made_at desc")

@@ -48,7 +48,7 @@ class StoredTable:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class ArchiveManifest:
     """What an archive says of itself. schema: how many migrations its tables have; files: path -> SHA-256."""
 
     format: int
@@ -125,7 +125,7 @@ def _zip(folder: Path, target: Path, contents: dict[str, StoredTable]) -> None:
     """The manifest last. Parquet is compressed, and weights cannot be."""
     (folder / "README.txt").write_text(_README, encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    manifest = Manifest(
+    manifest = ArchiveManifest(
         format=FORMAT,
         schema=len(MIGRATIONS),
         tables=contents,
@@ -139,11 +139,11 @@ def _zip(folder: Path, target: Path, contents: dict[str, StoredTable]) -> None:
         archive.writestr(MANIFEST, json.dumps(to_json(manifest), indent=1))
 
 
-def read_manifest(archive: Path) -> Manifest:
+def read_manifest(archive: Path) -> ArchiveManifest:
     """Raises BadInput for what is none, Damaged for one that is cut short."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            manifest = from_json(Manifest, json.loads(opened.read(MANIFEST)), MANIFEST)
+            manifest = from_json(ArchiveManifest, json.loads(opened.read(MANIFEST)), MANIFEST)
             names = set(opened.namelist()) - {MANIFEST}
     except FileNotFoundError:
         raise BadInput(f"There is no file {archive}.") from None
@@ -180,7 +180,7 @@ def restore(archive: Path, folder: Path, report: Report) -> Restored:
     return Restored(str(folder), sum(rows.values()), rows.get("records", 0), rows)
 
 
-def _unpack(archive: Path, manifest: Manifest, folder: Path, report: Report) -> None:
+def _unpack(archive: Path, manifest: ArchiveManifest, folder: Path, report: Report) -> None:
     """Every file, compared with its hash. Raises Damaged, also for a name that leads out of the folder."""
     with zipfile.ZipFile(archive) as opened:
         for done, (name, expected) in enumerate(sorted(manifest.files.items())):
@@ -207,7 +207,7 @@ def _extract(archive: zipfile.ZipFile, name: str, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _import_tables(folder: Path, manifest: Manifest, report: Report) -> None:
+def _import_tables(folder: Path, manifest: ArchiveManifest, report: Report) -> None:
     """A database of the archive's schema with its rows. Raises Damaged where they are not those that it names."""
     with duckdb.connect(str(folder / DATABASE), config=CONFIG) as made:
         migrate(made, manifest.schema)

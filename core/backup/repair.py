@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from core.backup.backups import newest_backup
-from core.backup.salvage import Part, merge_tables, read_tables
+from core.backup.salvage import SalvagedTable, merge_tables, read_tables
 from core.backup.stored_tables import scan
 from core.config.settings import FILE as SETTINGS
 from core.config.settings import LAST_GOOD, Settings, read_settings, way_back
@@ -158,7 +158,7 @@ def _rebuilt(folder: Path, work: Path, done: Repair, report: Report) -> Path:
     done.with_write_ahead = wal_of(work / "old" / DATABASE).exists()
     with duckdb.connect(str(base / DATABASE), config=CONFIG) as made:
         with duckdb.connect() as reader:
-            files = parts.get("schema_version", Part()).files
+            files = parts.get("schema_version", SalvagedTable()).files
             versions = [count(reader, f"select max(version) from read_parquet('{quoted(file)}')") for file in files]
         # rows go into tables of the schema that they are of, this one's where that cannot be read
         migrate(made, max(versions, default=len(MIGRATIONS)))

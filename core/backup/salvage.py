@@ -34,7 +34,7 @@ KEYS = {
 
 
 @dataclass
-class Part:
+class SalvagedTable:
     """What could be read of a table: Parquet files, rows in them, rows that there were (None: nobody knows)."""
 
     files: list[Path] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Part:
         return self.rows == self.total
 
 
-def read_tables(database: Path, out: Path, report: Report) -> dict[str, Part]:
+def read_tables(database: Path, out: Path, report: Report) -> dict[str, SalvagedTable]:
     """Every table, whole where that can be done, else in pieces; one that cannot be read at all has no files."""
     out.mkdir(exist_ok=True)
     try:
@@ -65,14 +65,14 @@ def read_tables(database: Path, out: Path, report: Report) -> dict[str, Part]:
     return parts
 
 
-def _read_table(database: Path, table: str, out: Path) -> Part:
-    part = Part()
+def _read_table(database: Path, table: str, out: Path) -> SalvagedTable:
+    part = SalvagedTable()
     if (rows := _ask(database, f"select count(*) from {table}")) is None:
         return part
     part.total = rows
     whole = out / f"{table}.parquet"
     if _ask(database, _copy(table, "true", whole)) == rows:
-        return Part([whole], rows, rows)
+        return SalvagedTable([whole], rows, rows)
     for number, start in enumerate(range(0, rows, PIECE)):
         file = out / f"{table}-{number}.parquet"
         read = _ask(database, _copy(table, f"rowid >= {start} and rowid < {start + PIECE}", file))
@@ -97,14 +97,14 @@ def _ask(database: Path, sql: str) -> int | None:
         return None
 
 
-def merge_tables(made: duckdb.DuckDBPyConnection, parts: dict[str, Part]) -> dict[str, int]:
+def merge_tables(made: duckdb.DuckDBPyConnection, parts: dict[str, SalvagedTable]) -> dict[str, int]:
     """A table that was read whole replaces the backup's; one that was not adds what the backup has besides.
 
     Returns how many rows of each table are found in neither; of a table whose size nobody knows, none is counted.
     """
     lost = {}
     for table in tables(made):
-        part = parts.get(table, Part())
+        part = parts.get(table, SalvagedTable())
         if table == "schema_version":  # what was migrated here is newer
             continue
         if part.files:
@@ -115,7 +115,7 @@ def merge_tables(made: duckdb.DuckDBPyConnection, parts: dict[str, Part]) -> dic
     return lost
 
 
-def _insert(made: duckdb.DuckDBPyConnection, table: str, part: Part) -> None:
+def _insert(made: duckdb.DuckDBPyConnection, table: str, part: SalvagedTable) -> None:
     """Each statement is a transaction: a primary key is free again only when its deletion is committed."""
     files = ", ".join("'" + quoted(file) + "'" for file in part.files)
     made.execute(f"create or replace temp view salvaged as from read_parquet([{files}])")

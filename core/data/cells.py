@@ -12,7 +12,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import NoReturn
 
-from core.data.formats.reading import Batch
+from core.data.formats.reading import RowBatch
 from core.data.formats.sources import Source
 from core.errors import BadInput
 
@@ -26,7 +26,7 @@ class Column:
     """One column of a batch, and where it comes from."""
 
     source: Source
-    batch: Batch
+    batch: RowBatch
     name: str
 
     def complain(self, index: int, fault: str) -> NoReturn:

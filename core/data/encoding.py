@@ -12,7 +12,7 @@ from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.models.vectors import append_shards, encoded_rows, encoder_folder
 from core.project import Project
-from core.store.pool import NUMBERS
+from core.store.record_numbers import NUMBERS
 from core.store.tables import quoted
 
 PIECE = 16_384

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from core.config.taxonomy import look_alikes
-from core.data.import_parts import begin_import, finish_imports, go_on
+from core.data.import_parts import begin_import, continue_import, finish_imports
 from core.data.ingest_job import INGEST, FileReport, IngestParams, Layout
 from core.data.records import ImportCounts, learn_labels, number_records
 from core.errors import Cancelled, Refused, RondoError
@@ -64,7 +64,7 @@ def import_file(
         except RondoError as error:
             project.jobs.refuse(bundle, error)
             raise
-        counts = go_on(project.store, bundle, project.holding_settings, _showing_new_records(project, report))
+        counts = continue_import(project.store, bundle, project.holding_settings, _showing_new_records(project, report))
     project.label_queue.reload()
     return ImportSummary(**vars(counts), annotators=contents.annotators, look_alikes=alike, report=contents)
 

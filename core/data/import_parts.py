@@ -16,7 +16,7 @@ import duckdb
 
 from core.config.settings import Settings
 from core.data.ingest_job import FileReport
-from core.data.records import PLACES, RECORDS, ImportCounts, Part, store_records
+from core.data.records import PLACES, RECORDS, ImportCounts, ImportPart, store_records
 from core.errors import Cancelled, Refused
 from core.jobs.bundle import Bundle, Report
 from core.labelling.responses import first_stamp
@@ -48,7 +48,7 @@ def begin_import(
     )
 
 
-def go_on(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda *_: None) -> ImportCounts:
+def continue_import(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda *_: None) -> ImportCounts:
     """Stores what is not in yet of a file that was begun; returns the counts of all of it. Cannot be cancelled.
 
     Raises Refused where it cannot go on; then it does when the project is opened next.
@@ -57,11 +57,11 @@ def go_on(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda 
     with store.checkpoints_aside() as checkpoint:
         while True:
             done, fresh = store.query("select done, fresh from imports where job = ?", [bundle.path.name])[0]
-            turn = store.appending if done < fresh else store.transaction
+            open_transaction = store.appending if done < fresh else store.transaction
             started = time.monotonic()
             try:
-                with steady() as settings, turn() as cursor:
-                    done, total, counts = _part(cursor, bundle, settings, sizes[turn])
+                with steady() as settings, open_transaction() as cursor:
+                    done, total, counts = _part(cursor, bundle, settings, sizes[open_transaction])
                 took = time.monotonic() - started
                 checkpoint()
             except (duckdb.Error, OSError) as error:
@@ -71,10 +71,10 @@ def go_on(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda 
             if done == total:
                 bundle.empty()
                 return counts
-            if turn == store.appending:
-                sizes[turn] = NEW_ROWS
+            if open_transaction == store.appending:
+                sizes[open_transaction] = NEW_ROWS
             else:
-                sizes[turn] = max(LEAST_ROWS, round(sizes[turn] * min(2, KNOWN_SECONDS / took)))
+                sizes[open_transaction] = max(LEAST_ROWS, round(sizes[open_transaction] * min(2, KNOWN_SECONDS / took)))
                 time.sleep(took / 4)  # who waited comes first
 
 
@@ -84,7 +84,7 @@ def finish_imports(store: Store, folder: Path, steady: Steady) -> None:
         bundle = Bundle(folder / "jobs" / job)
         if all((bundle.path / "out" / name).exists() for name in (RECORDS, PLACES)):
             try:
-                go_on(store, bundle, steady)
+                continue_import(store, bundle, steady)
             except Refused as error:
                 log.warning("import: %s", error)
         else:
@@ -100,7 +100,7 @@ def _part(
     source, names, stamp, done, fresh, total, written = cursor.execute(query, [job]).fetchall()[0]
     end = min(done + size, fresh if done < fresh else total)
     as_in_file = _named(settings, json.loads(names))
-    new = store_records(cursor, bundle.path / "out", source, as_in_file, Part(done, end, stamp))
+    new = store_records(cursor, bundle.path / "out", source, as_in_file, ImportPart(done, end, stamp))
     counts = from_json(ImportCounts, json.loads(written), "The counts of an import").plus(new)
     stamp += new.labelled + new.answers
     if end < total:

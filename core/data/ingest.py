@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from core.data.annotator_answers import AnswerCollector
 from core.data.cells import Column, json_of
-from core.data.crowd import Crowd
-from core.data.formats.reading import Batch
+from core.data.formats.reading import RowBatch
 from core.data.formats.sources import ParquetFile, Source, open_source
 from core.data.ingest_job import FileReport, Layout, RepeatedIds
 from core.data.label_cells import LabelReader, contradictions_in, looks_like_labels, read_splits
@@ -84,7 +84,7 @@ class Reading:
     """What one file has shown so far."""
 
     ledger: Ledger
-    crowd: Crowd
+    crowd: AnswerCollector
     labels: LabelReader
 
 
@@ -92,7 +92,7 @@ def write_records(source: Source, layout: Layout, target: Path, report: Progress
     """Streams the file into a Parquet table at `target` and returns what was counted on the way."""
     labels = LabelReader(layout.multi, frozenset(layout.known), layout.keep_missing_words)
     ledger = Ledger(most_labels=MANY_LABELS if layout.many_labels else MOST_LABELS)
-    reading, total = Reading(ledger, Crowd(), labels), source.total
+    reading, total = Reading(ledger, AnswerCollector(), labels), source.total
     with _parquet_writer(target) as write:
         for batch in source.batches(layout.columns):
             ledger.blank += batch.blank
@@ -138,7 +138,7 @@ def _report(source: Source, layout: Layout, reading: Reading) -> FileReport:
     )
 
 
-def record_columns(source: Source, batch: Batch, layout: Layout, reading: Reading) -> dict[str, Any]:
+def record_columns(source: Source, batch: RowBatch, layout: Layout, reading: Reading) -> dict[str, Any]:
     """One batch as columns of the table, without the rows whose record is known already.
 
     Where rows are answers the table has no labels: the crowd has them.
@@ -174,7 +174,7 @@ def record_columns(source: Source, batch: Batch, layout: Layout, reading: Readin
     return {**table, "position": position, "hash": ledger.enter(rows, table["text"])}
 
 
-def _enter_answers(source: Source, batch: Batch, layout: Layout, reading: Reading) -> None:
+def _enter_answers(source: Source, batch: RowBatch, layout: Layout, reading: Reading) -> None:
     """The labels of all rows, by whom they are."""
     names = (layout.id, layout.label, layout.annotator, layout.gold)
     record, label, people, gold = (Column(source, batch, name) if name else None for name in names)
@@ -200,7 +200,7 @@ def _texts(columns: Sequence[Column]) -> tuple[list[str], list[str] | None]:
     return texts, fields
 
 
-def _meta(batch: Batch, names: Sequence[str], rows: int) -> list[str] | list[None]:
+def _meta(batch: RowBatch, names: Sequence[str], rows: int) -> list[str] | list[None]:
     if not names:
         return [None] * rows
     return [

@@ -9,10 +9,10 @@ from core.config.settings import Settings
 from core.config.taxonomy import Taxonomy, add_label, in_order
 from core.data.ingest_job import FileReport
 from core.errors import BadInput
-from core.labelling.crowd import FileAnswers, store_file_answers
-from core.labelling.gold import ask_no_more, declare_gold
+from core.labelling.file_answers import FileAnswers, store_file_answers
+from core.labelling.gold import declare_gold, take_gold_off_queue
 from core.store.database import utc_now
-from core.store.pool import NUMBERS
+from core.store.record_numbers import NUMBERS
 from core.store.tables import quoted
 
 
@@ -72,7 +72,7 @@ class ImportCounts:
 
 
 @dataclass(frozen=True)
-class Part:
+class ImportPart:
     """Some of a file's rows. By place, from `first` to before `end`: new records stand before known ones.
 
     stamp: the first that its answers get.
@@ -97,7 +97,7 @@ def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) ->
 
 
 def store_records(
-    cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings, part: Part
+    cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings, part: ImportPart
 ) -> ImportCounts:
     """Takes in these rows of what the job and `number_records` have written, inside the caller's transaction.
 
@@ -115,7 +115,7 @@ def store_records(
         result, by_people = f"{answers} where id in (select id from staged)", True
     moved = declare_gold(cursor)
     answered = store_file_answers(cursor, FileAnswers(result, source, by_people, part.stamp), settings)
-    ask_no_more(cursor, settings)
+    take_gold_off_queue(cursor, settings)
     cursor.execute("drop view staged")
     counts = ImportCounts(total, added, total - added, duplicates)
     return replace(counts, **answered, **moved)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 from core.erasure.holders import Traces, find_traces, remove, thin_evaluations, thin_maps
 from core.erasure.rows import delete_answers, delete_records, names
-from core.erasure.selection import Request, Selection, ShownRecord, counts, select, shown, sources
+from core.erasure.selection import ErasureSelection, Request, ShownRecord, counts, select, shown_records, sources
 from core.errors import Refused
-from core.exchange.datasets import read_datasets, read_places, server_of
+from core.exchange.datasets import read_dataset_records, read_datasets, server_of
 from core.jobs.bundle import Report
 from core.models.vectors import blank_rows
 from core.project import Project
-from core.rounds.play import hold_round_lock
+from core.rounds.run_round import hold_round_lock
 from core.store.database import note
 from core.training.following import job_forget
 
@@ -65,7 +65,7 @@ def erase(  # noqa: PLR0913 - each is an option of the command
     query: str | None = None,
     leave_argilla: bool = False,
     sure: bool = False,
-    who: str = "local",
+    user: str = "local",
 ) -> Erasure:
     """What would go, or with `sure` what went: records with all that hangs on them, or a person's answers and name.
 
@@ -93,19 +93,19 @@ def erase(  # noqa: PLR0913 - each is an option of the command
             job_forget(project, lambda *_: None, job=job)
         report("Erasing", 1, STEPS)
         thin_evaluations(project, traces, selection)
-        _delete(project, selection, traces, preview, who)
-        finish(project)
+        _delete(project, selection, traces, preview, user)
+        finish_erasures(project)
         report("Erasing", STEPS, STEPS)
     return replace(preview, done=True)
 
 
-def finish(project: Project) -> int:
+def finish_erasures(project: Project) -> int:
     """Does what is left to do of every erasure: files, vectors, and a fresh database. Returns how many there were."""
     rows = project.store.query("select id, ns, files from erasures")
-    for _, ns, files in rows:
+    for _, record_nos, files in rows:
         remove(project, files)
-        blank_rows(project.vectors, ns)
-        thin_maps(project, ns)
+        blank_rows(project.vectors, record_nos)
+        thin_maps(project, record_nos)
     if rows:
         project.store.rewrite()
         with project.store.transaction() as cursor:
@@ -113,24 +113,24 @@ def finish(project: Project) -> int:
     return len(rows)
 
 
-def _preview(project: Project, request: Request) -> tuple[Selection, Traces, Erasure]:
+def _preview(project: Project, request: Request) -> tuple[ErasureSelection, Traces, Erasure]:
     with project.store.reading() as cursor:
         selection = select(cursor, request, project.settings())
-        first, hanging = shown(cursor, selection.ns), counts(cursor, selection.ns)
-        came_from = sources(cursor, selection.ns)
+        first, hanging = shown_records(cursor, selection.record_nos), counts(cursor, selection.record_nos)
+        came_from = sources(cursor, selection.record_nos)
     if selection.annotator:
         hanging |= _of_person(project, selection.annotator)
     traces = find_traces(project, selection)
-    encoders = len(list(project.vectors.glob("*/manifest.json"))) if selection.ns else 0
+    encoders = len(list(project.vectors.glob("*/manifest.json"))) if selection.record_nos else 0
     preview = Erasure(
         done=False,
         annotator=selection.annotator,
-        records=len(selection.ns),
+        records=len(selection.record_nos),
         same_text=selection.same_text,
         shown=first,
         **{"labels_lost": 0, "labels_changed": 0, **hanging},
         sources=came_from,
-        vectors=len(selection.ns) * encoders,
+        vectors=len(selection.record_nos) * encoders,
         exports=list(traces.exports),
         jobs=sorted({name.split("/")[1] for name in traces.own if name.startswith("jobs/")}),
         busy=list(traces.busy),
@@ -155,7 +155,7 @@ def _of_person(project: Project, name: str) -> dict[str, int]:
         return result
 
 
-def _refuse_busy(project: Project, selection: Selection, traces: Traces) -> None:
+def _refuse_busy(project: Project, selection: ErasureSelection, traces: Traces) -> None:
     if traces.busy:
         raise Refused(
             f"The job {traces.busy[0]} is under way and holds it. Wait for its end, or stop it: "
@@ -169,13 +169,13 @@ def _refuse_busy(project: Project, selection: Selection, traces: Traces) -> None
             )
 
 
-def _erase_in_argilla(project: Project, selection: Selection) -> None:
+def _erase_in_argilla(project: Project, selection: ErasureSelection) -> None:
     """In every dataset there that holds one of the records."""
     try:
         with project.team.open(project.folder, project.settings()) as workspace:
             with project.store.reading() as cursor:
                 datasets = [one.id for one in read_datasets(cursor, server_of(workspace))]
-                places = read_places(cursor, datasets, selection.ns)
+                places = read_dataset_records(cursor, datasets, selection.record_nos)
             for dataset in sorted({place.dataset for place in places}):
                 workspace.erase(dataset, [place.record for place in places if place.dataset == dataset])
     except Refused as error:
@@ -185,7 +185,7 @@ def _erase_in_argilla(project: Project, selection: Selection) -> None:
         ) from None
 
 
-def _delete(project: Project, selection: Selection, traces: Traces, preview: Erasure, who: str) -> None:
+def _delete(project: Project, selection: ErasureSelection, traces: Traces, preview: Erasure, user: str) -> None:
     """What stays is that it was done, with counts: neither texts nor ids nor names."""
     line = {name: getattr(preview, name) for name in ("records", "answers", "labels", "suggestions", "vectors")}
     with project.label_queue.changing() as cursor:
@@ -195,6 +195,7 @@ def _delete(project: Project, selection: Selection, traces: Traces, preview: Era
             delete_records(cursor, selection)
         line |= {"exports": len(traces.exports)}
         cursor.execute(
-            "insert into erasures values (?, ?, ?)", [secrets.token_hex(8), list(selection.ns), list(traces.own)]
+            "insert into erasures values (?, ?, ?)",
+            [secrets.token_hex(8), list(selection.record_nos), list(traces.own)],
         )
-        note(cursor, who, "erase", line)
+        note(cursor, user, "erase", line)

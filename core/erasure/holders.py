@@ -10,11 +10,11 @@ from pathlib import Path
 
 import duckdb
 
-from core.erasure.selection import Selection
+from core.erasure.selection import ErasureSelection
 from core.explore.maps import FILE as MAP
 from core.explore.maps import Map, read_map, write_map
 from core.jobs.bundle import Bundle, write_json
-from core.jobs.states import UNDER_WAY
+from core.jobs.job_states import UNDER_WAY
 from core.project import Project
 from core.store.database import FILE as DATABASE
 from core.store.tables import quoted
@@ -26,7 +26,7 @@ _READERS = {
     ".parquet": "read_parquet($path)",
 }
 _IDS = ("id", "record_id", "record")
-_PEOPLE = ("annotator", "annotators", "who")
+_PEOPLE = ("annotator", "annotators", "user", "who")  # who: in histories exported before
 _READ_BYTES = 64_000_000
 """of a file that is no table; of a longer one only so much is looked through"""
 
@@ -47,7 +47,7 @@ class Traces:
     busy: tuple[str, ...] = ()
 
 
-def find_traces(project: Project, selection: Selection) -> Traces:
+def find_traces(project: Project, selection: ErasureSelection) -> Traces:
     """Reads what may hold it: every job's input, every export that the history knows of, every backup."""
     bundles, busy = _bundles(project, selection)
     exports, elsewhere = _exports(project, selection)
@@ -67,7 +67,7 @@ def _below(project: Project, path: Path) -> str:
     return path.relative_to(project.folder).as_posix()
 
 
-def _bundles(project: Project, selection: Selection) -> tuple[list[Path], list[str]]:
+def _bundles(project: Project, selection: ErasureSelection) -> tuple[list[Path], list[str]]:
     """Folders of jobs that have ended, and the ids of those under way."""
     folders: list[Path] = []
     busy: list[str] = []
@@ -84,7 +84,7 @@ def _bundles(project: Project, selection: Selection) -> tuple[list[Path], list[s
     return folders, busy
 
 
-def _exports(project: Project, selection: Selection) -> tuple[list[Path], list[Path]]:
+def _exports(project: Project, selection: ErasureSelection) -> tuple[list[Path], list[Path]]:
     """(in the project and written by it, elsewhere or a person's own)."""
     written = {Path(out) for out in logged(project, ("export", "history exported", "evaluate"), "out")}
     inside = {path for path in (project.folder / "exports").rglob("*") if path.is_file()}
@@ -109,7 +109,7 @@ def logged(project: Project, what: Sequence[str], key: str) -> list[str]:
     return [value for (value,) in rows if value]
 
 
-def _backups(project: Project, selection: Selection) -> Iterator[Path]:
+def _backups(project: Project, selection: ErasureSelection) -> Iterator[Path]:
     """Backups that hold it, and files of which nobody can say."""
     places = {
         *(project.folder / "backups").glob("*"),
@@ -125,7 +125,7 @@ def _backups(project: Project, selection: Selection) -> Iterator[Path]:
             yield place
 
 
-def _in_database(path: Path, selection: Selection) -> bool:
+def _in_database(path: Path, selection: ErasureSelection) -> bool:
     """Also where it cannot be looked into."""
     query = "select 1 from responses where list_contains($words::varchar[], annotator) limit 1"
     if not selection.annotator:
@@ -137,7 +137,7 @@ def _in_database(path: Path, selection: Selection) -> bool:
         return True
 
 
-def holds(path: Path, selection: Selection) -> bool:
+def holds(path: Path, selection: ErasureSelection) -> bool:
     """Does a table have the text in a cell, or the record's id in a column of ids? Any other file: does it say it?"""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -149,7 +149,7 @@ def holds(path: Path, selection: Selection) -> bool:
         return _says(path, selection)
 
 
-def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, selection: Selection) -> bool:
+def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, selection: ErasureSelection) -> bool:
     source = reader.replace("$path", f"'{quoted(path)}'")
     columns = [name for name, *_ in connection.execute(f"describe select * from {source}").fetchall()]
     connection.execute("create temp table words as select unnest(?::varchar[]) as word", [list(selection.words)])
@@ -169,7 +169,7 @@ def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, se
     return bool(connection.execute(f"select 1 from {source} where {' or '.join(tests)} limit 1").fetchall())
 
 
-def _says(path: Path, selection: Selection) -> bool:
+def _says(path: Path, selection: ErasureSelection) -> bool:
     """Looks for the longest stretch of each text that is written the same way in every kind of file."""
     needles = {needle for word in selection.words if (needle := _plain(word))}
     with suppress(OSError), path.open("rb") as file:
@@ -184,14 +184,14 @@ def _plain(text: str) -> bytes:
     return longest[:50].encode() if len(longest) >= 4 else b""
 
 
-def thin_evaluations(project: Project, traces: Traces, selection: Selection) -> None:
+def thin_evaluations(project: Project, traces: Traces, selection: ErasureSelection) -> None:
     """Takes the records out of the lists of misses; the figures stay."""
     for name in traces.evaluations:
         path = project.folder / name
         write_json(path, _without(json.loads(path.read_text(encoding="utf-8")), selection))
 
 
-def _without(value: object, selection: Selection) -> object:
+def _without(value: object, selection: ErasureSelection) -> object:
     if isinstance(value, list):
         return [_without(one, selection) for one in value if not _is_of(one, selection)]
     if isinstance(value, dict):
@@ -199,7 +199,7 @@ def _without(value: object, selection: Selection) -> object:
     return value
 
 
-def _is_of(value: object, selection: Selection) -> bool:
+def _is_of(value: object, selection: ErasureSelection) -> bool:
     if not isinstance(value, dict):
         return False
     text = value.get("text")
@@ -223,12 +223,12 @@ def remove(project: Project, names: Sequence[str]) -> None:
                 path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
-def thin_maps(project: Project, ns: Sequence[int]) -> None:
+def thin_maps(project: Project, record_nos: Sequence[int]) -> None:
     """Takes the records' points off every map."""
     import numpy as np
 
     for path in project.vectors.glob(f"*/{MAP}"):
         record_map = read_map(path)
-        if record_map is not None and np.isin(record_map.n, ns).any():
-            stays = ~np.isin(record_map.n, ns)
-            write_map(path, Map(record_map.n[stays], record_map.xy[stays], record_map.facts))
+        if record_map is not None and np.isin(record_map.record_nos, record_nos).any():
+            stays = ~np.isin(record_map.record_nos, record_nos)
+            write_map(path, Map(record_map.record_nos[stays], record_map.xy[stays], record_map.facts))

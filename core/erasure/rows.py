@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import duckdb
 
 from core.config.settings import Settings
-from core.erasure.selection import Selection
+from core.erasure.selection import ErasureSelection
 from core.labelling.settling import settle
 from core.store.database import count
-from core.store.pool import IDLE_CHECKS
+from core.store.record_numbers import IDLE_CHECKS
 
 ERASED = "erased"
 """stands where a name stood"""
@@ -17,9 +17,9 @@ FEW = 1_000
 """records whose ids are looked for in every message one by one; of more, whole messages go"""
 
 
-def delete_records(cursor: duckdb.DuckDBPyConnection, selection: Selection) -> None:
+def delete_records(cursor: duckdb.DuckDBPyConnection, selection: ErasureSelection) -> None:
     """Every row that is about them; their numbers are kept, so that no other record gets them."""
-    cursor.execute("create or replace temp table gone as select unnest(?::bigint[]) as n", [list(selection.ns)])
+    cursor.execute("create or replace temp table gone as select unnest(?::bigint[]) as n", [list(selection.record_nos)])
     tables = cursor.execute(
         """select table_name from duckdb_columns() join duckdb_tables() using (database_name, schema_name, table_name)
            where database_name = current_database() and column_name = 'n' and table_name not in ('erased', 'gone')"""

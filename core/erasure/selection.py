@@ -7,9 +7,9 @@ import duckdb
 
 from core.config.settings import Settings
 from core.errors import BadInput
-from core.explore.filters import Search, conditions
+from core.explore.filters import RecordSearch, conditions
 from core.store.database import count
-from core.store.pool import number_of
+from core.store.record_numbers import number_of
 
 SHOWN = 5
 """records that a preview shows"""
@@ -31,13 +31,13 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Selection:
-    """ns: numbers of the records that go. ids, texts: theirs. annotator: whose answers go, or None.
+class ErasureSelection:
+    """record_nos: numbers of the records that go. ids, texts: theirs. annotator: whose answers go, or None.
 
     same_text: how many of the records were not named but have the text of one that was.
     """
 
-    ns: tuple[int, ...]
+    record_nos: tuple[int, ...]
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     annotator: str | None = None
@@ -49,15 +49,15 @@ class Selection:
         return (self.annotator,) if self.annotator else self.texts
 
 
-def select(cursor: duckdb.DuckDBPyConnection, request: Request, settings: Settings) -> Selection:
+def select(cursor: duckdb.DuckDBPyConnection, request: Request, settings: Settings) -> ErasureSelection:
     """Raises BadInput where there is no such record, person or text. Other records with the same text go, too."""
     if request.annotator:
         known = "select 1 from responses where annotator = $name union all select 1 from people where name = $name"
         if not cursor.execute(known, {"name": request.annotator}).fetchall():
             raise BadInput(f"Nobody called {request.annotator[:80]!r} has answered here. `rondo people` lists people.")
-        return Selection((), (), (), request.annotator)
+        return ErasureSelection((), (), (), request.annotator)
     if request.query:
-        condition, parameters = conditions(Search(words=request.query), settings)
+        condition, parameters = conditions(RecordSearch(words=request.query), settings)
         rows = cursor.execute(f"select n from records where {condition}", parameters).fetchall()
         named = [n for (n,) in rows]
         if not named:
@@ -70,8 +70,8 @@ def select(cursor: duckdb.DuckDBPyConnection, request: Request, settings: Settin
         {"ns": named},
     ).fetchall()
     columns = zip(*matches, strict=True)
-    ns, ids, texts = (tuple(column) for column in columns)
-    return Selection(ns, ids, tuple(dict.fromkeys(texts)), same_text=len(ns) - len(named))
+    record_nos, ids, texts = (tuple(column) for column in columns)
+    return ErasureSelection(record_nos, ids, tuple(dict.fromkeys(texts)), same_text=len(record_nos) - len(named))
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ class ShownRecord:
     text: str
 
 
-def shown(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[ShownRecord]:
+def shown_records(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> list[ShownRecord]:
     """The first of them."""
     rows = cursor.execute(
         "select id, left(text, ?) from records where n in (select unnest(?::bigint[])) order by n limit ?",
-        [CUT, list(ns), SHOWN],
+        [CUT, list(record_nos), SHOWN],
     ).fetchall()
     return [ShownRecord(id, " ".join(text.split())) for id, text in rows]
 
@@ -103,13 +103,13 @@ _OF_RECORDS = {
 }
 
 
-def counts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[str, int]:
+def counts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dict[str, int]:
     """What hangs on these records. models: made after one of them was labelled, so that they may know it."""
     numbers = "select unnest($ns::bigint[])"
-    return {name: count(cursor, sql.format(ns=numbers), {"ns": list(ns)}) for name, sql in _OF_RECORDS.items()}
+    return {name: count(cursor, sql.format(ns=numbers), {"ns": list(record_nos)}) for name, sql in _OF_RECORDS.items()}
 
 
-def sources(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[str]:
+def sources(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> list[str]:
     """Names of the files that the records came from: importing one of them again brings the records back."""
     query = "select distinct source from records where n in (select unnest(?::bigint[])) order by 1"
-    return [source for (source,) in cursor.execute(query, [list(ns)]).fetchall()]
+    return [source for (source,) in cursor.execute(query, [list(record_nos)]).fetchall()]

@@ -9,7 +9,7 @@ from core.errors import BadInput
 
 
 @dataclass(frozen=True)
-class History:
+class PoolHistory:
     """How the asked records left the pool; a wave is the records that one import brought.
 
     wave_sizes: (waves,) records that could be asked. wave_opens: (waves,) number of the first draw that could take from
@@ -55,12 +55,12 @@ class Weights:
         return float(min(random.sum() ** 2 / (random**2).sum() / self.effective, 1.0) ** 0.5)
 
 
-def plain(n: int) -> Weights:
+def equal_weights(n: int) -> Weights:
     """n records drawn at random from an endless pool, as declared gold is taken to be."""
     return Weights(np.full(n, 1 / max(n, 1)), np.zeros(n), np.ones(n, np.bool_), float(n), None, 0)
 
 
-def weigh(history: History) -> Weights:
+def weigh(history: PoolHistory) -> Weights:
     """Each draw's audit speaks for the pool at that draw, the records asked before it for themselves.
 
     Ordered sampling without replacement, Des Raj 1956; for active learning Farquhar et al. 2021, Kossen et al. 2021.
@@ -94,7 +94,7 @@ def drawn_only(weights: Weights) -> Weights:
     random = weights.random[weights.drawn]
     n, total = len(random), float(random.sum())
     if total <= 0:
-        return replace(plain(n), population=weights.population, uncovered=weights.uncovered)
+        return replace(equal_weights(n), population=weights.population, uncovered=weights.uncovered)
     return replace(weights, weight=random / total, known=np.zeros(n), drawn=np.ones(n, np.bool_))
 
 
@@ -113,7 +113,7 @@ def _weigh_wave(left: Ints, audited: Bools, size: int) -> tuple[Floats, Floats, 
     return known, random, float(spread)
 
 
-def _check(history: History) -> None:
+def _check(history: PoolHistory) -> None:
     query = np.bincount(history.wave, minlength=len(history.wave_sizes))
     if (query > history.wave_sizes).any():
         wave = int((query - history.wave_sizes).argmax())

@@ -95,7 +95,7 @@ def lacking(right: npt.ArrayLike, labels: npt.ArrayLike) -> str | None:
     return None
 
 
-def describe(curve: Curve, audits: int, more: tuple[int, ...], rng: np.random.Generator) -> Forecast:
+def forecast_of(curve: Curve, audits: int, more: tuple[int, ...], rng: np.random.Generator) -> Forecast:
     """The figures and sentences of a fitted curve."""
     last = max(curve.labels + max(more, default=0), curve.labels + 1)
     first = min(labels for labels, _ in curve.points)
@@ -132,28 +132,30 @@ def fit_curve(
     reason = lacking(right, labels)
     if reason:
         raise Refused(reason)
-    seen = paired(1 - np.asarray(right, float), np.asarray(weight, float))
-    learnt, now = learnt_from(labels, seen.weight, now)
-    noise = astray(seen.deviation, learnt, now)
-    known = np.linalg.inv(seen.covariance + np.diag(noise**2))
+    observed = figure_means(1 - np.asarray(right, float), np.asarray(weight, float))
+    learnt, now = learnt_from(labels, observed.weight, now)
+    noise = error_spread(observed.deviation, learnt, now)
+    known = np.linalg.inv(observed.covariance + np.diag(noise**2))
 
     def gaps(draws: Floats) -> Floats:
         error, share, exponent = shape_of(draws)
         fallen = (learnt / now) ** -exponent[:, None]
-        return np.asarray(seen.mean - error[:, None] * (1 - share[:, None] * (1 - fallen)))
+        return np.asarray(observed.mean - error[:, None] * (1 - share[:, None] * (1 - fallen)))
 
     def density(draws: Floats) -> Floats:
-        return -0.5 * (squares(gaps(draws), known) + squares(draws - PRIOR_MEAN, np.diag(1 / PRIOR_SD**2)))
+        return -0.5 * (
+            quadratic_forms(gaps(draws), known) + quadratic_forms(draws - PRIOR_MEAN, np.diag(1 / PRIOR_SD**2))
+        )
 
-    level = np.clip(seen.mean[-1], 0.01, 0.99)
-    draws = walk(density, np.array([np.log(level / (1 - level)), *PRIOR_MEAN[1:]]), rng)
-    luck = luck_of(gaps(draws), known, float(noise[-1]), len(noise) - 1, rng)
-    points = tuple((float(n), float(1 - e)) for n, e in zip(learnt, seen.mean, strict=True))
-    return Curve(round(now), *shape_of(draws), luck, float(REFIT * seen.deviation[-1]), points)
+    level = np.clip(observed.mean[-1], 0.01, 0.99)
+    draws = sample_posterior(density, np.array([np.log(level / (1 - level)), *PRIOR_MEAN[1:]]), rng)
+    luck = residual_draws(gaps(draws), known, float(noise[-1]), len(noise) - 1, rng)
+    points = tuple((float(n), float(1 - e)) for n, e in zip(learnt, observed.mean, strict=True))
+    return Curve(round(now), *shape_of(draws), luck, float(REFIT * observed.deviation[-1]), points)
 
 
 @dataclass(frozen=True)
-class Paired:
+class FigureMeans:
     """Means of several figures over the same records. mean, deviation: (rows,). covariance: (rows, rows) of the means.
     deviation: sd of a single record's figure. weight: (records,) sums to 1.
     """
@@ -164,7 +166,7 @@ class Paired:
     weight: Floats
 
 
-def paired(figures: Floats, weight: Floats) -> Paired:
+def figure_means(figures: Floats, weight: Floats) -> FigureMeans:
     """Weighted means of (rows, records) figures between 0 and 1, with the covariance a bootstrap over records tends to.
 
     A few records could agree by chance and claim certainty; so the spread counts made-up records besides: one right
@@ -179,7 +181,7 @@ def paired(figures: Floats, weight: Floats) -> Paired:
     parts = np.concatenate([figures - mean[:, None], unseen - mean[:, None]], axis=1)
     heavy = np.concatenate([weight**2 * records**2, counts])
     total = (parts * heavy) @ parts.T / (records + counts.sum()) ** 2
-    return Paired(mean, np.sqrt(np.diag(total) * (records + counts.sum())), total, weight)
+    return FigureMeans(mean, np.sqrt(np.diag(total) * (records + counts.sum())), total, weight)
 
 
 def learnt_from(labels: npt.ArrayLike, weight: Floats, now: float | None) -> tuple[Floats, float]:
@@ -189,7 +191,7 @@ def learnt_from(labels: npt.ArrayLike, weight: Floats, now: float | None) -> tup
     return np.asarray(learnt), float(counts[-1].max()) if now is None else float(now)
 
 
-def astray(deviation: Floats, learnt: Floats, now: float) -> Floats:
+def error_spread(deviation: Floats, learnt: Floats, now: float) -> Floats:
     """(models,) sd of each model's error around the curve: the luck of a refit, and early models off the power law."""
     return np.asarray(REFIT * deviation * (now / learnt) ** MISFIT)
 
@@ -199,19 +201,19 @@ def shape_of(draws: Floats) -> tuple[Floats, Floats, Floats]:
     return _logistic(draws[:, 0]), _logistic(draws[:, 1]), np.exp(draws[:, 2])
 
 
-def squares(gaps: Floats, known: Floats) -> Floats:
+def quadratic_forms(gaps: Floats, known: Floats) -> Floats:
     """(draws,) gaps @ known @ gaps of each row."""
     return np.asarray(((gaps @ known) * gaps).sum(axis=1))
 
 
-def luck_of(gaps: Floats, known: Floats, noise: float, row: int, rng: np.random.Generator) -> Floats:
+def residual_draws(gaps: Floats, known: Floats, noise: float, row: int, rng: np.random.Generator) -> Floats:
     """(draws,) how far one model's error is above its curve, given all gaps and its prior sd."""
     spread = noise**2
     left = np.sqrt(max(spread * (1 - spread * float(known[row, row])), 0.0))
     return np.asarray(spread * (gaps @ known[row]) + rng.normal(size=len(gaps)) * left)
 
 
-def walk(density: Density, start: Floats, rng: np.random.Generator) -> Floats:
+def sample_posterior(density: Density, start: Floats, rng: np.random.Generator) -> Floats:
     """(draws, dims) draws from a log density by stretch moves (Goodman & Weare 2010). density: (n, dims) to (n,)."""
     dims, half = len(start), WALKERS // 2
     walkers = start + rng.normal(size=(WALKERS, dims)) * 0.5

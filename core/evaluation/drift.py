@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 
 from core.arrays import Bools, Ints
-from core.evaluation.audit import History, Weights, weigh
+from core.evaluation.audit import PoolHistory, Weights, weigh
 from core.evaluation.metrics import Drift, Estimate, Mix, Shift
 from core.evaluation.reporting import FEW
 from core.evaluation.scores import drawn_among, share_of
@@ -30,7 +30,7 @@ class _Side:
         return int((self.among & self.weights.drawn).sum())
 
 
-def between_rounds(history: History, truth: Bools, predicted: Bools, names: Sequence[str]) -> Drift:
+def between_rounds(history: PoolHistory, truth: Bools, predicted: Bools, names: Sequence[str]) -> Drift:
     """The first half of the audit records against the second, each weighed as if it were all there is.
 
     So it is not drift that the strategy took the hard records out of the pool; it is when new imports differ or when

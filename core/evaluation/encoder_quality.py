@@ -32,13 +32,13 @@ class FewLabels:
 
 
 @dataclass(frozen=True)
-class Quality:
+class EncoderQuality:
     """Of n records. Intervals are 95 %: of neighbours over records (Wilson 1927), of the rest over seeds or starts
     (Student's t), so they say how far chance in drawing goes, not how far another set of records would differ.
 
     neighbours: share whose label is that of most of their nearest others. purity: share that has the most frequent
     label of its cluster. silhouette: -1..1, how much nearer a record is to its own label than to the next (Rousseeuw
-    1987). few: for each of FEW that there are labels enough for. each: what `differences` sets beside another's.
+    1987). few: for each of FEW that there are labels enough for. per_record: what `differences` sets beside another's.
     """
 
     n: int
@@ -47,11 +47,11 @@ class Quality:
     purity: Estimate
     silhouette: Estimate
     few: tuple[FewLabels, ...]
-    each: "Each" = field(compare=False, repr=False)
+    per_record: "PerRecord" = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
-class Each:
+class PerRecord:
     """right: (n,) has most of its nearest the record's label? silhouettes: (n,). purities: of each start. few: by
     `per_label`, of each draw; the draws are the same for all encoders.
     """
@@ -63,7 +63,7 @@ class Each:
 
 
 @dataclass(frozen=True)
-class Differences:
+class EncoderDifferences:
     """One encoder's figures minus another's on the same records, each with an interval."""
 
     neighbours: Estimate
@@ -100,37 +100,37 @@ def chance_purity(labels: Ints) -> float:
     return float(np.bincount(np.unique(labels, return_inverse=True)[1]).max() / len(labels))
 
 
-def measure(vectors: Floats, labels: Ints, seed: int = 0, clusters: int = 0) -> Quality:
+def measure_encoder(vectors: Floats, labels: Ints, seed: int = 0, clusters: int = 0) -> EncoderQuality:
     """vectors: (n, dims) unit rows. labels: (n,) numbers, one a record. clusters: for the purity; 0: as usual."""
     from sklearn.metrics import silhouette_samples
     from threadpoolctl import threadpool_limits
 
     names, codes = np.unique(labels, return_inverse=True)
     with threadpool_limits(1):
-        each = Each(
+        per_record = PerRecord(
             right=_neighbours(vectors, codes),
             silhouettes=np.asarray(silhouette_samples(vectors, codes, metric="cosine"), np.float64),
             purities=np.array([*_purities(vectors, codes, seed, clusters or usual_clusters(len(codes), len(names)))]),
             few=dict(_few(vectors, codes, seed)),
         )
-    return Quality(
+    return EncoderQuality(
         n=len(codes),
         labels=len(names),
-        neighbours=share(int(each.right.sum()), len(codes)),
-        purity=_over(each.purities, 0.0),
-        silhouette=_over_records(each.silhouettes, -1.0),
-        few=tuple(FewLabels(per_label, _over(matches, 0.0)) for per_label, matches in each.few.items()),
-        each=each,
+        neighbours=share(int(per_record.right.sum()), len(codes)),
+        purity=_over(per_record.purities, 0.0),
+        silhouette=_over_records(per_record.silhouettes, -1.0),
+        few=tuple(FewLabels(per_label, _over(matches, 0.0)) for per_label, matches in per_record.few.items()),
+        per_record=per_record,
     )
 
 
-def differences(first: Each, second: Each, comparisons: int = 1) -> Differences:
+def compare_quality(first: PerRecord, second: PerRecord, comparisons: int = 1) -> EncoderDifferences:
     """Second minus first. comparisons: how many are made at once, for which the intervals are wider (Bonferroni).
 
     Of neighbours and silhouettes over records, paired; of the rest over the same draws or starts, paired.
     """
     level = 0.05 / comparisons
-    return Differences(
+    return EncoderDifferences(
         neighbours=_discordance(first.right, second.right, level),
         purity=_over(second.purities - first.purities, -1.0, level),
         silhouette=_over_records(second.silhouettes - first.silhouettes, -2.0, 2.0, level),
@@ -181,15 +181,15 @@ def _few(vectors: Floats, codes: Ints, seed: int) -> Iterator[tuple[int, npt.NDA
 
     counts = np.bincount(codes)
     for per_label in FEW:
-        taught_of_each = np.minimum(per_label, counts - 1)
-        if taught_of_each.sum() > len(codes) / 2:
+        train_of_each = np.minimum(per_label, counts - 1)
+        if train_of_each.sum() > len(codes) / 2:
             break
         matches = []
         for number in range(SEEDS):
             place = _place_in_label(codes, np.random.default_rng([seed, per_label, number]))
-            taught = place < taught_of_each[codes]
-            head = LogisticRegression(C=10.0, max_iter=300).fit(vectors[taught], codes[taught])
-            matches.append(float((head.predict(vectors[~taught]) == codes[~taught]).mean()))
+            train = place < train_of_each[codes]
+            head = LogisticRegression(C=10.0, max_iter=300).fit(vectors[train], codes[train])
+            matches.append(float((head.predict(vectors[~train]) == codes[~train]).mean()))
         yield per_label, np.array(matches)
 
 

@@ -29,8 +29,8 @@ def _chance_of_so_few(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.Arr
     n, w, m, most = n[result], w[result], m[result], most[result]
     total = np.minimum(most + 1 + w, n + m)
     which = np.repeat(np.arange(len(n)), w + 1)  # one term for each number of wrong audits up to w
-    seen = np.arange(len(which)) - np.repeat(np.cumsum(w + 1) - w - 1, w + 1)
-    terms = _log_choose(total[which], seen) + _log_choose((n + m - total)[which], n[which] - seen)
+    wrong_drawn = np.arange(len(which)) - np.repeat(np.cumsum(w + 1) - w - 1, w + 1)
+    terms = _log_choose(total[which], wrong_drawn) + _log_choose((n + m - total)[which], n[which] - wrong_drawn)
     sums = np.bincount(which, np.exp(terms - _log_choose(n + m, n)[which]), len(n))
     matches[result] = np.minimum(sums, 1.0)
     return matches.reshape(parts[0].shape)
@@ -58,17 +58,17 @@ def evidence_against(right: int, wrong: int, accepted: int, guaranteed: float) -
     from scipy.special import betaln
 
     most = int(np.floor((1 - guaranteed) * accepted + 1e-9))
-    seen = right + wrong
-    if not seen or not accepted:
+    checked = right + wrong
+    if not checked or not accepted:
         return 1.0
     if wrong > most:
         return float("inf")
     a = 1.5
     b = a / min(3 * (1 - guaranteed), 0.75) - a
     broken = betaln(wrong + a, right + b) - betaln(a, b)
-    likeliest = (accepted + 1) * wrong // seen + np.arange(-1, 2)
+    likeliest = (accepted + 1) * wrong // checked + np.arange(-1, 2)
     retained = np.clip(likeliest, wrong, min(most, accepted - right))
-    held = (_log_choose(accepted - seen, retained - wrong) - _log_choose(accepted, retained)).max()
+    held = (_log_choose(accepted - checked, retained - wrong) - _log_choose(accepted, retained)).max()
     return float(np.exp(min(broken - held, 700.0)))
 
 

@@ -37,7 +37,7 @@ class GuaranteeTerms:
 
 
 @dataclass(frozen=True)
-class Part:
+class GuaranteePart:
     """What is accepted of one label: from which probability, how many, and the audit records behind it."""
 
     label: str
@@ -66,7 +66,7 @@ class Certificate:
     the audit records in the accepted region. bound: as `Step` has it, never below the guaranteed precision."""
 
     thresholds: dict[str, float]
-    parts: tuple[Part, ...]
+    parts: tuple[GuaranteePart, ...]
     covered: int
     pool: int
     audits: int
@@ -187,7 +187,7 @@ def _doubt(regions: Regions, region: _Candidate, terms: GuaranteeTerms) -> float
 def _certificate(evidence: Evidence, regions: Regions, region: _Candidate, terms: GuaranteeTerms) -> Certificate:
     row, risk = region.row, terms.risk
     parts = tuple(
-        Part(
+        GuaranteePart(
             label=evidence.labels[label],
             threshold=float(regions.thresholds[row, label]),
             covered=int(regions.pool[row, label]),
@@ -239,8 +239,8 @@ def _missing(regions: Regions, terms: GuaranteeTerms, audits: int) -> int | None
     now: from the audits, and where they are few from what the guide lets expect. None: no number would do. With fewer
     than `fewest` audits that is too early to say: then the number that is short of them."""
     rows = slice((len(regions.pool) - 1) % COARSE, None, COARSE)  # the last one, all of the pool, is in
-    seen, wrong, pool = (part[rows] for part in (regions.audits, regions.wrong, regions.pool))
-    known = (seen - wrong + TRUST * regions.expected[rows]) / (seen + TRUST)
+    checked, wrong, pool = (part[rows] for part in (regions.audits, regions.wrong, regions.pool))
+    known = (checked - wrong + TRUST * regions.expected[rows]) / (checked + TRUST)
     size, least = pool[-1].sum(), max(fewest(terms) - audits, 0)
 
     def enough(more: int) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.arrays import Bools, Floats, Ints, Rows
-from core.evaluation.audit import Weights, plain
+from core.evaluation.audit import Weights, equal_weights
 from core.evaluation.metrics import Estimate, Score
 from core.evaluation.scores import score
 from core.tasks.task import AnswerSpace, Predictions
@@ -52,7 +52,7 @@ def decided(rows: Ints, truth: Rows, predictions: Predictions, weights: Weights 
         rows=rows,
         truth=truth,
         predicted=predicted,
-        weights=weights or plain(len(rows)),
+        weights=weights or equal_weights(len(rows)),
         outputs=predictions.outputs,
         certainty=space.confidence(predictions.outputs, predicted),
         likeliest=chosen,

@@ -34,30 +34,32 @@ class Evaluation:
 
 
 def evaluate_predictions(
-    judged: HeldOutPredictions, labels: Sequence[str], names: Mapping[str, str], most: int = 3, seed: int = 0
+    predictions: HeldOutPredictions, labels: Sequence[str], names: Mapping[str, str], most: int = 3, seed: int = 0
 ) -> Evaluation:
     """labels: ids of the columns. names: by id. most: the largest k of top k."""
-    drawn, certain = judged.weights.drawn, None
-    if judged.certainty is not None:
-        certain = reliability(judged.certainty[drawn], judged.right[drawn], judged.weights.weight[drawn], seed)
+    drawn, certain = predictions.weights.drawn, None
+    if predictions.certainty is not None:
+        certain = reliability(
+            predictions.certainty[drawn], predictions.right[drawn], predictions.weights.weight[drawn], seed
+        )
     return Evaluation(
-        score=score_of(judged, labels, seed),
-        top=tuple(top_accuracy(judged, most)),
+        score=score_of(predictions, labels, seed),
+        top=tuple(top_accuracy(predictions, most)),
         reliability=certain,
-        confusion=tuple(confusion(judged, labels, names)),
+        confusion=tuple(confusion(predictions, labels, names)),
     )
 
 
-def top_accuracy(judged: HeldOutPredictions, most: int) -> Iterator[Estimate]:
+def top_accuracy(predictions: HeldOutPredictions, most: int) -> Iterator[Estimate]:
     """For k = 1 to `most`, as far as there are labels to choose from."""
-    probs, (truth, _) = judged.outputs, judged.marks
+    probs, (truth, _) = predictions.outputs, predictions.marks
     if probs is None or not len(probs):
         return
     ranks = rank_of_truth(truth, np.asarray(probs, np.float32))
     among = np.asarray(truth.any(axis=1))
     known = int((probs >= 0).any(axis=0).sum())
     for k in range(1, min(most, known) + 1):
-        if matches := share_of(np.asarray((ranks > 0) & (ranks <= k)), among, judged.weights):
+        if matches := share_of(np.asarray((ranks > 0) & (ranks <= k)), among, predictions.weights):
             yield matches
 
 
@@ -103,7 +105,7 @@ def _bin(stated: Floats, right: Bools, weight: Floats) -> Bin:
     return Bin(certainty, matches.value, matches.low, matches.high, len(stated))
 
 
-def confusion(judged: HeldOutPredictions, labels: Sequence[str], names: Mapping[str, str]) -> list[Confusion]:
+def confusion(predictions: HeldOutPredictions, labels: Sequence[str], names: Mapping[str, str]) -> list[Confusion]:
     """One cell per pair that occurs, the most frequent first. labels: ids of the columns. names: by id.
 
     A record with one true and one predicted label is one cell. Where several may hold, a label that is right is a cell
@@ -111,9 +113,9 @@ def confusion(judged: HeldOutPredictions, labels: Sequence[str], names: Mapping[
     """
     counts: Counter[tuple[int | None, int | None]] = Counter()
     shares: defaultdict[tuple[int | None, int | None], float] = defaultdict(float)
-    drawn, weight = judged.weights.drawn, judged.weights.weight
+    drawn, weight = predictions.weights.drawn, predictions.weights.weight
     total = float(weight.sum()) or 1.0
-    y_true, y_pred = judged.marks
+    y_true, y_pred = predictions.marks
     if (y_true.sum(axis=1) == 1).all() and (y_pred.sum(axis=1) == 1).all():
         places = y_true.argmax(axis=1) * y_true.shape[1] + y_pred.argmax(axis=1)
         kinds, back = np.unique(places, return_inverse=True)
@@ -126,18 +128,18 @@ def confusion(judged: HeldOutPredictions, labels: Sequence[str], names: Mapping[
             for pair in _pairs(truth_row, predicted_row):
                 counts[pair] += int(drawn[row])
                 shares[pair] += float(weight[row]) / total
-    sides = {None: (NONE_OF_THEM, None)} | {place: (names[label], label) for place, label in enumerate(labels)}
+    sides = {None: (NONE_OF_THEM, None)} | {index: (names[label], label) for index, label in enumerate(labels)}
     cells = [
         Confusion(
             truth=sides[true][0],
-            predicted=sides[guess][0],
+            predicted=sides[proposed][0],
             truth_id=sides[true][1],
-            predicted_id=sides[guess][1],
-            records=counts[true, guess],
-            share=shares[true, guess],
+            predicted_id=sides[proposed][1],
+            records=counts[true, proposed],
+            share=shares[true, proposed],
         )
-        for true, guess in shares
-        if counts[true, guess] or shares[true, guess]
+        for true, proposed in shares
+        if counts[true, proposed] or shares[true, proposed]
     ]
     return sorted(cells, key=lambda cell: (-cell.records, -cell.share, cell.truth, cell.predicted))
 

@@ -163,7 +163,7 @@ class Savings:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ModelAgreement:
     """Two models on the same records. same: share of equal decisions. kappa: the same beyond chance, 1 is all."""
 
     kappa: float
@@ -220,7 +220,7 @@ class Metrics:
     held_out: Score | None = None
     calibration_error: float | None = None
     unsure: float | None = None
-    agreement: Agreement | None = None
+    agreement: ModelAgreement | None = None
     curve: tuple[CurvePoint, ...] = ()
     forecast: Forecast | Missing | None = None
     savings: Savings | Missing | None = None

@@ -7,9 +7,9 @@ from math import inf
 import numpy as np
 
 from core.arrays import Bools, Floats
-from core.evaluation.audit import Weights, plain
+from core.evaluation.audit import Weights, equal_weights
 from core.evaluation.reporting import FEW
-from core.evaluation.scores import RESAMPLES, alike
+from core.evaluation.scores import RESAMPLES, group_alike
 
 CELLS = 10_000_000
 """numbers that are drawn at once"""
@@ -60,7 +60,7 @@ def paired(truth: Bools, first: Bools, second: Bools, weights: Weights | None = 
     Each macro F1 is over the labels in truth or in what that model says, so that the difference is that of the two
     figures of `score`. Without weights the records are a plain random sample.
     """
-    weights = weights or plain(len(truth))
+    weights = weights or equal_weights(len(truth))
     right = [(truth == predicted).all(axis=1) for predicted in (first, second)]
     lacking = _lacking(truth | first | second, weights)
     accuracies, macros = _values(truth, (first, second), weights)
@@ -72,12 +72,12 @@ def paired(truth: Bools, first: Bools, second: Bools, weights: Weights | None = 
     elif weights.effective == inf:
         accuracy, macro = _difference(accuracies, []), _difference(macros, [])
     else:
-        accuracy, macro = (_untold(pair) for pair in (accuracies, macros))
+        accuracy, macro = (_not_estimable(pair) for pair in (accuracies, macros))
     return Paired(
         n=int(weights.drawn.sum()),
         effective=None if weights.effective == inf else weights.effective,
         accuracy=accuracy,
-        macro_f1=_untold(macros) if lacking else macro,
+        macro_f1=_not_estimable(macros) if lacking else macro,
         only_first=int((right[0] & ~right[1] & weights.drawn).sum()),
         only_second=int((right[1] & ~right[0] & weights.drawn).sum()),
         unsaid=tuple(_unsaid(lacking, weights)),
@@ -92,11 +92,11 @@ def _values(truth: Bools, predicted: tuple[Bools, Bools], weights: Weights) -> t
     return accuracies, [float(_macro(*three)) for three in sums]
 
 
-def _lacking(seen: Bools, weights: Weights) -> int:
+def _lacking(present: Bools, weights: Weights) -> int:
     """How many more drawn records a difference of macro F1 needs: FEW for each label that any record has."""
     if weights.effective == inf:
         return 0
-    labels = int(seen[weights.weight > 0].any(axis=0).sum())
+    labels = int(present[weights.weight > 0].any(axis=0).sum())
     return max(FEW * max(labels, 1) - int(weights.drawn.sum()), 0)
 
 
@@ -120,7 +120,7 @@ def _difference(values: list[float], draws: list[Floats]) -> Difference:
     return Difference(first, second, value, max(min(bounds), -1.0), min(max(bounds), 1.0))
 
 
-def _untold(values: list[float]) -> Difference:
+def _not_estimable(values: list[float]) -> Difference:
     return Difference(values[0], values[1], values[1] - values[0], -1.0, 1.0)
 
 
@@ -130,10 +130,10 @@ def _draws(truth: Bools, first: Bools, second: Bools, weights: Weights, seed: in
     Drawn records that are alike are drawn together. Weights stray less the more of the pool was asked (Rao & Wu 1988).
     """
     rng = np.random.default_rng(seed)
-    drawn, seen = weights.drawn, (truth | first | second).any(axis=0)
+    drawn, present = weights.drawn, (truth | first | second).any(axis=0)
     random = weights.random[drawn]
-    table = [part[:, seen] for part in (truth, first, second)]
-    place, counts = alike(np.concatenate([part[drawn] for part in table], axis=1), random)
+    table = [part[:, present] for part in (truth, first, second)]
+    place, counts = group_alike(np.concatenate([part[drawn] for part in table], axis=1), random)
     kinds = _counted([part[drawn][place] for part in table])
     fixed = [weights.known @ part for part in _counted(table)]
     one = float((random**2).sum() / random.sum()) * weights.stray

@@ -90,7 +90,7 @@ def score_cells(score: ShownScore) -> dict[str, str]:
     return {name: in_words(figure) for name, figure in figures.items()}
 
 
-def judged_on(metrics: Metrics) -> tuple[str, Score] | None:
+def best_score(metrics: Metrics) -> tuple[str, Score] | None:
     """'audit' and its score where its macro F1 is shown, else whichever of STRATA has more records; None where neither
     judged the model."""
     if (audit := metrics.on("audit")) and shown_score(audit).macro_f1:

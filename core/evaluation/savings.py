@@ -15,18 +15,18 @@ from core.errors import Refused
 from core.evaluation.curve import (
     PRIOR_MEAN,
     PRIOR_SD,
-    Paired,
-    astray,
+    FigureMeans,
+    error_spread,
+    figure_means,
     lacking,
     learnt_from,
-    paired,
+    quadratic_forms,
+    sample_posterior,
     shape_of,
-    squares,
-    walk,
 )
 from core.evaluation.metrics import Savings
 
-Teach = Callable[[Ints], npt.ArrayLike]
+FitAndScore = Callable[[Ints], npt.ArrayLike]
 """positions of audit records to (audits,) 0/1: whether a model that learnt from these alone is right of each record"""
 
 FEWEST_AUDITS = 20
@@ -47,7 +47,7 @@ SAME = 0.1
 
 
 @dataclass(frozen=True)
-class Shadow:
+class RandomArm:
     """Models of random labels only. labels: (sizes,) how many they learnt from. right: (sizes, audits) share of the
     models of that size, among those that did not learn from the record, that are right of it.
     """
@@ -56,7 +56,7 @@ class Shadow:
     right: npt.NDArray[np.float64]
 
 
-def shadow_arm(audits: int, teach: Teach, rng: np.random.Generator) -> Shadow:
+def simulate_random_arm(audits: int, fit_and_score: FitAndScore, rng: np.random.Generator) -> RandomArm:
     """Teaches at most 20 models from random parts of the audit records and judges each on the rest. Raises Refused for
     fewer than FEWEST_AUDITS.
     """
@@ -69,22 +69,22 @@ def shadow_arm(audits: int, teach: Teach, rng: np.random.Generator) -> Shadow:
     for parts, fits, alone in SPLITS:
         if (audits // parts if alone else audits - audits // parts) < SMALLEST:
             continue
-        taught = _parts(audits, parts, fits, rng)
-        taught = taught if alone else ~taught
-        verdicts = np.array([np.asarray(teach(np.flatnonzero(mask)), float) for mask in taught])
-        judges = (~taught).sum(axis=0)
-        mean = (verdicts * ~taught).sum(axis=0) / np.maximum(judges, 1)
-        overall = mean[judges > 0].mean()
-        sizes.append(float(taught.sum(axis=1).mean()))
-        rows.append(np.where(judges > 0, mean, overall))
-    return Shadow(tuple(sizes), np.array(rows))
+        trained_on = _parts(audits, parts, fits, rng)
+        trained_on = trained_on if alone else ~trained_on
+        verdicts = np.array([np.asarray(fit_and_score(np.flatnonzero(mask)), float) for mask in trained_on])
+        scorers = (~trained_on).sum(axis=0)
+        mean = (verdicts * ~trained_on).sum(axis=0) / np.maximum(scorers, 1)
+        overall = mean[scorers > 0].mean()
+        sizes.append(float(trained_on.sum(axis=1).mean()))
+        rows.append(np.where(scorers > 0, mean, overall))
+    return RandomArm(tuple(sizes), np.array(rows))
 
 
 def savings(
     right: npt.ArrayLike,
     labels: npt.ArrayLike,
     weight: npt.ArrayLike,
-    shadow: Shadow,
+    shadow: RandomArm,
     now: float | None = None,
 ) -> Savings:
     """right, labels, weight, now: as `core.evaluation.curve.fit_curve` takes them, the present model last.
@@ -96,7 +96,9 @@ def savings(
     reason = lacking(right, labels)
     if reason:
         raise Refused(reason)
-    now, needed = _needed(paired(1 - np.vstack([right, shadow.right]), np.asarray(weight, float)), labels, shadow, now)
+    now, needed = _needed(
+        figure_means(1 - np.vstack([right, shadow.right]), np.asarray(weight, float)), labels, shadow, now
+    )
     middle, low, high = np.quantile(needed, [0.5, 0.025, 0.975])
     cap = FAR * now
     most = [None if value > cap else float(value) for value in (middle, high)]
@@ -117,26 +119,26 @@ def savings(
     return replace(matches, sentence=_sentence(matches))
 
 
-def _needed(seen: Paired, labels: npt.ArrayLike, shadow: Shadow, now: float | None) -> tuple[float, Floats]:
-    """(labels of the present model, draws of the random labels that would do as well). seen: models, then shadows."""
-    learnt, now = learnt_from(labels, seen.weight, now)
+def _needed(observed: FigureMeans, labels: npt.ArrayLike, shadow: RandomArm, now: float | None) -> tuple[float, Floats]:
+    """(labels of the present model, draws of the random labels that do as well). observed: models, then shadows."""
+    learnt, now = learnt_from(labels, observed.weight, now)
     random, models = np.array(shadow.labels), len(learnt)
-    luck = SHADOW_NOISE * seen.deviation[models:] / np.sqrt(random)
-    noise = astray(seen.deviation, np.concatenate([learnt, random]), now)
+    luck = SHADOW_NOISE * observed.deviation[models:] / np.sqrt(random)
+    noise = error_spread(observed.deviation, np.concatenate([learnt, random]), now)
     noise = np.hypot(noise, np.concatenate([np.zeros(models), luck]))
-    known = np.linalg.inv(seen.covariance + np.diag(noise**2))
+    known = np.linalg.inv(observed.covariance + np.diag(noise**2))
     middle = np.append(PRIOR_MEAN, [0.0, 0.0, 0.0])
     tight = np.diag(1 / np.append(PRIOR_SD, [RATIO_SD, BEND_SD, FLOOR_SD]) ** 2)
 
     def gaps(draws: Floats) -> Floats:
         arms = _Arms.of(draws)
-        return np.asarray(seen.mean - np.hstack([arms.active(learnt / now), arms.random(random / now)]))
+        return np.asarray(observed.mean - np.hstack([arms.active(learnt / now), arms.random(random / now)]))
 
     def density(draws: Floats) -> Floats:
-        return -0.5 * (squares(gaps(draws), known) + squares(draws - middle, tight))
+        return -0.5 * (quadratic_forms(gaps(draws), known) + quadratic_forms(draws - middle, tight))
 
-    level = np.clip(seen.mean[models - 1], 0.01, 0.99)
-    draws = walk(density, np.append([np.log(level / (1 - level))], middle[1:]), np.random.default_rng(0))
+    level = np.clip(observed.mean[models - 1], 0.01, 0.99)
+    draws = sample_posterior(density, np.append([np.log(level / (1 - level))], middle[1:]), np.random.default_rng(0))
     return now, now * _Arms.of(draws).needed()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Bools, Floats
-from core.evaluation.audit import Weights, plain
+from core.evaluation.audit import Weights, equal_weights
 from core.evaluation.metrics import Estimate, LabelScore, Score
 from core.evaluation.reporting import FEW, uncovered_note
 
@@ -35,7 +35,7 @@ def score(
     every record has one label; else it has, as macro F1 has, the interval that `_draws` says. A label that
     stands in neither is left out of the macro mean.
     """
-    weights = weights or plain(len(truth))
+    weights = weights or equal_weights(len(truth))
     right = (truth == predicted).all(axis=1)
     accuracy = share_of(right, np.ones_like(right), weights) or Estimate(0.0, 0.0, 1.0)
     macro, micro = _f1_scores(truth, predicted, weights, np.random.default_rng(seed))
@@ -133,24 +133,24 @@ def _lacking(truth: Bools, predicted: Bools, weights: Weights) -> int:
     """How many more drawn records macro F1 needs: FEW for each label that any record has."""
     if weights.effective == inf:
         return 0
-    seen = (truth | predicted)[weights.weight > 0].any(axis=0)
-    return max(FEW * max(int(seen.sum()), 1) - int(weights.drawn.sum()), 0)
+    present = (truth | predicted)[weights.weight > 0].any(axis=0)
+    return max(FEW * max(int(present.sum()), 1) - int(weights.drawn.sum()), 0)
 
 
 def _unsaid(lacking: int, labels: Sequence[LabelScore], weights: Weights) -> Iterator[str]:
-    judging = "labelled records" if weights.population is None else "audit labels"
+    kind = "labelled records" if weights.population is None else "audit labels"
     if weights.uncovered:
         yield uncovered_note(weights.uncovered)
     if not weights.weight.any():
-        yield f"There are no {judging} yet. About 100 {judging} tell accuracy to within 10 points."
+        yield f"There are no {kind} yet. About 100 {kind} tell accuracy to within 10 points."
         return
     if lacking:
-        yield f"Macro F1: too few records to say: about {lacking} more {judging} are needed, {FEW} for each label."
+        yield f"Macro F1: too few records to say: about {lacking} more {kind} are needed, {FEW} for each label."
     if untold := [label for label in labels if not label.records and weights.effective < inf]:
         more = round(FEW / max(label.prevalence.high for label in untold if label.prevalence))
         yield (
-            f"{len(untold)} of {len(labels)} labels are on none of the {judging}, so their recall is unknown; "
-            f"it takes at least {more} more {judging} to meet them {FEW} times."
+            f"{len(untold)} of {len(labels)} labels are on none of the {kind}, so their recall is unknown; "
+            f"it takes at least {more} more {kind} to meet them {FEW} times."
         )
 
 
@@ -176,16 +176,16 @@ def _draws(
     label on), the first alone in 30 to 94. The weights stray less the more of the pool was asked (Rao & Wu 1988);
     records that stand for themselves stray by themselves.
     """
-    drawn, seen = weights.drawn, (truth | predicted).any(axis=0)
-    n, labels = int(drawn.sum()), int(seen.sum())
+    drawn, present = weights.drawn, (truth | predicted).any(axis=0)
+    n, labels = int(drawn.sum()), int(present.sum())
     random = weights.random[drawn].astype(np.float32)
     one = float((random**2).sum() / random.sum()) if random.any() else 0.0
     stray = weights.stray
-    parts = [part[:, seen].astype(np.float32) for part in _parts(truth, predicted)]
+    parts = [part[:, present].astype(np.float32) for part in _parts(truth, predicted)]
     fixed = [_resampled_sums(weights.known, part, rng) for part in parts]
     place, counts = np.arange(n), np.ones(n)
     if n > MANY:
-        place, counts = alike(np.concatenate([truth[drawn], predicted[drawn]], axis=1), weights.random[drawn])
+        place, counts = group_alike(np.concatenate([truth[drawn], predicted[drawn]], axis=1), weights.random[drawn])
     plain = rng.multinomial(n, counts / n, size=RESAMPLES).astype(np.float32)
     many = counts.astype(np.float32)
     smooth = rng.standard_gamma(many, (RESAMPLES, len(many)), dtype=np.float32)
@@ -213,7 +213,7 @@ def _resampled_sums(known: Floats, part: npt.NDArray[np.float32], rng: np.random
     return rng.standard_gamma(sums / scale, (RESAMPLES, len(sums))).astype(np.float32) * scale.astype(np.float32)
 
 
-def alike(rows: Bools, random: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def group_alike(rows: Bools, random: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """(place of one of each kind, how many there are of it): rows that are equal and weigh the same."""
     packed = np.concatenate([np.packbits(rows, axis=1), random[:, None].view(np.uint8)], axis=1)
     keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1])))[:, 0]
@@ -231,9 +231,9 @@ def _f1(hit: npt.ArrayLike, wrong: npt.ArrayLike, missed: npt.ArrayLike) -> npt.
 
 
 def _macro(hit: npt.ArrayLike, wrong: npt.ArrayLike, missed: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    seen = (np.asarray(hit) + np.asarray(wrong) + np.asarray(missed)) > 0
-    total = (_f1(hit, wrong, missed) * seen).sum(axis=-1)
-    return np.asarray(total / np.maximum(seen.sum(axis=-1), 1))
+    present = (np.asarray(hit) + np.asarray(wrong) + np.asarray(missed)) > 0
+    total = (_f1(hit, wrong, missed) * present).sum(axis=-1)
+    return np.asarray(total / np.maximum(present.sum(axis=-1), 1))
 
 
 def _estimate(value: float, draws: list[Floats]) -> Estimate:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from core.arrays import Floats
 from core.errors import BadInput
 from core.evaluation.curve import Curve
-from core.evaluation.metrics import Agreement
+from core.evaluation.metrics import ModelAgreement
 
 HORIZONS = (25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000)
 
@@ -67,7 +67,7 @@ def worth(curve: Curve, price: Price, rng: np.random.Generator) -> Worth:
     return Worth(offers, best, _advice(offers, best, price, curve.labels))
 
 
-def agreement(before: npt.ArrayLike, after: npt.ArrayLike) -> Agreement | None:
+def agreement(before: npt.ArrayLike, after: npt.ArrayLike) -> ModelAgreement | None:
     """Cohen's kappa (1960) of what two models say; None without records.
 
     (n,) label numbers, or (n, labels) 0/1 where several may hold: then over all yes and no decisions together. Where
@@ -81,7 +81,7 @@ def agreement(before: npt.ArrayLike, after: npt.ArrayLike) -> Agreement | None:
     same = float((first == second).mean())
     predicted = np.union1d(first, second)
     chance = float(sum((first == label).mean() * (second == label).mean() for label in predicted))
-    return Agreement(1.0 if chance >= 1 else (same - chance) / (1 - chance), same, len(first))
+    return ModelAgreement(1.0 if chance >= 1 else (same - chance) / (1 - chance), same, len(first))
 
 
 def _check(price: Price) -> None:

@@ -10,11 +10,11 @@ from core.exchange.datasets import (
     Dataset,
     change_state,
     enter_dataset,
-    enter_places,
+    enter_dataset_records,
     find_current,
     parts,
+    read_dataset_records,
     read_datasets,
-    read_places,
     server_of,
 )
 from core.exchange.pull import sync_with
@@ -34,15 +34,19 @@ def replace_dataset(project: Project, workspace: Workspace, old: Dataset, setup:
     sync_with(project, workspace, report, changed_only=False)  # late answers of older ones go into the old one first
     new = _to_fill(project, workspace, setup)
     with project.store.reading() as cursor:
-        done = {place.n for place in read_places(cursor, [new.id], None)}
-        ns = [place.n for place in read_places(cursor, [old.id], None) if place.n not in done]
-        ids = dict(cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [ns]).fetchall())
+        done = {entry.record_no for entry in read_dataset_records(cursor, [new.id], None)}
+        record_nos = [
+            entry.record_no for entry in read_dataset_records(cursor, [old.id], None) if entry.record_no not in done
+        ]
+        ids = dict(
+            cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [record_nos]).fetchall()
+        )
     numbers = {id: n for n, id in ids.items()}
-    for count, part in enumerate(parts(ns, PART)):
-        report("Copying to a new dataset", count * PART, len(ns))
+    for count, part in enumerate(parts(record_nos, PART)):
+        report("Copying to a new dataset", count * PART, len(record_nos))
         sent = workspace.copy(old.id, new.id, setup, [ids[n] for n in part])
         with project.store.transaction() as cursor:
-            enter_places(cursor, new.id, [(numbers[one.id], "", one) for one in sent.placed])
+            enter_dataset_records(cursor, new.id, [(numbers[one.id], "", one) for one in sent.placed])
     workspace.retire_dataset(
         old.id,
         f"{old.name} (replaced {utc_now():%Y-%m-%d %H:%M:%S})",
@@ -51,7 +55,7 @@ def replace_dataset(project: Project, workspace: Workspace, old: Dataset, setup:
     with project.store.transaction() as cursor:
         change_state(cursor, old.id, REPLACED)
         change_state(cursor, new.id, CURRENT)
-        note(cursor, "rondo", "team_replaced", {"old": old.name, "new": new.name, "copied": len(ns)})
+        note(cursor, "rondo", "team_replaced", {"old": old.name, "new": new.name, "copied": len(record_nos)})
     return Dataset(new.id, new.name, new.made_at, setup, CURRENT)
 
 

@@ -35,10 +35,10 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Place:
+class DatasetRecord:
     """A row of `team_records`. record: Argilla's id. model: whose suggestion stands there or ever did."""
 
-    n: int
+    record_no: int
     dataset: str
     record: str
     sent: str
@@ -90,31 +90,37 @@ def change_setup(cursor: duckdb.DuckDBPyConnection, dataset: str, setup: Setup) 
     cursor.execute("update team_datasets set setup = ? where id = ?", [json.dumps(to_json(setup)), dataset])
 
 
-def read_places(cursor: duckdb.DuckDBPyConnection, datasets: Sequence[str], ns: Sequence[int] | None) -> list[Place]:
+def read_dataset_records(
+    cursor: duckdb.DuckDBPyConnection, datasets: Sequence[str], record_nos: Sequence[int] | None
+) -> list[DatasetRecord]:
     """What stands in these datasets, of these records or of all."""
     rows = cursor.execute(
         """select n, dataset, record, sent, model, made_at from team_records
            where list_contains($datasets::varchar[], dataset)
              and ($all or n in (select unnest($ns::bigint[]))) order by n""",
-        {"datasets": list(datasets), "all": ns is None, "ns": list(ns or [])},
+        {"datasets": list(datasets), "all": record_nos is None, "ns": list(record_nos or [])},
     ).fetchall()
-    return [Place(*row) for row in rows]
+    return [DatasetRecord(*row) for row in rows]
 
 
-def enter_places(cursor: duckdb.DuckDBPyConnection, dataset: str, placed: Sequence[tuple[int, str, Placed]]) -> None:
+def enter_dataset_records(
+    cursor: duckdb.DuckDBPyConnection, dataset: str, placed: Sequence[tuple[int, str, Placed]]
+) -> None:
     """(n, hash of what was sent, where it stands) each. A model that was ever shown there is never forgotten."""
     if not placed:
         return
-    ns = [n for n, _, _ in placed]
-    known = {place.n: place for place in read_places(cursor, [dataset], ns)}
-    cursor.execute("delete from team_records where dataset = ? and n in (select unnest(?::bigint[]))", [dataset, ns])
+    record_nos = [n for n, _, _ in placed]
+    known = {entry.record_no: entry for entry in read_dataset_records(cursor, [dataset], record_nos)}
+    cursor.execute(
+        "delete from team_records where dataset = ? and n in (select unnest(?::bigint[]))", [dataset, record_nos]
+    )
     now = utc_now()
     rows = [[n, dataset, one.record, sent, now, *_kept(one, known.get(n))] for n, sent, one in placed]
     marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
     cursor.execute(f"insert into team_records values {marks}", [value for row in rows for value in row])
 
 
-def _kept(placed: Placed, known: Place | None) -> tuple[str | None, datetime]:
+def _kept(placed: Placed, known: DatasetRecord | None) -> tuple[str | None, datetime]:
     if known is None:
         return placed.model, placed.made_at
     return placed.model or known.model, max(placed.made_at, known.made_at)

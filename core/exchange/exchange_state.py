@@ -30,12 +30,12 @@ class Exchange:
     gone: tuple[str, ...]
     outdated: bool
     synced_at: datetime | None
-    trouble: str | None
+    error_message: str | None
     bad: dict[str, str]
     unreadable: dict[str, str]
 
 
-def exchanges(project: Project) -> bool:
+def has_exchange(project: Project) -> bool:
     """Whether anything was ever pushed."""
     return bool(project.store.one("select count(*) from team_datasets"))
 
@@ -76,7 +76,7 @@ def read_exchange(project: Project) -> Exchange:
         gone=gone_names,
         outdated=outdated,
         synced_at=link.synced_at,
-        trouble=link.trouble,
+        error_message=link.error_message,
         bad=dict(link.bad),
         unreadable=dict(link.unreadable),
     )

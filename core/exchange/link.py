@@ -12,7 +12,7 @@ from core.errors import Refused
 from core.exchange.workspace import Connect, Workspace
 
 
-def nowhere(project: Path, settings: Settings) -> Workspace:
+def no_workspace(project: Path, settings: Settings) -> Workspace:
     """For a process that was given no way to Argilla."""
     raise Refused("This process cannot reach Argilla. Use the command line or the app.")
 
@@ -21,7 +21,7 @@ def nowhere(project: Path, settings: Settings) -> Workspace:
 class Link:
     """What is known of the exchange since the project was opened. marks: dataset -> its activity when last heard."""
 
-    connect: Connect = nowhere
+    connect: Connect = no_workspace
     url: str = ""
     in_order: bool = True
     """whether the server hands records out by their rank; as `Workspace` says"""
@@ -29,7 +29,7 @@ class Link:
     """whether Argilla can call this app; else answers come with the next sync"""
     marks: dict[str, str] = field(default_factory=dict)
     synced_at: datetime | None = None
-    trouble: str | None = None
+    error_message: str | None = None
     """why the last exchange failed, until one succeeds"""
     bad: dict[str, str] = field(default_factory=dict)
     """record id -> why Argilla refused it at the last push"""
@@ -50,6 +50,6 @@ class Link:
             finally:
                 workspace.close()
         except Refused as error:
-            self.trouble = str(error)
+            self.error_message = str(error)
             raise
-        self.trouble = None
+        self.error_message = None

@@ -20,7 +20,7 @@ _LIKELY = 0.5
 
 
 @dataclass(frozen=True)
-class Plan:
+class PushPlan:
     """ranks: n -> rank of what shall stand there; what has all its answers there already is left as it is.
 
     rows: their rows in the queue; what left the queue has none. blind: those that may have no suggestion there.
@@ -33,7 +33,7 @@ class Plan:
     waiting: int
 
 
-def plan_push(cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Collection[int], people: int) -> Plan:
+def plan_push(cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Collection[int], people: int) -> PushPlan:
     """The open records of batches, spare ones only where those fall short of one tier, and all that stands there.
 
     there: n of the records that stand there already. A review is not sent: it must go to somebody who has not
@@ -44,7 +44,9 @@ def plan_push(cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Coll
     free = [row for row in waiting.open() if row.purpose != REVIEW]
     own = [row for row in free if row.first or not row.spare]
     spare = [row for row in free if row.spare and not row.first]
-    chosen = {row.n for row in own + spare[: max(0, tier - len(own))]} | {row.n for row in spare if row.n in there}
+    chosen = {row.record_no for row in own + spare[: max(0, tier - len(own))]} | {
+        row.record_no for row in spare if row.record_no in there
+    }
     rows = {n: row for n, row in waiting.rows.items() if n in chosen or n in there}
     # what has all its answers from Argilla is handed out there no more
     completed = cursor.execute(
@@ -56,37 +58,37 @@ def plan_push(cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Coll
     ranks = {n: rank for n, rank in tiers(rows.values(), tier).items() if n in chosen}
     ranks |= {n: LAST for n in there if n not in chosen and n not in done}
     hidden = frozenset(n for n, row in rows.items() if row.blind or not settings.show_suggestions)
-    return Plan(ranks, rows, hidden, len(chosen))
+    return PushPlan(ranks, rows, hidden, len(chosen))
 
 
 def tiers(rows: Iterable[Row], size: int) -> dict[int, int]:
     """n -> tier, from 0, in the order of the queue. What is answered keeps its place, so that no other moves."""
-    order = sorted(rows, key=lambda row: (not row.first, row.spare and not row.first, row.position, row.n))
-    return {row.n: place // size for place, row in enumerate(order)}
+    order = sorted(rows, key=lambda row: (not row.first, row.spare and not row.first, row.position, row.record_no))
+    return {row.record_no: entry // size for entry, row in enumerate(order)}
 
 
 def read_outgoing(
-    cursor: duckdb.DuckDBPyConnection, plan: Plan, ns: Sequence[int], settings: Settings
+    cursor: duckdb.DuckDBPyConnection, plan: PushPlan, record_nos: Sequence[int], settings: Settings
 ) -> dict[int, Outgoing]:
     """These records as they shall stand there."""
-    rows = [plan.rows.get(n) or _unqueued(cursor, n) for n in ns]
+    rows = [plan.rows.get(n) or _unqueued(cursor, n) for n in record_nos]
     cards = read_cards(cursor, rows, settings)
     return {
-        row.n: Outgoing(
+        row.record_no: Outgoing(
             id=card.id,
             fields={one["name"]: one["value"] for one in card.fields} or {"text": card.text},
             metadata={one["name"]: one["value"] for one in card.meta},
-            rank=plan.ranks[row.n],
-            suggestion=None if row.n in plan.blind else _suggested(card, settings),
+            rank=plan.ranks[row.record_no],
+            suggestion=None if row.record_no in plan.blind else _suggested(card, settings),
         )
         for row, card in zip(rows, cards, strict=True)
     }
 
 
-def _unqueued(cursor: duckdb.DuckDBPyConnection, n: int) -> Row:
+def _unqueued(cursor: duckdb.DuckDBPyConnection, record_no: int) -> Row:
     """Stands for the row of a record that left the queue."""
-    record = cursor.execute("select id from records where n = ?", [n]).fetchall()[0][0]
-    return Row(n, record, 0, 0.0, False, True, None, None, 0, False)
+    record = cursor.execute("select id from records where n = ?", [record_no]).fetchall()[0][0]
+    return Row(record_no, record, 0, 0.0, False, True, None, None, 0, False)
 
 
 def _suggested(card: Card, settings: Settings) -> Suggested | None:

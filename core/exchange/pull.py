@@ -12,7 +12,16 @@ from itertools import groupby
 
 import duckdb
 
-from core.exchange.datasets import GONE, Dataset, Place, change_state, parts, read_datasets, read_places, server_of
+from core.exchange.datasets import (
+    GONE,
+    Dataset,
+    DatasetRecord,
+    change_state,
+    parts,
+    read_dataset_records,
+    read_datasets,
+    server_of,
+)
 from core.exchange.workspace import DRAFT, SUBMITTED, Gone, TeamAnswer, Workspace
 from core.jobs.bundle import Report
 from core.labelling.responses import KNOWN, STORED, Event
@@ -53,7 +62,7 @@ class Synced:
     refused: int
 
 
-def sync(project: Project, report: Report, *, who: str = "local", changed_only: bool = False) -> Synced:
+def sync(project: Project, report: Report, *, user: str = "local", changed_only: bool = False) -> Synced:
     """Reads all answers there, in every dataset that this project ever filled.
 
     changed_only: nothing where nobody has answered since the last time.
@@ -62,7 +71,7 @@ def sync(project: Project, report: Report, *, who: str = "local", changed_only: 
         result = sync_with(project, workspace, report, changed_only=changed_only)
     if result.stored:
         with project.store.transaction() as cursor:
-            note(cursor, who, "team_sync", vars(result))
+            note(cursor, user, "team_sync", vars(result))
     return result
 
 
@@ -72,10 +81,10 @@ def sync_with(project: Project, workspace: Workspace, report: Report, *, changed
     records = stored = refused = 0
     if not (changed_only and marks == project.team.marks):
         with project.store.reading() as cursor:
-            ns = sorted({place.n for place in read_places(cursor, list(marks), None)})
+            record_nos = sorted({entry.record_no for entry in read_dataset_records(cursor, list(marks), None)})
         project.team.unreadable = {}
-        for part in parts(ns, PART):
-            report("Reading answers", records, len(ns))
+        for part in parts(record_nos, PART):
+            report("Reading answers", records, len(record_nos))
             new, bad = reconcile(project, workspace, part)
             records, stored, refused = records + len(part), stored + new, refused + bad
         project.team.marks = marks
@@ -97,13 +106,13 @@ def _marks(project: Project, workspace: Workspace) -> dict[str, str]:
     return marks
 
 
-def reconcile_now(project: Project, ns: Sequence[int]) -> int:
+def reconcile_now(project: Project, record_nos: Sequence[int]) -> int:
     """The same for these records, at most PART; how many events were stored."""
     with project.team.open(project.folder, project.settings()) as workspace:
-        return reconcile(project, workspace, ns)[0]
+        return reconcile(project, workspace, record_nos)[0]
 
 
-def place_of(project: Project, record: str) -> int | None:
+def record_no_of(project: Project, record: str) -> int | None:
     """n of one of Argilla's records, None where it is not known (yet)."""
     n = project.store.one("select n from team_records where record = ?", [record])
     return None if n is None else int(n)
@@ -123,20 +132,20 @@ class RemoteAnswers:
 
     newest: dict[Key, RemoteAnswer]
     there: set[int]
-    late: list[tuple[Place, TeamAnswer]]
+    late: list[tuple[DatasetRecord, TeamAnswer]]
     ids: dict[int, str]
     datasets: dict[str, Dataset]
 
 
-def reconcile(project: Project, workspace: Workspace, ns: Sequence[int]) -> tuple[int, int]:
+def reconcile(project: Project, workspace: Workspace, record_nos: Sequence[int]) -> tuple[int, int]:
     """Makes the log agree with what stands there of these records; (events stored, answers refused).
 
     One at a time: what was asked first must not be stored last.
     """
     with project.team.reconciling:
-        received = _listen(project, workspace, ns)
+        received = _listen(project, workspace, record_nos)
         with project.store.reading() as cursor:
-            logged = _logged(cursor, ns)
+            logged = _logged(cursor, record_nos)
         missing = {key for key in logged if key[0] in received.there and key not in received.newest}
         known = set(workspace.people()) if missing else set()  # of somebody who is gone, what was said stands
         events = _differences(received, logged, silent={key for key in missing if key[1] in known})
@@ -148,22 +157,26 @@ def reconcile(project: Project, workspace: Workspace, ns: Sequence[int]) -> tupl
     return sum(status == STORED for status in statuses.values()), len(refused)
 
 
-def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> RemoteAnswers:
+def _listen(project: Project, workspace: Workspace, record_nos: Sequence[int]) -> RemoteAnswers:
     """A record, a dataset or a person that is not there any more says nothing, but takes nothing back either."""
     with project.store.reading() as cursor:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
-        places = read_places(cursor, list(datasets), ns)
-        rows = cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [list(ns)])
+        entries = read_dataset_records(cursor, list(datasets), record_nos)
+        rows = cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [list(record_nos)])
         answers = RemoteAnswers({}, set(), [], dict(rows.fetchall()), datasets)
-    for dataset, group in groupby(sorted(places, key=lambda one: (one.dataset, one.n)), lambda one: one.dataset):
-        here = {answers.ids[place.n]: place for place in group}
-        for standing in workspace.read(dataset, list(here)):
-            place = here[standing.placed.id]
-            answers.there.add(place.n)
-            model = standing.placed.model or next((one.model for one in places if one.n == place.n and one.model), None)
-            successor = _successor(place, places, datasets)
-            for answer in standing.answers:
-                remote, key = RemoteAnswer(answer, dataset, model), (place.n, answer.annotator)
+    for dataset, group in groupby(
+        sorted(entries, key=lambda one: (one.dataset, one.record_no)), lambda one: one.dataset
+    ):
+        here = {answers.ids[entry.record_no]: entry for entry in group}
+        for remote_record in workspace.read(dataset, list(here)):
+            entry = here[remote_record.placed.id]
+            answers.there.add(entry.record_no)
+            model = remote_record.placed.model or next(
+                (one.model for one in entries if one.record_no == entry.record_no and one.model), None
+            )
+            successor = _successor(entry, entries, datasets)
+            for answer in remote_record.answers:
+                remote, key = RemoteAnswer(answer, dataset, model), (entry.record_no, answer.annotator)
                 if successor and answer.at <= successor.made_at and _fits(answer, datasets[successor.dataset]):
                     continue  # it was copied, and may have been changed or deleted there since
                 if successor and answer.at > successor.made_at:
@@ -178,28 +191,30 @@ def _fits(answer: TeamAnswer, dataset: Dataset) -> bool:
     return set(answer.labels) <= set(dataset.setup.label_ids)
 
 
-def _successor(place: Place, places: Sequence[Place], datasets: Mapping[str, Dataset]) -> Place | None:
+def _successor(
+    entry: DatasetRecord, entries: Sequence[DatasetRecord], datasets: Mapping[str, Dataset]
+) -> DatasetRecord | None:
     """Where the record stands in the dataset that was made next: what was said before then was copied there."""
-    made = datasets[place.dataset].made_at
-    later = [one for one in places if one.n == place.n and datasets[one.dataset].made_at > made]
+    made = datasets[entry.dataset].made_at
+    later = [one for one in entries if one.record_no == entry.record_no and datasets[one.dataset].made_at > made]
     return min(later, key=lambda one: datasets[one.dataset].made_at, default=None)
 
 
 def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> None:
     """Late answers that hold go to the dataset after theirs; then it speaks for them, and they may be deleted there."""
     moved: dict[str, list[tuple[str, TeamAnswer]]] = {}
-    for place, answer in received.late:
-        if received.newest[(place.n, answer.annotator)].answer == answer and _fits(
-            answer, received.datasets[place.dataset]
+    for entry, answer in received.late:
+        if received.newest[(entry.record_no, answer.annotator)].answer == answer and _fits(
+            answer, received.datasets[entry.dataset]
         ):
-            moved.setdefault(place.dataset, []).append((received.ids[place.n], answer))
+            moved.setdefault(entry.dataset, []).append((received.ids[entry.record_no], answer))
     for dataset, answers in moved.items():
         workspace.carry(dataset, received.datasets[dataset].setup, answers)
     with project.store.transaction() as cursor:
-        for place, answer in received.late:
+        for entry, answer in received.late:
             cursor.execute(
                 "update team_records set made_at = greatest(made_at, ?) where dataset = ? and n = ?",
-                [answer.at, place.dataset, place.n],
+                [answer.at, entry.dataset, entry.record_no],
             )
 
 
@@ -209,11 +224,15 @@ def _differences(
     """(annotator, event) for all that the log does not say yet."""
     events: list[tuple[str, Event]] = []
     for key, one in received.newest.items():
-        standing = logged.get(key, [])
+        logged_events = logged.get(key, [])
         if one.answer.status == DRAFT:
-            events += _undone(key, received.ids, standing, one.dataset)
-        elif not standing or _content(one.answer) != (standing[-1].action, standing[-1].labels, standing[-1].note):
-            events.append((key[1], _event(received.ids[key[0]], one, standing)))
+            events += _undone(key, received.ids, logged_events, one.dataset)
+        elif not logged_events or _content(one.answer) != (
+            logged_events[-1].action,
+            logged_events[-1].labels,
+            logged_events[-1].note,
+        ):
+            events.append((key[1], _event(received.ids[key[0]], one, logged_events)))
     for key in silent:
         events += _undone(key, received.ids, logged[key], "")
     return events
@@ -225,7 +244,7 @@ def _content(answer: TeamAnswer) -> tuple[str, tuple[str, ...], str | None]:
     return "skip", (), answer.note
 
 
-def _event(record: str, remote: RemoteAnswer, standing: Sequence[LoggedEvent]) -> Event:
+def _event(record: str, remote: RemoteAnswer, logged_events: Sequence[LoggedEvent]) -> Event:
     """Dated as Argilla does; it holds from when it is read here, as every answer does."""
     action, labels, result = _content(remote.answer)
     return Event(
@@ -234,7 +253,7 @@ def _event(record: str, remote: RemoteAnswer, standing: Sequence[LoggedEvent]) -
         action=action,
         answer=labels,
         note=result,
-        seq=len(standing),
+        seq=len(logged_events),
         ts=remote.answer.at.replace(tzinfo=UTC).timestamp(),
         model=remote.model,
         source=ARGILLA,
@@ -242,7 +261,9 @@ def _event(record: str, remote: RemoteAnswer, standing: Sequence[LoggedEvent]) -
     )
 
 
-def _undone(key: Key, ids: Mapping[int, str], standing: Sequence[LoggedEvent], dataset: str) -> list[tuple[str, Event]]:
+def _undone(
+    key: Key, ids: Mapping[int, str], logged_events: Sequence[LoggedEvent], dataset: str
+) -> list[tuple[str, Event]]:
     """All of it: else what was said before would hold again."""
     now = datetime.now(UTC).timestamp()
     return [
@@ -250,7 +271,7 @@ def _undone(key: Key, ids: Mapping[int, str], standing: Sequence[LoggedEvent], d
             key[1],
             Event(_eid("undo", one.eid), ids[key[0]], "undo", undoes=one.eid, ts=now, source=ARGILLA, origin=dataset),
         )
-        for one in standing
+        for one in logged_events
     ]
 
 
@@ -259,14 +280,14 @@ def _eid(*parts: object) -> str:
     return ID_PREFIXES[ARGILLA] + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:48]
 
 
-def _logged(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[Key, list[LoggedEvent]]:
+def _logged(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dict[Key, list[LoggedEvent]]:
     """What stands of what came from Argilla, the newest last. An author may have taken it back here too."""
     rows = cursor.execute(
         """select n, annotator, event_id, action, labels, note from responses_in_force
            where n in (select unnest(?::bigint[])) and source = ? order by stamp""",
-        [list(ns), ARGILLA],
+        [list(record_nos), ARGILLA],
     ).fetchall()
     matches: dict[Key, list[LoggedEvent]] = {}
-    for n, who, eid, action, labels, result in rows:
-        matches.setdefault((n, who), []).append(LoggedEvent(eid, action, tuple(labels), result))
+    for n, user, eid, action, labels, result in rows:
+        matches.setdefault((n, user), []).append(LoggedEvent(eid, action, tuple(labels), result))
     return matches

@@ -8,19 +8,19 @@ from core.exchange.datasets import (
     CURRENT,
     GONE,
     Dataset,
-    Place,
+    DatasetRecord,
     change_setup,
     change_state,
     enter_dataset,
-    enter_places,
+    enter_dataset_records,
     find_current,
     parts,
+    read_dataset_records,
     read_datasets,
-    read_places,
     required_setup,
     server_of,
 )
-from core.exchange.outgoing import Plan, digest, plan_push, read_outgoing
+from core.exchange.outgoing import PushPlan, digest, plan_push, read_outgoing
 from core.exchange.pull import sync_with
 from core.exchange.workspace import Gone, Outgoing, Workspace
 from core.jobs.bundle import Report
@@ -57,7 +57,7 @@ class Pushed:
     waiting: int
 
 
-def push(project: Project, report: Report, *, who: str = "local") -> Pushed:
+def push(project: Project, report: Report, *, user: str = "local") -> Pushed:
     """Brings the dataset up to date.
 
     What was finished when it is stopped stays, and the next push goes on from there. Raises Refused while another runs.
@@ -66,7 +66,7 @@ def push(project: Project, report: Report, *, who: str = "local") -> Pushed:
         raise Refused("A push is running already. Wait for it to end.")
     try:
         with project.team.open(project.folder, project.settings()) as workspace:
-            dataset, replaced = _make_ready(project, workspace, report, who)
+            dataset, replaced = _make_ready(project, workspace, report, user)
             plan, tally = _send(project, workspace, dataset, report)
             if tally.sent:  # somebody may have answered a record before it was written down that it stands there
                 sync_with(project, workspace, lambda *_: None, changed_only=True)
@@ -75,7 +75,7 @@ def push(project: Project, report: Report, *, who: str = "local") -> Pushed:
     project.team.bad = tally.bad
     if tally.sent or replaced:
         with project.store.transaction() as cursor:
-            note(cursor, who, "team_push", {"dataset": dataset.id, **vars(tally), "waiting": plan.waiting})
+            note(cursor, user, "team_push", {"dataset": dataset.id, **vars(tally), "waiting": plan.waiting})
     return Pushed(
         dataset=dataset.id,
         name=dataset.name,
@@ -92,7 +92,7 @@ def dataset_link(url: str, dataset: str, *, in_order: bool) -> str:
     return f"{url}/dataset/{dataset}/annotation-mode{order}"
 
 
-def _make_ready(project: Project, workspace: Workspace, report: Report, who: str) -> tuple[Dataset, str | None]:
+def _make_ready(project: Project, workspace: Workspace, report: Report, user: str) -> tuple[Dataset, str | None]:
     """The dataset to fill, and the name of the one that it replaces, if it does."""
     server = server_of(workspace)
     with project.store.reading() as cursor:
@@ -103,7 +103,7 @@ def _make_ready(project: Project, workspace: Workspace, report: Report, who: str
         dataset = Dataset(workspace.make_dataset(name, requested), name, utc_now(), requested, CURRENT)
         with project.store.transaction() as cursor:
             enter_dataset(cursor, server, dataset)
-            note(cursor, who, "team_dataset", {"dataset": dataset.id, "name": name})
+            note(cursor, user, "team_dataset", {"dataset": dataset.id, "name": name})
         return dataset, None
     if not current.setup.takes(requested):
         return replace_dataset(project, workspace, current, requested, report), current.name
@@ -129,11 +129,11 @@ def _still_there(project: Project, workspace: Workspace, dataset: Dataset | None
     return dataset
 
 
-def _send(project: Project, workspace: Workspace, dataset: Dataset, report: Report) -> tuple[Plan, Tally]:
+def _send(project: Project, workspace: Workspace, dataset: Dataset, report: Report) -> tuple[PushPlan, Tally]:
     """All that differs from what was sent last."""
     settings, people = project.settings(), len(workspace.annotators())
     with project.store.reading() as cursor:
-        there = {place.n: place for place in read_places(cursor, [dataset.id], None)}
+        there = {entry.record_no: entry for entry in read_dataset_records(cursor, [dataset.id], None)}
         plan = plan_push(cursor, settings, there, people)
     tally, total = Tally(0, 0, {}), len(plan.ranks)
     report("Pushing", 0, total)
@@ -147,9 +147,9 @@ def _send(project: Project, workspace: Workspace, dataset: Dataset, report: Repo
 
 @dataclass(frozen=True)
 class _Part:
-    plan: Plan
+    plan: PushPlan
     records: dict[int, Outgoing]
-    there: dict[int, Place]
+    there: dict[int, DatasetRecord]
 
 
 def _send_part(project: Project, workspace: Workspace, dataset: Dataset, part: _Part, tally: Tally) -> None:
@@ -167,6 +167,8 @@ def _send_part(project: Project, workspace: Workspace, dataset: Dataset, part: _
         if n in part.plan.blind and n in part.there and part.there[n].model:
             workspace.strip(one.record)
     with project.store.transaction() as cursor:
-        enter_places(cursor, dataset.id, [(numbers[one.id], digests[numbers[one.id]], one) for one in sent.placed])
+        enter_dataset_records(
+            cursor, dataset.id, [(numbers[one.id], digests[numbers[one.id]], one) for one in sent.placed]
+        )
     tally.sent += len(sent.placed)
     tally.bad |= sent.bad

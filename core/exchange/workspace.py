@@ -108,7 +108,7 @@ class RemoteRecord:
 
 
 @dataclass(frozen=True)
-class Sent:
+class PutResult:
     """What became of records that were sent. bad: id -> why the server refuses it."""
 
     placed: tuple[Placed, ...]
@@ -141,7 +141,7 @@ class Workspace(Protocol):
     def retire_dataset(self, dataset: str, name: str, result: str) -> None:
         """Another name, and guidelines that say where to go on. What is in it stays."""
 
-    def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> Sent:
+    def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> PutResult:
         """Adds records and changes those that are there already; what others wrote beside the known ones stays."""
 
     def strip(self, record: str) -> None:
@@ -153,7 +153,7 @@ class Workspace(Protocol):
     def read(self, dataset: str, ids: Sequence[str]) -> list[RemoteRecord]:
         """Those of our record ids that are there, at most a few hundred. Raises Gone where the dataset is not."""
 
-    def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> Sent:
+    def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> PutResult:
         """Records with metadata, suggestions and everybody's responses as they are; what names other labels is left."""
 
     def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, TeamAnswer]]) -> None:

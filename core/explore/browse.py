@@ -9,13 +9,13 @@ import duckdb
 from core.config.settings import Settings
 from core.config.taxonomy import SEPARATOR
 from core.errors import BadInput
-from core.explore.filters import Search, conditions
+from core.explore.filters import RecordSearch, conditions
 from core.explore.nearest import nearest
 from core.labelling.waiting import BLIND, asked_parameters
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
 from core.store.database import count
-from core.store.pool import NUMBERS, number_of
+from core.store.record_numbers import NUMBERS, number_of
 
 PAGE = 50
 ALIKE = 500
@@ -46,7 +46,7 @@ class Line:
     seen its label says of it, where the inspection doubts the label, else of the newest round.
     """
 
-    n: int
+    record_no: int
     id: str
     text: str
     label: str | None
@@ -72,7 +72,7 @@ class RecordPage:
     searched: int | None = None
 
 
-def find(project: Project, search: Search, start: int = 0, pace: Pace | None = None) -> RecordPage:
+def find(project: Project, search: RecordSearch, start: int = 0, pace: Pace | None = None) -> RecordPage:
     """The page that begins at `start`: 0, or the `next` of the page before. A record's id as words finds it too.
 
     Raises BadInput for a state that there is not, too many words, or likeness to a record without a vector.
@@ -82,17 +82,17 @@ def find(project: Project, search: Search, start: int = 0, pace: Pace | None = N
     with project.store.reading() as cursor:
         ranked = _ranked(project, cursor, search)
         if ranked is not None:
-            ns, following = _pick(cursor, where, ranked, start)
-            return RecordPage(read_lines(cursor, ns, settings), following)
+            record_nos, following = _pick(cursor, where, ranked, start)
+            return RecordPage(read_lines(cursor, record_nos, settings), following)
         pace = (pace or Pace()) if search.words.split() else Pace(2**62)
-        ns, following, searched = _walk(cursor, where, start, pace)
+        record_nos, following, searched = _walk(cursor, where, start, pace)
         if search.words and not start:
             known = cursor.execute("select n from records where id = ?", [search.words.strip()]).fetchall()
-            ns = [n for (n,) in known] + [n for n in ns if (n,) not in known]
-        return RecordPage(read_lines(cursor, ns, settings), following, searched)
+            record_nos = [n for (n,) in known] + [n for n in record_nos if (n,) not in known]
+        return RecordPage(read_lines(cursor, record_nos, settings), following, searched)
 
 
-def _ranked(project: Project, cursor: duckdb.DuckDBPyConnection, search: Search) -> list[int] | None:
+def _ranked(project: Project, cursor: duckdb.DuckDBPyConnection, search: RecordSearch) -> list[int] | None:
     """The records to look among, best first, where the search has an order of its own."""
     if search.rows:
         return list(dict.fromkeys(search.rows))
@@ -184,13 +184,15 @@ _LINES = f"""
 """
 
 
-def read_lines(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> tuple[Line, ...]:
+def read_lines(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], settings: Settings) -> tuple[Line, ...]:
     """In the order of ns. A list bound as one value is thirty times as quick as one of literals."""
-    if not ns:
+    if not record_nos:
         return ()
-    rows = {row[0]: row for row in cursor.execute(_LINES, {"ns": list(ns), **asked_parameters(settings)}).fetchall()}
+    rows = {
+        row[0]: row for row in cursor.execute(_LINES, {"ns": list(record_nos), **asked_parameters(settings)}).fetchall()
+    }
     names, lines = settings.taxonomy.names, []
-    for row in (rows[n] for n in ns if n in rows):
+    for row in (rows[n] for n in record_nos if n in rows):
         n, id, text, labels, how, stratum, suggested, probability, machine, kinds, hidden, unseen = row
         if hidden:
             suggested = probability = machine = unseen = None
@@ -224,7 +226,7 @@ def choices(project: Project) -> Choices:
     query = project.store.query
     return Choices(
         records=project.store.one("select count(*) from records"),
-        annotators=tuple(who for (who,) in query("select distinct annotator from responses order by 1")),
+        annotators=tuple(user for (user,) in query("select distinct annotator from responses order by 1")),
         batches=tuple(batch for (batch,) in query("select distinct batch from queue order by 1 desc")),
         strata=tuple(stratum for (stratum,) in query("select distinct stratum from settled order by 1")),
     )

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.explore.label_errors import FLAGGED, KINDS
-from core.labelling.states import STATES
+from core.labelling.record_states import STATES
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 
 MOST_WORDS = 20
 
 
 @dataclass(frozen=True)
-class Search:
+class RecordSearch:
     """What a record must be like to be listed; what is None, empty or False does not matter. Labels are ids.
 
     words: each stands somewhere in the text, whatever its case. sure: (low, high) probability of the suggestion, 0..1.
@@ -52,7 +52,7 @@ _FILTERS = {
 _SURE = f"""n in (select n from suggestions where probability between $low and $high) and {_SEEN}"""
 
 
-def conditions(search: Search, settings: Settings) -> tuple[str, dict[str, object]]:
+def conditions(search: RecordSearch, settings: Settings) -> tuple[str, dict[str, object]]:
     """What must hold of a row of `records`, and what that binds."""
     matches, bound = ["true"], asked_parameters(settings)
     for name, condition in _FILTERS.items():
@@ -68,7 +68,7 @@ def conditions(search: Search, settings: Settings) -> tuple[str, dict[str, objec
     if len(words) > MOST_WORDS:
         raise BadInput(f"The search has {len(words)} words; at most {MOST_WORDS} are looked for. Leave some out.")
     matches += [f"regexp_matches(text, regexp_escape($word{place}), 'i')" for place in range(len(words))]
-    bound |= {f"word{place}": word for place, word in enumerate(words)}
+    bound |= {f"word{index}": word for index, word in enumerate(words)}
     condition = " and ".join(matches)
     return condition, {name: value for name, value in bound.items() if f"${name}" in condition}
 
@@ -79,7 +79,7 @@ def _state(name: str) -> str:
     return STATES[name]
 
 
-def describe(search: Search, names: dict[str, str]) -> str:
+def describe(search: RecordSearch, names: dict[str, str]) -> str:
     """The filters in words, for a line above what was found; the words that were looked for stand elsewhere."""
     low, high = search.sure or (0.0, 1.0)
     result = {

@@ -48,7 +48,7 @@ class Segment:
 class Side:
     """One of two records that are compared; the segments in order are its text."""
 
-    n: int
+    record_no: int
     id: str
     labels: tuple[str, ...]
     segments: tuple[Segment, ...]
@@ -135,7 +135,7 @@ def inspected_at(project: Project) -> datetime | None:
     return value
 
 
-def pair(project: Project, n: int, other: int) -> tuple[Side, Side]:
+def pair(project: Project, record_no: int, other: int) -> tuple[Side, Side]:
     """Two records side by side, word for word. Raises BadInput for one that is not there."""
     names = project.settings().taxonomy.names
     rows = {
@@ -143,13 +143,13 @@ def pair(project: Project, n: int, other: int) -> tuple[Side, Side]:
         for row in project.store.query(
             """select n, id, text, coalesce(labels, []) from records left join settled using (n)
                where n in (?, ?)""",
-            [n, other],
+            [record_no, other],
         )
     }
-    if missing := [number for number in (n, other) if number not in rows]:
+    if missing := [number for number in (record_no, other) if number not in rows]:
         raise BadInput(f"There is no record number {missing[0]}. Inspect the labels again.")
-    segments = word_diff(rows[n][2], rows[other][2])
-    sides = zip((rows[n], rows[other]), segments, strict=True)
+    segments = word_diff(rows[record_no][2], rows[other][2])
+    sides = zip((rows[record_no], rows[other]), segments, strict=True)
     left, right = (
         Side(number, id, tuple(names.get(label, label) for label in labels), parts)
         for (number, id, _, labels), parts in sides

@@ -33,7 +33,7 @@ Polygon = Sequence[tuple[float, float]]
 class MappedRecord:
     """What a record is. labels: settled, () is 'none of them'; suggested: None where no suggestion may be seen."""
 
-    n: int
+    record_no: int
     labels: tuple[str, ...] | None
     suggested: tuple[str, ...] | None
     label: str | None
@@ -52,7 +52,7 @@ class MapPoints:
     little to much, else they are of no order, the most frequent first.
     """
 
-    n: Ints
+    record_nos: Ints
     xy: Floats
     group: Ints
     groups: tuple[str, ...]
@@ -73,7 +73,7 @@ class SelectedRecord:
 
 
 @dataclass(frozen=True)
-class Selection:
+class MapSelection:
     """labels, suggestions: (name, how many), the most frequent first. nearest: the records nearest the middle."""
 
     count: int
@@ -105,18 +105,18 @@ _RECORDS = f"""
 
 def points(project: Project, record_map: Map, colour: str) -> MapPoints:
     """At most MOST points of the map, those with a label first; colour: a key of COLOURINGS."""
-    records = _read(project, record_map.n.tolist())
+    records = _read(project, record_map.record_nos.tolist())
     if len(records) > MOST:
         lot = np.random.default_rng(0).permutation(len(records))
         first = sorted(lot, key=lambda index: records[index].labels is None)[:MOST]
         records = [records[index] for index in sorted(first)]
     names, ranked, ordered = COLOURINGS[colour](records, project.settings())
     groups, coloured = ranked
-    index = {name: place for place, name in enumerate(groups)}
-    ns = np.array([record.n for record in records], np.int64)
+    index = {name: index for index, name in enumerate(groups)}
+    record_nos = np.array([record.record_no for record in records], np.int64)
     return MapPoints(
-        n=ns,
-        xy=record_map.xy[np.searchsorted(record_map.n, ns)],
+        record_nos=record_nos,
+        xy=record_map.xy[np.searchsorted(record_map.record_nos, record_nos)],
         group=np.array([index.get(name, len(groups) - 1) for name in names], np.int64),
         groups=groups,
         coloured=coloured,
@@ -125,17 +125,17 @@ def points(project: Project, record_map: Map, colour: str) -> MapPoints:
     )
 
 
-def inside(shown: MapPoints, shapes: Iterable[Polygon]) -> Ints:
+def points_inside(shown: MapPoints, shapes: Iterable[Polygon]) -> Ints:
     """The n of points that lie in any of the polygons, ascending. A polygon that crosses itself has holes (even-odd).
 
     A rectangle is a polygon of four corners. Points on an edge fall to one side or the other.
     """
-    hit = np.zeros(len(shown.n), np.bool_)
+    hit = np.zeros(len(shown.record_nos), np.bool_)
     for shape in shapes:
         corners = np.asarray(shape, np.float64).reshape(-1, 2)
         if len(corners) > 2:
             hit |= _within(np.asarray(shown.xy, np.float64), corners)
-    return shown.n[hit]
+    return shown.record_nos[hit]
 
 
 def _within(xy: npt.NDArray[np.float64], corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
@@ -151,14 +151,14 @@ def _within(xy: npt.NDArray[np.float64], corners: npt.NDArray[np.float64]) -> np
     return within
 
 
-def summary(project: Project, shown: MapPoints, ns: Ints, most: int = 200) -> Selection:
+def summarise_selection(project: Project, shown: MapPoints, record_nos: Ints, most: int = 200) -> MapSelection:
     """What a selection holds, with the `most` records nearest its middle, the nearest first."""
-    places = np.searchsorted(shown.n, ns).tolist()
-    selected = {n: shown.records[place] for n, place in zip(ns.tolist(), places, strict=True)}
+    places = np.searchsorted(shown.record_nos, record_nos).tolist()
+    selected = {n: shown.records[place] for n, place in zip(record_nos.tolist(), places, strict=True)}
     names = project.settings().taxonomy.names
     counts = Counter(_named(record.labels, names, NO_LABEL) for record in selected.values())
     suggested = Counter(_named(_suggested(record), names, NO_SUGGESTION) for record in selected.values())
-    texts = project.store.query(_TEXTS, [_nearest_middle(shown, ns, most).tolist()])
+    texts = project.store.query(_TEXTS, [_nearest_middle(shown, record_nos, most).tolist()])
     nearest = [
         SelectedRecord(
             record=selected[n].id,
@@ -169,7 +169,7 @@ def summary(project: Project, shown: MapPoints, ns: Ints, most: int = 200) -> Se
         )
         for n, text in texts
     ]
-    return Selection(len(ns), counts.most_common(), suggested.most_common(), nearest)
+    return MapSelection(len(record_nos), counts.most_common(), suggested.most_common(), nearest)
 
 
 _TEXTS = f"""
@@ -178,16 +178,16 @@ _TEXTS = f"""
 """
 
 
-def _nearest_middle(shown: MapPoints, ns: Ints, most: int) -> Ints:
+def _nearest_middle(shown: MapPoints, record_nos: Ints, most: int) -> Ints:
     """The middle is the median: a lasso with a tail still has it among most of its points."""
-    xy = shown.xy[np.searchsorted(shown.n, ns)]
-    away = ((xy - np.median(xy, axis=0)) ** 2).sum(axis=1) if len(ns) else np.empty(0)
-    return ns[np.argsort(away, kind="stable")[:most]]
+    xy = shown.xy[np.searchsorted(shown.record_nos, record_nos)]
+    away = ((xy - np.median(xy, axis=0)) ** 2).sum(axis=1) if len(record_nos) else np.empty(0)
+    return record_nos[np.argsort(away, kind="stable")[:most]]
 
 
-def _read(project: Project, ns: list[int]) -> list[MappedRecord]:
+def _read(project: Project, record_nos: list[int]) -> list[MappedRecord]:
     with project.store.reading() as cursor:
-        rows = cursor.execute(_RECORDS, {"ns": ns, **asked_parameters(project.settings())}).fetchall()
+        rows = cursor.execute(_RECORDS, {"ns": record_nos, **asked_parameters(project.settings())}).fetchall()
     return [
         MappedRecord(n, None if labels is None else tuple(labels), None if made is None else tuple(made), *rest)
         for n, labels, made, *rest in rows

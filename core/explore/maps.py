@@ -46,9 +46,9 @@ class MapFacts:
 
 @dataclass(frozen=True)
 class Map:
-    """n: (points,) ascending record numbers. xy: (points, 2), the longer side from -1 to 1."""
+    """record_nos: (points,) ascending record numbers. xy: (points, 2), the longer side from -1 to 1."""
 
-    n: Ints
+    record_nos: Ints
     xy: Floats
     facts: MapFacts
 
@@ -96,14 +96,14 @@ def map_notice(project: Project, record_map: Map) -> str | None:
     """Why the map should be completed or made again, or None."""
     newer = encoded_rows(project.vectors, project.settings().encoder) - record_map.facts.rows
     if outgrown(record_map):
-        late = len(record_map.n) - record_map.facts.laid_out
-        return f"{late:,} of {len(record_map.n):,} points came later and only stand among their neighbours."
+        late = len(record_map.record_nos) - record_map.facts.laid_out
+        return f"{late:,} of {len(record_map.record_nos):,} points came later and only stand among their neighbours."
     return f"{newer:,} records came after this map was made." if newer > 0 else None
 
 
 def outgrown(record_map: Map) -> bool:
     """Whether completing is not enough."""
-    return len(record_map.n) > record_map.facts.laid_out * (1 + OUTGROWN)
+    return len(record_map.record_nos) > record_map.facts.laid_out * (1 + OUTGROWN)
 
 
 def read_map(path: Path) -> Map | None:
@@ -116,9 +116,10 @@ def read_map(path: Path) -> Map | None:
         return None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise Damaged(f"{path} cannot be read. Delete it and run `rondo map`.") from error
-    if record_map.xy.shape != (len(record_map.n), 2):
+    if record_map.xy.shape != (len(record_map.record_nos), 2):
         raise Damaged(
-            f"{path} holds {len(record_map.n)} records and {record_map.xy.shape} points. Delete it and run `rondo map`."
+            f"{path} holds {len(record_map.record_nos)} records and {record_map.xy.shape} points. "
+            "Delete it and run `rondo map`."
         )
     return record_map
 
@@ -127,7 +128,7 @@ def write_map(path: Path, made: Map) -> None:
     """Whole or not at all."""
     with whole_file(path, alone=True) as partial, partial.open("wb") as file:
         facts = np.array(json.dumps(asdict(made.facts)))
-        np.savez(file, allow_pickle=False, n=made.n, xy=made.xy, facts=facts)
+        np.savez(file, allow_pickle=False, n=made.record_nos, xy=made.xy, facts=facts)
 
 
 def _path(project: Project) -> Path:
@@ -155,7 +156,7 @@ def _bundle(project: Project, rows: Ints, old: Map | None) -> Bundle:
     settings = project.settings()
     params = MapParams(settings.encoder, str(project.vectors), settings.threads, settings.seed % 2**32)
     bundle = project.jobs.prepare(MAP, params)
-    known, known_xy = (old.n, old.xy) if old else (np.empty(0, np.int64), np.empty((0, 2), np.float32))
+    known, known_xy = (old.record_nos, old.xy) if old else (np.empty(0, np.int64), np.empty((0, 2), np.float32))
     np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, rows=rows, known=known, known_xy=known_xy)
     return bundle
 
@@ -174,7 +175,7 @@ def _draw(project: Project, old: Map | None, stop: int) -> Ints:
 
     Of those that came after the old map the same share as it holds of the ones before, so that all stays uniform.
     """
-    have = old.n.tolist() if old else []
+    have = old.record_nos.tolist() if old else []
     start = old.facts.rows if old else 0
     others = round((stop - start) * min(1.0, MOST / start)) if start else MOST
     bounds = {"start": start, "stop": stop, "others": others, "labelled": MOST_LABELLED}

@@ -16,7 +16,7 @@ from core.models.artifacts import load_head
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
 from core.store.answers import APP, ARGILLA, BULK, CORRECTION, CROWD, FILE
-from core.store.pool import number_of
+from core.store.record_numbers import number_of
 from core.tasks.labels import decide
 
 NEIGHBOURS = 10
@@ -31,7 +31,7 @@ class GivenAnswer:
     """An event of a person. answer: labels by name, or the action where it gave none; how: the way it came."""
 
     when: str
-    who: str
+    user: str
     answer: str | None
     how: str
     suggestion_in_view: bool
@@ -133,7 +133,7 @@ def model_answers(project: Project, record: str) -> list[ModelAnswer]:
         models = cursor.execute(_MODELS, {"n": n, "encoder": settings.encoder, "most": MODELS}).fetchall()
     vector = np.asarray(open_vectors(project.vectors, settings.encoder)[n : n + 1], np.float32)
     result = []
-    for model, made_at, number, labels, seen in models:
+    for model, made_at, number, labels, learnt in models:
         suggestion, probability = None, None
         with suppress(Damaged):
             head = load_head(project.models / model)
@@ -141,7 +141,7 @@ def model_answers(project: Project, record: str) -> list[ModelAnswer]:
             best = decide(chances, head.multi)[0]
             chosen = [label for label, holds in zip(head.labels, best, strict=True) if holds]
             suggestion, probability = named(chosen, settings.taxonomy.names), float(chances.max())
-        result.append(ModelAnswer(number, _day(made_at), labels, suggestion, probability, seen))
+        result.append(ModelAnswer(number, _day(made_at), labels, suggestion, probability, learnt))
     return result
 
 
@@ -153,18 +153,18 @@ def neighbours(project: Project, record: str, count: int = NEIGHBOURS) -> list[t
         if encoded_rows(project.vectors, settings.encoder) <= n:
             return []
         rows, cosines = nearest(open_vectors(project.vectors, settings.encoder), n, count)
-        lines = {line.n: line for line in read_lines(cursor, [int(row) for row in rows], settings)}
+        lines = {line.record_no: line for line in read_lines(cursor, [int(row) for row in rows], settings)}
     return [(float(cosine), lines[int(row)]) for row, cosine in zip(rows, cosines, strict=True) if int(row) in lines]
 
 
-def twins(project: Project, n: int) -> list[tuple[Side, Side]]:
+def twins(project: Project, record_no: int) -> list[tuple[Side, Side]]:
     """The near-duplicates with another label that were flagged, each beside this record, differences marked."""
     rows = project.store.query(
         """select distinct if(n = $1, other, n) from flags
            where kind = 'near_duplicate' and other is not null and (n = $1 or other = $1) order by 1""",
-        [n],
+        [record_no],
     )
-    return [pair(project, n, other) for (other,) in rows]
+    return [pair(project, record_no, other) for (other,) in rows]
 
 
 _RECORD = """
@@ -180,26 +180,26 @@ _MODELS = """
 
 
 def _answers(
-    cursor: duckdb.DuckDBPyConnection, n: int, names: Names
+    cursor: duckdb.DuckDBPyConnection, record_no: int, names: Names
 ) -> tuple[list[GivenAnswer], tuple[tuple[str, str], ...]]:
     rows = cursor.execute(
         """select event_id, annotator, action, labels, note, undoes, received_at, round, model is not null, source
            from responses where n = ? order by stamp""",
-        [n],
+        [record_no],
     ).fetchall()
-    undone = {(who, undoes) for _, who, _, _, _, undoes, *_ in rows if undoes}
+    undone = {(user, undoes) for _, user, _, _, _, undoes, *_ in rows if undoes}
     result = [
         GivenAnswer(
             when=_day(received_at),
-            who=who,
+            user=user,
             answer=named(labels, names) if action == "submit" else action,
             how=_HOW[source],
             suggestion_in_view=with_suggestion,
-            undone=(who, eid) in undone,
+            undone=(user, eid) in undone,
             round=number,
             note=note,
         )
-        for eid, who, action, labels, note, _, received_at, number, with_suggestion, source in rows
+        for eid, user, action, labels, note, _, received_at, number, with_suggestion, source in rows
     ]
     corrections = [(row[0], row[1]) for row in rows if row[9] == CORRECTION and (row[1], row[0]) not in undone]
     return result, tuple(corrections)
@@ -215,26 +215,27 @@ _HOW = {
 }
 
 
-def _held_out(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> list[HeldOutAnswer]:
+def _held_out(cursor: duckdb.DuckDBPyConnection, record_no: int, names: Names) -> list[HeldOutAnswer]:
     rows = cursor.execute(
-        "select truth, predicted, probability, stratum from held_out_predictions where n = ?", [n]
+        "select truth, predicted, probability, stratum from held_out_predictions where n = ?", [record_no]
     ).fetchall()
     return [HeldOutAnswer(named(truth, names), named(predicted, names), *rest) for truth, predicted, *rest in rows]
 
 
-def _machine_labels(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> list[MachineLabel]:
+def _machine_labels(cursor: duckdb.DuckDBPyConnection, record_no: int, names: Names) -> list[MachineLabel]:
     rows = cursor.execute(
         """select m.labels, m.probability, m.threshold, p.precision, p.confidence,
                   strftime(p.made_at, '%Y-%m-%d %H:%M'), p.user
            from machine_labels m left join guarantees p on p.id = m.guarantee where m.n = ?""",
-        [n],
+        [record_no],
     ).fetchall()
     return [MachineLabel(named(labels, names), *rest) for labels, *rest in rows]
 
 
-def _queued(cursor: duckdb.DuckDBPyConnection, n: int) -> str | None:
+def _queued(cursor: duckdb.DuckDBPyConnection, record_no: int) -> str | None:
     row = cursor.execute(
-        "select batch, spare, purpose from queue where n = ? order by batch desc, purpose nulls last limit 1", [n]
+        "select batch, spare, purpose from queue where n = ? order by batch desc, purpose nulls last limit 1",
+        [record_no],
     ).fetchone()
     if row is None:
         return None

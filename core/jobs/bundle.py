@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from core import errors
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
 from core.jobs.code_version import code_version
+from core.jobs.job_states import ENDED, OPEN, UNDER_WAY, change_state
 from core.jobs.kinds import JobKind, Params, Result
-from core.jobs.states import ENDED, OPEN, UNDER_WAY, change_state
 from core.store.database import Store, utc_now
 from core.store.whole_files import sha256_of, write_whole
 from core.typed_json import from_json, to_json
@@ -31,7 +31,7 @@ LOG = "log.txt"
 
 
 @dataclass(frozen=True)
-class Sight:
+class RunStatus:
     """How a job stands, as its runner sees it. state: queued, running, one of ENDED, or lost; message: why, or ''."""
 
     state: str
@@ -76,7 +76,7 @@ class Runner(Protocol):
         Raises BadInput or Refused, in a sentence that says what to do, where it cannot.
         """
 
-    def look(self, bundle: Path, handle: Handle) -> Sight:
+    def poll(self, bundle: Path, handle: Handle) -> RunStatus:
         """How it stands. Brings `events.jsonl` and the log up to date, and what came out once it has ended,
         `result.json` last. Never raises for what may pass (no network, an outage): that is `lost`."""
 
@@ -250,7 +250,7 @@ class Jobs:
         """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`."""
         handle = self._attach(bundle) or self._start(bundle, resources)
         try:
-            while self.runner.look(bundle.path, handle).state in UNDER_WAY:
+            while self.runner.poll(bundle.path, handle).state in UNDER_WAY:
                 report(what, *bundle.progress)
                 time.sleep(POLL_SECONDS)
             report(what, *bundle.progress)
@@ -296,7 +296,7 @@ class Jobs:
     def _attach(self, bundle: Bundle) -> Handle | None:
         """The handle of an attempt that outlived its owner, or that has a result already."""
         handle = self._handle(bundle)
-        return handle if handle and self.runner.look(bundle.path, handle).state != "lost" else None
+        return handle if handle and self.runner.poll(bundle.path, handle).state != "lost" else None
 
     def _start(self, bundle: Bundle, resources: Resources) -> Handle:
         (bundle.path / "result.json").unlink(missing_ok=True)

@@ -37,7 +37,7 @@ UNSEEN = "map"
 
 
 @dataclass(frozen=True)
-class Choice:
+class BulkPreview:
     """What a bulk answer would do: how many records it labels, and how many of the others there are by reason."""
 
     count: int
@@ -46,10 +46,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Bulk:
-    """One bulk answer that was given. labels are ids; who: its author; count: records that it answered."""
+    """One bulk answer that was given. labels are ids; user: its author; count: records that it answered."""
 
     id: str
-    who: str
+    user: str
     made_at: datetime
     labels: tuple[str, ...]
     count: int
@@ -74,13 +74,13 @@ _SORT = f"""
 """
 
 
-def preview(project: Project, ns: Iterable[int]) -> Choice:
+def preview(project: Project, record_nos: Iterable[int]) -> BulkPreview:
     """What `label_many` would do with these record numbers now. Changes nothing."""
     with project.store.reading() as cursor:
-        return _sort(cursor, ns, project.settings())
+        return _sort(cursor, record_nos, project.settings())
 
 
-def label_many(project: Project, ns: Iterable[int], answer: Answer, who: str) -> dict[str, Any]:
+def label_many(project: Project, record_nos: Iterable[int], answer: Answer, user: str) -> dict[str, Any]:
     """Gives this answer to every record that nobody has labelled, in one transaction.
 
     Records that are gold, labelled, lent, answered or wait for an audit, a check or a review are left out, and
@@ -90,8 +90,8 @@ def label_many(project: Project, ns: Iterable[int], answer: Answer, who: str) ->
     with project.label_queue.changing() as cursor:
         settings = project.settings()
         answer = task_of(settings).canonical(answer)
-        _check(cursor, answer, who, settings)
-        choice = _sort(cursor, ns, settings)
+        _check(cursor, answer, user, settings)
+        choice = _sort(cursor, record_nos, settings)
         if not choice.count:
             why = (
                 f"None of these records can be labelled: {answer_sentence(choice)}"
@@ -101,10 +101,10 @@ def label_many(project: Project, ns: Iterable[int], answer: Answer, who: str) ->
             raise Refused(f"{why}. Nothing was changed.")
         model = active_model(project) or UNSEEN
         stamp = first_stamp(cursor, choice.count)
-        cursor.execute(_ANSWER, _values(bulk, answer, who, settings) | {"model": model, "stamp": stamp})
+        cursor.execute(_ANSWER, _values(bulk, answer, user, settings) | {"model": model, "stamp": stamp})
         settle(cursor, "select n from sorted where reason is null", settings)
         done = {"bulk": bulk, "labels": labels_in(answer), "count": choice.count, "left_out": choice.left_out}
-        note(cursor, who, "bulk", done)
+        note(cursor, user, "bulk", done)
     return done
 
 
@@ -117,7 +117,7 @@ _ANSWER = f"""
 """
 
 
-def undo_bulk(project: Project, bulk_id: str, who: str) -> dict[str, Any]:
+def undo_bulk(project: Project, bulk_id: str, user: str) -> dict[str, Any]:
     """Takes back every answer of one bulk, in one transaction; what people answered besides it stands.
 
     The undo events carry the name of its author, as an undo must; the audit log says who asked for it. Raises
@@ -135,7 +135,7 @@ def undo_bulk(project: Project, bulk_id: str, who: str) -> dict[str, Any]:
         )
         settle(cursor, f"select n from responses where source = '{BULK}' and origin = '{bulk_id}'", settings)
         done = {"bulk": bulk_id, "count": bulk.count}
-        note(cursor, who, "bulk undo", done)
+        note(cursor, user, "bulk undo", done)
     return done
 
 
@@ -153,32 +153,32 @@ def bulks(project: Project, most: int = 20) -> list[Bulk]:
         return _read_bulks(cursor)[:most]
 
 
-def answer_sentence(choice: Choice) -> str:
+def answer_sentence(choice: BulkPreview) -> str:
     """Why records are left out, in words: '3 have a label already, 1 waits ...'."""
     return ", ".join(f"{count:,} {LEFT_OUT[reason]}" for reason, count in choice.left_out.items())
 
 
-def _check(cursor: duckdb.DuckDBPyConnection, answer: Answer, who: str, settings: Settings) -> None:
+def _check(cursor: duckdb.DuckDBPyConnection, answer: Answer, user: str, settings: Settings) -> None:
     """The rules of a single answer hold for each of many, and those of a correction."""
-    if not who.strip():
+    if not user.strip():
         raise BadInput("A bulk answer needs the name of the person who gives it.")
     task = task_of(settings)
     if reason := task.refusal(answer, settings, cursor) or task.retired(answer, settings):
         raise BadInput(reason)
 
 
-def _sort(cursor: duckdb.DuckDBPyConnection, ns: Iterable[int], settings: Settings) -> Choice:
+def _sort(cursor: duckdb.DuckDBPyConnection, record_nos: Iterable[int], settings: Settings) -> BulkPreview:
     """Leaves the temporary table `sorted`: n, and why it is left out or null."""
     now = utc_now()
-    entries = {"ns": [int(n) for n in ns], "now": now, "until": now + timedelta(seconds=settings.lease_seconds)}
+    entries = {"ns": [int(n) for n in record_nos], "now": now, "until": now + timedelta(seconds=settings.lease_seconds)}
     cursor.execute(_SORT, entries | answer_parameters(settings))
     counts = Counter(dict(cursor.execute("select reason, count(*) from sorted group by reason").fetchall()))
-    return Choice(counts[None], {reason: counts[reason] for reason in LEFT_OUT if counts[reason]})
+    return BulkPreview(counts[None], {reason: counts[reason] for reason in LEFT_OUT if counts[reason]})
 
 
-def _values(bulk: str, answer: Answer, who: str, settings: Settings) -> dict[str, object]:
+def _values(bulk: str, answer: Answer, user: str, settings: Settings) -> dict[str, object]:
     columns = {"labels": labels_in(answer), "answer": answer_text(answer)}
-    return {"bulk": bulk, "who": who, **columns, "now": utc_now(), "taxonomy": settings.taxonomy.version}
+    return {"bulk": bulk, "who": user, **columns, "now": utc_now(), "taxonomy": settings.taxonomy.version}
 
 
 def _read_bulks(cursor: duckdb.DuckDBPyConnection) -> list[Bulk]:
@@ -187,4 +187,4 @@ def _read_bulks(cursor: duckdb.DuckDBPyConnection) -> list[Bulk]:
                   id in (select detail->>'bulk' from audit_log where what = 'bulk undo')
            from audit_log where what = 'bulk' order by logged_at desc, id"""
     ).fetchall()
-    return [Bulk(id, who, at, tuple(labels), count, undone) for id, who, at, labels, count, undone in rows]
+    return [Bulk(id, user, at, tuple(labels), count, undone) for id, user, at, labels, count, undone in rows]

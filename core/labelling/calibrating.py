@@ -19,7 +19,7 @@ class Calibration:
     left: int
 
 
-def calibrate(project: Project, report: Report, *, size: int, who: str = "local") -> Calibration:
+def calibrate(project: Project, report: Report, *, size: int, user: str = "local") -> Calibration:
     """Slips `size` gold records in among what waits, blind, for every annotator once; says how many gold are left.
 
     What people answer to them never changes the known answer, teaches nothing and is part of no batch. Raises Refused
@@ -35,7 +35,7 @@ def calibrate(project: Project, report: Report, *, size: int, who: str = "local"
                 "slipped in yet. Ask for fewer, or bring more: `rondo import FILE --label COLUMN --split COLUMN`."
             )
         queued = insert_gold_checks(cursor, size, project.settings().seed)
-        note(cursor, who, "calibrate", {"queued": queued})
+        note(cursor, user, "calibrate", {"queued": queued})
     return Calibration(queued, unused - queued)
 
 

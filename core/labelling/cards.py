@@ -27,10 +27,10 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
         return []
     matches = cursor.execute(
         f"select n, text, fields::varchar, meta::varchar from records where n in ({', '.join('?' for _ in rows)})",
-        [row.n for row in rows],
+        [row.record_no for row in rows],
     ).fetchall()
     parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in matches}
-    return [Card(row.id, *parts[row.n], _suggestion(row, settings)) for row in rows]
+    return [Card(row.id, *parts[row.record_no], _suggestion(row, settings)) for row in rows]
 
 
 def named_values(document: str | None) -> list[dict[str, str]]:

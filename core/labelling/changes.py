@@ -17,7 +17,7 @@ _TAXONOMY = {
 }
 
 
-def change_settings(project: Project, who: str = "local", **changes: Any) -> Settings:
+def change_settings(project: Project, user: str = "local", **changes: Any) -> Settings:
     """Settings by name, or one of add_label=name, rename_label=(id, name), retire_label=id.
 
     Responses stay as they are. What names a retired label settles nothing any more, so its records are asked again.
@@ -29,7 +29,7 @@ def change_settings(project: Project, who: str = "local", **changes: Any) -> Set
             return settings
         adopt_taxonomy(cursor, settings)  # a person may have edited the file
         requested = adopt_taxonomy(cursor, requested)
-        note(cursor, who, "settings", changes)
+        note(cursor, user, "settings", changes)
         project.save_settings(requested)
     project.label_queue.reload()
     return requested

@@ -16,13 +16,13 @@ from core.project import Project
 from core.store.answers import APP, CORRECTION
 from core.store.database import note as note_down
 from core.store.database import utc_now
-from core.store.pool import number_of
+from core.store.record_numbers import number_of
 from core.tasks.task import Answer
 from core.tasks.tasks import task_of
 
 
-def correct(project: Project, record: str, answer: Answer, who: str, note: str = "") -> str:
-    """Stores what `who` says of the record; returns the event's id.
+def correct(project: Project, record: str, answer: Answer, user: str, note: str = "") -> str:
+    """Stores what `user` says of the record; returns the event's id.
 
     Where people have labelled the record already it settles it, whatever they said; the newest correction wins. Where
     nobody has, it is an ordinary answer, given with the model's suggestion in view: as a correction it would count as
@@ -40,67 +40,69 @@ def correct(project: Project, record: str, answer: Answer, who: str, note: str =
             ts=time.time(),
             model=None if _is_hidden(cursor, n, settings) else active_model(project),
         )
-        _give(cursor, n, event, who, settings)
+        _give(cursor, n, event, user, settings)
     return event.eid
 
 
-def withdraw(project: Project, record: str, event: str, who: str) -> None:
-    """Takes one of `who`'s own answers back by an undo, so that what was said before holds again.
+def withdraw(project: Project, record: str, event: str, user: str) -> None:
+    """Takes one of `user`'s own answers back by an undo, so that what was said before holds again.
 
     Raises Refused for an answer that another person gave, or that was taken back already.
     """
-    decide(project, Event(eid=str(uuid.uuid4()), record=record, action="undo", undoes=event, ts=time.time()), who)
+    decide(project, Event(eid=str(uuid.uuid4()), record=record, action="undo", undoes=event, ts=time.time()), user)
 
 
-def decide(project: Project, event: Event, who: str) -> str:
+def decide(project: Project, event: Event, user: str) -> str:
     """A correction, or an undo of one, that was made elsewhere under an id of its own: stored once, whatever arrives.
 
     Returns STORED or KNOWN when it is durable. Raises as `correct` and `withdraw` do.
     """
     with project.label_queue.changing() as cursor:
         n, settings = number_of(cursor, event.record), project.settings()
-        if status := stored_status(cursor, event, n, who, settings):
+        if status := stored_status(cursor, event, n, user, settings):
             if status != KNOWN:
                 raise Refused(status)
             return KNOWN
         act = _take_back if event.action == "undo" else _give
-        act(cursor, n, event, who, settings)
+        act(cursor, n, event, user, settings)
     return STORED
 
 
-def _give(cursor: duckdb.DuckDBPyConnection, n: int, event: Event, who: str, settings: Settings) -> None:
+def _give(cursor: duckdb.DuckDBPyConnection, record_no: int, event: Event, user: str, settings: Settings) -> None:
     if event.action != "submit":
         raise BadInput(f"A correction gives an answer; {event.action[:80]!r} does not.")
     if reason := task_of(settings).retired(event.answer, settings):
         raise BadInput(reason)
-    labelled = any(answer.action == "submit" for answer in read_few_answers(cursor, [n], settings))
-    _store(cursor, replace(event, source=CORRECTION if labelled else APP), n, who, settings)
+    labelled = any(answer.action == "submit" for answer in read_few_answers(cursor, [record_no], settings))
+    _store(cursor, replace(event, source=CORRECTION if labelled else APP), record_no, user, settings)
     if labelled:
-        note_down(cursor, who, "correct", {"record": event.record, "answer": event.answer})
-    cursor.execute("delete from leases where n = ?", [n])  # else who holds it answers against it, and it is a tie
+        note_down(cursor, user, "correct", {"record": event.record, "answer": event.answer})
+    cursor.execute(
+        "delete from leases where n = ?", [record_no]
+    )  # else who holds it answers against it, and it is a tie
 
 
-def _take_back(cursor: duckdb.DuckDBPyConnection, n: int, event: Event, who: str, settings: Settings) -> None:
-    rows = cursor.execute("select event_id, annotator, undoes from responses where n = ?", [n]).fetchall()
+def _take_back(cursor: duckdb.DuckDBPyConnection, record_no: int, event: Event, user: str, settings: Settings) -> None:
+    rows = cursor.execute("select event_id, annotator, undoes from responses where n = ?", [record_no]).fetchall()
     author = next((name for eid, name, _ in rows if eid == event.undoes), None)
     if author is None:
         raise BadInput(f"The record {event.record[:80]!r} has no answer {(event.undoes or '')[:80]!r}.")
-    if author != who:
+    if author != user:
         raise Refused(f"Only {author} can take this answer back. Correct the label instead: the newest one holds.")
-    if any(name == who and undone == event.undoes for _, name, undone in rows):
+    if any(name == user and undone == event.undoes for _, name, undone in rows):
         raise Refused("This answer was taken back already.")
-    _store(cursor, event, n, who, settings)
-    note_down(cursor, who, "correction taken back", {"record": event.record})
+    _store(cursor, event, record_no, user, settings)
+    note_down(cursor, user, "correction taken back", {"record": event.record})
 
 
-def _store(cursor: duckdb.DuckDBPyConnection, event: Event, n: int, who: str, settings: Settings) -> None:
+def _store(cursor: duckdb.DuckDBPyConnection, event: Event, record_no: int, user: str, settings: Settings) -> None:
     row = cursor.execute("select coalesce(max(batch), 0) from queue").fetchone()
-    arrival = Arrival(who, utc_now(), row[0] if row else 0)
-    status = store_events(cursor, [event], {event.record: n}, arrival, settings)[event.eid]
+    arrival = Arrival(user, utc_now(), row[0] if row else 0)
+    status = store_events(cursor, [event], {event.record: record_no}, arrival, settings)[event.eid]
     if status != STORED:
         raise BadInput(status)
-    settle_few(cursor, read_facts(cursor, [n]), settings)
+    settle_few(cursor, read_facts(cursor, [record_no]), settings)
 
 
-def _is_hidden(cursor: duckdb.DuckDBPyConnection, n: int, settings: Settings) -> bool:
-    return bool(cursor.execute(BLIND.format(ns=str(n)), asked_parameters(settings)).fetchall())
+def _is_hidden(cursor: duckdb.DuckDBPyConnection, record_no: int, settings: Settings) -> bool:
+    return bool(cursor.execute(BLIND.format(ns=str(record_no)), asked_parameters(settings)).fetchall())

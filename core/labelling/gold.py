@@ -31,7 +31,7 @@ def declare_gold(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return counts
 
 
-def ask_no_more(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+def take_gold_off_queue(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Settles what `declare_gold` declared, and mends the queue: known answers leave it, the others are asked blind."""
     if count(cursor, "select count(*) from declared"):
         settle(cursor, "select n from declared", settings)

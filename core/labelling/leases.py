@@ -33,9 +33,9 @@ class Leases:
             self._until.setdefault(n, {})[Holder(annotator, tab)] = until
             self._stored.add(n)
 
-    def live(self, n: int, now: datetime) -> list[Holder]:
+    def live(self, record_no: int, now: datetime) -> list[Holder]:
         """Who holds the record at this moment."""
-        return [holder for holder, until in self._until.get(n, {}).items() if self._lasts(until, now)]
+        return [holder for holder, until in self._until.get(record_no, {}).items() if self._lasts(until, now)]
 
     def held_by(self, holder: Holder, now: datetime) -> set[int]:
         """The records that this holder has at this moment."""
@@ -49,15 +49,15 @@ class Leases:
         """One that ends later than a new one would was written by a clock that ran ahead: it has ended."""
         return now < until <= now + self._longest
 
-    def take(self, n: int, holder: Holder, now: datetime) -> None:
+    def take(self, record_no: int, holder: Holder, now: datetime) -> None:
         """Leases or renews; with more than half its time left a lease stays as it is: renewing is rarely a write."""
-        held = self._until.setdefault(n, {})
+        held = self._until.setdefault(record_no, {})
         if self._longest / 2 <= held.get(holder, now) - now <= self._longest:
             return
         held[holder] = now + self._longest
         for other in [other for other, until in held.items() if not self._lasts(until, now)]:
             del held[other]
-        self._changed.add(n)
+        self._changed.add(record_no)
 
     def hand_on(self, holder: Holder, now: datetime, spared: Collection[str]) -> None:
         """What this person holds in other tabs, the spared ones aside, is this tab's from now on."""
@@ -67,27 +67,27 @@ class Leases:
                     held[holder] = until
                     self._changed.add(n)
 
-    def give_back(self, n: int, holder: Holder) -> None:
+    def give_back(self, record_no: int, holder: Holder) -> None:
         """Ends one lease; an unknown one is fine, a request may come twice."""
-        if self._until.get(n, {}).pop(holder, None) is not None:
-            self._changed.add(n)
+        if self._until.get(record_no, {}).pop(holder, None) is not None:
+            self._changed.add(record_no)
 
-    def answered(self, n: int, annotator: str) -> None:
+    def answered(self, record_no: int, annotator: str) -> None:
         """Ends every lease of this person on the record, in whichever tab. Nothing to write: the answer says it."""
-        for holder in [holder for holder in self._until.get(n, {}) if holder.annotator == annotator]:
-            del self._until[n][holder]
-        if not self._until.get(n):
-            self._until.pop(n, None)
+        for holder in [holder for holder in self._until.get(record_no, {}) if holder.annotator == annotator]:
+            del self._until[record_no][holder]
+        if not self._until.get(record_no):
+            self._until.pop(record_no, None)
 
     def save(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Writes the records whose leases changed."""
         if not self._changed:
             return
-        rows = [(n, who, until) for n in self._changed for who, until in self._until.get(n, {}).items()]
+        rows = [(n, holder, until) for n in self._changed for holder, until in self._until.get(n, {}).items()]
         if old := list(self._changed & self._stored):
             cursor.execute(f"delete from leases where n in ({', '.join('?' for _ in old)})", old)
         if rows:
-            values = [value for n, who, until in rows for value in (n, who.annotator, who.tab, until)]
+            values = [value for n, holder, until in rows for value in (n, holder.annotator, holder.tab, until)]
             cursor.execute(f"insert into leases values {', '.join(['(?, ?, ?, ?)'] * len(rows))}", values)
         for n in [n for n in self._changed if not self._until.get(n)]:
             self._until.pop(n, None)

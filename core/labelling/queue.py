@@ -46,13 +46,13 @@ class QueueRequest:
 class QueueReply:
     """statuses: eid -> 'stored', 'known' or a reason. taken: records of `have` that are no longer this holder's.
 
-    recall: somebody else has nothing to do; give back up to so many records that nobody has seen, the last ones first.
+    return_request: somebody else has nothing to do; give back at most so many unseen records, the last first.
     """
 
     statuses: dict[str, str]
     cards: list[Card]
     taken: list[str]
-    recall: int
+    return_request: int
     version: int
     progress: dict[str, int]
 
@@ -108,8 +108,8 @@ class LabelQueue:
         with self._lock, self._transaction() as cursor:
             numbers = self._numbers(cursor, [event.record for _, event in supplied])
             statuses: dict[str, str] = {}
-            for who, event in supplied:
-                statuses |= self._apply_result(cursor, Holder(who, ""), [event], numbers)
+            for user, event in supplied:
+                statuses |= self._apply_result(cursor, Holder(user, ""), [event], numbers)
             return statuses
 
     def round_due(self) -> bool:
@@ -182,9 +182,9 @@ class LabelQueue:
             rows = self._lend(cursor, holder, min(ask.want, MOST_CARDS), set(_known(numbers, ask.have)))
             self._note_hunger(holder, ask, rows)
         self._leases.save(cursor)
-        recall = len(ask.have) // 2 if self._is_idle(other_than=holder) else 0
+        return_request = len(ask.have) // 2 if self._is_idle(other_than=holder) else 0
         cards = read_cards(cursor, rows, settings)
-        return QueueReply(statuses, cards, taken, recall, self._version, self._progress())
+        return QueueReply(statuses, cards, taken, return_request, self._version, self._progress())
 
     def _numbers(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, int]:
         """id -> n of the records that exist; queued ones are known without asking the database."""
@@ -207,27 +207,27 @@ class LabelQueue:
         settings = self._settings()
         arrival = Arrival(holder.annotator, self._clock(), self._waiting.batch)
         statuses = store_events(cursor, events, numbers, arrival, settings)
-        ns = sorted({numbers[event.record] for event in events if statuses[event.eid] == STORED})
-        if ns:
-            facts = self._waiting.facts(ns) or read_facts(cursor, ns)
-            self._waiting.update(ns, settle_few(cursor, facts, settings))
+        record_nos = sorted({numbers[event.record] for event in events if statuses[event.eid] == STORED})
+        if record_nos:
+            facts = self._waiting.facts(record_nos) or read_facts(cursor, record_nos)
+            self._waiting.update(record_nos, settle_few(cursor, facts, settings))
             if any(event.source in (APP, ARGILLA) for event in events):
                 self._waiting.people.add(holder.annotator)
-        for n in ns:
+        for n in record_nos:
             if self._waiting.answered_by(n, holder.annotator):
                 self._leases.answered(n, holder.annotator)
         return statuses
 
-    def _room(self, n: int, holder: Holder, now: datetime) -> bool:
+    def _room(self, record_no: int, holder: Holder, now: datetime) -> bool:
         """Whether this holder may have (or keep) the record."""
-        if not self._waiting.may_answer(n, holder.annotator):
+        if not self._waiting.may_answer(record_no, holder.annotator):
             return False
-        others = [other for other in self._leases.live(n, now) if other != holder]
+        others = [other for other in self._leases.live(record_no, now) if other != holder]
         if any(other.annotator == holder.annotator for other in others):
             return False
         return len(
-            self._waiting.labelled_by(n) | {other.annotator for other in others}
-        ) < self._waiting.answers_requested(n)
+            self._waiting.labelled_by(record_no) | {other.annotator for other in others}
+        ) < self._waiting.answers_requested(record_no)
 
     def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int]) -> list[Row]:
         """Leases up to `want` more records, fewer where their texts would make the reply too long, but at least one.
@@ -241,7 +241,7 @@ class LabelQueue:
         for row in self._offers(cursor, holder, want, have | mine, mine):
             if lent and size + row.size > REPLY_BYTES:
                 break
-            self._leases.take(row.n, holder, now)
+            self._leases.take(row.record_no, holder, now)
             lent.append(row)
             size += row.size
         return lent
@@ -250,7 +250,7 @@ class LabelQueue:
         self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int], mine: set[int]
     ) -> list[Row]:
         """What the holder has leased but not at hand (its page was reloaded), then its share of what is free."""
-        again = [row for row in self._waiting.open() if row.n in mine][:want] if mine else []
+        again = [row for row in self._waiting.open() if row.record_no in mine][:want] if mine else []
         held = len(self._leases.held_by(holder, self._clock()))
         want = min(want - len(again), MOST_HELD - held)
         if want <= 0 or (have and self._is_idle(other_than=holder)):
@@ -261,16 +261,16 @@ class LabelQueue:
         if len(free) < enough and not self._pool_exhausted:
             self._draw(cursor, enough)
             free = self._free(holder, have, enough)
-        scarce = [row.n for row in free if row.purpose != CALIBRATION]  # the others are taken from nobody
+        scarce = [row.record_no for row in free if row.purpose != CALIBRATION]  # the others are taken from nobody
         share = max(0 if held else 1, (len(scarce) + held) // people - held)
         out_of_reach = set(scarce[share:])
-        return again + [row for row in free if row.n not in out_of_reach][:want]
+        return again + [row for row in free if row.record_no not in out_of_reach][:want]
 
     def _free(self, holder: Holder, have: set[int], most: int) -> list[Row]:
         """The first records in order that this holder may have."""
         now = self._clock()
-        rows = (row for row in self._waiting.open() if row.n not in have)
-        return list(islice((row for row in rows if self._room(row.n, holder, now)), most))
+        rows = (row for row in self._waiting.open() if row.record_no not in have)
+        return list(islice((row for row in rows if self._room(row.record_no, holder, now)), most))
 
     def _draw(self, cursor: duckdb.DuckDBPyConnection, count: int) -> None:
         """Queues records of the pool as spare rows, in one fixed random order, so that nobody waits for a batch."""
@@ -287,7 +287,7 @@ class LabelQueue:
         """Somebody who asked, got nothing and has nothing, while others hold records that this person could answer."""
         self._idle_annotators.pop(holder, None)
         if ask.want and not rows and not ask.have:
-            could = (self._waiting.may_answer(row.n, holder.annotator) for row in self._waiting.open())
+            could = (self._waiting.may_answer(row.record_no, holder.annotator) for row in self._waiting.open())
             if any(could):
                 self._idle_annotators[holder] = self._clock()
 

@@ -103,7 +103,7 @@ def store_events(
     stored = _stored(cursor, list(good)) if good else {}
     new = []
     for eid, event in good.items():
-        status = _standing(event, numbers[event.record], arrival.annotator, stored)
+        status = _stored_event_status(event, numbers[event.record], arrival.annotator, stored)
         statuses[eid] = status or STORED
         if status is None:
             new.append(event)
@@ -123,9 +123,9 @@ def _insert(
         return
     stamp, version = first_stamp(cursor, len(events)), settings.taxonomy.version
     rows = [
-        [*_row(event, numbers[event.record], arrival, version), stamp + place] for place, event in enumerate(events)
+        [*_row(event, numbers[event.record], arrival, version), stamp + index] for index, event in enumerate(events)
     ]
-    places = ", ".join([f"({marks(rows[0])})"] * len(rows))
+    places = ", ".join([f"({placeholders(rows[0])})"] * len(rows))
     cursor.execute(f"insert into responses ({COLUMNS}) values {places}", [value for row in rows for value in row])
 
 
@@ -136,11 +136,11 @@ def in_canonical_form(events: Iterable[Event], settings: Settings) -> Iterator[E
 
 
 def stored_status(
-    cursor: duckdb.DuckDBPyConnection, event: Event, n: int, annotator: str, settings: Settings
+    cursor: duckdb.DuckDBPyConnection, event: Event, record_no: int, annotator: str, settings: Settings
 ) -> str | None:
     """KNOWN where this very event is stored, a sentence where its id is another event's, None where it is new."""
     [event] = in_canonical_form([event], settings)
-    return _standing(event, n, annotator, _stored(cursor, [event.eid]))
+    return _stored_event_status(event, record_no, annotator, _stored(cursor, [event.eid]))
 
 
 _Stored = dict[str, tuple[str, int, str, str | None, str | None]]
@@ -148,14 +148,16 @@ _Stored = dict[str, tuple[str, int, str, str | None, str | None]]
 
 
 def _stored(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> _Stored:
-    query = f"select event_id, annotator, n, action, undoes, answer from responses where event_id in ({marks(ids)})"
+    query = (
+        f"select event_id, annotator, n, action, undoes, answer from responses where event_id in ({placeholders(ids)})"
+    )
     return {eid: tuple(rest) for eid, *rest in cursor.execute(query, list(ids)).fetchall()}
 
 
-def _standing(event: Event, n: int, annotator: str, stored: _Stored) -> str | None:
+def _stored_event_status(event: Event, record_no: int, annotator: str, stored: _Stored) -> str | None:
     if event.eid not in stored:
         return None
-    if stored[event.eid] == (annotator, n, event.action, *_content(event)):
+    if stored[event.eid] == (annotator, record_no, event.action, *_content(event)):
         return KNOWN
     return "The id of this event belongs to another one, so it was not stored. Give the answer again."
 
@@ -176,12 +178,12 @@ COLUMNS = """event_id, n, annotator, action, labels, answer, note, undoes, made_
 """of `responses`, in the order in which rows are made"""
 
 
-def _row(event: Event, n: int, arrival: Arrival, taxonomy: int) -> list[object]:
+def _row(event: Event, record_no: int, arrival: Arrival, taxonomy: int) -> list[object]:
     """In the order of COLUMNS, the stamp aside."""
     undoes, answer = _content(event)
     made = made_at(event.ts, arrival.at)
     labels = labels_in(event.answer) if event.action == "submit" else []
-    about = [event.eid, n, arrival.annotator, event.action, labels, answer, event.note, undoes]
+    about = [event.eid, record_no, arrival.annotator, event.action, labels, answer, event.note, undoes]
     came = [made, event.seq, arrival.at, arrival.round, taxonomy, event.model]
     return [*about, *came, event.source, event.origin, is_blind(event.source, event.model)]
 
@@ -192,7 +194,7 @@ def _content(event: Event) -> tuple[str | None, str | None]:
     return event.undoes if event.action == "undo" else None, answer
 
 
-def marks(values: Iterable[object]) -> str:
+def placeholders(values: Iterable[object]) -> str:
     """Question marks for so many values, for `in (...)`."""
     return ", ".join("?" for _ in values)
 

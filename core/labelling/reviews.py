@@ -11,38 +11,38 @@ from core.project import Project
 from core.store.database import note
 
 
-def queue_for_review(project: Project, ns: Sequence[int], who: str) -> dict[str, int]:
+def queue_for_review(project: Project, record_nos: Sequence[int], user: str) -> dict[str, int]:
     """Asks settled records again: before all others, blind, of somebody who did not label them, if there is anybody.
 
-    ns: first to ask first. A person alone is asked again, and the new answer
+    record_nos: first to ask first. A person alone is asked again, and the new answer
     replaces the old one. Two people who disagree settle nothing: the record is tied until a third answer or a
     correction. Says how many were queued, and how many have no label yet or are no record (those are left out).
     """
     with project.label_queue.changing() as cursor:
-        _stage(cursor, ns)
+        _stage(cursor, record_nos)
         unknown, unlabelled = _leave_out(cursor, "n not in (select n from records)", "not is_labelled(n)")
         cursor.execute(_END_OLD_LEASES)
         asked_at = last_stamp(cursor)
         cursor.execute(_REVIEW_AGAIN, [asked_at])
         cursor.execute(_REVIEW, [asked_at])
         settle(cursor, "select n from asked", project.settings())  # what an earlier look said of gold counts no more
-        queued = _finish(cursor, who, "review")
+        queued = _finish(cursor, user, "review")
     return {"queued": queued, "unlabelled": unlabelled, "unknown": unknown}
 
 
-def send_to_queue(project: Project, ns: Sequence[int], who: str) -> dict[str, int]:
+def send_to_queue(project: Project, record_nos: Sequence[int], user: str) -> dict[str, int]:
     """Puts records without a label before the batch, in this order; they stay there when the rest is ranked again.
 
     Says how many were queued, and how many were left out and why: labelled, gold, duplicates, waiting (in the
     queue already: people have them, or answered without settling them), unknown.
     """
     with project.label_queue.changing() as cursor:
-        return send(cursor, ns, who, project.settings())
+        return send(cursor, record_nos, user, project.settings())
 
 
-def send(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], who: str, settings: Settings) -> dict[str, int]:
+def send(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], user: str, settings: Settings) -> dict[str, int]:
     """The same in the caller's transaction, which must be one of `Desk.changing`."""
-    _stage(cursor, ns)
+    _stage(cursor, record_nos)
     counts = _leave_out(
         cursor,
         "n not in (select n from records)",
@@ -53,17 +53,17 @@ def send(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], who: str, setting
     )
     cursor.execute("delete from queue where n in (select n from asked)")
     cursor.execute(_SEND, {"multi": settings.multi})
-    queued = _finish(cursor, who, "send")
+    queued = _finish(cursor, user, "send")
     return {"queued": queued} | dict(zip(("unknown", "gold", "duplicates", "labelled", "waiting"), counts, strict=True))
 
 
-def _stage(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> None:
+def _stage(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> None:
     """`asked`: the records with the positions before all others that they would have."""
     cursor.execute(
         """create or replace temp table asked as
            select n, (select coalesce(min(position), 0) from queue) - len($ns) + place - 1 as position
            from (select unnest($ns::bigint[]) as n, unnest(range(1, len($ns) + 1)) as place)""",
-        {"ns": list(dict.fromkeys(ns))},
+        {"ns": list(dict.fromkeys(record_nos))},
     )
 
 
@@ -96,10 +96,10 @@ _SEND = """
 """
 
 
-def _finish(cursor: duckdb.DuckDBPyConnection, who: str, what: str) -> int:
+def _finish(cursor: duckdb.DuckDBPyConnection, user: str, what: str) -> int:
     """Writes down who queued what; returns how many records."""
-    ns = [n for (n,) in cursor.execute("select n from asked order by position").fetchall()]
+    record_nos = [n for (n,) in cursor.execute("select n from asked order by position").fetchall()]
     cursor.execute("drop table asked")
-    if ns:
-        note(cursor, who, what, {"records": ns})
-    return len(ns)
+    if record_nos:
+        note(cursor, user, what, {"records": record_nos})
+    return len(record_nos)

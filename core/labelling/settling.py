@@ -9,14 +9,14 @@ from datetime import datetime
 import duckdb
 
 from core.config.settings import Settings
-from core.labelling.responses import marks
+from core.labelling.responses import placeholders
 from core.store.answers import APP, BULK, CORRECTION, FILE, answer_text, labels_in
 from core.store.views import NOT_TAKEN_BACK
 from core.tasks.tasks import task_of
 
 
 @dataclass(frozen=True)
-class StandingAnswer:
+class AnswerInForce:
     """What one person says now. answer: its canonical text, None for a skip or flag. counts: what is still meant of it
     is enough. blind: given without a suggestion in view, as `is_blind` has it.
 
@@ -25,7 +25,7 @@ class StandingAnswer:
     too.
     """
 
-    n: int
+    record_no: int
     annotator: str
     action: str
     answer: str | None
@@ -44,11 +44,11 @@ class StandingAnswer:
 
 
 @dataclass(frozen=True)
-class Facts:
+class RecordFacts:
     """What the label of a record depends on besides answers. check: asked to check machine labels. looked: the
     stamp after which answers are to the second look that was asked for last."""
 
-    n: int
+    record_no: int
     gold: bool
     audit: bool
     check: bool = False
@@ -80,31 +80,41 @@ def answer_parameters(settings: Settings) -> dict[str, object]:
     return task_of(settings).parameters(settings)
 
 
-def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> list[StandingAnswer]:
+def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> list[AnswerInForce]:
     """Every standing answer to the records of a query whose only column is n."""
     rows = cursor.execute(
         f"""select n, annotator, action, answer, counts, blind, round, received_at, stamp, source, corrects
             from ({ANSWERS.format(ns=query)})""",
         answer_parameters(settings),
     ).fetchall()
-    return [StandingAnswer(*row) for row in rows]
+    return [AnswerInForce(*row) for row in rows]
 
 
-def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> list[StandingAnswer]:
+def read_few_answers(
+    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], settings: Settings
+) -> list[AnswerInForce]:
     """The same for a few record numbers."""
     rows = cursor.execute(
         f"""select n, annotator, event_id, action, answer, undoes, blind, round, received_at, stamp, source
-            from responses where n in ({marks(ns)}) order by stamp""",
-        list(ns),
+            from responses where n in ({placeholders(record_nos)}) order by stamp""",
+        list(record_nos),
     ).fetchall()
-    undone = {(n, who, undoes) for n, who, _, action, _, undoes, *_ in rows if action == "undo"}
-    standing = [row for row in rows if row[3] != "undo" and row[:3] not in undone]
-    correctors = {(row[0], row[1]) for row in standing if row[10] == CORRECTION}
+    undone = {(n, user, undoes) for n, user, _, action, _, undoes, *_ in rows if action == "undo"}
+    in_force = [row for row in rows if row[3] != "undo" and row[:3] not in undone]
+    correctors = {(row[0], row[1]) for row in in_force if row[10] == CORRECTION}
     newest = {
-        (n, "" if source == FILE else who, source == FILE): StandingAnswer(
-            *(n, who, action, *_still_meant(answer, settings), *rest, source, source != FILE and (n, who) in correctors)
+        (n, "" if source == FILE else user, source == FILE): AnswerInForce(
+            *(
+                n,
+                user,
+                action,
+                *_still_meant(answer, settings),
+                *rest,
+                source,
+                source != FILE and (n, user) in correctors,
+            )
         )
-        for n, who, _, action, answer, _, *rest, source in standing
+        for n, user, _, action, answer, _, *rest, source in in_force
     }
     return list(newest.values())
 
@@ -125,15 +135,15 @@ class Rule:
 
     caption: str
     votes: str
-    voters: Callable[[list[StandingAnswer]], list[StandingAnswer]]
+    voters: Callable[[list[AnswerInForce]], list[AnswerInForce]]
     weighed: bool = False
 
 
-def _newest(answers: list[StandingAnswer]) -> list[StandingAnswer]:
+def _newest(answers: list[AnswerInForce]) -> list[AnswerInForce]:
     return sorted(answers, key=lambda one: one.stamp)[-1:]
 
 
-def _from_files(answers: list[StandingAnswer]) -> list[StandingAnswer]:
+def _from_files(answers: list[AnswerInForce]) -> list[AnswerInForce]:
     return [answer for answer in answers if answer.from_file]
 
 
@@ -208,28 +218,30 @@ def settle(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) ->
     cursor.execute(f"insert into settled {verdicts(query, settings)}", answer_parameters(settings))
 
 
-def read_facts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[Facts]:
+def read_facts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> list[RecordFacts]:
     """Of a few records, in no order."""
     rows = cursor.execute(
         f"""select n, split is not distinct from 'test',
                    exists (select 1 from queue where queue.n = records.n and audit),
                    exists (select 1 from queue where queue.n = records.n and purpose = 'check'),
                    (select max(since) from queue where queue.n = records.n)
-            from records where n in ({marks(ns)})""",
-        list(ns),
+            from records where n in ({placeholders(record_nos)})""",
+        list(record_nos),
     ).fetchall()
-    return [Facts(*row) for row in rows]
+    return [RecordFacts(*row) for row in rows]
 
 
-def settle_few(cursor: duckdb.DuckDBPyConnection, facts: Sequence[Facts], settings: Settings) -> list[StandingAnswer]:
+def settle_few(
+    cursor: duckdb.DuckDBPyConnection, facts: Sequence[RecordFacts], settings: Settings
+) -> list[AnswerInForce]:
     """The same for a few records; returns the standing answers that it found."""
-    ns = [fact.n for fact in facts]
-    answers, rule = read_few_answers(cursor, ns, settings), RULES[settings.settle]
+    record_nos = [fact.record_no for fact in facts]
+    answers, rule = read_few_answers(cursor, record_nos, settings), RULES[settings.settle]
     weights = _read_weights(cursor, {answer.annotator for answer in answers}) if rule.weighed else {}
     rows = [row for fact in facts if (row := _verdict(answers, fact, rule, weights)) is not None]
-    cursor.execute(f"delete from settled where n in ({marks(ns)})", ns)
+    cursor.execute(f"delete from settled where n in ({placeholders(record_nos)})", record_nos)
     if rows:
-        places = ", ".join([f"({marks(rows[0])})"] * len(rows))
+        places = ", ".join([f"({placeholders(rows[0])})"] * len(rows))
         cursor.execute(f"insert into settled values {places}", [value for row in rows for value in row])
     return answers
 
@@ -244,11 +256,11 @@ def _read_weights(cursor: duckdb.DuckDBPyConnection, people: set[str]) -> dict[s
 
 
 def _verdict(
-    answers: Sequence[StandingAnswer], fact: Facts, rule: Rule, weights: Mapping[str, float]
+    answers: Sequence[AnswerInForce], fact: RecordFacts, rule: Rule, weights: Mapping[str, float]
 ) -> list[object] | None:
     """A row of `settled`, or None where the answers settle nothing."""
-    votes: dict[str, list[StandingAnswer]] = defaultdict(list)
-    counted = [one for one in answers if one.n == fact.n and one.action == "submit" and one.counts]
+    votes: dict[str, list[AnswerInForce]] = defaultdict(list)
+    counted = [one for one in answers if one.record_no == fact.record_no and one.action == "submit" and one.counts]
     for answer in _voters(counted, fact, rule):
         votes[str(answer.answer)].append(answer)
     sums = {text: _weight(supplied, weights) for text, supplied in votes.items()}
@@ -259,14 +271,14 @@ def _verdict(
     latest, received = max(answer.round for answer in supplied), max(answer.received_at for answer in supplied)
     how = _how(supplied, sum(map(len, votes.values())), rule)
     labels = labels_in(json.loads(winners[0]))
-    return [fact.n, labels, how, _stratum(supplied, fact), latest, received, winners[0]]
+    return [fact.record_no, labels, how, _stratum(supplied, fact), latest, received, winners[0]]
 
 
-def _weight(supplied: list[StandingAnswer], weights: Mapping[str, float]) -> float:
+def _weight(supplied: list[AnswerInForce], weights: Mapping[str, float]) -> float:
     return sum(1.0 if answer.from_file else weights.get(answer.annotator, 1.0) for answer in supplied)
 
 
-def _voters(answers: list[StandingAnswer], fact: Facts, rule: Rule) -> list[StandingAnswer]:
+def _voters(answers: list[AnswerInForce], fact: RecordFacts, rule: Rule) -> list[AnswerInForce]:
     """The newest correction alone, else of every person (else of the files) those whom the rule lets vote."""
     files = _from_files(answers)
     people = [answer for answer in answers if not answer.from_file]
@@ -277,7 +289,7 @@ def _voters(answers: list[StandingAnswer], fact: Facts, rule: Rule) -> list[Stan
     return _newest(corrections) if corrections else rule.voters(received)
 
 
-def _how(supplied: list[StandingAnswer], voters: int, rule: Rule) -> str:
+def _how(supplied: list[AnswerInForce], voters: int, rule: Rule) -> str:
     if supplied[0].corrects:
         return "adjudicated"
     if all(answer.source == BULK for answer in supplied):
@@ -287,7 +299,7 @@ def _how(supplied: list[StandingAnswer], voters: int, rule: Rule) -> str:
     return "weighted" if rule.weighed and not supplied[0].from_file else "majority"
 
 
-def _stratum(supplied: list[StandingAnswer], fact: Facts) -> str:
+def _stratum(supplied: list[AnswerInForce], fact: RecordFacts) -> str:
     if fact.gold:
         return "gold"
     if (fact.audit or fact.check) and all(answer.blind or answer.corrects for answer in supplied):

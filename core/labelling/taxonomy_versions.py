@@ -11,7 +11,7 @@ from core.errors import BadInput
 from core.labelling.resettling import adopt_rule, settle_all
 from core.labelling.settling import settle
 from core.store.database import count, note, utc_now
-from core.store.pool import IDLE_CHECKS
+from core.store.record_numbers import IDLE_CHECKS
 
 _END_EMPTY_GUARANTEES = """
     update guarantees set state = 'withdrawn', ended_at = ?, why = 'its labels were retired'

@@ -8,7 +8,7 @@ from datetime import datetime
 import duckdb
 
 from core.config.settings import Settings
-from core.labelling.settling import ANSWERS, Facts, StandingAnswer, answer_parameters, read_answers
+from core.labelling.settling import ANSWERS, AnswerInForce, RecordFacts, answer_parameters, read_answers
 
 REVIEW = "review"
 """purpose of a settled record that somebody shall look at again, blind"""
@@ -67,7 +67,7 @@ class Row:
     checks: whether the record was ever queued to check machine labels.
     """
 
-    n: int
+    record_no: int
     id: str
     batch: int
     position: float
@@ -91,7 +91,7 @@ class Row:
         """Whether it goes before the batch: a second look, or what a person sent."""
         return self.purpose in (REVIEW, REQUESTED)
 
-    def closes(self, answer: StandingAnswer) -> bool:
+    def closes(self, answer: AnswerInForce) -> bool:
         """Whether the answer is one to this asking; before a review all others were answers to an earlier one."""
         return self.purpose != REVIEW or self.since is None or answer.stamp > self.since
 
@@ -106,19 +106,19 @@ class Waiting:
     def __init__(
         self,
         rows: Iterable[Row],
-        answers: Iterable[StandingAnswer],
+        answers: Iterable[AnswerInForce],
         overlap: int,
         since: datetime,
         people: Iterable[str] = (),
     ) -> None:
-        self.rows = {row.n: row for row in rows}
-        self.numbers = {row.id: row.n for row in self.rows.values()}
+        self.rows = {row.record_no: row for row in rows}
+        self.numbers = {row.id: row.record_no for row in self.rows.values()}
         self.batch = max((row.batch for row in self.rows.values()), default=0)
         self.own = [n for n, row in self.rows.items() if row.batch == self.batch and not (row.spare or row.purpose)]
         self.people = set(people)
         self._overlap = overlap
         self._since = since
-        self._answers: dict[int, dict[str, StandingAnswer]] = {}
+        self._answers: dict[int, dict[str, AnswerInForce]] = {}
         self._fresh: set[tuple[int, str]] = set()
         self._places: dict[int, _Place] = {}
         for answer in answers:
@@ -146,94 +146,100 @@ class Waiting:
         """The rows that somebody could still answer, first to hand out first. The caller may change rows meanwhile."""
         return (self.rows[place[4]] for place in list(self._open))
 
-    def answered_by(self, n: int, annotator: str) -> bool:
+    def answered_by(self, record_no: int, annotator: str) -> bool:
         """Whether this person has an answer of any kind to the record; one with a retired label does not count.
 
         Nor, where the record is under review, one from before.
         """
-        answer = self._answers.get(n, {}).get(annotator)
-        return answer is not None and (n not in self.rows or self.rows[n].closes(answer))
+        answer = self._answers.get(record_no, {}).get(annotator)
+        return answer is not None and (record_no not in self.rows or self.rows[record_no].closes(answer))
 
-    def may_answer(self, n: int, annotator: str) -> bool:
+    def may_answer(self, record_no: int, annotator: str) -> bool:
         """Whether the record is open to this person: a review goes to others than who labelled it before.
 
         Where there is nobody else, or they all had it and passed, it goes to the same person again.
         """
-        if n not in self._places or self.answered_by(n, annotator):
+        if record_no not in self._places or self.answered_by(record_no, annotator):
             return False
-        row, answers = self.rows[n], self._answers.get(n, {})
+        row, answers = self.rows[record_no], self._answers.get(record_no, {})
         if row.purpose != REVIEW or annotator not in answers or answers[annotator].action != "submit":
             return True
-        done = {who for who, answer in answers.items() if answer.action == "submit" or row.closes(answer)}
+        done = {user for user, answer in answers.items() if answer.action == "submit" or row.closes(answer)}
         return done >= self.people
 
-    def answers_requested(self, n: int) -> int:
+    def answers_requested(self, record_no: int) -> int:
         """How many people shall label the record."""
-        return {REVIEW: 1, CALIBRATION: EVERYBODY}.get(self.rows[n].purpose or "", self._overlap)
+        return {REVIEW: 1, CALIBRATION: EVERYBODY}.get(self.rows[record_no].purpose or "", self._overlap)
 
-    def answered(self, n: int) -> bool:
+    def answered(self, record_no: int) -> bool:
         """Whether anybody has."""
-        return bool(self._answers.get(n))
+        return bool(self._answers.get(record_no))
 
-    def facts(self, ns: list[int]) -> list[Facts]:
+    def facts(self, record_nos: list[int]) -> list[RecordFacts]:
         """What the strata of these records depend on; empty where one of them is not queued."""
-        rows = [self.rows[n] for n in ns if n in self.rows]
-        matches = [Facts(row.n, row.gold, row.audit, row.checks, row.since) for row in rows]
-        return matches if len(rows) == len(ns) else []
+        rows = [self.rows[n] for n in record_nos if n in self.rows]
+        matches = [RecordFacts(row.record_no, row.gold, row.audit, row.checks, row.since) for row in rows]
+        return matches if len(rows) == len(record_nos) else []
 
-    def labelled_by(self, n: int) -> set[str]:
+    def labelled_by(self, record_no: int) -> set[str]:
         """The people whose labels the record has; under review, has anew."""
-        row = self.rows[n]
-        supplied = self._answers.get(n, {}).items()
-        return {who for who, answer in supplied if answer.action == "submit" and row.closes(answer)}
+        row = self.rows[record_no]
+        supplied = self._answers.get(record_no, {}).items()
+        return {user for user, answer in supplied if answer.action == "submit" and row.closes(answer)}
 
     def add(self, rows: Iterable[Row]) -> None:
         """More spare rows, with nothing answered yet."""
         for row in rows:
-            self.rows[row.n] = row
-            self.numbers[row.id] = row.n
-            self._move(row.n)
+            self.rows[row.record_no] = row
+            self.numbers[row.id] = row.record_no
+            self._move(row.record_no)
 
-    def update(self, ns: Iterable[int], answers: Iterable[StandingAnswer]) -> None:
+    def update(self, record_nos: Iterable[int], answers: Iterable[AnswerInForce]) -> None:
         """Replaces all that is known about the answers to these records."""
-        ns = list(ns)
-        for n in ns:
-            self._fresh -= {(n, who) for who in self._answers.pop(n, {})}
+        record_nos = list(record_nos)
+        for n in record_nos:
+            self._fresh -= {(n, user) for user in self._answers.pop(n, {})}
         for answer in answers:
             self._note(answer)
-        for n in ns:
+        for n in record_nos:
             self._move(n)
 
     def batch_done(self) -> bool:
         """Whether each record in `own` has an answer; False where there is none."""
         return bool(self.own) and all(self.answered(n) for n in self.own)
 
-    def _note(self, answer: StandingAnswer) -> None:
+    def _note(self, answer: AnswerInForce) -> None:
         if not answer.counts:
             return
-        self._answers.setdefault(answer.n, {})[answer.annotator] = answer
-        row = self.rows.get(answer.n)
+        self._answers.setdefault(answer.record_no, {})[answer.annotator] = answer
+        row = self.rows.get(answer.record_no)
         if answer.received_at > self._since and not (row and row.purpose in (REVIEW, CHECK, CALIBRATION, TEST)):
-            self._fresh.add((answer.n, answer.annotator))
+            self._fresh.add((answer.record_no, answer.annotator))
 
-    def _place(self, n: int) -> _Place | None:
+    def _place(self, record_no: int) -> _Place | None:
         """Where the record stands, None where it is closed or not queued."""
-        row = self.rows.get(n)
+        row = self.rows.get(record_no)
         if row is None:
             return None
-        actions = [answer.action for answer in self._answers.get(n, {}).values() if row.closes(answer)]
+        actions = [answer.action for answer in self._answers.get(record_no, {}).values() if row.closes(answer)]
         if row.purpose == CALIBRATION:
             actions = []  # what others did with it changes nothing
-        if "flag" in actions or actions.count("submit") >= self.answers_requested(n):
+        if "flag" in actions or actions.count("submit") >= self.answers_requested(record_no):
             return None
-        self._places[n] = ("skip" in actions, not row.first, row.spare and not row.first, row.position, n)
-        return self._places[n]
+        self._places[record_no] = (
+            "skip" in actions,
+            not row.first,
+            row.spare and not row.first,
+            row.position,
+            record_no,
+        )
+        return self._places[record_no]
 
-    def _move(self, n: int) -> None:
-        old = self._places.pop(n, None)
+    def _move(self, record_no: int) -> None:
+        old = self._places.pop(record_no, None)
         if old is not None:
             del self._open[bisect_left(self._open, old)]
-        new = self._place(n)
+        new = self._place(record_no)
         if new is not None:
             insort(self._open, new)
 
@@ -249,13 +255,15 @@ _ROWS = """
 """
 
 
-def read_rows(cursor: duckdb.DuckDBPyConnection, ns: list[int] | None = None) -> list[Row]:
+def read_rows(cursor: duckdb.DuckDBPyConnection, record_nos: list[int] | None = None) -> list[Row]:
     """The queue, or these records of it; a record that was queued twice stands where it was queued last.
 
     A record that checks machine labels keeps that row when a review brings a second one: its label stays a check.
     """
-    where = "" if ns is None else "where n in (select unnest($ns::bigint[]))"
-    matches = cursor.execute(_ROWS.format(where=where, newest=_NEWEST), {} if ns is None else {"ns": ns})
+    where = "" if record_nos is None else "where n in (select unnest($ns::bigint[]))"
+    matches = cursor.execute(
+        _ROWS.format(where=where, newest=_NEWEST), {} if record_nos is None else {"ns": record_nos}
+    )
     return [Row(*row) for row in matches.fetchall()]
 
 
@@ -266,7 +274,7 @@ def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiti
         "(select made_at from batches union all select made_at from models where trainer is null)"
     ).fetchall()[0][0]
     answers = read_answers(cursor, "select n from queue", settings)
-    people = [who for (who,) in cursor.execute(_PEOPLE).fetchall()]
+    people = [user for (user,) in cursor.execute(_PEOPLE).fetchall()]
     return Waiting(read_rows(cursor), answers, settings.overlap, since, people)
 
 

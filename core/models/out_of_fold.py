@@ -72,23 +72,23 @@ def read_held_out(folder: Path, labels: int) -> HeldOut | None:
     return HeldOut(rows, probs, held_out)
 
 
-def write_crossed(folder: Path, crossed: OutOfFold) -> None:
+def write_out_of_fold(folder: Path, out_of_fold: OutOfFold) -> None:
     """So that the head can be judged later without asking it of what it learnt from."""
     from safetensors.numpy import save_file
 
-    predicted: npt.NDArray[Any] = crossed.predicted
+    predicted: npt.NDArray[Any] = out_of_fold.predicted
     entries: dict[str, npt.NDArray[Any]] = {
-        "rows": crossed.rows,
+        "rows": out_of_fold.rows,
         "said": np.packbits(predicted, axis=1) if predicted.dtype == np.bool_ else predicted,
-        "label": crossed.label.astype(np.int32),
-        "probability": crossed.probability,
-        "weight": crossed.weight,
-        "labels": crossed.labels,
+        "label": out_of_fold.label.astype(np.int32),
+        "probability": out_of_fold.probability,
+        "weight": out_of_fold.weight,
+        "labels": out_of_fold.labels,
     }
     save_file(entries, folder / VERDICTS)
 
 
-def read_crossed(folder: Path, empty: Rows) -> OutOfFold | None:
+def read_out_of_fold(folder: Path, empty: Rows) -> OutOfFold | None:
     """None for a model that kept nothing, as a trained one. empty: (0, width) answers of the kind that is expected.
     Raises Damaged for a file that holds others."""
     stored = _load(folder / VERDICTS)
@@ -112,18 +112,18 @@ class StoredPredictions:
     """What an artifact keeps of its predictions, or those of heads fitted without a record; None for what it lacks."""
 
     out_of_fold: OutOfFold | None
-    judged: HeldOut | None
+    held_out: HeldOut | None
 
     @property
     def rows(self) -> Ints:
         """Ascending."""
-        stored = self.out_of_fold or self.judged
+        stored = self.out_of_fold or self.held_out
         return stored.rows if stored else np.empty(0, np.int64)
 
 
 def read_stored(folder: Path, empty: Rows) -> StoredPredictions:
     """empty: (0, width) answers of the kind that is expected. Raises Damaged for a file that holds others."""
-    return StoredPredictions(read_crossed(folder, empty), read_held_out(folder, empty.shape[1]))
+    return StoredPredictions(read_out_of_fold(folder, empty), read_held_out(folder, empty.shape[1]))
 
 
 @dataclass(frozen=True)
@@ -144,16 +144,16 @@ def predict_unseen(
     rows: (n,) numbers. direct: (n,) mask to the (marked, outputs) of the model. decide: these to answers.
     """
     here = np.isin(rows, stored.rows)
-    places, out_of_fold, judged = np.searchsorted(stored.rows, rows[here]), stored.out_of_fold, stored.judged
+    places, out_of_fold, held_out = np.searchsorted(stored.rows, rows[here]), stored.out_of_fold, stored.held_out
     fresh = None if here.all() else direct(~here)
-    examples = [fresh, judged.probs if judged else None, out_of_fold.predicted if out_of_fold else None]
+    examples = [fresh, held_out.probs if held_out else None, out_of_fold.predicted if out_of_fold else None]
     width = next((one.shape[1] for one in examples if one is not None), 0)
     outputs = np.zeros((len(rows), width), np.float32)
     if fresh is not None:
         outputs[~here] = fresh
     if out_of_fold is None:
-        if judged is not None:
-            outputs[here] = judged.probs[places]
+        if held_out is not None:
+            outputs[here] = held_out.probs[places]
         return OutOfSamplePredictions(outputs, decide(outputs), np.ones(len(rows), np.bool_))
     predicted = np.zeros((len(rows), out_of_fold.predicted.shape[1]), out_of_fold.predicted.dtype)
     predicted[here] = out_of_fold.predicted[places]

@@ -38,7 +38,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class VectorsManifest:
     """What the file must hold. fingerprint: of the encoder's weights."""
 
     encoder: str
@@ -56,7 +56,7 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Facts:
+class EncodedFacts:
     """What an encode job says of its shards: how many rows they have together, and who made them."""
 
     records: int
@@ -111,17 +111,19 @@ def append_shards(vectors: Path, encoder: str, out: Path, start: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / FILE).open("r+b" if manifest.shards else "wb") as file:
         added = _write_rows(file, manifest, shards)
-    _write_manifest(folder, Manifest(manifest.encoder, manifest.fingerprint, manifest.dims, manifest.shards + added))
+    _write_manifest(
+        folder, VectorsManifest(manifest.encoder, manifest.fingerprint, manifest.dims, manifest.shards + added)
+    )
 
 
-def blank_rows(vectors: Path, ns: Sequence[int]) -> None:
+def blank_rows(vectors: Path, record_nos: Sequence[int]) -> None:
     """Makes these rows of every encoder the same unit vector, which says nothing; doing it twice changes nothing.
 
     What was made of the vectors and can be made again (neighbour graphs) goes. Raises Damaged.
     """
     for folder in (path.parent for path in sorted(vectors.glob(f"*/{MANIFEST}"))):
         manifest = _read_manifest(folder)
-        rows = [n for n in ns if manifest is not None and n < manifest.rows]
+        rows = [n for n in record_nos if manifest is not None and n < manifest.rows]
         if manifest is None or not rows:
             continue
         for graph in folder.glob("graph-*.npz"):
@@ -138,7 +140,7 @@ def blank_rows(vectors: Path, ns: Sequence[int]) -> None:
             start = stop
         with (folder / FILE).open("rb+") as file:
             file.truncate(manifest.size)  # a torn append may hold what stood there, too
-        _write_manifest(folder, Manifest(manifest.encoder, manifest.fingerprint, manifest.dims, tuple(shards)))
+        _write_manifest(folder, VectorsManifest(manifest.encoder, manifest.fingerprint, manifest.dims, tuple(shards)))
 
 
 def check_vectors(vectors: Path, encoder: str) -> int:
@@ -166,15 +168,15 @@ def shard_path(out: Path, number: int) -> Path:
     return out / f"shard-{number:05d}.npy"
 
 
-def write_facts(out: Path, facts: Facts) -> None:
+def write_facts(out: Path, facts: EncodedFacts) -> None:
     """Whole or not at all."""
     write_whole(out / FACTS, json.dumps(asdict(facts)).encode(), alone=True)
 
 
-def read_facts(out: Path) -> Facts:
+def read_facts(out: Path) -> EncodedFacts:
     """Raises Damaged."""
     try:
-        return Facts(**json.loads((out / FACTS).read_text(encoding="utf-8")))
+        return EncodedFacts(**json.loads((out / FACTS).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise Damaged(f"{out / FACTS} is missing or cannot be read. Run `rondo encode` again.") from error
 
@@ -188,7 +190,7 @@ def shard_rows(path: Path, dims: int) -> int | None:
     return len(shard) if shard.dtype == np.float16 and shard.ndim == 2 and shard.shape[1] == dims else None
 
 
-def _read_shards(out: Path, facts: Facts) -> list[Halves]:
+def _read_shards(out: Path, facts: EncodedFacts) -> list[Halves]:
     shards: list[Halves] = []
     while sum(len(shard) for shard in shards) < facts.records:
         path = shard_path(out, len(shards))
@@ -198,7 +200,7 @@ def _read_shards(out: Path, facts: Facts) -> list[Halves]:
     return shards
 
 
-def _write_rows(file: BinaryIO, manifest: Manifest, shards: list[Halves]) -> tuple[Shard, ...]:
+def _write_rows(file: BinaryIO, manifest: VectorsManifest, shards: list[Halves]) -> tuple[Shard, ...]:
     """Behind the rows that count; on the disk when it returns."""
     file.truncate(manifest.size if manifest.shards else 0)
     rows = manifest.rows + sum(len(shard) for shard in shards)
@@ -215,16 +217,16 @@ def _write_rows(file: BinaryIO, manifest: Manifest, shards: list[Halves]) -> tup
     return tuple(added)
 
 
-def _new_manifest(encoder: str, facts: Facts) -> Manifest:
-    return Manifest(encoder, facts.fingerprint, facts.dims, ())
+def _new_manifest(encoder: str, facts: EncodedFacts) -> VectorsManifest:
+    return VectorsManifest(encoder, facts.fingerprint, facts.dims, ())
 
 
-def _read_manifest(folder: Path) -> Manifest | None:
+def _read_manifest(folder: Path) -> VectorsManifest | None:
     path = folder / MANIFEST
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
         shards = tuple(Shard(**shard) for shard in read["shards"])
-        manifest = Manifest(read["encoder"], read["fingerprint"], read["dims"], shards)
+        manifest = VectorsManifest(read["encoder"], read["fingerprint"], read["dims"], shards)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -235,7 +237,7 @@ def _read_manifest(folder: Path) -> Manifest | None:
     return manifest
 
 
-def _write_manifest(folder: Path, manifest: Manifest) -> None:
+def _write_manifest(folder: Path, manifest: VectorsManifest) -> None:
     written = asdict(manifest) | {"dtype": "float16", "file": FILE}
     write_whole(folder / MANIFEST, json.dumps(written).encode(), alone=True)
 

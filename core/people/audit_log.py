@@ -62,7 +62,7 @@ _ONLY_IF: dict[str, Callable[[Detail], object]] = {
 """verbs that often find nothing to do"""
 
 
-def note_verb(project: Project, who: str, verb: str, options: Detail, result: object) -> None:
+def note_verb(project: Project, user: str, verb: str, options: Detail, result: object) -> None:
     """One line of a verb that does not write its own, where there is anything to say of it."""
     detail = cast(Detail, to_json(result))
     if verb in QUIET or (verb in _ONLY_IF and not _ONLY_IF[verb](detail)):
@@ -70,10 +70,10 @@ def note_verb(project: Project, who: str, verb: str, options: Detail, result: ob
     entries = {name: options[name] for name in _OPTIONS.get(verb, ()) if options.get(name) not in (None, "", [])}
     came = {name: detail[name] for name in _RESULTS.get(verb, ()) if detail.get(name) is not None}
     with project.store.transaction() as cursor:
-        note(cursor, who, verb, entries | came)
+        note(cursor, user, verb, entries | came)
 
 
-Place = tuple[datetime, int]
+LinePosition = tuple[datetime, int]
 """of a line: when it was written, and its number among those of one instant"""
 
 
@@ -84,7 +84,7 @@ class HistoryFilter:
     user: str | None = None
     what: str | None = None
     since: datetime | None = None
-    before: Place | None = None
+    before: LinePosition | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class HistoryLine:
     """Who did what, when. detail: JSON as text."""
 
     at: str
-    who: str
+    user: str
     what: str
     detail: str
 
@@ -102,12 +102,10 @@ class HistoryPage:
     """The newest lines first. next: the `before` of the page after it, None where this is the last."""
 
     lines: list[HistoryLine]
-    next: Place | None
+    next: LinePosition | None
 
 
-_COLUMNS = (
-    "strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, user as who, what, coalesce(detail::varchar, '{}') as detail"
-)
+_COLUMNS = "strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, user, what, coalesce(detail::varchar, '{}') as detail"
 
 
 def read_history(project: Project, chosen: HistoryFilter, most: int = PAGE) -> HistoryPage:
@@ -117,7 +115,7 @@ def read_history(project: Project, chosen: HistoryFilter, most: int = PAGE) -> H
         f"select {_COLUMNS}, logged_at, rowid from audit_log where {where} order by logged_at desc, rowid desc limit ?",
         [*parameters, most],
     )
-    lines = [HistoryLine(at, who, what, detail) for at, who, what, detail, *_ in rows]
+    lines = [HistoryLine(at, user, what, detail) for at, user, what, detail, *_ in rows]
     return HistoryPage(lines, (rows[-1][4], rows[-1][5]) if len(rows) == most else None)
 
 
@@ -125,7 +123,7 @@ def kinds(project: Project) -> tuple[list[str], list[str]]:
     """Everybody who stands in it, and every kind of line."""
     query = project.store.query
     return (
-        [who for (who,) in query("select distinct user from audit_log order by 1")],
+        [user for (user,) in query("select distinct user from audit_log order by 1")],
         [what for (what,) in query("select distinct what from audit_log order by 1")],
     )
 
@@ -143,7 +141,7 @@ def history(  # noqa: PLR0913 - each is an option of the command
     project: Project,
     report: Report,
     *,
-    who: str = "local",
+    user: str = "local",
     by: str | None = None,
     what: str | None = None,
     since: str | None = None,
@@ -167,7 +165,7 @@ def history(  # noqa: PLR0913 - each is an option of the command
         rows = write_table(cursor, query, parameters, Path(out), file_format)
     if not project.store.why_read_only:
         with project.store.transaction() as cursor:
-            note(cursor, who, "history exported", {"out": out, "rows": rows})
+            note(cursor, user, "history exported", {"out": out, "rows": rows})
     return History([], out, rows)
 
 

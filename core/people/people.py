@@ -102,7 +102,7 @@ def add_person(  # noqa: PLR0913 - each is an option of the command
     name: str,
     role: str | None = None,
     email: str | None = None,
-    who: str = "local",
+    user: str = "local",
 ) -> AddedPerson:
     """Adds somebody with a new access code. Without a role the first person is a manager, others are annotators.
 
@@ -123,7 +123,7 @@ def add_person(  # noqa: PLR0913 - each is an option of the command
             raise BadInput(f"{email} is another person's address already.")
         row = [name, email or None, role, hash_code(code), utc_now(), None]
         cursor.execute("insert into people values (?, ?, ?, ?, ?, ?)", row)
-        note(cursor, who, "person added", {"name": name, "role": role, "email": email})
+        note(cursor, user, "person added", {"name": name, "role": role, "email": email})
     return AddedPerson(name, role, email, code, first=not there)
 
 
@@ -135,13 +135,13 @@ class RemovedPerson:
     left: int
 
 
-def remove_person(project: Project, report: Report, *, name: str, who: str = "local") -> RemovedPerson:
+def remove_person(project: Project, report: Report, *, name: str, user: str = "local") -> RemovedPerson:
     """Ends every session of theirs at once; what they answered stays. Raises BadInput, Refused for the last manager."""
     with project.store.transaction() as cursor:
         known, role = _find(cursor, name)
         _keep_a_manager(cursor, known, "removed")
         cursor.execute("update people set removed_at = ? where name = ? and removed_at is null", [utc_now(), known])
-        note(cursor, who, "person removed", {"name": known, "role": role})
+        note(cursor, user, "person removed", {"name": known, "role": role})
         left = len(_active(cursor))
     return RemovedPerson(known, left)
 
@@ -155,14 +155,14 @@ class ChangedRole:
     before: str
 
 
-def set_role(project: Project, report: Report, *, name: str, role: str, who: str = "local") -> ChangedRole:
+def set_role(project: Project, report: Report, *, name: str, role: str, user: str = "local") -> ChangedRole:
     """Raises BadInput, Refused for the last manager."""
     with project.store.transaction() as cursor:
         known, before = _find(cursor, name)
         if _role(role) != MANAGER:
             _keep_a_manager(cursor, known, f"made {role}")
         cursor.execute("update people set role = ? where name = ? and removed_at is null", [role, known])
-        note(cursor, who, "role changed", {"name": known, "from": before, "to": role})
+        note(cursor, user, "role changed", {"name": known, "from": before, "to": role})
     return ChangedRole(known, role, before)
 
 
@@ -174,13 +174,13 @@ class NewCode:
     code: str
 
 
-def new_code(project: Project, report: Report, *, name: str, who: str = "local") -> NewCode:
+def new_code(project: Project, report: Report, *, name: str, user: str = "local") -> NewCode:
     """Makes a new access code; the old one and what was opened with it end at once."""
     code = make_code()
     with project.store.transaction() as cursor:
         known, _ = _find(cursor, name)
         cursor.execute("update people set code = ? where name = ? and removed_at is null", [hash_code(code), known])
-        note(cursor, who, "new code", {"name": known})
+        note(cursor, user, "new code", {"name": known})
     return NewCode(known, code)
 
 

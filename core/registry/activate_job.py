@@ -22,10 +22,10 @@ class ActivateParams:
 
 @dataclass(frozen=True)
 class ActivateResult:
-    """records: scored. judged: gold and asked ones, of which the model says something that it had not learnt."""
+    """records: scored. scored: gold and asked ones, of which the model says something that it had not learnt."""
 
     records: int
-    judged: int
+    scored: int
 
 
 ACTIVATE = JobKind("activate", ActivateParams, ActivateResult)

@@ -19,9 +19,9 @@ from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.activate_job import ACTIVATE, ActivateParams
-from core.registry.champions import RollbackOffer, find_model, history, one_back, require_files, rollback_offer
+from core.registry.champions import RollbackOffer, champion_history, find_model, one_back, require_files, rollback_offer
 from core.registry.gate import gate
-from core.registry.held_out import judged_rows, read_truth, unseen
+from core.registry.unseen_predictions import read_truth, rows_with_held_out, unseen
 from core.rounds.champion_log import (
     Activation,
     load_suggestions,
@@ -29,7 +29,7 @@ from core.rounds.champion_log import (
     rank_again,
     store_held_out_predictions,
 )
-from core.rounds.play import hold_round_lock, known_now
+from core.rounds.run_round import hold_round_lock, known_now
 from core.store.database import count, note
 from core.tasks.tasks import space_of, task_of
 from core.typed_json import to_json
@@ -69,7 +69,7 @@ def promote(  # noqa: PLR0913 - an option is an argument
     report: Report,
     *,
     model: str,
-    who: str = "local",
+    user: str = "local",
     reason: str | None = None,
     force: bool = False,
 ) -> Activated:
@@ -83,7 +83,7 @@ def promote(  # noqa: PLR0913 - an option is an argument
     check_usable(project, challenger)
     verdict = gate(project, model=challenger)
     if not verdict.passes and not force:
-        log_refusal(project, who, verdict)
+        log_refusal(project, user, verdict)
         raise Refused(
             f"The gate keeps the champion. {verdict.sentence} To overrule it, say why: `--force --reason TEXT`."
         )
@@ -91,13 +91,13 @@ def promote(  # noqa: PLR0913 - an option is an argument
         reason = None
     if not verdict.passes and reason is None:
         raise BadInput("To overrule the gate, say why: `--force --reason TEXT`. The reason is kept with the model.")
-    activation = Activation(challenger, _encoder_of(project, challenger), "promoted", who, reason, verdict)
+    activation = Activation(challenger, _encoder_of(project, challenger), "promoted", user, reason, verdict)
     result = activate(project, report, activation, force=force)
     return replace(result, promoted=True, gate=verdict, rollback=rollback_offer(project))
 
 
 def rollback(
-    project: Project, report: Report, *, to: str | None = None, who: str = "local", reason: str | None = None
+    project: Project, report: Report, *, to: str | None = None, user: str = "local", reason: str | None = None
 ) -> Activated:
     """The champion before, or a named former one: its suggestions, and what still waits in the order that it had then.
 
@@ -108,16 +108,16 @@ def rollback(
         if one_back(project, lost=True):
             raise Refused("The files of every champion before this one are gone. Put back one of them from a backup.")
         raise Refused("There is no champion to go back to: nothing has been promoted, and no second round was fitted.")
-    if model not in {change.model for change in history(project)}:
+    if model not in {change.model for change in champion_history(project)}:
         raise Refused(f"{model} was never champion. To put it to use: `rondo models promote {model}`.")
     check_usable(project, model)
-    return activate(project, report, Activation(model, _encoder_of(project, model), "rolled back", who, reason))
+    return activate(project, report, Activation(model, _encoder_of(project, model), "rolled back", user, reason))
 
 
-def log_refusal(project: Project, who: str, verdict: GateVerdict) -> None:
+def log_refusal(project: Project, user: str, verdict: GateVerdict) -> None:
     """What the gate saw is kept where it said no, too."""
     with project.store.transaction() as cursor:
-        note(cursor, who, "gate", {"model": verdict.challenger, "evidence": to_json(verdict)})
+        note(cursor, user, "gate", {"model": verdict.challenger, "evidence": to_json(verdict)})
 
 
 def check_usable(project: Project, model: str) -> None:
@@ -181,7 +181,9 @@ def _prepare(project: Project, change: _Change) -> Bundle:
     arrays, _ = known_now(project, settings)
     with project.store.reading() as cursor:
         truth = read_truth(cursor, space_of(settings))
-    judged = np.union1d(unseen(project, activation.model, truth), judged_rows(project.models / activation.model))
+    unseen_rows = np.union1d(
+        unseen(project, activation.model, truth), rows_with_held_out(project.models / activation.model)
+    )
     params = ActivateParams(
         model=str(project.models / activation.model),
         encoder=activation.encoder,
@@ -192,7 +194,7 @@ def _prepare(project: Project, change: _Change) -> Bundle:
         threads=settings.threads,
     )
     bundle = project.jobs.prepare(ACTIVATE, params)
-    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays, unseen_rows=judged)
+    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays, unseen_rows=unseen_rows)
     return bundle
 
 
@@ -225,7 +227,7 @@ def _enter(cursor: duckdb.DuckDBPyConnection, out: Path, change: _Change) -> Act
     restored = _put_back(cursor, left) if left else 0
     guarantee = _other_guarantee(cursor, activation.model)
     detail = {"model": activation.model, "before": change.before, "reason": activation.reason}
-    note(cursor, activation.who, LOGGED[activation.how], detail)
+    note(cursor, activation.user, LOGGED[activation.how], detail)
     return Activated(
         model=activation.model,
         before=change.before,
@@ -260,10 +262,10 @@ def _put_back(cursor: duckdb.DuckDBPyConnection, waiting: str) -> int:
     cursor.execute("create or replace temp table old (n bigint, position double, score double)")
     if not rows:
         return 0
-    ns, places, scores = zip(*rows, strict=True)
+    record_nos, places, scores = zip(*rows, strict=True)
     cursor.execute(
         "insert into old select unnest($ns::bigint[]), unnest($places::double[]), unnest($scores::double[])",
-        {"ns": list(ns), "places": list(places), "scores": list(scores)},
+        {"ns": list(record_nos), "places": list(places), "scores": list(scores)},
     )
     cursor.execute(_PUT_BACK)
     return count(

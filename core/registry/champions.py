@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from core.errors import BadInput, Damaged, Refused
 from core.evaluation.gate_verdict import GateVerdict
 from core.evaluation.metrics import read_metrics
-from core.evaluation.reporting import judged_on, shown_score
+from core.evaluation.reporting import best_score, shown_score
 from core.models.artifacts import MANIFEST
 from core.models.in_use import active_model
 from core.project import Project
@@ -33,7 +33,7 @@ class ChampionChange:
     evidence: GateVerdict | None
 
 
-def history(project: Project) -> list[ChampionChange]:
+def champion_history(project: Project) -> list[ChampionChange]:
     """Newest first."""
     return [
         ChampionChange(*[*facts, read_verdict(evidence) if evidence else None])
@@ -89,7 +89,7 @@ def eras(project: Project) -> list[list[str]]:
     """
     result: list[list[str]] = []
     encoder = None
-    for change in reversed(history(project)):
+    for change in reversed(champion_history(project)):
         if change.how == "rolled back":
             result = _cut(result, change.model)
         elif change.how == "round" and result and change.encoder == encoder:
@@ -134,7 +134,7 @@ def rollback_offer(project: Project) -> RollbackOffer | None:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ChampionState:
     """Champion and its score in a sentence, and whether a challenger waits."""
 
     champion: str | None
@@ -143,11 +143,11 @@ class Standing:
     waiting_sentence: str
 
 
-def standing(project: Project) -> Standing:
+def champion_state(project: Project) -> ChampionState:
     """For the overview."""
     champion = active_model(project)
     waiting = _waiting(project, champion)
-    return Standing(
+    return ChampionState(
         champion=champion,
         sentence=_in_words(project, "Champion", champion) if champion else "There is no champion yet.",
         waiting=waiting,
@@ -171,7 +171,7 @@ def _in_words(project: Project, what: str, model: str) -> str:
         "select coalesce(trainer, 'round head'), strftime(made_at, '%-d %b %Y'), metrics from models where id = ?",
         [model],
     )
-    judged, words = judged_on(read_metrics(metrics, model)), ""
-    if judged and (macro := shown_score(judged[1]).macro_f1):
-        words = f" (macro F1 {macro.value:.0%} on {judged[1].n:,} {judged[0]} records)"
+    best, words = best_score(read_metrics(metrics, model)), ""
+    if best and (macro := shown_score(best[1]).macro_f1):
+        words = f" (macro F1 {macro.value:.0%} on {best[1].n:,} {best[0]} records)"
     return f"{what}: {trainer} of {day}{words}."

@@ -32,13 +32,13 @@ from core.registry.evaluation_jobs import (
 from core.registry.lookup import (
     Model,
     find_encoder,
-    find_judged,
+    find_model_to_score,
     held_out_rows,
     labelled_rows,
     stratum_rows,
     write_audit,
     write_records,
-    write_taught,
+    write_training_texts,
 )
 from core.store.database import utc_now
 from core.store.targets import refuse_target
@@ -76,7 +76,7 @@ def evaluate(  # noqa: PLR0913 - an option is an argument
     the file. labeled_only: guess no record without a label. save: keep the figures with the model. out: a file for one
     line per record, CSV or JSON by its ending.
     """
-    evaluated = find_judged(project, model)
+    evaluated = find_model_to_score(project, model)
     on = on or _first_there(project, evaluated)
     file = _file(on, text, label, id, encoding)
     _check(project, evaluated, top_k=top_k, save=save, out=out)
@@ -117,7 +117,7 @@ def compare(  # noqa: PLR0913 - an option is an argument
     """
     _refuse_split(on)
     file = _file(on, text, label, id, encoding)
-    one, other = find_judged(project, first), find_judged(project, second)
+    one, other = find_model_to_score(project, first), find_model_to_score(project, second)
     if one == other:
         raise BadInput(f"{first} and {second} are the same model, {one.name}. Name two.")
     on = on or _first_there(project, None)
@@ -163,17 +163,17 @@ def compare_encoders(  # noqa: PLR0913 - an option is an argument
     if not 4 <= sample <= MOST_SAMPLE:
         raise BadInput(f"--sample is {sample}; it must lie between 4 and {MOST_SAMPLE:,}.")
     encoders = [find_encoder(project, name) for name in names]
-    for place, encoder in enumerate(encoders):
-        if encoder in encoders[:place]:
+    for index, encoder in enumerate(encoders):
+        if encoder in encoders[:index]:
             same = names[encoders.index(encoder)]
-            raise BadInput(f"{same} and {names[place]} use the same encoder, {encoder.name}. Name others.")
+            raise BadInput(f"{same} and {names[index]} use the same encoder, {encoder.name}. Name others.")
     tuned = any(Path(encoder.place).is_dir() for encoder in encoders)
     records = _name_of(on, file) if on else "gold and audit" if tuned else "all labels"
     params = CompareEncodersParams(_setting(project, records, file), tuple(encoders), clusters, sample)
     bundle = project.jobs.prepare(COMPARE_ENCODERS, params)
     try:
         if not file:
-            write_records(project, bundle, _telling(project, on, tuned=tuned), "")
+            write_records(project, bundle, _informative_rows(project, on, tuned=tuned), "")
         result = project.jobs.run(bundle, COMPARE_ENCODERS, report, "Comparing encoders")
         _claim_result(project, bundle)
     finally:
@@ -181,7 +181,7 @@ def compare_encoders(  # noqa: PLR0913 - an option is an argument
     return result
 
 
-def _telling(project: Project, stratum: str, *, tuned: bool) -> Ints:
+def _informative_rows(project: Project, stratum: str, *, tuned: bool) -> Ints:
     """Records that tell encoders apart. One that was fine-tuned may have learnt from all but gold and audit."""
     if stratum:
         rows = stratum_rows(project, stratum)
@@ -280,7 +280,7 @@ def _first_there(project: Project, model: Model | None) -> str:
 def _write_input(project: Project, bundle: Bundle, models: Sequence[Model], on: str) -> None:
     name = models[0].name
     if on == "audit":
-        write_audit(project, bundle, name, every=len(models) == 1 and models[0].crossed)
+        write_audit(project, bundle, name, every=len(models) == 1 and models[0].has_out_of_fold)
     elif on == "split":
         write_records(project, bundle, held_out_rows(models[0]), name)
     elif on == "gold":
@@ -289,7 +289,7 @@ def _write_input(project: Project, bundle: Bundle, models: Sequence[Model], on: 
             raise Refused("The project has no gold label. Import some (`--split`), or evaluate on audit or a file.")
         write_records(project, bundle, rows, name)
     else:
-        write_taught(project, bundle)
+        write_training_texts(project, bundle)
 
 
 def _claim_result(project: Project, bundle: Bundle) -> None:

@@ -9,14 +9,14 @@ import numpy as np
 
 from core.arrays import Bools
 from core.errors import Damaged, Refused
-from core.evaluation.audit import Weights, plain
+from core.evaluation.audit import Weights, equal_weights
 from core.evaluation.gate_verdict import GateVerdict, StratumComparison
 from core.evaluation.metrics import Estimate
 from core.evaluation.paired import Paired, paired
 from core.evaluation.reporting import FEW
 from core.models.in_use import active_model
 from core.project import Project
-from core.registry.held_out import Truth, UnseenPredictions, audit_weights, read_predictions, read_truth
+from core.registry.unseen_predictions import Truth, UnseenPredictions, audit_weights, read_predictions, read_truth
 from core.tasks.tasks import space_of
 
 RULE = (
@@ -74,7 +74,7 @@ def _compare(
     """On one stratum; and how many more records it would take to compare macro F1."""
     ours = truth.rows[truth.audit == (stratum == "audit")]
     rows = np.intersect1d(np.intersect1d(ours, incumbent.rows), challenger.rows)
-    weights: Weights = plain(len(rows))
+    weights: Weights = equal_weights(len(rows))
     unjudged = len(ours) - len(rows)
     if stratum == "audit":
         rows, weights = audit_weights(cursor, truth, rows)

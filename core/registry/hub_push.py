@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report, Resources
-from core.jobs.states import LOST, change_state
+from core.jobs.job_states import LOST, change_state
 from core.project import Project
 from core.registry.model_export import README, collect, write_folder
 from core.registry.push_job import PUSH, PushParams, PushResult
@@ -29,7 +29,7 @@ def push(  # noqa: PLR0913 - an option is an argument
     report: Report,
     *,
     repo: str,
-    who: str = "local",
+    user: str = "local",
     model: str = "",
     token: str = "",
     private: bool = True,
@@ -55,7 +55,7 @@ def push(  # noqa: PLR0913 - an option is an argument
         result = project.jobs.run(bundle, PUSH, report, f"Pushing {repo}", Resources(environment=environment))
         with project.store.transaction() as cursor:
             if project.jobs.claim_result(bundle, cursor):
-                note(cursor, who, "push", asdict(result))
+                note(cursor, user, "push", asdict(result))
     finally:
         bundle.empty()  # what was to be sent lies in the project anyway; a job that never began is lost
         with project.store.transaction() as cursor:

@@ -16,7 +16,7 @@ from core.models.own_encoder import encoder_name, encoder_place
 from core.project import Project
 from core.registry.champions import CHAMPION, find_model, require_files
 from core.registry.evaluation_jobs import EncoderPlace, EvaluatedFolder
-from core.rounds.play import known_now
+from core.rounds.run_round import known_now
 from core.store.tables import quoted
 
 BASELINE = "baseline"
@@ -37,12 +37,12 @@ class Model:
         return EvaluatedFolder(self.name, str(self.folder) if self.folder else None, self.base)
 
     @property
-    def crossed(self) -> bool:
+    def has_out_of_fold(self) -> bool:
         """Did it keep what heads said that had not seen the records that it learnt from?"""
         return self.folder is not None and (self.folder / VERDICTS).exists()
 
 
-def find_judged(project: Project, word: str) -> Model:
+def find_model_to_score(project: Project, word: str) -> Model:
     """`baseline`, the folder of an artifact, or what `find_model` takes. Raises BadInput, Refused or Damaged."""
     if word == BASELINE:
         return Model(BASELINE, None)
@@ -71,13 +71,13 @@ def find_encoder(project: Project, word: str) -> EncoderPlace:
         ends = project.store.one("select count(*) from models where ends_with(id, ?)", [word])
         if not ends or Path(word).is_dir():
             return EncoderPlace(word, word)
-    judged = find_judged(project, word)
-    if judged.folder is None:
+    model = find_model_to_score(project, word)
+    if model.folder is None:
         raise BadInput(f"{BASELINE} is no encoder. Name an encoder, its folder, or a model.")
-    manifest = read_manifest(judged.folder)
-    if not encoder_name(judged.folder, manifest):
-        raise BadInput(f"{judged.name} judges texts without vectors, so it has no encoder to compare.")
-    return EncoderPlace(encoder_name(judged.folder, manifest), encoder_place(judged.folder, manifest))
+    manifest = read_manifest(model.folder)
+    if not encoder_name(model.folder, manifest):
+        raise BadInput(f"{model.name} judges texts without vectors, so it has no encoder to compare.")
+    return EncoderPlace(encoder_name(model.folder, manifest), encoder_place(model.folder, manifest))
 
 
 def stratum_rows(project: Project, stratum: str) -> Ints:
@@ -98,9 +98,9 @@ def held_out_rows(model: Model) -> Ints:
     """
     rows = np.empty(0, np.int64)
     if model.folder is not None:
-        judged = read_held_out(model.folder, len(read_manifest(model.folder)["labels"]))
-        if judged is not None:
-            rows = judged.held_out if len(judged.held_out) else _held_out_before(model.folder, judged)
+        stored = read_held_out(model.folder, len(read_manifest(model.folder)["labels"]))
+        if stored is not None:
+            rows = stored.held_out if len(stored.held_out) else _held_out_before(model.folder, stored)
     if not len(rows):
         raise Refused(f"The training of {model.name} held out no record. Evaluate it on gold, audit or a file.")
     return rows
@@ -141,7 +141,7 @@ def write_records(project: Project, bundle: Bundle, rows: Ints, model: str) -> N
         )
 
 
-def write_taught(project: Project, bundle: Bundle) -> None:
+def write_training_texts(project: Project, bundle: Bundle) -> None:
     """`in/taught.npy`: hashes of the texts that models could learn from, so that a file that holds them is noticed."""
     rows = project.store.query(
         "select distinct r.hash from records r join settled s using (n) where s.stratum <> 'gold' and len(s.labels) > 0"

@@ -14,8 +14,8 @@ from core.models.artifacts import INFO, INSIDE, check_model
 from core.models.encoders.encoder import EMBEDDED, FEATURES, OWN
 from core.models.file_kinds import check_file, files_of, kinds
 from core.project import Project
-from core.registry.cards import Subject, model_card, public_name, stored_model, training_info
 from core.registry.champions import find_model, require_files
+from core.registry.model_card import PackagedModel, model_card, public_name, stored_model, training_info
 from core.registry.usage import ABOUT
 from core.store.targets import refuse_target
 from core.store.whole_files import whole_file
@@ -29,7 +29,7 @@ class Exported:
     """What an export consists of, by the name it gets. form: as `usage` knows it."""
 
     model: str
-    subject: Subject
+    packaged: PackagedModel
     files: dict[str, Path]
     texts: dict[str, str]
 
@@ -113,7 +113,7 @@ def _setfit_params(exported: Exported) -> SetFitHeadParams:
         encoder = json.loads(exported.texts[ABOUT])["encoder"]
         why = f"its encoder {encoder} is fetched by its name" if encoder != "." else "it is a whole classifier"
         raise Refused(f"{exported.model} cannot be exported as setfit: {why}. Train with --trainer setfit or encoder.")
-    return SetFitHeadParams(exported.subject.manifest["multi"], exported.subject.manifest["temperature"])
+    return SetFitHeadParams(exported.packaged.manifest["multi"], exported.packaged.manifest["temperature"])
 
 
 def _as_setfit(project: Project, report: Report, exported: Exported, bundle: Bundle) -> Exported:
@@ -123,14 +123,14 @@ def _as_setfit(project: Project, report: Report, exported: Exported, bundle: Bun
     with project.store.transaction() as cursor:
         project.jobs.claim_result(bundle, cursor)
     names = [label["name"] for label in json.loads(exported.texts[ABOUT])["labels"]]
-    subject = replace(exported.subject, form="setfit")
+    packaged = replace(exported.packaged, form="setfit")
     texts = {
         **exported.texts,
         "config_setfit.json": _json({"normalize_embeddings": True, "labels": names}),
-        README: model_card(project, subject),
+        README: model_card(project, packaged),
     }
     files = {**exported.files, made.file: bundle.path / "out" / made.file}
-    return replace(exported, subject=subject, files=files, texts=texts)
+    return replace(exported, packaged=packaged, files=files, texts=texts)
 
 
 def collect(project: Project, model: str, place: str = 'folder = "."  # where this file lies') -> Exported:
@@ -147,10 +147,10 @@ def collect(project: Project, model: str, place: str = 'folder = "."  # where th
     encoder = _encoder_folder(project, folder, manifest["encoder"] or row.encoder)
     files = {**(_encoder_files(encoder) if encoder else {}), _HEAD: folder / _HEAD}
     form = "classifier" if FEATURES in files else "encoder"
-    subject = Subject(row, manifest, folder, form, place)
-    about = _about(project, subject, "." if encoder else row.encoder, files.get(FEATURES))
-    texts = {ABOUT: _json(about), INFO: _json(training_info(folder)), README: model_card(project, subject)}
-    return Exported(matches, subject, {name: path for name, path in files.items() if name not in texts}, texts)
+    packaged = PackagedModel(row, manifest, folder, form, place)
+    about = _about(project, packaged, "." if encoder else row.encoder, files.get(FEATURES))
+    texts = {ABOUT: _json(about), INFO: _json(training_info(folder)), README: model_card(project, packaged)}
+    return Exported(matches, packaged, {name: path for name, path in files.items() if name not in texts}, texts)
 
 
 def _encoder_folder(project: Project, folder: Path, encoder: str) -> Path | None:
@@ -178,13 +178,13 @@ def _encoder_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _about(project: Project, subject: Subject, encoder: str, features: Path | None) -> dict[str, Any]:
+def _about(project: Project, packaged: PackagedModel, encoder: str, features: Path | None) -> dict[str, Any]:
     """What the code in the card reads."""
-    names = project.settings().taxonomy.names | training_info(subject.folder).get("label_names", {})
-    manifest = subject.manifest
+    names = project.settings().taxonomy.names | training_info(packaged.folder).get("label_names", {})
+    manifest = packaged.manifest
     return {
         "schema": 1,
-        "model": subject.row.id,
+        "model": packaged.row.id,
         "labels": [{"id": label, "name": names.get(label, label)} for label in manifest["labels"]],
         "multi": manifest["multi"],
         "temperature": manifest["temperature"],

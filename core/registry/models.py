@@ -18,9 +18,9 @@ from core.project import Project
 from core.registry.champions import (
     ChampionChange,
     RollbackOffer,
+    champion_history,
     find_model,
     has_files,
-    history,
     read_verdict,
     require_files,
     rollback_offer,
@@ -117,7 +117,7 @@ def model(project: Project, report: Report, *, model: str) -> ModelDetail:
     return ModelDetail(
         **vars(entry),
         lineage=_lineage(project, entry),
-        history=tuple(change for change in history(project) if change.model == chosen),
+        history=tuple(change for change in champion_history(project) if change.model == chosen),
         training_info=_read_json(project.models / chosen / INFO),
         artifact=manifest.get("files", {}),
         damaged=manifest.get("damaged"),
@@ -125,19 +125,19 @@ def model(project: Project, report: Report, *, model: str) -> ModelDetail:
     )
 
 
-def model_note(project: Project, report: Report, *, model: str, text: str, who: str = "local") -> ModelNote:
+def model_note(project: Project, report: Report, *, model: str, text: str, user: str = "local") -> ModelNote:
     """What a person wants to remember of a model, in place of the note before; an empty text removes it."""
     chosen, notes = find_model(project, model), text.strip()[:2_000] or None
     with project.store.transaction() as cursor:
         cursor.execute("update models set notes = ? where id = ?", [notes, chosen])
-        note(cursor, who, "model note", {"model": chosen, "text": notes})
+        note(cursor, user, "model note", {"model": chosen, "text": notes})
     return ModelNote(chosen, notes)
 
 
 def _entries(project: Project) -> Iterator[ModelEntry]:
     """Newest first."""
     champion, seen = active_model(project), _gates(project)
-    former = {change.model for change in history(project)}
+    former = {change.model for change in champion_history(project)}
     labels = [label.id for label in project.settings().taxonomy.active]
     with project.store.reading() as cursor:
         rows = cursor.execute(_MODELS, {"labels": labels}).fetchall()

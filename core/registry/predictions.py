@@ -71,7 +71,7 @@ class ShareRight:
 class WrongSuggestion:
     """A suggestion that proved wrong. truth, predicted: names."""
 
-    n: RecordNo
+    record_no: RecordNo
     id: RecordId
     text: str
     predicted: str

@@ -22,7 +22,7 @@ class RemovedModels:
     bytes: int
 
 
-def model_remove(project: Project, report: Report, *, models: Sequence[str], who: str = "local") -> RemovedModels:
+def model_remove(project: Project, report: Report, *, models: Sequence[str], user: str = "local") -> RemovedModels:
     """Deletes the artifacts of models, and the vectors that an encoder inside one of them made.
 
     models: each as `find_model` takes it. Raises BadInput without any, Refused for the champion, for the model whose
@@ -32,7 +32,7 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], who
     ids = list(dict.fromkeys(find_model(project, word) for word in models))
     if not ids:
         raise BadInput("Name the models to remove; `rondo models` lists them.")
-    with project.turn:  # neither a round nor a promotion is under way that reads them
+    with project.round_lock:  # neither a round nor a promotion is under way that reads them
         _refuse(project, ids)
         # the folder of each, and the vectors of the encoder inside it
         folders = [(project.models / model, encoder_folder(project.vectors, OWN + model)) for model in ids]
@@ -43,7 +43,7 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], who
                 cursor.execute(
                     "update models set removed_at = coalesce(removed_at, ?) where id = ?", [utc_now(), model]
                 )
-                note(cursor, who, "model remove", {"model": model})
+                note(cursor, user, "model remove", {"model": model})
         for done, place in enumerate(places):
             report("Removing models", done, len(places))
             try:

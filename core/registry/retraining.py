@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
 from core.evaluation.gate_verdict import GateVerdict
 from core.jobs.bundle import Report
-from core.jobs.states import UNDER_WAY
+from core.jobs.job_states import UNDER_WAY
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.activation import activate, check_usable, log_refusal
@@ -40,7 +40,7 @@ def retrain(  # noqa: PLR0913 - an option is an argument
     project: Project,
     report: Report,
     *,
-    who: str = "rondo",
+    user: str = "rondo",
     if_new: int = 0,
     trainer: str | None = None,
     on: str | None = None,
@@ -55,9 +55,9 @@ def retrain(  # noqa: PLR0913 - an option is an argument
     """
     if if_new < 0:
         raise BadInput(f"--if-new is {if_new}, but a number of labels is 0 or more.")
-    new, model = new_labels(project), undecided(project)
+    new, model = new_labels(project), undecided_model(project)
     if model is not None:
-        return replace(_decide(project, report, model, who), new=new, job=model)
+        return replace(_decide(project, report, model, user), new=new, job=model)
     why = _why_not(project, if_new, new)
     if why:
         return _nothing(project, new, why)
@@ -74,17 +74,17 @@ def retrain(  # noqa: PLR0913 - an option is an argument
         )
     except (RondoError, OSError) as error:  # it may have left no job, and yet it was tried
         with project.store.transaction() as cursor:
-            note(cursor, who, FAILED, {"sentence": str(error)})
+            note(cursor, user, FAILED, {"sentence": str(error)})
         raise
     model = trained.model
     if model is None:  # a search, say, none of whose runs gave a model
         result = _nothing(project, new, "The training gave no model.")
     else:
-        result = _decide(project, report, str(model), who)
+        result = _decide(project, report, str(model), user)
     return replace(result, new=new, job=trained.id, trained=True)
 
 
-def due(project: Project) -> bool:
+def is_due(project: Project) -> bool:
     """Should the server retrain now? Asks nothing of the database where the settings want no retraining.
 
     Counted from the newest attempt, however it ended: a training that fails is not tried again before as many new
@@ -95,7 +95,7 @@ def due(project: Project) -> bool:
         return False
     if _under_way(project):
         return False
-    if undecided(project) is not None:
+    if undecided_model(project) is not None:
         return True
     # the newest attempt: a person's that gave a model, or the policy's, whatever came of it; never earlier than what
     # `new_labels` counts from, so that what is due here finds its labels there
@@ -136,7 +136,7 @@ def _answered_since(project: Project, since: datetime | None) -> int:
     return value
 
 
-def undecided(project: Project) -> str | None:
+def undecided_model(project: Project) -> str | None:
     """The newest model that the policy trained and that neither the gate nor a person has decided on."""
     value: str | None = project.store.one(
         """select m.id from models m join jobs j using (id)
@@ -173,25 +173,25 @@ def _nothing(project: Project, new: int, why: str) -> Retrained:
     return Retrained(False, new, None, None, False, None, active_model(project), sentence)
 
 
-def _decide(project: Project, report: Report, model: str, who: str) -> Retrained:
+def _decide(project: Project, report: Report, model: str, user: str) -> Retrained:
     """The gate's word, and what follows from it."""
     try:
         check_usable(project, model)
         verdict = gate(project, model=model)
     except (BadInput, Refused, Damaged) as error:  # it will not become better: nobody shall come back to it
-        log_refusal(project, who, GateVerdict(model, passes=False, sentence=str(error)))
+        log_refusal(project, user, GateVerdict(model, passes=False, sentence=str(error)))
         return _decided(project, model, None, str(error))
     if not verdict.passes:
-        log_refusal(project, who, verdict)
+        log_refusal(project, user, verdict)
         return _decided(project, model, verdict, f"The gate keeps the champion. {verdict.sentence}")
     encoder = project.store.one("select encoder from models where id = ?", [model])
     try:
-        activated = activate(project, report, Activation(model, encoder, "retrained", who, None, verdict))
+        activated = activate(project, report, Activation(model, encoder, "retrained", user, None, verdict))
     except Cancelled:
         raise
     except (RondoError, OSError) as error:  # written down, so that it is not tried for ever: a person may promote it
         sentence = f"It passed the gate but could not be put to use: {error}"
-        log_refusal(project, who, replace(verdict, passes=False, sentence=sentence))
+        log_refusal(project, user, replace(verdict, passes=False, sentence=sentence))
         raise
     result = _decided(project, model, verdict, f"{activated.sentence} {verdict.sentence}")
     return replace(result, promoted=True)

@@ -9,7 +9,7 @@ from core.typed_json import from_json
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchSummary:
     """pool, labelled_before: how many records it was chosen from, and how many had a label by then. answered: how many
     of its records have one now. model: that chose. rows_md5: of the chosen record numbers, in their order.
     """
@@ -28,7 +28,7 @@ class Batch:
     self_test: SelfTest
 
 
-def batches(project: Project) -> list[Batch]:
+def batches(project: Project) -> list[BatchSummary]:
     """Newest first."""
     rows = project.store.query(
         """select b.batch, strftime(b.made_at, '%Y-%m-%dT%H:%M:%SZ'), b.strategy, b.seed, b.size, b.audit, b.pool,
@@ -36,8 +36,8 @@ def batches(project: Project) -> list[Batch]:
                   md5(array_to_string(b.rows, ',')), b.self_test
            from batches b order by b.batch desc"""
     )
-    names = [field.name for field in fields(Batch)]
-    return [Batch(**dict(zip(names, (*facts, self_test_of(written)), strict=True))) for *facts, written in rows]
+    names = [field.name for field in fields(BatchSummary)]
+    return [BatchSummary(**dict(zip(names, (*facts, self_test_of(written)), strict=True))) for *facts, written in rows]
 
 
 def self_test_of(written: str) -> SelfTest:
@@ -45,7 +45,7 @@ def self_test_of(written: str) -> SelfTest:
     return from_json(SelfTest, json.loads(written), "The self-test of a batch")
 
 
-def round_table(rounds: list[Batch]) -> list[dict[str, object]]:
+def round_table(rounds: list[BatchSummary]) -> list[dict[str, object]]:
     """Batches as rows, the self-test's figures beside them: None where the batch was too small, or had no model."""
     shown = ("round", "made_at", "strategy", "seed", "size", "audit", "pool", "labelled_before", "answered")
     return [{name: getattr(batch, name) for name in shown} | _self_test_cells(batch.self_test) for batch in rounds]
@@ -63,7 +63,7 @@ def _self_test_cells(test: SelfTest) -> dict[str, object]:
     }
 
 
-def self_test_sentence(batch: Batch) -> str:
+def self_test_sentence(batch: BatchSummary) -> str:
     """What the figures of one batch's self-test say, for a reader in a hurry."""
     test = batch.self_test
     parts = [f"{batch.size} of {batch.pool:,} records, {batch.audit} of them audit; seed {batch.seed}."]

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.evaluation.reporting import score_cells
 from core.reports.datacard import ModelFacts
-from core.reports.errors import label_table
+from core.reports.error_analysis import label_table
 
 Card = Mapping[str, Any]
 MEANING = {

@@ -16,7 +16,7 @@ from core.labelling.settling import ANSWERS, answer_parameters
 from core.models.in_use import active_model
 from core.models.vectors import MANIFEST, encoder_folder
 from core.project import Project
-from core.reports.errors import NamedScore, label_scores
+from core.reports.error_analysis import NamedScore, label_scores
 from core.reports.model_quality import differences, is_exhausted
 from core.store.database import utc_now
 
@@ -122,13 +122,13 @@ def _batches(cursor: Cursor) -> list[Card]:
 
 
 def _people(cursor: Cursor, settings: Settings, names: bool) -> Card:
-    standing = f"({ANSWERS.format(ns='select n from responses')})"
+    current_answers = f"({ANSWERS.format(ns='select n from responses')})"
     each = _rows(
         cursor,
         f"""select annotator, from_file,
                    count(*) filter (action = 'submit') as labels,
                    count(*) filter (action = 'skip') as skipped, count(*) filter (action = 'flag') as flagged
-            from {standing} group by annotator, from_file order by labels desc, annotator""",
+            from {current_answers} group by annotator, from_file order by labels desc, annotator""",
         answer_parameters(settings),
     )
     files = sum(one["labels"] for one in each if one["from_file"])

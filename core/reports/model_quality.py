@@ -10,11 +10,11 @@ import numpy as np
 
 from core.config.settings import Settings
 from core.evaluation.curve import FILE, Curve, read_curve
-from core.evaluation.metrics import Agreement, Forecast, Metrics, Missing, Savings, Score, read_metrics
+from core.evaluation.metrics import Forecast, Metrics, Missing, ModelAgreement, Savings, Score, read_metrics
 from core.evaluation.reporting import STRATA, ShownScore, audit_notes, shown_score
 from core.evaluation.stopping import Price, Worth, worth
+from core.labelling.record_states import STATES
 from core.labelling.settling import ANSWERS, answer_parameters
-from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
 from core.models.in_use import active_model
 from core.project import Project
@@ -142,7 +142,7 @@ class Prospects:
 
     forecast: Forecast | Missing | None
     savings: Savings | Missing | None
-    agreement: Agreement | None
+    agreement: ModelAgreement | None
     unsure: float | None
     worth: Worth | None
 

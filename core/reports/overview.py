@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from core.auto_label.guarantees import announcements
 from core.config.settings import with_changes
 from core.labelling.gold import UNASKED_TEST
+from core.labelling.record_states import STATES
 from core.labelling.resettling import change_sentence, compare
 from core.labelling.settling import RULES
-from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
 from core.models.vectors import encoded_rows
 from core.project import Project
@@ -167,7 +167,7 @@ class Resettling:
     sentence: str
 
 
-def resettling(project: Project, rule: str) -> Resettling:
+def preview_resettling(project: Project, rule: str) -> Resettling:
     """Of the answers there are now."""
     settings = with_changes(project.settings(), settle=rule)
     with project.store.reading() as cursor:
@@ -175,7 +175,7 @@ def resettling(project: Project, rule: str) -> Resettling:
     return Resettling(counts["lost"], counts["gained"], counts["changed"], change_sentence(counts))
 
 
-def retiring(project: Project, label_id: str) -> str:
+def retiring_sentence(project: Project, label_id: str) -> str:
     """What retiring a label would do, in a sentence."""
     count = project.store.one("select count(*) from settled where list_contains(labels, ?)", [label_id])
     if not count:

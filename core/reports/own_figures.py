@@ -25,10 +25,10 @@ def own_figures(project: Project, name: str) -> dict[str, Any]:
     by UTC, with what was given on each."""
     with project.store.reading() as cursor:
         settled = answer_parameters(project.settings())
-        standing = {
+        counts = {
             word: count(cursor, _STANDING, {**settled, "me": name, "action": action})
             for word, action in (("labelled", "submit"), ("skipped", "skip"), ("flagged", "flag"))
         }
         rows = cursor.execute(_BY_DAY, [name, DAYS]).fetchall()
     days = [dict(zip(("day", "labels", "skipped", "taken back"), row, strict=True)) for row in rows]
-    return {**standing, "days": days}
+    return {**counts, "days": days}

@@ -23,7 +23,7 @@ class Activation:
     model: str
     encoder: str
     how: str
-    who: str = "rondo"
+    user: str = "rondo"
     reason: str | None = None
     evidence: GateVerdict | None = None
 
@@ -55,7 +55,7 @@ def log_activation(cursor: duckdb.DuckDBPyConnection, activation: Activation, be
             utc_now(),
             activation.model,
             activation.encoder,
-            activation.who,
+            activation.user,
             activation.how,
             activation.reason,
             None if activation.evidence is None else json.dumps(to_json(activation.evidence)),

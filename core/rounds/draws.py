@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 
 from core.arrays import Ints
-from core.evaluation.audit import History
+from core.evaluation.audit import PoolHistory
 
 # Every batch is two draws: its own records, then the spare ones out of what was left. A record left the pool in the
 # draw that queued it, or with its first answer, if that came before: then before the next batch that was made.
@@ -32,18 +32,18 @@ _LEFT = """
 """
 
 
-def read_history(cursor: duckdb.DuckDBPyConnection, query: Sequence[int]) -> tuple[Ints, History]:
+def read_history(cursor: duckdb.DuckDBPyConnection, query: Sequence[int]) -> tuple[Ints, PoolHistory]:
     """(k,) the asked records that were ever in the pool, ascending, and how each of them left it.
 
     Left out: records that came with a label, which nobody was asked for.
     """
     eligible = np.asarray(cursor.execute(_ELIGIBLE).fetchnumpy()["n"], np.int64)
-    seen = np.array([records for (records,) in cursor.execute(_SEEN).fetchall()], np.int64)
+    records_before = np.array([records for (records,) in cursor.execute(_SEEN).fetchall()], np.int64)
     rows = cursor.execute(_LEFT, {"ns": np.intersect1d(query, eligible).tolist()}).fetchall()
-    ns = np.array([n for n, *_ in rows], np.int64)
-    opens, sizes = np.unique(2 * np.searchsorted(seen, eligible, side="right"), return_counts=True)
-    first = 2 * np.searchsorted(seen, ns, side="right")
-    return ns, History(
+    record_nos = np.array([n for n, *_ in rows], np.int64)
+    opens, sizes = np.unique(2 * np.searchsorted(records_before, eligible, side="right"), return_counts=True)
+    first = 2 * np.searchsorted(records_before, record_nos, side="right")
+    return record_nos, PoolHistory(
         wave_sizes=sizes.astype(np.int64),
         wave_opens=opens.astype(np.int64),
         wave=np.searchsorted(opens, first).astype(np.int64),

@@ -6,18 +6,18 @@ from typing import TypedDict
 import numpy as np
 
 from core.project import Project
-from core.rounds.round_job import Choice
+from core.rounds.round_job import BatchChoice
 
 SPARE = 200
 """records chosen behind each batch, so that ten fast people have work while the next round is played"""
 
 
 @dataclass(frozen=True)
-class Plan:
+class RoundPlan:
     """What one job does: refit, choose, or both in this order. test: how many unlabelled test records are asked too."""
 
     learn: bool
-    choose: Choice | None
+    choose: BatchChoice | None
     test: int = 0
 
 
@@ -31,12 +31,12 @@ class BatchRequest(TypedDict, total=False):
     audit_share: float | None
 
 
-def choice(project: Project, request: BatchRequest) -> Choice:
+def batch_choice(project: Project, request: BatchRequest) -> BatchChoice:
     """Fills in from the settings; the seed of batch b is the project's seed + b."""
     settings = project.settings()
     batch = (project.store.one("select max(batch) from batches") or 0) + 1
     size, seed, audit_share = request.get("size"), request.get("seed"), request.get("audit_share")
-    return Choice(
+    return BatchChoice(
         size=settings.batch_size if size is None else size,
         strategy=request.get("strategy") or settings.strategy,
         seed=settings.seed + batch if seed is None else seed,
@@ -46,7 +46,7 @@ def choice(project: Project, request: BatchRequest) -> Choice:
     )
 
 
-def share_batch(plan: Plan, pool: int, test: int) -> Plan:
+def share_batch(plan: RoundPlan, pool: int, test: int) -> RoundPlan:
     """The plan with a part of its batch for `test` records, so that they are asked as others are: by their number.
 
     pool: records to choose from. Which of the test records it is falls by lot: a chosen part would judge wrongly.

@@ -31,7 +31,7 @@ class Rechosen:
     other_records: int
 
 
-def keep_choice(project: Project, bundle: Bundle, params: RoundParams, batch: int, model: str | None) -> None:
+def store_choice(project: Project, bundle: Bundle, params: RoundParams, batch: int, model: str | None) -> None:
     """Beside the project's models: the rows as differences, which compress to almost nothing. The JSON is last."""
     path = _path(project, batch)
     path.parent.mkdir(exist_ok=True)

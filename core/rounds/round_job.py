@@ -10,7 +10,7 @@ from core.sampling.selftest import SelfTest
 
 
 @dataclass(frozen=True)
-class Choice:
+class BatchChoice:
     """What to choose: `size` records by `strategy`; the seed makes it repeatable."""
 
     size: int
@@ -46,7 +46,7 @@ class RoundParams:
     threads: int
     task: str
     setup: Mapping[str, object]
-    choose: Choice | None
+    choose: BatchChoice | None
     model: str | None
     learn: bool = False
     seed: int = 0

@@ -12,7 +12,7 @@ from core.sampling.uncertainty import score_pool
 
 
 @dataclass(frozen=True)
-class Batch:
+class ChosenBatch:
     """Records in the order they are to be asked.
 
     rows: (n,) distinct row numbers. audit: (n,) True where drawn uniformly at random. scores: (n,) float32
@@ -24,7 +24,7 @@ class Batch:
     scores: Floats
 
 
-def compose(pool: Pool, n: int, strategy: Strategy, audit_share: float, rng: np.random.Generator) -> Batch:
+def compose(pool: Pool, n: int, strategy: Strategy, audit_share: float, rng: np.random.Generator) -> ChosenBatch:
     """min(n, candidates) records: the audit share, drawn first and uniformly from all that no person has labelled, then
     the strategy's choice from the pool.
 
@@ -44,7 +44,7 @@ def compose(pool: Pool, n: int, strategy: Strategy, audit_share: float, rng: np.
     audit[rng.choice(n, size=len(drawn), replace=False)] = True
     rows = np.empty(n, dtype=np.int64)
     rows[audit], rows[~audit] = candidates[drawn], chosen
-    return Batch(rows, audit, _scores_of(pool, rows))
+    return ChosenBatch(rows, audit, _scores_of(pool, rows))
 
 
 def _audit_positions(candidates: int, n: int, share: float, rng: np.random.Generator) -> Ints:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import Floats, Ints
-from core.sampling.batch import Batch
+from core.sampling.batch import ChosenBatch
 from core.sampling.diversity import gather
 from core.sampling.pool import Pool
-from core.sampling.uncertainty import flat, score_pool
+from core.sampling.uncertainty import is_flat, score_pool
 from core.tasks.task import Predictions
 
 DRAWS = 20  # random batches of the same size to compare with
@@ -52,7 +52,7 @@ class SelfTest:
 
 
 @dataclass(frozen=True)
-class Audited:
+class AuditedLabels:
     """What people said of random records: `counts` (labels,) of `n` records have each of the `labels` (names)."""
 
     labels: tuple[str, ...]
@@ -60,7 +60,9 @@ class Audited:
     n: int
 
 
-def examine(pool: Pool, batch: Batch, rng: np.random.Generator, audited: Audited | None = None) -> SelfTest:
+def run_self_test(
+    pool: Pool, batch: ChosenBatch, rng: np.random.Generator, audited: AuditedLabels | None = None
+) -> SelfTest:
     """Compare a batch with random ones from the pool that it was chosen from, and the suggestions with the audit."""
     chosen = batch.rows[~batch.audit]
     shape, by_chance = _shapes(pool, chosen, rng)
@@ -136,7 +138,7 @@ def _of_shape(mine: Shape | None, chance: Shape | None) -> tuple[str, ...]:
 
 
 def _of_scores(scores: Floats, lift: float, mine: Shape | None, chance: Shape | None) -> tuple[str, ...]:
-    if flat(scores):
+    if is_flat(scores):
         return (
             f"The model is equally unsure of every record (all scores are {float(scores[0]):.2f}), so the order is "
             "chance. Fit the model again; if this stays, its scores are broken.",
@@ -165,7 +167,7 @@ def _of_mix(chosen: Floats, pool: Floats, n: int) -> tuple[str, ...]:
     return ()
 
 
-def _of_audit(pool: Floats, audited: Audited) -> tuple[str, ...]:
+def _of_audit(pool: Floats, audited: AuditedLabels) -> tuple[str, ...]:
     """A label that the audit finds far more or less often than the model suggests it (exact binomial, Bonferroni)."""
     from scipy.stats import binomtest
 

@@ -18,7 +18,7 @@ from core.sampling.diversity import (
     typicality,
 )
 from core.sampling.pool import Pool, Strategy
-from core.sampling.uncertainty import best_positions, flat, score_pool
+from core.sampling.uncertainty import best_positions, is_flat, score_pool
 from core.tasks.task import Predictions
 
 CANDIDATES = 20_000  # drawn uniformly from a larger pool, or the least sure of it
@@ -103,7 +103,7 @@ def schedule(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
     """
     if pool.predictions is None or len(pool.labelled) < pool.predictions.space.cold:
         return central(pool, n, rng)
-    return (central if flat(score_pool(pool)) else margin_kmeans)(pool, n, rng)
+    return (central if is_flat(score_pool(pool)) else margin_kmeans)(pool, n, rng)
 
 
 STRATEGIES: dict[str, Strategy] = {

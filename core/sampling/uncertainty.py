@@ -36,7 +36,7 @@ def score(predictions: Predictions, name: str | None = None) -> Floats:
     return scores
 
 
-def flat(scores: Floats) -> bool:
+def is_flat(scores: Floats) -> bool:
     """True when all scores are one number, so that any order by them is chance."""
     return len(scores) == 0 or float(scores.max() - scores.min()) < FLAT
 

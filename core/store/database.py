@@ -51,9 +51,9 @@ def count(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters = 
     return int(row[0]) if row else 0
 
 
-def note(cursor: duckdb.DuckDBPyConnection, who: str, what: str, detail: Mapping[str, object]) -> None:
+def note(cursor: duckdb.DuckDBPyConnection, user: str, what: str, detail: Mapping[str, object]) -> None:
     """A line of the audit log, in the caller's transaction. detail: what JSON can hold."""
-    cursor.execute("insert into audit_log values (?, ?, ?, ?)", [utc_now(), who, what, json.dumps(detail)])
+    cursor.execute("insert into audit_log values (?, ?, ?, ?)", [utc_now(), user, what, json.dumps(detail)])
 
 
 class Store:
@@ -146,10 +146,10 @@ class Store:
             raise Refused(f"{self.why_read_only} You can look at it, and export to elsewhere; nothing was changed.")
 
     @contextmanager
-    def _committing(self, turn: AbstractContextManager[Any]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """turn: who may write now. The cursor comes first: a swap of the file waits for it, not for a turn."""
+    def _committing(self, lock: AbstractContextManager[Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """lock: who may write now. The cursor comes first: a swap of the file waits for it, not for a turn."""
         self.require_writable()
-        with self._cursor() as cursor, turn:
+        with self._cursor() as cursor, lock:
             cursor.execute("begin")
             try:
                 yield cursor

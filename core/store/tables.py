@@ -59,11 +59,11 @@ def _for_excel(connection: duckdb.DuckDBPyConnection) -> str:
     """The rows with an apostrophe before what a spreadsheet would compute; numbers stay. The mark begins the header."""
     columns = connection.execute("select column_name, column_type from (describe exported)").fetchall()
     cells = []
-    for place, (name, kind) in enumerate(columns):
+    for index, (name, kind) in enumerate(columns):
         cell = '"' + name.replace('"', '""') + '"'
         formula = f"regexp_matches({cell}, '{_FORMULA}') and not regexp_matches({cell}, '{_NUMBER}')"
         harmless = f"if({formula}, chr(39) || {cell}, {cell})" if kind == "VARCHAR" else cell
-        cells.append(f"{harmless} as {cell if place else cell[0] + MARK + cell[1:]}")
+        cells.append(f"{harmless} as {cell if index else cell[0] + MARK + cell[1:]}")
     return f"select {', '.join(cells)} from exported"
 
 

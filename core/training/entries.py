@@ -8,10 +8,10 @@ from typing import Any
 
 from core.errors import BadInput
 from core.evaluation.metrics import Metrics
-from core.evaluation.reporting import judged_on
+from core.evaluation.reporting import best_score
 from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Handle, Resources
-from core.jobs.states import ENDED, OPEN, UNDER_WAY, change_state
+from core.jobs.job_states import ENDED, OPEN, UNDER_WAY, change_state
 from core.project import Project
 from core.store.database import utc_now
 from core.training.trainers import Value, in_todays_names
@@ -89,7 +89,7 @@ class TrainingJobs:
     jobs: tuple[TrainingJob, ...]
 
 
-def listing(project: Project) -> TrainingJobs:
+def list_training_jobs(project: Project) -> TrainingJobs:
     """The training jobs as they were last seen: reads rows, of files only how far those under way are.
 
     `events` is empty: `entry` has those of one job.
@@ -105,12 +105,12 @@ def listing(project: Project) -> TrainingJobs:
     return TrainingJobs(tuple(jobs))
 
 
-def entry(project: Project, job: str) -> TrainingJob:
+def read_training_job(project: Project, job: str) -> TrainingJob:
     """What is known of a job without asking its runner."""
     row = read_row(project, job)
     events = Bundle(project.folder / "jobs" / job).events
     newest = events[-1] if events else {"done": 0, "total": 0}
-    far = tuple(thinned(events))
+    far = tuple(thin_events(events))
     return replace(_job(project, row), done=newest["done"], total=newest["total"], events=far)
 
 
@@ -138,9 +138,9 @@ def _job(project: Project, row: JobRow) -> TrainingJob:
     )
 
 
-def summed_up(metrics: Metrics) -> dict[str, object]:
+def summarise_metrics(metrics: Metrics) -> dict[str, object]:
     """For a program: with macro_f1 and accuracy at the top, as shares, of the records that judge first."""
-    best, everything = judged_on(metrics), {name: to_json(value) for name, value in vars(metrics).items() if value}
+    best, everything = best_score(metrics), {name: to_json(value) for name, value in vars(metrics).items() if value}
     if best is None:
         return everything
     stratum, score = best
@@ -161,7 +161,7 @@ def _spent(project: Project, row: JobRow) -> float | None:
     return project.runners[row.runner](project.settings()).price(row.resources, min(seconds, allowed))
 
 
-def thinned(events: list[dict[str, Any]], most: int = 500) -> list[dict[str, Any]]:
+def thin_events(events: list[dict[str, Any]], most: int = 500) -> list[dict[str, Any]]:
     """Those with figures, evenly spread where there are many; the last one always."""
     result = [event for event in events if len(event) > 3]
     step = max(1, len(result) // most)

@@ -12,11 +12,11 @@ from core import errors
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.ids import JobId
 from core.jobs.bundle import Bundle, Handle, JobBroke, Report, Resources, Runner
-from core.jobs.states import ENDED, UNDER_WAY, change_state
+from core.jobs.job_states import ENDED, UNDER_WAY, change_state
 from core.project import Project
 from core.store.database import utc_now
-from core.training.entries import JobRow, TrainingJob, entry, read_row, set_state
-from core.training.outcomes import apply_result
+from core.training.entries import JobRow, TrainingJob, read_row, read_training_job, set_state
+from core.training.training_results import apply_result
 from core.typed_json import to_json
 
 GRID = "grid"
@@ -47,7 +47,7 @@ def runner_of(project: Project, name: str) -> Runner:
     return project.runners[name](project.settings())
 
 
-def followed(project: Project) -> list[str]:
+def jobs_to_follow(project: Project) -> list[str]:
     """Ids of the jobs that may still change by themselves, oldest first."""
     rows = project.store.query(
         """select id from jobs where runner is not null
@@ -58,7 +58,7 @@ def followed(project: Project) -> list[str]:
     return [job for (job,) in rows]
 
 
-def look(project: Project, job: str) -> TrainingJob:
+def refresh_job(project: Project, job: str) -> TrainingJob:
     """The job's entry after asking its runner, its result taken in if it is there."""
     with locks[job]:
         row = read_row(project, job)
@@ -71,22 +71,22 @@ def look(project: Project, job: str) -> TrainingJob:
                 hand_over(project, bundle, runner, row.resources)
             else:
                 set_state(project, job, "lost", "The app ended before it was handed over.", before=row.state)
-    return entry(project, job)
+    return read_training_job(project, job)
 
 
 def _see(project: Project, bundle: Bundle, runner: Runner, row: JobRow, handle: Handle) -> None:
     """Asks the runner and writes down what is new. A cancel that did not get through is asked for again."""
-    sight, job = runner.look(bundle.path, handle), row.id
+    status, job = runner.poll(bundle.path, handle), row.id
     if row.state == "cancelling":
-        if sight.state in (*UNDER_WAY, "lost"):
+        if status.state in (*UNDER_WAY, "lost"):
             with suppress(RondoError):  # nobody heard it yet: the next look asks again
                 runner.cancel(bundle.path, handle)
         else:
-            set_state(project, job, "cancelled", sight.message, before="cancelling")
-    elif sight.state == "succeeded":
+            set_state(project, job, "cancelled", status.message, before="cancelling")
+    elif status.state == "succeeded":
         apply_result(project, bundle)
-    elif (sight.state, sight.message) != (row.state, row.error or ""):
-        set_state(project, job, sight.state, sight.message, before=row.state)
+    elif (status.state, status.message) != (row.state, row.error or ""):
+        set_state(project, job, status.state, status.message, before=row.state)
 
 
 def hand_over(project: Project, bundle: Bundle, runner: Runner, resources: Resources) -> None:
@@ -113,7 +113,7 @@ class JobLog:
 
 def job_log(project: Project, report: Report, *, job: str, lines: int = 200) -> JobLog:
     """The last lines of what the job printed."""
-    look(project, job)
+    refresh_job(project, job)
     return JobLog(JobId(job), tuple(Bundle(project.folder / "jobs" / job).log(lines)))
 
 
@@ -131,14 +131,14 @@ def job_cancel(project: Project, report: Report, *, job: str) -> TrainingJob:
         for (run,) in runs:
             job_cancel(project, report, job=run)
         Bundle(project.folder / "jobs" / job).empty()
-        return entry(project, job)
+        return read_training_job(project, job)
     requested = "cancelled" if row.handle is None else "cancelling"
     if not set_state(project, job, requested, "", before=row.state):
         return job_cancel(project, report, job=job)  # it has changed since it was read
     if row.handle is None:
-        return entry(project, job)
+        return read_training_job(project, job)
     runner_of(project, row.runner).cancel(Bundle(project.folder / "jobs" / job).path, row.handle)
-    return look(project, job)
+    return refresh_job(project, job)
 
 
 def job_forget(project: Project, report: Report, *, job: str) -> TrainingJob:
@@ -156,23 +156,23 @@ def job_forget(project: Project, report: Report, *, job: str) -> TrainingJob:
             runner_of(project, row.runner).forget(bundle.path, row.handle)
         except RondoError as error:
             raise Refused(f"What was here is deleted. {error} Then `rondo jobs forget {job}` once more.") from None
-    return entry(project, job)
+    return read_training_job(project, job)
 
 
-def raise_end(project: Project, seen: TrainingJob) -> TrainingJob:
+def raise_end(project: Project, current: TrainingJob) -> TrainingJob:
     """The entry of a job that succeeded; for any other the error that says so."""
-    job, state, message = seen.id, seen.state, seen.message
+    job, state, message = current.id, current.state, current.message
     again = f"`rondo jobs retry {job}` goes on from its newest checkpoint."
     if state == "succeeded":
-        return seen
+        return current
     if state == "cancelled":
-        raise Cancelled(f"Job {job} was cancelled. {again}" if seen.kind != GRID else f"Search {job} was cancelled.")
+        raise Cancelled(f"Job {job} was cancelled. {again}" if current.kind != GRID else f"Search {job} was cancelled.")
     if state == "timed_out":
         raise Refused(f"{message} {again}")
     if state == "lost":
         raise JobBroke(f"Job {job} was lost: {message} {again}")
     kind = (Bundle(project.folder / "jobs" / job).result or {}).get("kind", "")
-    matches = Refused if seen.kind == GRID else getattr(errors, kind, None)
+    matches = Refused if current.kind == GRID else getattr(errors, kind, None)
     if isinstance(matches, type) and issubclass(matches, RondoError):
         raise matches(message)
     raise JobBroke(f"Job {job} failed: {message} See `rondo jobs logs {job}`.")

@@ -15,16 +15,16 @@ from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import STRATA, in_words, shown_score
 from core.ids import ModelId
 from core.jobs.bundle import Bundle, Report
+from core.jobs.job_states import ENDED, change_state
 from core.jobs.kinds import JobKind
-from core.jobs.states import ENDED, change_state
 from core.project import Project
 from core.store.database import utc_now
-from core.training.entries import TrainingJob, entry
-from core.training.following import GRID, job_cancel, locks, look, raise_end, runner_of
+from core.training.entries import TrainingJob, read_training_job
+from core.training.following import GRID, job_cancel, locks, raise_end, refresh_job, runner_of
 from core.training.launch import POLL_SECONDS, TrainingRequest, launch, order_of
-from core.training.material import Order, refuse_too_little, write_material
 from core.training.space import Outcome, choose, lay_out, read_search
 from core.training.trainers import TRAINERS, Value
+from core.training.training_files import Order, refuse_too_little, write_training_files
 from core.typed_json import from_json, to_json
 
 
@@ -64,15 +64,15 @@ def search(project: Project, report: Report, query: TrainingRequest, *, detach: 
     if detach:
         return advance(project, job)
     try:
-        while (seen := advance(project, job)).state not in ENDED:
-            report(f"Searching, {len(seen.runs) - seen.done} under way", seen.done, seen.total)
+        while (current := advance(project, job)).state not in ENDED:
+            report(f"Searching, {len(current.runs) - current.done} under way", current.done, current.total)
             time.sleep(POLL_SECONDS)
     except (Cancelled, KeyboardInterrupt):
         raise Cancelled(
             f"The runs under way go on, and the others begin while Rondo is open: `rondo jobs` shows them, "
             f"`rondo jobs cancel {job}` stops all."
         ) from None
-    return raise_end(project, seen)
+    return raise_end(project, current)
 
 
 def start(project: Project, query: TrainingRequest) -> str:
@@ -100,7 +100,7 @@ def start(project: Project, query: TrainingRequest) -> str:
         budget=budget(project, order, len(plan), requested.at_once),
     )
     bundle = project.jobs.prepare(SEARCH, params)
-    write_material(project, bundle, settings)
+    write_training_files(project, bundle, settings)
     with project.store.transaction() as cursor:
         change_state(cursor, bundle.path.name, "running", runner=order.on)
     return bundle.path.name
@@ -128,8 +128,8 @@ def budget(project: Project, order: Order, runs: int, at_once: int) -> str:
 def advance(project: Project, job: str) -> TrainingJob:
     """Looks at the runs, starts more, and names the winner once all have ended; any number of times, by anybody."""
     with locks[job]:
-        runs = [look(project, run) for run in _runs(project, job)]
-        params, state = _params(project, job), entry(project, job).state
+        runs = [refresh_job(project, run) for run in _runs(project, job)]
+        params, state = _params(project, job), read_training_job(project, job).state
         if state == "running":
             runs += _start_more(project, job, params, runs)
             done = sum(_has_ended(run) for run in runs)
@@ -138,7 +138,7 @@ def advance(project: Project, job: str) -> TrainingJob:
                 json.dumps({"done": done, "total": len(params.plan), "at": round(time.time(), 3)}) + "\n",
                 encoding="utf-8",
             )
-            if done == len(runs) and (len(runs) == len(params.plan) or entry(project, job).message):
+            if done == len(runs) and (len(runs) == len(params.plan) or read_training_job(project, job).message):
                 _finish(project, job, params, runs)
         elif state == "cancelled":
             for run in (run for run in runs if not _has_ended(run)):
@@ -157,7 +157,7 @@ def _start_more(project: Project, job: str, params: SearchParams, runs: Sequence
     started: list[TrainingJob] = []
     under_way = sum(not _has_ended(run) for run in runs)
     while len(runs) + len(started) < len(params.plan) and under_way + len(started) < params.at_once:
-        if entry(project, job).state != "running" or entry(project, job).message:
+        if read_training_job(project, job).state != "running" or read_training_job(project, job).message:
             break
         number = len(runs) + len(started)
         try:
@@ -167,7 +167,7 @@ def _start_more(project: Project, job: str, params: SearchParams, runs: Sequence
         except RondoError as error:
             _set(project, job, "running", f"Run {number + 1} could not be started: {error}")
             break
-        started.append(entry(project, run))
+        started.append(read_training_job(project, run))
     return started
 
 
@@ -191,7 +191,7 @@ def _finish(project: Project, job: str, params: SearchParams, runs: Sequence[Tra
     else:
         winner, outcome = runs[best], outcomes[best]
         scores = {stratum: shown_score(score).macro_f1 for stratum in STRATA if (score := winner.metrics.on(stratum))}
-        judged = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
+        scored = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
         result = SearchResult(
             winner=ModelId(winner.id),
             metrics=winner.metrics,
@@ -199,9 +199,9 @@ def _finish(project: Project, job: str, params: SearchParams, runs: Sequence[Tra
             memory_mb=max(run.memory_mb or 0 for run in runs),
             sentence=f"The best of {len(runs)} runs is {winner.id}: {_in_words(params.plan[best])}. Macro F1 "
             f"{outcome.score or 0:.3f} on the {outcome.held_out} held-out records that chose it, which flatters it; "
-            f"{', '.join(judged) or 'no gold or audit judges it'}.",
+            f"{', '.join(scored) or 'no gold or audit judges it'}.",
         )
-        _set(project, job, "succeeded", entry(project, job).message, result)
+        _set(project, job, "succeeded", read_training_job(project, job).message, result)
     Bundle(project.folder / "jobs" / job).empty()
 
 
@@ -212,12 +212,12 @@ def _outcome(run: TrainingJob) -> Outcome:
 
 def search_summary(project: Project, job: str) -> TrainingJob:
     """The search's entry with its budget, its winner, and its runs: entries, what was tried, the held-out score."""
-    params, seen = _params(project, job), entry(project, job)
-    runs = [replace(entry(project, run), events=()) for run in _runs(project, job)]
+    params, current = _params(project, job), read_training_job(project, job)
+    runs = [replace(read_training_job(project, run), events=()) for run in _runs(project, job)]
     stored = project.store.one("select result from jobs where id = ?", [job])
     result = from_json(SearchResult, json.loads(stored), f"The result of {job}") if stored else None
     return replace(
-        seen,
+        current,
         budget=params.budget,
         runs=tuple(
             replace(run, tried=tried, score=_outcome(run).score)
@@ -227,7 +227,7 @@ def search_summary(project: Project, job: str) -> TrainingJob:
         total=len(params.plan),
         model=result.winner if result else None,
         dollars=sum(run.dollars or 0 for run in runs) or None,
-        sentence=result.sentence if result else seen.message or params.budget,
+        sentence=result.sentence if result else current.message or params.budget,
     )
 
 

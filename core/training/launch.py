@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle, Report, Resources, Runner
-from core.jobs.states import ENDED, change_state
+from core.jobs.job_states import ENDED, change_state
 from core.project import Project
-from core.training.entries import TrainingJob, entry, read_row, set_state
-from core.training.following import GRID, hand_over, handing_over, locks, look, raise_end, runner_of
-from core.training.material import (
-    Order,
-    carry_encoder,
-    copy_material,
-    refuse_too_little,
-    training_params,
-    write_material,
-)
+from core.training.entries import TrainingJob, read_row, read_training_job, set_state
+from core.training.following import GRID, hand_over, handing_over, locks, raise_end, refresh_job, runner_of
 from core.training.train_job import TRAIN
 from core.training.trainers import read_values
+from core.training.training_files import (
+    Order,
+    carry_encoder,
+    copy_training_files,
+    refuse_too_little,
+    training_params,
+    write_training_files,
+)
 from core.typed_json import to_json
 
 POLL_SECONDS = 0.5
@@ -71,9 +71,9 @@ def launch(project: Project, order: Order) -> str:
             )
         try:
             if order.parent:
-                copy_material(Bundle(project.folder / "jobs" / order.parent), bundle)
+                copy_training_files(Bundle(project.folder / "jobs" / order.parent), bundle)
             else:
-                write_material(project, bundle, project.settings())
+                write_training_files(project, bundle, project.settings())
             carry_encoder(project, bundle, params.encoder)
             bundle.seal()
             submit(project, bundle, runner, order.resources, "draft")
@@ -110,11 +110,13 @@ def wait(project: Project, report: Report, job: str) -> TrainingJob:
     """The job's entry when it has ended well. Raises what it ended with, or Cancelled, which leaves it running."""
     try:
         while True:
-            seen = look(project, job)
-            why = "" if seen.state == "running" else f" ({': '.join(filter(None, [seen.state, seen.message]))})"
-            report(f"Training {seen.trainer}{why}", seen.done, seen.total)
-            if seen.state in ENDED or (seen.state == "lost" and seen.runner == "local"):
-                return raise_end(project, seen)
+            current = refresh_job(project, job)
+            why = (
+                "" if current.state == "running" else f" ({': '.join(filter(None, [current.state, current.message]))})"
+            )
+            report(f"Training {current.trainer}{why}", current.done, current.total)
+            if current.state in ENDED or (current.state == "lost" and current.runner == "local"):
+                return raise_end(project, current)
             time.sleep(POLL_SECONDS)
     except (Cancelled, KeyboardInterrupt):
         raise Cancelled(
@@ -140,4 +142,4 @@ def job_retry(project: Project, report: Report, *, job: str) -> TrainingJob:
         except RondoError:
             set_state(project, job, row.state, row.error or "", before="submitting")
             raise
-    return entry(project, job)
+    return read_training_job(project, job)

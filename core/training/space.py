@@ -47,7 +47,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Search:
+class ParameterSearch:
     """What was asked for. fixed: values that all runs share; space: for each other parameter what it may be."""
 
     trainer: str
@@ -66,7 +66,7 @@ class Outcome:
     held_out: int
 
 
-def read_search(supplied: Sequence[str]) -> Search:
+def read_search(supplied: Sequence[str]) -> ParameterSearch:
     """From "key=value", "key=a,b,c" and "key=low..high". Raises BadInput in a sentence on what cannot be."""
     own: dict[str, Value] = {name: parameter.default for name, parameter in SEARCH.items()}
     texts: dict[str, str] = {}
@@ -82,7 +82,7 @@ def read_search(supplied: Sequence[str]) -> Search:
     read_values(trainer, [f"{name}={_first(name, text)}" for name, text in texts.items()])
     space = {name: _choices(trainer, name, text) for name, text in texts.items() if _is_searched(name, text)}
     fixed = {name: read_value(name, TRAINERS[trainer].parameters[name], texts[name]) for name in texts.keys() - space}
-    search = Search(trainer, fixed, space, own["search"] == "random", int(own["runs"]), int(own["at_once"]))
+    search = ParameterSearch(trainer, fixed, space, own["search"] == "random", int(own["runs"]), int(own["at_once"]))
     _check(search)
     return search
 
@@ -108,7 +108,7 @@ def _choices(trainer: str, name: str, text: str) -> tuple[Value, ...] | Range:
     return tuple(dict.fromkeys(read_value(name, parameter, one.strip()) for one in text.split(",")))
 
 
-def _check(search: Search) -> None:
+def _check(search: ParameterSearch) -> None:
     if not TRAINERS[search.trainer].holds_out:
         raise BadInput(f"{search.trainer} holds nothing out that could say which run is best. Search another trainer.")
     if not search.space:
@@ -127,12 +127,12 @@ def _check(search: Search) -> None:
         )
 
 
-def combinations(search: Search) -> int:
+def combinations(search: ParameterSearch) -> int:
     """How many there are of the listed values; a range counts as one."""
     return prod(len(choices) for choices in search.space.values() if not isinstance(choices, Range))
 
 
-def lay_out(search: Search, seed: int) -> list[dict[str, Value]]:
+def lay_out(search: ParameterSearch, seed: int) -> list[dict[str, Value]]:
     """What each run differs in, no two alike: the grid, the first parameter changing slowest, or draws by the seed.
 
     By lot there are fewer runs than asked for only where there are no more combinations. Bergstra & Bengio 2012.
@@ -154,5 +154,5 @@ def lay_out(search: Search, seed: int) -> list[dict[str, Value]]:
 
 def choose(outcomes: Sequence[Outcome]) -> int | None:
     """The place of the winner: the highest score, of equal ones the first. None where no run has a score."""
-    scored = [place for place, outcome in enumerate(outcomes) if outcome.score is not None]
+    scored = [index for index, outcome in enumerate(outcomes) if outcome.score is not None]
     return max(scored, key=lambda place: (outcomes[place].score or 0.0, -place), default=None)

@@ -6,7 +6,7 @@ from typing import TypedDict, Unpack
 from core.data.encoding import encode_if_needed
 from core.jobs.bundle import Report
 from core.project import Project
-from core.training.entries import TrainingJob, entry
+from core.training.entries import TrainingJob, read_training_job
 from core.training.following import GRID
 from core.training.grid import search
 from core.training.launch import TrainingRequest, launch, order_of, price_line, wait
@@ -40,4 +40,4 @@ def train(
             f"Starting it on {requested.on}: the first start of a version builds its image there, some minutes.", 0, 0
         )
     job = launch(project, order)
-    return entry(project, job) if detach else wait(project, report, job)
+    return read_training_job(project, job) if detach else wait(project, report, job)

@@ -7,22 +7,22 @@ import duckdb
 from core.errors import Refused, RondoError
 from core.jobs.bundle import Report
 from core.project import Project
-from core.training.entries import TrainingJob, TrainingJobs, entry, listing, read_row, set_state
-from core.training.following import GRID, followed, look
+from core.training.entries import TrainingJob, TrainingJobs, list_training_jobs, read_row, read_training_job, set_state
+from core.training.following import GRID, jobs_to_follow, refresh_job
 from core.training.grid import advance_all, search_summary
 
 
 def jobs(project: Project, report: Report) -> TrainingJobs:
     """The training jobs, newest first, each as it stands now."""
     follow(project, report)
-    return listing(project)
+    return list_training_jobs(project)
 
 
 def job(project: Project, report: Report, *, job: str) -> TrainingJob:
     """One job as it stands now: a search with its runs, any other with its figures."""
     if read_row(project, job).kind == GRID:
         return search_summary(project, job)
-    return look(project, job)
+    return refresh_job(project, job)
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,21 @@ class Followed:
 def follow(project: Project, report: Report) -> Followed:
     """Looks at every job that is under way or lost from sight elsewhere, takes in what has come back, starts the next
     runs of a search. Raises Refused, when all were looked at, for one that this machine could not take in."""
-    trouble = [predicted for job in followed(project) if (predicted := _look(project, job))]
+    error_message = [predicted for job in jobs_to_follow(project) if (predicted := _refresh_or_lose(project, job))]
     advance_all(project)
-    if trouble:
-        raise Refused(trouble[0])
-    return Followed(len(followed(project)))
+    if error_message:
+        raise Refused(error_message[0])
+    return Followed(len(jobs_to_follow(project)))
 
 
-def _look(project: Project, job: str) -> str | None:
+def _refresh_or_lose(project: Project, job: str) -> str | None:
     """What this machine's disk or database said against it; the job is looked at again."""
     try:
-        look(project, job)
+        refresh_job(project, job)
     except RondoError as error:
-        seen = entry(project, job)
-        if seen.state != "cancelling" and seen.message != str(error):
-            set_state(project, job, "lost", str(error), before=seen.state)
+        current = read_training_job(project, job)
+        if current.state != "cancelling" and current.message != str(error):
+            set_state(project, job, "lost", str(error), before=current.state)
     except (OSError, duckdb.Error) as error:
         return f"Job {job} could not be taken in: {error}. It is tried again; free the disk if it is full."
     return None

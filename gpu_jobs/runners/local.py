@@ -14,25 +14,25 @@ import psutil
 
 from core import errors
 from core.errors import Damaged, Refused, RondoError
-from core.jobs.bundle import Bundle, Handle, Resources, Sight, write_json
-from core.jobs.environment import for_job
+from core.jobs.bundle import Bundle, Handle, Resources, RunStatus, write_json
+from core.jobs.environment_variables import for_job
 
 BEGINNINGS = 50
 """looks at a process that has no command yet"""
 STOP_SECONDS = 5.0
 
 
-def sight_of_result(bundle: Path) -> Sight | None:
+def status_of_result(bundle: Path) -> RunStatus | None:
     """What `result.json` says, None while there is none."""
     try:
         result = Bundle(bundle).result
     except Damaged as error:
-        return Sight("failed", str(error))
+        return RunStatus("failed", str(error))
     if result is None:
         return None
     kind, message = str(result.get("kind", "")), str(result.get("message", ""))
     foreign = kind and not hasattr(errors, kind)  # no error of ours: the message alone would say little
-    return Sight(str(result["state"]), f"{kind}: {message}" if foreign else message)
+    return RunStatus(str(result["state"]), f"{kind}: {message}" if foreign else message)
 
 
 class LocalRunner:
@@ -80,28 +80,28 @@ class LocalRunner:
         threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()  # else it stays as a zombie
         return child.pid
 
-    def look(self, bundle: Path, handle: Handle) -> Sight:
+    def poll(self, bundle: Path, handle: Handle) -> RunStatus:
         """Running while there is a process of this pid that began when ours did and no result."""
         process = _process(bundle, handle)  # asked first: a process that ends now has written its result
-        if ended := sight_of_result(bundle):
+        if ended := status_of_result(bundle):
             return ended
         if process is None and not bundle.is_dir():
             moved = "the project was moved, renamed or deleted. Open it where it is now."
-            return Sight("lost", f"{bundle} is not there any more: {moved}")
+            return RunStatus("lost", f"{bundle} is not there any more: {moved}")
         if process is None:
-            return Sight("lost", _elsewhere(bundle, handle) or "Its process ended without a result.")
+            return RunStatus("lost", _elsewhere(bundle, handle) or "Its process ended without a result.")
         limit = handle.seconds
         if limit and time.time() - process.create_time() > limit:  # both move with the clock
             _end([process, *_descendants(process)])
-            return Sight("timed_out", f"It took longer than the {limit:,.0f} s that jobs.job_seconds allows.")
-        return Sight("running")
+            return RunStatus("timed_out", f"It took longer than the {limit:,.0f} s that jobs.job_seconds allows.")
+        return RunStatus("running")
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
         """Terminates it with all that it started, and kills what does not go within five seconds."""
         process = _process(bundle, handle)
         if process is not None:
             _end([process, *_descendants(process)])
-        if bundle.is_dir() and sight_of_result(bundle) is None:
+        if bundle.is_dir() and status_of_result(bundle) is None:
             message = _elsewhere(bundle, handle)
             write_json(bundle / "result.json", {"state": "cancelled", "message": message})
 
@@ -203,9 +203,9 @@ class InProcessRunner:
             record_failure(bundle, error)
         return Handle()
 
-    def look(self, bundle: Path, handle: Handle) -> Sight:
+    def poll(self, bundle: Path, handle: Handle) -> RunStatus:
         """As its result says: it has ended before `start` returned."""
-        return sight_of_result(bundle) or Sight("lost")
+        return status_of_result(bundle) or RunStatus("lost")
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
         """Nothing is left to stop."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from core.jobs.bundle import LOG, Bundle, write_json
-from core.jobs.environment import for_job
+from core.jobs.environment_variables import for_job
 
 NAME = "attempt"
 """a file of the bundle: the name of the attempt that may go on; no such file: none may"""

@@ -7,7 +7,7 @@ from typing import Any
 from core.errors import BadInput
 from core.models.encoders.encoder import EMBEDDED, embedded_folder
 from core.models.encoders.torch_encoder import fetch_model, fingerprint_of
-from gpu_jobs.trainers.training import TrainingRun
+from gpu_jobs.trainers.trainer_types import TrainingRun
 
 
 def find_base(run: TrainingRun) -> tuple[str, Path]:

@@ -11,7 +11,7 @@ import numpy as np
 from core.arrays import Ints
 from gpu_jobs.trainers.checkpoints import mark_whole
 from gpu_jobs.trainers.memory import check_memory
-from gpu_jobs.trainers.training import TrainingRun
+from gpu_jobs.trainers.trainer_types import TrainingRun
 
 FIGURES = (
     *("loss", "learning_rate", "epoch", "eval_loss"),
@@ -29,14 +29,14 @@ Probe = Callable[[Any], dict[str, float]]
 """(model) -> macro_f1 on held-out texts, and score, of which the best checkpoint has the most"""
 
 
-def count_steps(taught: int, values: Mapping[str, Any]) -> int:
+def count_steps(train_texts: int, values: Mapping[str, Any]) -> int:
     """Steps of a training, at most."""
-    steps = int(values["epochs"]) * ceil(taught / int(values["batch_size"]))
+    steps = int(values["epochs"]) * ceil(train_texts / int(values["batch_size"]))
     return min(steps, int(values["max_steps"]) or steps)
 
 
-def callbacks(run: TrainingRun, *, judged: bool) -> list[Any]:
-    """For the trainer's `callbacks`. judged: texts are held out, so `patience` says when to stop."""
+def callbacks(run: TrainingRun, *, has_held_out: bool) -> list[Any]:
+    """For the trainer's `callbacks`. has_held_out: texts are held out, so `patience` says when to stop."""
     from transformers import EarlyStoppingCallback, TrainerCallback
 
     class Follower(TrainerCallback):  # type: ignore[misc, unused-ignore]
@@ -58,7 +58,7 @@ def callbacks(run: TrainingRun, *, judged: bool) -> list[Any]:
             mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
             self.saved = time.monotonic()
 
-    patience = int(run.values["patience"]) if judged else 0
+    patience = int(run.values["patience"]) if has_held_out else 0
     return [Follower(), *([EarlyStoppingCallback(patience, NOISE)] if patience else [])]
 
 

@@ -16,7 +16,7 @@ from core.tasks.labels import decide
 from gpu_jobs.trainers.callbacks import LINES, callbacks, count_steps, outcome
 from gpu_jobs.trainers.checkpoints import newest
 from gpu_jobs.trainers.pretrained import Pretrained
-from gpu_jobs.trainers.training import TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import TrainingRun, TrainingSet
 
 Tensor = Any
 MOST_WEIGHT = 10.0
@@ -29,15 +29,15 @@ TOPS = (1, 2, 3)
 class Practice:
     """The material, the rows of it that teach and those held out, to stop early and to keep the best checkpoint."""
 
-    material: TrainingSet
-    taught: Ints
+    training_set: TrainingSet
+    train_rows: Ints
     held_out: Ints
 
     def examples(self, rows: Ints) -> list[tuple[str, Any]]:
         """(text, the number of its label, or where several may hold a 0 or 1 for each)."""
-        targets = self.material.targets[rows]
-        answers = list(targets.astype(np.float32)) if self.material.multi else targets.argmax(axis=1).tolist()
-        texts = [without_surrogates(self.material.texts[row]) for row in rows.tolist()]
+        targets = self.training_set.targets[rows]
+        answers = list(targets.astype(np.float32)) if self.training_set.multi else targets.argmax(axis=1).tolist()
+        texts = [without_surrogates(self.training_set.texts[row]) for row in rows.tolist()]
         return list(zip(texts, answers, strict=True))
 
 
@@ -52,22 +52,22 @@ def fine_tune(loaded: Pretrained, practice: Practice, run: TrainingRun) -> tuple
         import torch
 
         torch.set_num_threads(run.threads)
-    multi = practice.material.multi
+    multi = practice.training_set.multi
     trainer = Trainer(
         loaded.model,
         _arguments(practice, run),
-        train_dataset=practice.examples(practice.taught),
+        train_dataset=practice.examples(practice.train_rows),
         eval_dataset=practice.examples(practice.held_out) if len(practice.held_out) else None,
         data_collator=_collator(loaded),
         compute_loss_func=_loss(practice, weighted=run.values["class_weights"]),
         compute_metrics=lambda seen: figures(_truth(seen, multi), chances(seen.predictions, multi), multi),
-        callbacks=callbacks(run, judged=len(practice.held_out) > 0),
+        callbacks=callbacks(run, has_held_out=len(practice.held_out) > 0),
     )
     matches = newest(run.checkpoints, "checkpoint")
     trainer.train(resume_from_checkpoint=str(matches) if matches else None)
     result = outcome(trainer.state)
     if not len(practice.held_out):
-        return np.empty((0, len(practice.material.labels)), np.float32), result
+        return np.empty((0, len(practice.training_set.labels)), np.float32), result
     return chances(trainer.predict(trainer.eval_dataset).predictions, multi), result
 
 
@@ -75,10 +75,10 @@ def figures(truth: Bools, probs: Floats, multi: bool) -> dict[str, float]:
     """macro_f1, accuracy (all labels right), and top_k: is one of the k likeliest labels right, of records with any."""
     predicted = decide(probs, multi)
     rows = {"macro_f1": macro_f1(truth, predicted), "accuracy": float((truth == predicted).all(axis=1).mean())}
-    judged, order = np.flatnonzero(truth.any(axis=1)), np.argsort(-probs, axis=1, kind="stable")
+    labelled, order = np.flatnonzero(truth.any(axis=1)), np.argsort(-probs, axis=1, kind="stable")
     for k in TOPS:
         hit = np.asarray(np.take_along_axis(truth, order[:, :k], axis=1).any(axis=1))
-        rows[f"top_{k}"] = float(hit[judged].mean()) if len(judged) else 0.0
+        rows[f"top_{k}"] = float(hit[labelled].mean()) if len(labelled) else 0.0
     return {name: round(value, 4) for name, value in rows.items()}
 
 
@@ -96,8 +96,8 @@ def _arguments(practice: Practice, run: TrainingRun) -> Any:
     import torch
     from transformers import TrainingArguments
 
-    values, judged = run.values, len(practice.held_out) > 0
-    steps = count_steps(len(practice.taught), values)
+    values, has_held_out = run.values, len(practice.held_out) > 0
+    steps = count_steps(len(practice.train_rows), values)
     pace = "steps" if values["eval_steps"] else "epoch"
     return TrainingArguments(
         output_dir=str(run.checkpoints),
@@ -113,14 +113,14 @@ def _arguments(practice: Practice, run: TrainingRun) -> Any:
         dataloader_pin_memory=torch.cuda.is_available(),
         remove_unused_columns=False,
         label_names=["labels"],
-        eval_strategy=pace if judged else "no",
+        eval_strategy=pace if has_held_out else "no",
         eval_steps=values["eval_steps"] or None,
         save_strategy=pace,
         save_steps=values["eval_steps"] or 500,
         save_total_limit=2,  # a kill while one is written leaves the one before
-        load_best_model_at_end=judged,
-        metric_for_best_model="macro_f1" if judged else None,
-        greater_is_better=True if judged else None,
+        load_best_model_at_end=has_held_out,
+        metric_for_best_model="macro_f1" if has_held_out else None,
+        greater_is_better=True if has_held_out else None,
         restore_callback_states_from_checkpoint=True,
         logging_steps=max(1, steps // LINES),
         report_to="none",
@@ -146,7 +146,7 @@ def _collator(loaded: Pretrained) -> Callable[[list[tuple[str, Any]]], dict[str,
 
 def _loss(practice: Practice, *, weighted: bool) -> Callable[..., Tensor]:
     """Cross-entropy, of every label by itself where several may hold; weighted: every label counts about the same."""
-    multi, targets = practice.material.multi, practice.material.targets[practice.taught]
+    multi, targets = practice.training_set.multi, practice.training_set.targets[practice.train_rows]
     counts, total = np.maximum(targets.sum(axis=0), 1), len(targets)
     even = (total - counts) / counts if multi else total / (max(targets.any(axis=0).sum(), 1) * counts)
     weights = np.clip(even, 1 / MOST_WEIGHT, MOST_WEIGHT).astype(np.float32) if weighted else None

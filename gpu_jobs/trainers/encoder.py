@@ -12,6 +12,7 @@ from core.arrays import Bools, Ints
 from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.torch_encoder import multiplies_bfloat16
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
+from gpu_jobs.trainers.calibrated_fit import fit_plain
 from gpu_jobs.trainers.callbacks import (
     LINES,
     Probe,
@@ -23,12 +24,11 @@ from gpu_jobs.trainers.callbacks import (
     outcome,
 )
 from gpu_jobs.trainers.checkpoints import newest
-from gpu_jobs.trainers.held_out import fit_plain
 from gpu_jobs.trainers.losses import contrast_batch, make_classifier, make_loss, part_hardest
 from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.probing import (
     Parts,
-    check_material,
+    check_training_set,
     choose_rows,
     encode,
     finish,
@@ -36,7 +36,7 @@ from gpu_jobs.trainers.probing import (
     make_probe,
     training_info,
 )
-from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingSet
 
 IN_BATCH = {"triplet": part_hardest, "contrastive": contrast_batch}
 """losses that find their pairs among the texts of a batch"""
@@ -44,32 +44,32 @@ HEAD_SPEED = 100.0
 """the step size of the layer that starts from little, as a multiple of the encoder's"""
 
 
-def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
+def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
     """The encoder with a logistic head on it, calibrated on texts that the encoder has not learnt from.
 
     Raises Refused for too few labels or too little memory, BadInput for a base that is no encoder.
     """
     started = time.monotonic()
-    check_material(material)
-    parts = choose_rows(material, run)
-    taught = parts.taught
+    check_training_set(training_set)
+    parts = choose_rows(training_set, run)
+    train_rows = parts.train_rows
     if run.values["oversample"]:
-        taught = taught[repeat_small(material.targets[taught], np.random.default_rng(run.seed))]
+        train_rows = train_rows[repeat_small(training_set.targets[train_rows], np.random.default_rng(run.seed))]
     base, folder = find_base(run)
     with memory_limit(run.values["max_memory_mb"]):
         model = open_base(folder, run)
-        probe = make_probe(material, parts, run.seed)
+        probe = make_probe(training_set, parts, run.seed)
         before = probe(model) if probe else None
-        trainer = _make_trainer(model, material, run, Parts(taught, parts.held_out), probe)
+        trainer = _make_trainer(model, training_set, run, Parts(train_rows, parts.held_out), probe)
         matches = newest(run.checkpoints, "checkpoint")
         trainer.train(resume_from_checkpoint=str(matches) if matches else None)
         steps = outcome(trainer.state)
         if not is_better(trainer.state, before):
             model, steps["best_step"] = open_base(folder, run), 0
         save_encoder(model, run.work / "encoder")
-        trained = finish(material, run, parts)
-    facts = {"base": base, "texts": len(taught), **steps, "seconds_training": round(time.monotonic() - started, 3)}
-    return training_info(trained, material, parts, before["macro_f1"] if before else None, facts)
+        trained = finish(training_set, run, parts)
+    facts = {"base": base, "texts": len(train_rows), **steps, "seconds_training": round(time.monotonic() - started, 3)}
+    return training_info(trained, training_set, parts, before["macro_f1"] if before else None, facts)
 
 
 def repeat_small(targets: Bools, rng: np.random.Generator) -> Ints:
@@ -84,18 +84,20 @@ def repeat_small(targets: Bools, rng: np.random.Generator) -> Ints:
     return rows
 
 
-def _make_trainer(model: Any, material: TrainingSet, run: TrainingRun, parts: Parts, probe: Probe | None) -> Any:
+def _make_trainer(model: Any, training_set: TrainingSet, run: TrainingRun, parts: Parts, probe: Probe | None) -> Any:
     from safetensors.torch import load_model, save_model
     from sentence_transformers import SentenceTransformerTrainer
 
-    targets = material.targets[parts.taught]
+    targets = training_set.targets[parts.train_rows]
     order: Callable[[np.random.Generator], Ints] | None = None
     objective: Any = IN_BATCH.get(run.values["loss"])
     if objective:
         order = lambda rng: interleave(targets, rng, int(run.values["samples_per_label"]))  # noqa: E731
     else:
         objective = make_classifier(
-            fit_plain(labelled_vectors_of(material, parts.taught, encode(model, material, parts.taught)))
+            fit_plain(
+                labelled_vectors_of(training_set, parts.train_rows, encode(model, training_set, parts.train_rows))
+            )
         )
     loss = make_loss(model, objective).to(model.device)
 
@@ -112,33 +114,33 @@ def _make_trainer(model: Any, material: TrainingSet, run: TrainingRun, parts: Pa
         def _load_from_checkpoint(self, checkpoint_path: str) -> None:
             load_model(loss, f"{checkpoint_path}/weights.safetensors")
 
-    arguments = _arguments(len(parts.taught), run, judged=probe is not None)
+    arguments = _arguments(len(parts.train_rows), run, has_held_out=probe is not None)
     arguments.batch_sampler = batches_by_epoch(order)
     return Trainer(
         model=model,
         args=arguments,
-        train_dataset=_dataset(material, parts.taught),
-        eval_dataset=_dataset(material, parts.held_out) if probe else None,
+        train_dataset=_dataset(training_set, parts.train_rows),
+        eval_dataset=_dataset(training_set, parts.held_out) if probe else None,
         loss=loss,
         evaluator=evaluator(probe) if probe else None,
-        callbacks=callbacks(run, judged=probe is not None),
+        callbacks=callbacks(run, has_held_out=probe is not None),
     )
 
 
-def _dataset(material: TrainingSet, rows: Ints) -> Any:
+def _dataset(training_set: TrainingSet, rows: Ints) -> Any:
     from datasets import Dataset
 
-    texts = [without_surrogates(material.texts[row]) for row in rows]
-    return Dataset.from_dict({"text": texts, "label": material.targets[rows].astype(np.float32)})
+    texts = [without_surrogates(training_set.texts[row]) for row in rows]
+    return Dataset.from_dict({"text": texts, "label": training_set.targets[rows].astype(np.float32)})
 
 
-def _arguments(taught: int, run: TrainingRun, *, judged: bool) -> Any:
+def _arguments(train_texts: int, run: TrainingRun, *, has_held_out: bool) -> Any:
     import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
 
     values = run.values
-    steps = count_steps(taught, values)
-    every = min(int(values["eval_steps"]) or ceil(taught / int(values["batch_size"])), steps)
+    steps = count_steps(train_texts, values)
+    every = min(int(values["eval_steps"]) or ceil(train_texts / int(values["batch_size"])), steps)
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(run.checkpoints),
         max_steps=steps,
@@ -151,14 +153,14 @@ def _arguments(taught: int, run: TrainingRun, *, judged: bool) -> Any:
         bf16=multiplies_bfloat16(),
         use_cpu=not torch.cuda.is_available(),
         seed=run.seed % 2**32,
-        eval_strategy="steps" if judged else "no",
+        eval_strategy="steps" if has_held_out else "no",
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
         save_total_limit=2,  # a kill while one is written leaves the one before
-        load_best_model_at_end=judged,
-        metric_for_best_model="score" if judged else None,
-        greater_is_better=True if judged else None,
+        load_best_model_at_end=has_held_out,
+        metric_for_best_model="score" if has_held_out else None,
+        greater_is_better=True if has_held_out else None,
         restore_callback_states_from_checkpoint=True,
         logging_steps=max(1, steps // LINES),
         dataloader_pin_memory=False,

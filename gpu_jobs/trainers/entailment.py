@@ -28,7 +28,7 @@ class Reader:
     yes: int
     no: tuple[int, ...]
 
-    def judge(self, texts: Sequence[str], sentences: Sequence[str], *, against: bool) -> Floats:
+    def probabilities(self, texts: Sequence[str], sentences: Sequence[str], *, against: bool) -> Floats:
         """(texts, sentences) logits of entailment; against: log odds of it against the contradiction."""
         clean = [without_surrogates(text) for text in texts]
         rows = np.stack([self._logits(clean, sentence) for sentence in sentences], axis=1)

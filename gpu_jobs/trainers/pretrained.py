@@ -41,7 +41,7 @@ def load_classifier(
     if names is not None:
         kind = "multi_label_classification" if multi else "single_label_classification"
         entries = {"num_labels": len(names), "problem_type": kind, "ignore_mismatched_sizes": True}
-        entries |= {"id2label": dict(enumerate(names)), "label2id": {name: place for place, name in enumerate(names)}}
+        entries |= {"id2label": dict(enumerate(names)), "label2id": {name: index for index, name in enumerate(names)}}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, **entries)

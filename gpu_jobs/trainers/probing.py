@@ -13,11 +13,11 @@ from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors
 from core.tasks.labels import decide
+from gpu_jobs.trainers.calibrated_fit import Fit, fit_on_split, fit_plain
 from gpu_jobs.trainers.callbacks import Probe
-from gpu_jobs.trainers.held_out import Fit, fit_on_split, fit_plain
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.splitting import split
-from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingSet
 
 MOST = 2_000  # texts that a probe encodes of each side
 TIE = 1e-3  # a macro F1 of a handful of texts moves in steps: what is said of the truth decides between equal ones
@@ -26,86 +26,88 @@ EACH = 2  # records that a label needs before it can be learnt
 
 @dataclass(frozen=True)
 class Parts:
-    """Rows of the material. taught: the encoder learns from them; held_out: it does not."""
+    """Rows of the material. train_rows: the encoder learns from them; held_out: it does not."""
 
-    taught: Ints
+    train_rows: Ints
     held_out: Ints
 
 
-def check_material(material: TrainingSet) -> None:
+def check_training_set(training_set: TrainingSet) -> None:
     """Raises Refused where there are not two labels to tell apart, or where several may hold not one."""
-    counts = material.targets.sum(axis=0)
-    enough, needed = int((counts >= EACH).sum()), 1 if material.multi else 2
+    counts = training_set.targets.sum(axis=0)
+    enough, needed = int((counts >= EACH).sum()), 1 if training_set.multi else 2
     if enough < needed:
-        result = ", ".join(f"{name} {count}" for name, count in zip(material.names, counts, strict=True) if count)
+        result = ", ".join(f"{name} {count}" for name, count in zip(training_set.names, counts, strict=True) if count)
         raise Refused(
             f"Fine-tuning needs {needed} label{'s' if needed > 1 else ''} with {EACH} records each, but there are: "
             f"{result or 'no labelled records'}. Label more first."
         )
 
 
-def choose_rows(material: TrainingSet, run: TrainingRun, most: int = 0) -> Parts:
+def choose_rows(training_set: TrainingSet, run: TrainingRun, most: int = 0) -> Parts:
     """The split by `test_size`, and of the rows that teach at most so many of each label; 0: all."""
     rng = np.random.default_rng(run.seed)
     share, fewest = run.values["test_size"], run.values["fewest_held_out"]
-    taught, held_out = split(material.texts, material.targets, share, rng, fewest)
+    train_rows, held_out = split(training_set.texts, training_set.targets, share, rng, fewest)
     if most:
-        order = rng.permutation(taught)
-        places = np.cumsum(material.targets[order], axis=0)  # the how manieth of its label each record is
-        taught = np.sort(order[(material.targets[order] & (places <= most)).any(axis=1)])
-    return Parts(taught, held_out)
+        order = rng.permutation(train_rows)
+        places = np.cumsum(training_set.targets[order], axis=0)  # the how manieth of its label each record is
+        train_rows = np.sort(order[(training_set.targets[order] & (places <= most)).any(axis=1)])
+    return Parts(train_rows, held_out)
 
 
-def encode(model: Any, material: TrainingSet, rows: Ints) -> Floats:
+def encode(model: Any, training_set: TrainingSet, rows: Ints) -> Floats:
     """(rows, dims) unit vectors by the model as it stands."""
-    texts = [without_surrogates(material.texts[row]) for row in rows]
+    texts = [without_surrogates(training_set.texts[row]) for row in rows]
     matches = np.asarray(model.encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
     if not np.isfinite(matches).all():
         raise Refused("Training went astray: the vectors are no numbers any more. Set learning_rate to a tenth of it.")
     return np.asarray(matches / np.maximum(np.linalg.norm(matches, axis=1, keepdims=True), 1e-12))
 
 
-def labelled_vectors_of(material: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVectors:
+def labelled_vectors_of(training_set: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVectors:
     """What a head learns from these rows."""
-    return LabelledVectors(vectors, material.targets[rows].astype(np.float32), material.labels, material.multi)
+    return LabelledVectors(
+        vectors, training_set.targets[rows].astype(np.float32), training_set.labels, training_set.multi
+    )
 
 
-def make_probe(material: TrainingSet, parts: Parts, seed: int) -> Probe | None:
+def make_probe(training_set: TrainingSet, parts: Parts, seed: int) -> Probe | None:
     """A head on the taught texts, judged on those held out; None: there are none."""
     if not len(parts.held_out):
         return None
-    taught, held_out = _some(parts.taught, seed), _some(parts.held_out, seed)
-    truth = material.targets[held_out]
+    train_rows, held_out = _some(parts.train_rows, seed), _some(parts.held_out, seed)
+    truth = training_set.targets[held_out]
 
     def probe(model: Any) -> dict[str, float]:
-        head = fit_plain(labelled_vectors_of(material, taught, encode(model, material, taught)))
-        probs = head.predict(encode(model, material, held_out))
-        matches = macro_f1(truth, decide(probs, material.multi))
+        head = fit_plain(labelled_vectors_of(training_set, train_rows, encode(model, training_set, train_rows)))
+        probs = head.predict(encode(model, training_set, held_out))
+        matches = macro_f1(truth, decide(probs, training_set.multi))
         sure = float(np.where(truth, probs, 1 - probs).mean())
         return {"macro_f1": matches, "score": matches + TIE * sure}
 
     return probe
 
 
-def finish(material: TrainingSet, run: TrainingRun, parts: Parts, fit: Fit = fit_plain) -> TrainedModel:
+def finish(training_set: TrainingSet, run: TrainingRun, parts: Parts, fit: Fit = fit_plain) -> TrainedModel:
     """The encoder as the loop will load it from `run.work/encoder`, with a head on all records, calibrated.
 
     The info is the caller's.
     """
     folder = run.work / "encoder"
     encoder = load_encoder(str(folder), run.cache, run.threads)
-    rows = np.arange(len(material.texts))
-    labelled_vectors = labelled_vectors_of(material, rows, encoder.encode(list(material.texts)))
+    rows = np.arange(len(training_set.texts))
+    labelled_vectors = labelled_vectors_of(training_set, rows, encoder.encode(list(training_set.texts)))
     head, probs = fit_on_split(labelled_vectors, np.isin(rows, parts.held_out), fit)
 
-    def judge(texts: Sequence[str]) -> Floats:
+    def predict_texts(texts: Sequence[str]) -> Floats:
         return head.predict(encoder.encode(texts))
 
-    return TrainedModel(judge, head, folder, parts.held_out, probs, {})
+    return TrainedModel(predict_texts, head, folder, parts.held_out, probs, {})
 
 
 def training_info(
-    trained: TrainedModel, material: TrainingSet, parts: Parts, before: float | None, facts: Mapping[str, Any]
+    trained: TrainedModel, training_set: TrainingSet, parts: Parts, before: float | None, facts: Mapping[str, Any]
 ) -> TrainedModel:
     """With what a person wants to know of it: counts, steps, memory, macro F1 on the texts held out.
 
@@ -116,7 +118,7 @@ def training_info(
     from core.models.encoders.torch_encoder import multiplies_bfloat16
 
     result: dict[str, Any] = {
-        "taught": len(parts.taught),
+        "taught": len(parts.train_rows),
         "held_out": len(parts.held_out),
         "precision": "bfloat16" if multiplies_bfloat16() else "float32",
         "device": "cuda" if torch.cuda.is_available() else "cpu",
@@ -128,7 +130,7 @@ def training_info(
             "end, and the probabilities are not calibrated."
         )
     else:
-        after = macro_f1(material.targets[parts.held_out], decide(trained.held_out_probs, material.multi))
+        after = macro_f1(training_set.targets[parts.held_out], decide(trained.held_out_probs, training_set.multi))
         result["held_out_macro_f1"] = {"before": round(before, 4), "after": round(after, 4)}
         if not facts["best_step"]:
             result["note"] = "No checkpoint did better on the texts held out than the base: the encoder is unchanged."

@@ -17,12 +17,12 @@ from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.torch_encoder import multiplies_bfloat16
 from core.models.heads.head import Head, LabelledVectors
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
+from gpu_jobs.trainers.calibrated_fit import fit_plain
 from gpu_jobs.trainers.callbacks import LINES, batches_by_epoch, callbacks, evaluator, is_better, outcome
 from gpu_jobs.trainers.checkpoints import newest
-from gpu_jobs.trainers.held_out import fit_plain
 from gpu_jobs.trainers.memory import memory_limit
-from gpu_jobs.trainers.probing import check_material, choose_rows, finish, make_probe, training_info
-from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.probing import check_training_set, choose_rows, finish, make_probe, training_info
+from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingSet
 
 MOST_TEXTS = 4_000
 """that teach the encoder, about: the library lists every pair of them before it takes some (setfit issue 472)"""
@@ -30,7 +30,7 @@ MOST_HELD_OUT = 200
 """held-out texts whose pairs give the loss on them"""
 
 
-def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
+def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
     """An encoder taught by SetFit with a logistic head, calibrated on texts that the encoder has not learnt from.
 
     Raises Refused for too few labels, too many pairs or too little memory, BadInput for a base that is no encoder or
@@ -40,23 +40,25 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     from sklearn.linear_model import LogisticRegression
 
     started, values = time.monotonic(), run.values
-    check_material(material)
-    most = _most_per_label(material.targets)
-    parts = choose_rows(material, run, min(int(values["max_per_label"]) or most, most))
-    taught = parts.taught[material.targets[parts.taught].any(axis=1)]  # to the library two without a label are unlike
-    anchors = find_anchors(material, taught, run)
-    check_pairs(material.targets[taught], len(anchors), run)
+    check_training_set(training_set)
+    most = _most_per_label(training_set.targets)
+    parts = choose_rows(training_set, run, min(int(values["max_per_label"]) or most, most))
+    train_rows = parts.train_rows[
+        training_set.targets[parts.train_rows].any(axis=1)
+    ]  # to the library two without a label are unlike
+    anchors = find_anchors(training_set, train_rows, run)
+    check_pairs(training_set.targets[train_rows], len(anchors), run)
     base, folder = find_base(run)
     with memory_limit(values["max_memory_mb"]):
-        strategy = "one-vs-rest" if material.multi else None
+        strategy = "one-vs-rest" if training_set.multi else None
         model = SetFitModel(open_base(folder, run), LogisticRegression(), strategy, normalize_embeddings=True)
-        probe = make_probe(material, parts, run.seed)
+        probe = make_probe(training_set, parts, run.seed)
         before = probe(model.model_body) if probe else None
-        hard = mine(model.model_body, material, taught, anchors, run) if len(anchors) else []
-        trainer = _make_trainer(model, run, judged=probe is not None)
+        hard = mine(model.model_body, training_set, train_rows, anchors, run) if len(anchors) else []
+        trainer = _make_trainer(model, run, has_held_out=probe is not None)
         inner = trainer.st_trainer
         inner.evaluator = evaluator(probe) if probe else None
-        _set_data(trainer, material, taught, parts.held_out, hard)
+        _set_data(trainer, training_set, train_rows, parts.held_out, hard)
         _set_steps(trainer, run)
         matches = newest(run.checkpoints, "checkpoint")
         inner.train(resume_from_checkpoint=str(matches) if matches else None)
@@ -65,11 +67,11 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
             model.model_body, steps["best_step"] = open_base(folder, run), 0
         save_encoder(model.model_body, run.work / "encoder")
         # one-vs-rest says yes to next to nothing from few labels: macro F1 .001 against our .499, 8 texts a label
-        fit = fit_plain if material.multi else partial(fit_library_head, model.model_head)
-        trained = finish(material, run, parts, fit)
+        fit = fit_plain if training_set.multi else partial(fit_library_head, model.model_head)
+        trained = finish(training_set, run, parts, fit)
     facts = {"base": base, "pairs": len(inner.train_dataset), "hard_negatives": len(hard), **steps}
     facts["seconds_training"] = round(time.monotonic() - started, 3)
-    return training_info(trained, material, parts, before["macro_f1"] if before else None, facts)
+    return training_info(trained, training_set, parts, before["macro_f1"] if before else None, facts)
 
 
 def _most_per_label(targets: Bools) -> int:
@@ -79,16 +81,16 @@ def _most_per_label(targets: Bools) -> int:
     return max(fitting, default=2)
 
 
-def find_anchors(material: TrainingSet, rows: Ints, run: TrainingRun) -> Ints:
+def find_anchors(training_set: TrainingSet, rows: Ints, run: TrainingRun) -> Ints:
     """Places in `rows` of the records that get hard negatives: none, all, or those of the labels in hard_labels.
 
     Raises BadInput for a label that there is not, or where hard negatives make no sense.
     """
     names = [word for word in (word.strip() for word in str(run.values["hard_labels"]).split(",")) if word]
-    known = list(zip(material.labels, material.names, strict=True))
+    known = list(zip(training_set.labels, training_set.names, strict=True))
     for word in names:
         if not any(word in label for label in known):
-            raise BadInput(f"hard_labels names {word!r}, but the labels are {', '.join(material.names)}.")
+            raise BadInput(f"hard_labels names {word!r}, but the labels are {', '.join(training_set.names)}.")
     if not run.values["hard_negatives"]:
         if names:
             raise BadInput("hard_labels says whose hard negatives to take, but there are none. Set hard_negatives=2.")
@@ -96,7 +98,7 @@ def find_anchors(material: TrainingSet, rows: Ints, run: TrainingRun) -> Ints:
     if run.values["loss"] != "contrastive":
         raise BadInput("loss=triplet finds the hard ones in each batch itself. Leave hard_negatives at 0.")
     chosen = [not names or bool(set(names) & set(label)) for label in known]
-    return np.flatnonzero(material.targets[rows][:, chosen].any(axis=1))
+    return np.flatnonzero(training_set.targets[rows][:, chosen].any(axis=1))
 
 
 def check_pairs(targets: Bools, anchors: int, run: TrainingRun) -> None:
@@ -135,7 +137,7 @@ def _shared(left: Bools, right: Bools) -> Bools:
     return np.asarray(left.astype(np.float32) @ right.astype(np.float32).T > 0)
 
 
-def _make_trainer(model: Any, run: TrainingRun, *, judged: bool) -> Any:
+def _make_trainer(model: Any, run: TrainingRun, *, has_held_out: bool) -> Any:
     """SetFit's trainer, without data; what its arguments do not know is set on the trainer inside."""
     # the arguments of the trainer inside are made by setfit, which would use float32 everywhere
     os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if multiplies_bfloat16() else "no"
@@ -156,12 +158,12 @@ def _make_trainer(model: Any, run: TrainingRun, *, judged: bool) -> Any:
         report_to="none",
         logging_first_step=False,
         save_total_limit=2,  # a kill while one is written leaves the one before
-        eval_strategy="steps" if judged else "no",
-        load_best_model_at_end=judged,
+        eval_strategy="steps" if has_held_out else "no",
+        load_best_model_at_end=has_held_out,
         metric_for_best_model="embedding_score",
         greater_is_better=True,
     )
-    trainer = Trainer(model, arguments, callbacks=callbacks(run, judged=judged))
+    trainer = Trainer(model, arguments, callbacks=callbacks(run, has_held_out=has_held_out))
     trainer.remove_callback(ProgressCallback)
     inner = trainer.st_trainer
     inner.args._n_gpu = min(inner.args.n_gpu, 1)  # torch's DataParallel would cut batches apart that belong together
@@ -172,7 +174,9 @@ def _make_trainer(model: Any, run: TrainingRun, *, judged: bool) -> Any:
     return trainer
 
 
-def _set_data(trainer: Any, material: TrainingSet, taught: Ints, held_out: Ints, hard: list[tuple[str, str]]) -> None:
+def _set_data(
+    trainer: Any, training_set: TrainingSet, train_rows: Ints, held_out: Ints, hard: list[tuple[str, str]]
+) -> None:
     """The library's pairs and loss, hard negatives as more of its pairs, and some pairs of what is held out."""
     from datasets import Dataset, concatenate_datasets
 
@@ -180,25 +184,25 @@ def _set_data(trainer: Any, material: TrainingSet, taught: Ints, held_out: Ints,
     contrastive = trainer.args.loss.__name__ == "CosineSimilarityLoss"
 
     def pairs(rows: Ints) -> tuple[Any, Any]:
-        texts, targets = [without_surrogates(material.texts[row]) for row in rows], material.targets[rows]
+        texts, targets = [without_surrogates(training_set.texts[row]) for row in rows], training_set.targets[rows]
         labels = (
             targets.astype(int)
-            if material.multi and contrastive
+            if training_set.multi and contrastive
             else np.unique(targets, axis=0, return_inverse=True)[1]
         )
         most = 2 * iterations * len(rows) or -1  # else it writes down all that there are
         dataset, loss = trainer.get_dataset(texts, labels.tolist(), trainer.args, most)
         return dataset, loss
 
-    inner.train_dataset, inner.loss = pairs(taught)
+    inner.train_dataset, inner.loss = pairs(train_rows)
     if hard:
         left, right = zip(*hard, strict=True)
         mined = Dataset.from_dict({"sentence_1": left, "sentence_2": right, "label": [0.0] * len(hard)})
         inner.train_dataset = concatenate_datasets([inner.train_dataset, mined])
-    judged = held_out[material.targets[held_out].any(axis=1)][:MOST_HELD_OUT]
-    if contrastive and not _shared(material.targets[judged], material.targets[judged]).all():
-        some, _ = pairs(judged)
-        inner.eval_dataset = some.select(range(min(len(some), 4 * len(judged))))
+    eval_rows = held_out[training_set.targets[held_out].any(axis=1)][:MOST_HELD_OUT]
+    if contrastive and not _shared(training_set.targets[eval_rows], training_set.targets[eval_rows]).all():
+        some, _ = pairs(eval_rows)
+        inner.eval_dataset = some.select(range(min(len(some), 4 * len(eval_rows))))
 
 
 def _set_steps(trainer: Any, run: TrainingRun) -> None:
@@ -212,7 +216,7 @@ def _set_steps(trainer: Any, run: TrainingRun) -> None:
     trainer.args = arguments  # passes them on to the trainer inside
 
 
-def mine(body: Any, material: TrainingSet, rows: Ints, anchors: Ints, run: TrainingRun) -> list[tuple[str, str]]:
+def mine(body: Any, training_set: TrainingSet, rows: Ints, anchors: Ints, run: TrainingRun) -> list[tuple[str, str]]:
     """(text, text that is close to it though they have no label in common), each as often as `oversampling` says.
 
     Raises Refused where the texts with a common label, which the library must know, are more pairs than max_pairs.
@@ -220,8 +224,8 @@ def mine(body: Any, material: TrainingSet, rows: Ints, anchors: Ints, run: Train
     from datasets import Dataset
     from sentence_transformers.util import mine_hard_negatives
 
-    values, texts = run.values, [without_surrogates(material.texts[row]) for row in rows]
-    left, right = np.nonzero(_shared(material.targets[rows[anchors]], material.targets[rows]))
+    values, texts = run.values, [without_surrogates(training_set.texts[row]) for row in rows]
+    left, right = np.nonzero(_shared(training_set.targets[rows[anchors]], training_set.targets[rows]))
     if len(left) > values["max_pairs"]:
         raise Refused(
             f"To mine hard negatives, {len(left):,} pairs with a label in common must be compared, and max_pairs is "

@@ -14,16 +14,16 @@ from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.feature_encoder import FeatureEncoder, load_feature_encoder, mark_features, unit_rows
 from core.models.heads.head import Head, LabelledVectors
 from core.training.trainers import TRAINERS
+from gpu_jobs.trainers.calibrated_fit import calibrated, fit_on_split, log_loss, part_of
 from gpu_jobs.trainers.classifier import Practice, figures, fine_tune
-from gpu_jobs.trainers.held_out import calibrated, fit_on_split, log_loss, part_of
 from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
-from gpu_jobs.trainers.probing import check_material
+from gpu_jobs.trainers.probing import check_training_set
 from gpu_jobs.trainers.splitting import split
-from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingSet
 
 
-def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
+def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
     """The fine-tuned classifier as an encoder, with a head in place of its last layer.
 
     The folder stays a classifier that transformers loads as well. info tells how both do on the held-out texts, so
@@ -32,25 +32,25 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     from transformers import set_seed
 
     with memory_limit(run.values["max_memory_mb"]):
-        check_material(material)
+        check_training_set(training_set)
         started, values = time.monotonic(), run.values
-        taught, held_out = choose_rows(material, values, run.seed)
+        train_rows, held_out = choose_rows(training_set, values, run.seed)
         base, where, note = choose_base(run)
         set_seed(run.seed)
-        loaded = load_classifier(where, values["max_length"], material.names, multi=material.multi)
+        loaded = load_classifier(where, values["max_length"], training_set.names, multi=training_set.multi)
         layer, dims = last_layer(loaded)
-        probs, result = fine_tune(loaded, Practice(material, taught, held_out), run)
+        probs, result = fine_tune(loaded, Practice(training_set, train_rows, held_out), run)
         folder = run.work / "encoder"
         loaded.model.save_pretrained(folder)
         loaded.tokenizer.save_pretrained(folder)
         mark_features(folder, layer, dims, loaded.longest)
         del loaded
         info = {"base": Path(base).name if Path(base).is_dir() else base, "layer": layer, "dims": dims, **result}
-        info |= {"taught": len(taught), "seconds_training": round(time.monotonic() - started, 3)}
+        info |= {"taught": len(train_rows), "seconds_training": round(time.monotonic() - started, 3)}
         info |= {"note": note} if note else {}
         if len(held_out):
-            info["classifier"] = figures(material.targets[held_out], probs, material.multi)
-        return _with_head(material, run, (taught, held_out), info)
+            info["classifier"] = figures(training_set.targets[held_out], probs, training_set.multi)
+        return _with_head(training_set, run, (train_rows, held_out), info)
 
 
 def choose_base(run: TrainingRun) -> tuple[str, Path, str]:
@@ -70,36 +70,38 @@ def choose_base(run: TrainingRun) -> tuple[str, Path, str]:
     return EMBEDDED, find_model(EMBEDDED, run.cache), note
 
 
-def choose_rows(material: TrainingSet, values: Mapping[str, Any], seed: int) -> tuple[Ints, Ints]:
+def choose_rows(training_set: TrainingSet, values: Mapping[str, Any], seed: int) -> tuple[Ints, Ints]:
     """(rows that teach, rows held out); of a downsampled material both come from the sample."""
     rng = np.random.default_rng(seed)
-    rows, requested = np.arange(len(material.texts)), values["downsample"]
+    rows, requested = np.arange(len(training_set.texts)), values["downsample"]
     if requested and requested < len(rows):
-        rows, _ = split(material.texts, material.targets, 1 - requested / len(rows), rng)
-    texts, targets = [material.texts[row] for row in rows.tolist()], material.targets[rows]
-    taught, held_out = split(texts, targets, values["test_size"], rng, values["fewest_held_out"])
-    return rows[taught], rows[held_out]
+        rows, _ = split(training_set.texts, training_set.targets, 1 - requested / len(rows), rng)
+    texts, targets = [training_set.texts[row] for row in rows.tolist()], training_set.targets[rows]
+    train_rows, held_out = split(texts, targets, values["test_size"], rng, values["fewest_held_out"])
+    return rows[train_rows], rows[held_out]
 
 
-def _with_head(material: TrainingSet, run: TrainingRun, parts: tuple[Ints, Ints], info: dict[str, Any]) -> TrainedModel:
+def _with_head(
+    training_set: TrainingSet, run: TrainingRun, parts: tuple[Ints, Ints], info: dict[str, Any]
+) -> TrainedModel:
     """The head is the better of two by their log loss on what is held out: a logistic one, and the model's own layer.
 
     From few labels the first is far better, from a thousand the second can be (davidson_hate: .74 against .70).
     """
     rows, held_out = np.union1d(*parts), parts[1]
     encoder = load_feature_encoder(run.work / "encoder", run.threads)
-    features = encoder.features([material.texts[row] for row in rows.tolist()])
+    features = encoder.features([training_set.texts[row] for row in rows.tolist()])
     if not np.isfinite(features).all():
         rate = run.values["learning_rate"]
         raise Refused(f"Training went astray: with learning_rate={rate:g} the model ends in NaN. Take a tenth of it.")
     labelled_vectors = LabelledVectors(
-        unit_rows(features), material.targets[rows].astype(np.float32), material.labels, material.multi
+        unit_rows(features), training_set.targets[rows].astype(np.float32), training_set.labels, training_set.multi
     )
     out = np.isin(rows, held_out)
     head, probs = fit_on_split(labelled_vectors, out)
     info["head"] = "logistic"
     if len(held_out):
-        info["features"] = figures(material.targets[held_out], probs, material.multi)
+        info["features"] = figures(training_set.targets[held_out], probs, training_set.multi)
         unseen = part_of(labelled_vectors, out)
         own = calibrated(_own_layer(encoder, features, labelled_vectors), unseen)
         predicted = own.predict(unseen.vectors)
@@ -108,10 +110,10 @@ def _with_head(material: TrainingSet, run: TrainingRun, parts: tuple[Ints, Ints]
         ):
             head, probs, info["head"] = own, predicted, "own layer"
 
-    def judge(texts: Sequence[str]) -> Floats:
+    def predict_texts(texts: Sequence[str]) -> Floats:
         return head.predict(encoder.encode(texts))
 
-    return TrainedModel(judge, head, run.work / "encoder", held_out, probs, info)
+    return TrainedModel(predict_texts, head, run.work / "encoder", held_out, probs, info)
 
 
 def _own_layer(encoder: FeatureEncoder, features: Floats, labelled_vectors: LabelledVectors) -> Head:

@@ -12,9 +12,9 @@ from core.errors import BadInput
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import FEWEST, Head, LabelledVectors
 from core.models.heads.logistic import sigmoid, softmax
+from gpu_jobs.trainers.calibrated_fit import calibrated
 from gpu_jobs.trainers.entailment import NLI_MODEL, load_reader
-from gpu_jobs.trainers.held_out import calibrated
-from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingSet
 
 SHARPNESS = 12.0
 """what a label's own text is ahead of another label's, as logits: near the least log loss on snips and hwu64"""
@@ -28,7 +28,7 @@ PIECE = 256
 MARK = "{}"
 
 
-def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
+def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
     """The baseline that needs no label: each label's name in the template, and its description, against the texts.
 
     Labelled texts only set the temperature, so all of them are held out. Raises BadInput for a template without {},
@@ -41,30 +41,30 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
         )
     predicted = [
         [template.replace(MARK, spoken(name)), *([text] if (text := description.strip()) else [])]
-        for name, description in zip(material.names, material.descriptions, strict=True)
+        for name, description in zip(training_set.names, training_set.descriptions, strict=True)
     ]
-    return _WAYS[str(run.values["by"])](material, run, predicted)
+    return _WAYS[str(run.values["by"])](training_set, run, predicted)
 
 
-def _by_cosine(material: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:
+def _by_cosine(training_set: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:
     started = time.monotonic()
     base = str(run.values["base"]) or run.base
     encoder = load_encoder(base, run.cache, run.threads)
-    head = aim([encoder.encode(texts) for texts in predicted], material)
-    vectors = encoder.encode(material.texts) if material.texts else np.empty((0, encoder.dims), np.float32)
-    run.report(len(material.texts), len(material.texts))
+    head = aim([encoder.encode(texts) for texts in predicted], training_set)
+    vectors = encoder.encode(training_set.texts) if training_set.texts else np.empty((0, encoder.dims), np.float32)
+    run.report(len(training_set.texts), len(training_set.texts))
     if len(vectors) >= FEWEST:
-        targets = material.targets.astype(np.float32)
-        head = calibrated(head, LabelledVectors(vectors, targets, material.labels, material.multi))
+        targets = training_set.targets.astype(np.float32)
+        head = calibrated(head, LabelledVectors(vectors, targets, training_set.labels, training_set.multi))
 
-    def judge(texts: Sequence[str]) -> Floats:
+    def predict_texts(texts: Sequence[str]) -> Floats:
         return head.predict(encoder.encode(texts))
 
     info = {"base": _plain(base), "by": "cosine", "seconds_training": round(time.monotonic() - started, 3)}
-    return TrainedModel(judge, head, None, np.arange(len(vectors)), head.predict(vectors), info)
+    return TrainedModel(predict_texts, head, None, np.arange(len(vectors)), head.predict(vectors), info)
 
 
-def aim(predicted: Sequence[Floats], material: TrainingSet) -> Head:
+def aim(predicted: Sequence[Floats], training_set: TrainingSet) -> Head:
     """The head whose weights are the labels' vectors. said: for each label (texts, dims) unit rows; their mean counts.
 
     The mean label is taken off: what all have in common (the template, the language) says nothing. Where several may
@@ -75,11 +75,13 @@ def aim(predicted: Sequence[Floats], material: TrainingSet) -> Head:
     centred = rows - rows.mean(axis=0) if len(rows) > 1 else rows
     own = (centred**2).sum(axis=1)
     scale = SHARPNESS * max(len(rows) - 1, 1) / max(float(own.sum()), 1e-6)  # the sum shrinks with few labels
-    bias = -scale * ENOUGH * own if material.multi else np.zeros(len(rows))
-    return Head((scale * centred).astype(np.float32), bias.astype(np.float32), 1.0, material.labels, material.multi)
+    bias = -scale * ENOUGH * own if training_set.multi else np.zeros(len(rows))
+    return Head(
+        (scale * centred).astype(np.float32), bias.astype(np.float32), 1.0, training_set.labels, training_set.multi
+    )
 
 
-def _by_entailment(material: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:
+def _by_entailment(training_set: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:
     """Yin et al. 2019: the labels' entailments against each other, or where several may hold against contradiction."""
     started = time.monotonic()
     base = str(run.values["base"]) or NLI_MODEL
@@ -87,18 +89,18 @@ def _by_entailment(material: TrainingSet, run: TrainingRun, predicted: list[list
     sentences = [sentence for label in predicted for sentence in label]
     firsts = np.cumsum([0, *(len(label) for label in predicted)])[:-1]
 
-    def judge(texts: Sequence[str]) -> Floats:
+    def predict_texts(texts: Sequence[str]) -> Floats:
         probs = [np.empty((0, len(predicted)), np.float32)]
         for first in range(0, len(texts), PIECE):
-            matches = reader.judge(texts[first : first + PIECE], sentences, against=material.multi)
+            matches = reader.probabilities(texts[first : first + PIECE], sentences, against=training_set.multi)
             best = np.maximum.reduceat(matches, firsts, axis=1)  # of several sentences the one that fits
-            probs.append(np.asarray((sigmoid if material.multi else softmax)(best), np.float32))
+            probs.append(np.asarray((sigmoid if training_set.multi else softmax)(best), np.float32))
             run.report(min(first + PIECE, len(texts)), len(texts))
         return np.concatenate(probs)
 
-    probs = judge(material.texts)
+    probs = predict_texts(training_set.texts)
     info = {"base": _plain(base), "by": "nli", "seconds_training": round(time.monotonic() - started, 3)}
-    return TrainedModel(judge, None, None, np.arange(len(material.texts)), probs, info)
+    return TrainedModel(predict_texts, None, None, np.arange(len(training_set.texts)), probs, info)
 
 
 def _plain(base: str) -> str:

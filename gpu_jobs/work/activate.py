@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import Refused
-from core.evaluation.audit import plain
+from core.evaluation.audit import equal_weights
 from core.evaluation.held_out import HeldOutPredictions, decided
 from core.models.artifacts import load_fitted
-from core.models.out_of_fold import OutOfFold, read_crossed
+from core.models.out_of_fold import OutOfFold, read_out_of_fold
 from core.models.vectors import open_vectors
 from core.registry.activate_job import ActivateParams, ActivateResult
 from core.tasks.task import AnswerSpace, Predictions
 from core.tasks.tasks import TASKS
-from gpu_jobs.work.choose import Scored
+from gpu_jobs.work.choose import ScoredPool
 from gpu_jobs.work.held_out import Arrays, audit_records, load_arrays, write_held_out_predictions
 from gpu_jobs.work.round_tables import write_ranked, write_suggestions
 
@@ -39,12 +39,12 @@ def _activate(bundle: Path, params: ActivateParams, report: Callable[[int, int],
         raise Refused(f"The model {folder.name} speaks of other labels than the project does now. Train a new one.")
     report(0, 2)
     vectors = open_vectors(Path(params.vectors), params.encoder)
-    scored = Scored(head, Predictions(space, head.predict(vectors)))
+    scored = ScoredPool(head, Predictions(space, head.predict(vectors)))
     report(1, 2)
     write_suggestions(bundle / "out" / "suggestions.parquet", scored)
     write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.predictions.take(arrays["gold_rows"]))
-    out_of_fold = read_crossed(folder, space.encode(()))
+    out_of_fold = read_out_of_fold(folder, space.encode(()))
     answered = _of_round(space, out_of_fold, arrays) if out_of_fold else _of_audit(scored, arrays)
     write_held_out_predictions(bundle / "out" / "held_out_predictions.parquet", gold, answered)
     report(2, 2)
@@ -61,17 +61,17 @@ def _of_round(space: AnswerSpace, stored: OutOfFold, arrays: Arrays) -> HeldOutP
         rows=rows,
         truth=arrays["train_targets"][np.searchsorted(arrays["train_rows"], rows)],
         predicted=stored.predicted[there],
-        weights=replace(plain(len(rows)), weight=np.asarray(stored.weight[there], np.float64)),
+        weights=replace(equal_weights(len(rows)), weight=np.asarray(stored.weight[there], np.float64)),
         certainty=np.asarray(stored.probability[there], np.float64),
         likeliest=stored.label[there],
     )
 
 
-def _of_audit(scored: Scored, arrays: Arrays) -> HeldOutPredictions:
+def _of_audit(scored: ScoredPool, arrays: Arrays) -> HeldOutPredictions:
     """Of the audit records that the model did not learn from, `unseen_rows`, by the model itself."""
     drawn, weights = audit_records(arrays, arrays["asked_rows"])
     unseen = np.isin(arrays["asked_rows"], arrays["unseen_rows"]) & drawn
     rows, part = arrays["asked_rows"][unseen], weights.weight[unseen[drawn]]
     truth = arrays["train_targets"][np.searchsorted(arrays["train_rows"], rows)]
     weight = part / part.sum() if len(part) else part
-    return decided(rows, truth, scored.predictions.take(rows), replace(plain(len(rows)), weight=weight))
+    return decided(rows, truth, scored.predictions.take(rows), replace(equal_weights(len(rows)), weight=weight))

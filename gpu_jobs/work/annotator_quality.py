@@ -44,13 +44,13 @@ def quality(bundle: Path, params: QualityParams, report: Callable[[int, int], No
     started = time.monotonic()
     with np.load(bundle / "in" / "votes.npz", allow_pickle=False) as file:
         arrays = VoteArrays(**{name: file[name] for name in file.files})
-    votes = Votes(arrays.record, arrays.who, arrays.answer, *(int(size) for size in arrays.sizes))
+    votes = Votes(arrays.record, arrays.annotator, arrays.answer, *(int(size) for size in arrays.sizes))
     shared = only_shared(votes)
     questions = questions_of(shared, arrays, params.multi)
     beliefs = []
     for done, question in enumerate(questions):
         report(done, len(questions))
-        beliefs.append(believe(question))
+        beliefs.append(estimate_truth(question))
     report(len(questions), len(questions))
     people = _people(votes, shared, arrays, list(zip(questions, beliefs, strict=True)))
     _write(bundle / "out" / "labels.parquet", shared, beliefs, params.multi)
@@ -60,7 +60,9 @@ def quality(bundle: Path, params: QualityParams, report: Callable[[int, int], No
 def only_shared(votes: Votes) -> Votes:
     """The answers to records that two people answered or more."""
     retained = np.bincount(votes.record, minlength=votes.records)[votes.record] > 1
-    return replace(votes, record=votes.record[retained], who=votes.who[retained], answer=votes.answer[retained])
+    return replace(
+        votes, record=votes.record[retained], annotator=votes.annotator[retained], answer=votes.answer[retained]
+    )
 
 
 def questions_of(votes: Votes, arrays: VoteArrays, multi: bool) -> list[Question]:
@@ -86,15 +88,15 @@ def one_coin(question: Question) -> Floats:
     lost to majority. Leaving a person's own answer out of what judges it made all alike where records had three.
     """
     votes = question.votes
-    total = np.bincount(votes.who, minlength=votes.people)
+    total = np.bincount(votes.annotator, minlength=votes.people)
     right = np.full(votes.people, START)
     for _ in range(ROUNDS):
         sums = np.zeros((votes.records, votes.categories))
-        np.add.at(sums, (votes.record, votes.answer), log_odds(right, votes.categories)[votes.who])
+        np.add.at(sums, (votes.record, votes.answer), log_odds(right, votes.categories)[votes.annotator])
         probs = _certain(_shares(sums), question.known)
         hits = probs[votes.record, votes.answer]
         mean = hits.mean() if len(hits) else START
-        right = (np.bincount(votes.who, hits, votes.people) + SHRINKAGE * mean) / (total + SHRINKAGE)
+        right = (np.bincount(votes.annotator, hits, votes.people) + SHRINKAGE * mean) / (total + SHRINKAGE)
     return right
 
 
@@ -123,11 +125,11 @@ def _certain(probs: Floats, known: Ints) -> Floats:
     return probs
 
 
-def believe(question: Question) -> Belief:
+def estimate_truth(question: Question) -> Belief:
     """Dawid & Skene 1979 and MACE (Hovy et al. 2013) by crowd-kit."""
     probs, errors = dawid_skene(question)
     votes = question.votes
-    own = np.log(np.clip(errors[votes.who, votes.answer], SLIGHT, 1))
+    own = np.log(np.clip(errors[votes.annotator, votes.answer], SLIGHT, 1))
     others = _shares(np.log(np.clip(probs[votes.record], 1e-10, 1)) - own)
     known = question.known[votes.record]
     return Belief(_certain(probs, question.known), _certain(others, known), mace(votes)[0])
@@ -139,7 +141,7 @@ def dawid_skene(question: Question) -> tuple[Floats, Floats]:
     from crowdkit.aggregation.classification.dawid_skene import DawidSkene
 
     votes, codes = question.votes, range(question.votes.categories)
-    table = pandas.DataFrame({"task": votes.record, "worker": votes.who, "label": votes.answer})
+    table = pandas.DataFrame({"task": votes.record, "worker": votes.annotator, "label": votes.answer})
     usable = np.flatnonzero(np.isin(question.known, np.unique(votes.answer)))
     truth = pandas.Series(question.known[usable], index=usable) if len(usable) else None
     with warnings.catch_warnings():
@@ -163,8 +165,8 @@ def mace(votes: Votes) -> tuple[Floats, Floats]:
     import pandas
     from crowdkit.aggregation.classification.mace import MACE
 
-    order = np.lexsort((votes.who, votes.record))
-    columns = {"task": votes.record, "worker": votes.who, "label": votes.answer}
+    order = np.lexsort((votes.annotator, votes.record))
+    columns = {"task": votes.record, "worker": votes.annotator, "label": votes.answer}
     coded = {name: pandas.factorize(values[order]) for name, values in columns.items()}
     table = pandas.DataFrame({name: codes for name, (codes, _) in coded.items()})
     with warnings.catch_warnings():
@@ -189,9 +191,9 @@ def _people(
     informed = _informed(result, votes.people)
     knows = np.array([belief.mace for _, belief in result]).mean(axis=0) if result else np.full(votes.people, np.nan)
     on_gold = gold[votes.record]
-    hits = np.bincount(votes.who[on_gold], (votes.answer == known[votes.record])[on_gold], votes.people)
-    of_gold = np.bincount(votes.who[on_gold], minlength=votes.people)
-    answers, beside = (np.bincount(one.who, minlength=votes.people) for one in (votes, shared))
+    hits = np.bincount(votes.annotator[on_gold], (votes.answer == known[votes.record])[on_gold], votes.people)
+    of_gold = np.bincount(votes.annotator[on_gold], minlength=votes.people)
+    answers, beside = (np.bincount(one.annotator, minlength=votes.people) for one in (votes, shared))
     value = weights(right, used)
     return tuple(
         AnnotatorQuality(
@@ -212,7 +214,9 @@ def with_known(votes: Votes, known: Ints) -> Votes:
     """The answers to records that two people answered or whose label is known."""
     retained = (np.bincount(votes.record, minlength=votes.records) > 1) | (known >= 0)
     retained = retained[votes.record]
-    return replace(votes, record=votes.record[retained], who=votes.who[retained], answer=votes.answer[retained])
+    return replace(
+        votes, record=votes.record[retained], annotator=votes.annotator[retained], answer=votes.answer[retained]
+    )
 
 
 def _informed(result: list[tuple[Question, Belief]], people: int) -> Floats:
@@ -225,8 +229,8 @@ def _informed(result: list[tuple[Question, Belief]], people: int) -> Floats:
         votes = question.votes
         hits = belief.others[np.arange(len(votes.answer)), votes.answer]
         chance = belief.probs[np.unique(votes.record)].mean(axis=0)
-        above += np.bincount(votes.who, hits - chance[votes.answer], people)
-        most += np.bincount(votes.who, 1 - chance[votes.answer], people)
+        above += np.bincount(votes.annotator, hits - chance[votes.answer], people)
+        most += np.bincount(votes.annotator, 1 - chance[votes.answer], people)
     return np.where(most > 0, above / np.where(most > 0, most, 1), np.nan)
 
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from core.arrays import Floats, Ints
 from core.errors import BadInput
 from core.models.heads.kind import FittedHead
-from core.rounds.round_job import Choice, Chosen, RoundParams
-from core.sampling.batch import Batch, compose
+from core.rounds.round_job import BatchChoice, Chosen, RoundParams
+from core.sampling.batch import ChosenBatch, compose
 from core.sampling.pool import Pool
-from core.sampling.selftest import Audited, examine
+from core.sampling.selftest import AuditedLabels, run_self_test
 from core.sampling.strategies import STRATEGIES
 from core.sampling.uncertainty import score
 from core.tasks.task import AnswerSpace, Predictions
@@ -38,19 +38,19 @@ class RoundInputs:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredPool:
     """What the model that is active after this job says of every record."""
 
     head: FittedHead
     predictions: Predictions
 
 
-def acquisition(scored: Scored, rows: Ints) -> Floats:
+def acquisition(scored: ScoredPool, rows: Ints) -> Floats:
     """(n,) scores of some records, higher = ask sooner."""
     return score(scored.predictions.take(rows))
 
 
-def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
+def tops(scored: ScoredPool | None, rows: Ints) -> list[str | None]:
     """[[label id, probability], ...] best first, as JSON, for each row; of another task its alternatives."""
     if scored is None:
         return [None] * len(rows)
@@ -58,7 +58,7 @@ def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
     return [json.dumps(pairs) for pairs in predictions.space.alternatives(predictions.outputs, TOP)]
 
 
-def choose(inputs: RoundInputs, choice: Choice, scored: Scored | None) -> Chosen:
+def choose(inputs: RoundInputs, choice: BatchChoice, scored: ScoredPool | None) -> Chosen:
     """The batch and, behind it, spare records chosen the same way out of what is left."""
     arrays, space = inputs.arrays, inputs.space
     if choice.strategy not in STRATEGIES:
@@ -69,8 +69,8 @@ def choose(inputs: RoundInputs, choice: Choice, scored: Scored | None) -> Chosen
     batch = compose(pool, choice.size, strategy, choice.audit_share, rng)
     audits = arrays["train_targets"][np.isin(labelled, arrays["audit_rows"])]
     counts = audits.sum(axis=0).astype(np.int64) if space.categories else np.empty(0, np.int64)
-    audited = Audited(space.names, counts, len(audits))
-    tested = examine(pool, batch, np.random.default_rng(choice.seed), audited)
+    audited = AuditedLabels(space.names, counts, len(audits))
+    tested = run_self_test(pool, batch, np.random.default_rng(choice.seed), audited)
     left, unasked = np.setdiff1d(pool.rows, batch.rows), np.setdiff1d(extra, batch.rows)
     spare = compose(
         _pool(left, np.sort(np.concatenate([labelled, batch.rows])), unasked, inputs.vectors, scored),
@@ -83,11 +83,11 @@ def choose(inputs: RoundInputs, choice: Choice, scored: Scored | None) -> Chosen
     return Chosen(len(pool.rows) + len(extra), len(inputs.vectors), len(labelled), tested)
 
 
-def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: Scored | None) -> Pool:
+def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: ScoredPool | None) -> Pool:
     return Pool(vectors, rows, labelled, None if scored is None else scored.predictions.take(rows), audit_only)
 
 
-def _write_queue(path: Path, batch: Batch, spare: Batch, scored: Scored | None) -> None:
+def _write_queue(path: Path, batch: ChosenBatch, spare: ChosenBatch, scored: ScoredPool | None) -> None:
     import polars
 
     rows = np.concatenate([batch.rows, spare.rows])

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import Refused
-from core.evaluation.audit import Weights, plain
+from core.evaluation.audit import Weights, equal_weights
 from core.evaluation.held_out import HeldOutPredictions, score_of
 from core.evaluation.paired import Paired, paired
 from core.registry.evaluation_jobs import CompareParams, CompareResult, Example, LabelDifference, SideScore
-from gpu_jobs.trainers.training import Progress
-from gpu_jobs.work.evaluate import leakage_notes, named, open_all, unknown_label_notes, who_judges
+from gpu_jobs.trainers.trainer_types import Progress
+from gpu_jobs.work.evaluate import choose_scored, leakage_notes, named, open_all, unknown_label_notes
 from gpu_jobs.work.evaluated_model import part_of
-from gpu_jobs.work.judging import Collected, Collector, Columns, Records, columns_of, taught
+from gpu_jobs.work.evaluation_data import Collected, Collector, Columns, Records, columns_of, count_training_texts
 
 MOST_EXAMPLES = 20
 """records of each kind that only one model gets right, to show"""
@@ -26,39 +26,42 @@ def compare(bundle: Path, params: CompareParams, report: Progress) -> CompareRes
     """Differences with intervals, per label too, and records that only one gets right."""
     started = time.monotonic()
     setting = params.setting
-    subjects, records = open_all(bundle, setting, params.models, report)
-    if subjects[0].multi != subjects[1].multi:
-        several = subjects[0 if subjects[0].multi else 1]
+    evaluated_models, records = open_all(bundle, setting, params.models, report)
+    if evaluated_models[0].multi != evaluated_models[1].multi:
+        several = evaluated_models[0 if evaluated_models[0].multi else 1]
         raise Refused(f"{several.name} gives several labels, the other one. They cannot be compared.")
     if not records.labelled:
         raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
-    columns = columns_of(subjects, records, setting.names)
-    retained, weights = who_judges(bundle, setting, records, columns, subjects)
-    gathered, done = Collector(columns, subjects, retained), 0
+    columns = columns_of(evaluated_models, records, setting.names)
+    retained, weights = choose_scored(bundle, setting, records, columns, evaluated_models)
+    gathered, done = Collector(columns, evaluated_models, retained), 0
     report(0, records.total)
     for chunk in records.chunks():
         done += len(chunk.texts)
         part = part_of(chunk, gathered.pick(chunk))
-        gathered.keep(part, [subject.guess(part) for subject in subjects])
+        gathered.keep(part, [evaluated.predict(part) for evaluated in evaluated_models])
         report(done, records.total)
-    collected, weights = gathered.collected(), weights or plain(int(retained.sum()))
+    collected, weights = gathered.collected(), weights or equal_weights(int(retained.sum()))
     first, second = (collected.held_out(which, weights) for which in (0, 1))
     (truth, one_says), (_, other_says) = first.marks, second.marks
     differ = paired(truth, one_says, other_says, weights, setting.seed)
     scores = {name: score_of(one, seed=setting.seed) for name, one in (("first", first), ("second", second))}
-    notes = [*_notes(gathered, records, setting.on), *leakage_notes(taught(bundle, records), records.labelled)]
+    notes = [
+        *_notes(gathered, records, setting.on),
+        *leakage_notes(count_training_texts(bundle, records), records.labelled),
+    ]
     return CompareResult(
-        first=subjects[0].name,
-        second=subjects[1].name,
+        first=evaluated_models[0].name,
+        second=evaluated_models[1].name,
         on=setting.on,
         **vars(differ),
         scores={name: SideScore(one.accuracy, one.macro_f1) for name, one in scores.items()},
         per_label=tuple(_per_label(first, second, columns, setting.seed)),
         examples=tuple(_examples(collected, columns, weights)),
-        verdict=verdict(differ, *(subject.name for subject in subjects)),
+        verdict=verdict(differ, *(evaluated.name for evaluated in evaluated_models)),
         records=records.total,
         labels=columns.names,
-        multi=subjects[0].multi,
+        multi=evaluated_models[0].multi,
         notes=tuple(notes),
         seconds=round(time.monotonic() - started, 3),
     )
@@ -123,8 +126,8 @@ def _notes(gathered: Collector, records: Records, on: str) -> Iterator[str]:
         yield "Audit records judge: no model learnt from them, or what heads say that had not seen them counts."
     elif retained.sum() < len(retained):
         yield f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random."
-    for subject in gathered.subjects:
-        own = set(columns.of(subject))
+    for evaluated in gathered.evaluated_models:
+        own = set(columns.of(evaluated))
         strange = [label for label in records.counts if columns.place[label] not in own]
         unknown = {columns.names[columns.labels[columns.place[label]]]: records.counts[label] for label in strange}
-        yield from (f"{subject.name}: {sentence}" for sentence in unknown_label_notes(unknown))
+        yield from (f"{evaluated.name}: {sentence}" for sentence in unknown_label_notes(unknown))

@@ -10,12 +10,12 @@ import numpy as np
 from core.arrays import Floats, Ints
 from core.errors import Refused
 from core.evaluation.encoder_quality import (
-    Differences,
-    Quality,
+    EncoderDifferences,
+    EncoderQuality,
     chance_purity,
     choose_records,
-    differences,
-    measure,
+    compare_quality,
+    measure_encoder,
     usual_clusters,
 )
 from core.evaluation.metrics import Estimate
@@ -31,9 +31,9 @@ from core.registry.evaluation_jobs import (
     FewLabelAccuracy,
     Setting,
 )
-from gpu_jobs.trainers.training import Progress
+from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.evaluated_model import Chunk
-from gpu_jobs.work.judging import Records, records_of_file, records_of_project
+from gpu_jobs.work.evaluation_data import Records, records_of_file, records_of_project
 
 PIECE = 256
 """texts between two reports"""
@@ -54,13 +54,17 @@ def compare_encoders(bundle: Path, params: CompareEncodersParams, report: Progre
         raise Refused(f"There are {len(codes):,} records for {clusters:,} clusters. Take fewer clusters.")
     total = len(chosen.texts) * len(params.encoders)
     rows: list[EncoderRow] = []
-    measured: list[Quality] = []
+    measured: list[EncoderQuality] = []
     for number, encoder in enumerate(params.encoders):
         began = time.monotonic()
         vectors = _vectors(encoder, chosen, setting, partial(_report, report, number * len(chosen.texts), total))
         seconds = round(time.monotonic() - began, 3)
-        measured.append(measure(vectors, codes, setting.seed, clusters))
-        ahead = differences(measured[0].each, measured[-1].each, len(params.encoders) - 1) if number else None
+        measured.append(measure_encoder(vectors, codes, setting.seed, clusters))
+        ahead = (
+            compare_quality(measured[0].per_record, measured[-1].per_record, len(params.encoders) - 1)
+            if number
+            else None
+        )
         rows.append(_row(encoder.name, vectors.shape[1], seconds, measured[-1], ahead))
     return CompareEncodersResult(
         first=params.encoders[0].name,
@@ -146,7 +150,7 @@ def _vectors(encoder: EncoderPlace, chosen: Chunk, setting: Setting, report: Cal
     return np.concatenate(rows)
 
 
-def _row(name: str, dims: int, seconds: float, quality: Quality, ahead: Differences | None) -> EncoderRow:
+def _row(name: str, dims: int, seconds: float, quality: EncoderQuality, ahead: EncoderDifferences | None) -> EncoderRow:
     few = {one.per_label: one.accuracy for one in quality.few}
     return EncoderRow(
         encoder=name,

@@ -11,7 +11,7 @@ from core.data.encode_job import EncodeParams, EncodeResult
 from core.errors import Damaged
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
-from core.models.vectors import FACTS, Facts, read_facts, shard_path, shard_rows, write_facts
+from core.models.vectors import FACTS, EncodedFacts, read_facts, shard_path, shard_rows, write_facts
 from core.store.whole_files import whole_file
 
 PIECE = 256
@@ -29,7 +29,7 @@ def encode(bundle: Path, params: EncodeParams, report: Report) -> EncodeResult:
     started = time.monotonic()
     source, out = bundle / "in" / "texts.parquet", bundle / "out"
     encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
-    facts = Facts(_count(source), encoder.dims, params.shard_rows, encoder.fingerprint)
+    facts = EncodedFacts(_count(source), encoder.dims, params.shard_rows, encoder.fingerprint)
     _keep_or_clear(out, facts)
     fresh = 0
     for number, start in enumerate(range(0, facts.records, facts.shard_rows)):
@@ -50,7 +50,7 @@ def _count(source: Path) -> int:
     return int(polars.scan_parquet(source).select(polars.len()).collect().item())
 
 
-def _keep_or_clear(out: Path, facts: Facts) -> None:
+def _keep_or_clear(out: Path, facts: EncodedFacts) -> None:
     """Shards that other weights or another cut into shards left behind are of no use."""
     out.mkdir(parents=True, exist_ok=True)
     if (out / FACTS).exists() and read_facts(out) == facts:

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.arrays import Bools
 from core.errors import Refused
-from core.evaluation.audit import Weights, plain, weigh
+from core.evaluation.audit import Weights, equal_weights, weigh
 from core.evaluation.held_out import HeldOutPredictions
 from core.evaluation.known_truth import evaluate_predictions
 from core.registry.evaluation_jobs import (
@@ -22,20 +22,20 @@ from core.registry.evaluation_jobs import (
     TopAccuracy,
 )
 from core.tasks.labels import confidence
-from gpu_jobs.trainers.training import Progress
+from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.evaluated_model import BASELINE, EvaluatedModel, open_model, part_of, some_of
-from gpu_jobs.work.held_out import audit_records, load_arrays, read_history, subsample
-from gpu_jobs.work.judging import (
+from gpu_jobs.work.evaluation_data import (
     Collected,
     Collector,
     Columns,
     Records,
     columns_of,
+    count_training_texts,
     draw,
     records_of_file,
     records_of_project,
-    taught,
 )
+from gpu_jobs.work.held_out import audit_records, load_arrays, read_history, subsample
 from gpu_jobs.work.prediction_lines import writing_lines
 
 MOST_WORST = 20
@@ -49,33 +49,33 @@ def evaluate(bundle: Path, params: EvaluateParams, report: Progress) -> Evaluate
     """
     started = time.monotonic()
     setting = params.setting
-    (subject,), records = open_all(bundle, setting, params.models, report)
+    (evaluated,), records = open_all(bundle, setting, params.models, report)
     if not records.labelled and not params.write:
         raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
-    columns = columns_of([subject], records, setting.names)
-    retained, weights = who_judges(bundle, setting, records, columns, [subject])
-    gathered, done = Collector(columns, [subject], retained), 0
-    lines = params.write and writing_lines(bundle / "out" / params.write, columns, subject, params.top_k)
+    columns = columns_of([evaluated], records, setting.names)
+    retained, weights = choose_scored(bundle, setting, records, columns, [evaluated])
+    gathered, done = Collector(columns, [evaluated], retained), 0
+    lines = params.write and writing_lines(bundle / "out" / params.write, columns, evaluated, params.top_k)
     with lines or nullcontext() as write:
         report(0, records.total)
         for chunk in records.chunks():
             done += len(chunk.texts)
             if params.labeled_only:
                 chunk = part_of(chunk, np.array([labels is not None for labels in chunk.labels], np.bool_))
-            guesses = subject.guess(chunk)
+            predictions = evaluated.predict(chunk)
             selected = gathered.pick(chunk)
-            gathered.keep(part_of(chunk, selected), [some_of(guesses, selected)])
+            gathered.keep(part_of(chunk, selected), [some_of(predictions, selected)])
             if write is not None:
-                write(chunk, guesses)
+                write(chunk, predictions)
             report(done, records.total)
     notes = [*_notes(params, records, columns, retained)]
-    if subject.name != BASELINE:
-        notes += leakage_notes(taught(bundle, records), records.labelled)
+    if evaluated.name != BASELINE:
+        notes += leakage_notes(count_training_texts(bundle, records), records.labelled)
     result = EvaluateResult(
-        model=subject.name,
+        model=evaluated.name,
         on=setting.on,
-        trainer=subject.trainer,
-        multi=subject.multi,
+        trainer=evaluated.trainer,
+        multi=evaluated.multi,
         records=records.labelled if params.labeled_only else records.total,
         labelled=records.labelled,
         unknown=columns.unknown,
@@ -112,8 +112,8 @@ def open_all(
     return [opened.get(model) or open_model(model, setting, work) for model in models], records
 
 
-def who_judges(
-    bundle: Path, setting: Setting, records: Records, columns: Columns, subjects: Sequence[EvaluatedModel]
+def choose_scored(
+    bundle: Path, setting: Setting, records: Records, columns: Columns, evaluated_models: Sequence[EvaluatedModel]
 ) -> tuple[Bools, Weights | None]:
     """(labelled records,) those that figures rest on, and what each stands for; None: a plain random sample.
 
@@ -121,12 +121,12 @@ def who_judges(
     models learnt from the rest.
     """
     if setting.on != "audit":
-        return draw(records, columns, len(subjects), setting.seed), None
+        return draw(records, columns, len(evaluated_models), setting.seed), None
     rows, arrays = records.rows(), load_arrays(bundle / "in" / "history.npz")
-    if len(subjects) > 1 or not subjects[0].crossed:
+    if len(evaluated_models) > 1 or not evaluated_models[0].has_out_of_fold:
         return audit_records(arrays, rows)
-    judging, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
-    return np.isin(rows, judging), weights
+    sampled, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
+    return np.isin(rows, sampled), weights
 
 
 def _notes(params: EvaluateParams, records: Records, columns: Columns, retained: Bools) -> Iterator[str]:
@@ -149,8 +149,8 @@ def _notes(params: EvaluateParams, records: Records, columns: Columns, retained:
 def _with_figures(
     result: EvaluateResult, params: EvaluateParams, gathered: Collector, weights: Weights | None
 ) -> EvaluateResult:
-    (subject,), columns, collected = gathered.subjects, gathered.columns, gathered.collected()
-    predictions = _predictions(subject, columns, collected, weights or plain(len(collected.truth)))
+    (evaluated,), columns, collected = gathered.evaluated_models, gathered.columns, gathered.collected()
+    predictions = _predictions(evaluated, columns, collected, weights or equal_weights(len(collected.truth)))
     measured = evaluate_predictions(predictions, columns.labels, columns.names, params.top_k, params.setting.seed)
     return replace(
         result,
@@ -164,16 +164,16 @@ def _with_figures(
 
 
 def _predictions(
-    subject: EvaluatedModel, columns: Columns, collected: Collected, weights: Weights
+    evaluated: EvaluatedModel, columns: Columns, collected: Collected, weights: Weights
 ) -> HeldOutPredictions:
     """Where only decisions are known of some records, certainty is what was kept of it, or nothing."""
-    guesses, certainty = collected.predicted[0], collected.stated
-    known, own = bool(guesses.known.all()), columns.of(subject)
+    proposed, certainty = collected.predicted[0], collected.stated
+    known, own = bool(proposed.known.all()), columns.of(evaluated)
     if known:
-        certainty = confidence(guesses.outputs[:, own], guesses.predicted[:, own], several=subject.multi)
+        certainty = confidence(proposed.outputs[:, own], proposed.predicted[:, own], several=evaluated.multi)
     return replace(
         collected.held_out(0, weights),
-        outputs=guesses.outputs if known else None,
+        outputs=proposed.outputs if known else None,
         certainty=None if np.isnan(certainty).any() else np.asarray(certainty, np.float64),
     )
 
@@ -224,10 +224,10 @@ def unknown_label_notes(unknown: Mapping[str, int]) -> Iterator[str]:
         )
 
 
-def leakage_notes(seen: int, labelled: int) -> Iterator[str]:
+def leakage_notes(known: int, labelled: int) -> Iterator[str]:
     """That models may have learnt from the records that judge them."""
-    if seen:
+    if known:
         yield (
-            f"{seen:,} of the {labelled:,} labelled records stand in the project with a label. A model that learnt "
+            f"{known:,} of the {labelled:,} labelled records stand in the project with a label. A model that learnt "
             "from them is judged too well; gold, audit or a file of new records is fair."
         )

@@ -19,7 +19,7 @@ from core.models.vectors import encoded_rows, open_vectors
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
 from core.tasks.labels import decide
 from core.training.trainers import read_values
-from gpu_jobs.trainers.training import TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import TrainingRun, TrainingSet
 
 BASELINE = "baseline"
 """no model at all: texts against the names of the labels"""
@@ -39,7 +39,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A model to be judged. names: label id to what people call it. crossed: it kept what heads said that did not see
+    """A model to be scored. names: label id to name. has_out_of_fold: it kept what heads predicted that did not see
     the records that it learnt from, so all asked records can judge it."""
 
     name: str
@@ -47,8 +47,8 @@ class EvaluatedModel:
     labels: tuple[str, ...]
     names: Mapping[str, str]
     multi: bool
-    guess: Callable[[Chunk], OutOfSamplePredictions]
-    crossed: bool = False
+    predict: Callable[[Chunk], OutOfSamplePredictions]
+    has_out_of_fold: bool = False
 
 
 def open_model(model: EvaluatedFolder, setting: Setting, work: Path) -> EvaluatedModel:
@@ -71,7 +71,7 @@ def open_model(model: EvaluatedFolder, setting: Setting, work: Path) -> Evaluate
     )
     stored = read_stored(folder, label_matrix((), labels))
 
-    def guess(chunk: Chunk) -> OutOfSamplePredictions:
+    def predict(chunk: Chunk) -> OutOfSamplePredictions:
         rows = chunk.rows
         if rows is None:
             return _directly(probabilities_of(chunk), multi)
@@ -79,8 +79,8 @@ def open_model(model: EvaluatedFolder, setting: Setting, work: Path) -> Evaluate
             stored, rows, lambda probs: decide(probs, multi), lambda part: probabilities_of(part_of(chunk, part))
         )
 
-    crossed = stored.out_of_fold is not None
-    return EvaluatedModel(model.name, manifest["trainer"], labels, names, multi, guess, crossed)
+    has_out_of_fold = stored.out_of_fold is not None
+    return EvaluatedModel(model.name, manifest["trainer"], labels, names, multi, predict, has_out_of_fold)
 
 
 def _directly(probs: Floats, multi: bool) -> OutOfSamplePredictions:
@@ -154,6 +154,8 @@ def part_of(chunk: Chunk, retained: Bools) -> Chunk:
     )
 
 
-def some_of(guesses: OutOfSamplePredictions, retained: Bools) -> OutOfSamplePredictions:
+def some_of(predictions: OutOfSamplePredictions, retained: Bools) -> OutOfSamplePredictions:
     """Those where `retained` is True."""
-    return OutOfSamplePredictions(guesses.outputs[retained], guesses.predicted[retained], guesses.known[retained])
+    return OutOfSamplePredictions(
+        predictions.outputs[retained], predictions.predicted[retained], predictions.known[retained]
+    )

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Bools, Floats, Ints, Rows
-from core.evaluation.audit import History, Weights, drawn_only, weigh
+from core.evaluation.audit import PoolHistory, Weights, drawn_only, weigh
 from core.evaluation.held_out import HeldOutPredictions
-from core.models.out_of_fold import OutOfFold, write_crossed
+from core.models.out_of_fold import OutOfFold, write_out_of_fold
 from core.store.answers import answer_text, labels_in
 from core.tasks.task import AnswerSpace
 
@@ -30,9 +30,9 @@ def load_arrays(path: Path) -> Arrays:
         return {name: file[name] for name in file.files}
 
 
-def read_history(arrays: Arrays) -> History:
+def read_history(arrays: Arrays) -> PoolHistory:
     """As the owner wrote it, of `asked_rows`."""
-    return History(**{field.name: arrays[f"history_{field.name}"] for field in fields(History)})
+    return PoolHistory(**{field.name: arrays[f"history_{field.name}"] for field in fields(PoolHistory)})
 
 
 def subsample(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
@@ -67,7 +67,7 @@ def save_out_of_fold(folder: Path, answered: HeldOutPredictions) -> None:
     """Beside the head that learnt from these records. answered: with probabilities."""
     if answered.likeliest is not None and answered.certainty is not None and answered.learnt is not None:
         columns = answered.likeliest, answered.certainty, answered.weights.weight, answered.learnt
-        write_crossed(folder, OutOfFold(answered.rows, answered.predicted, *columns))
+        write_out_of_fold(folder, OutOfFold(answered.rows, answered.predicted, *columns))
 
 
 def write_held_out_predictions(path: Path, gold: HeldOutPredictions, answered: HeldOutPredictions | None) -> None:

@@ -36,14 +36,14 @@ LISTED = 1_000  # of a kind, except label errors
 class Flags:
     """(k,) each: record number, score 0..1, and perhaps the other record (-1: none) or a label's column (-1: none)."""
 
-    n: Ints
+    record_nos: Ints
     score: Floats
     other: Ints | None = None
     label: Ints | None = None
 
 
 @dataclass(frozen=True)
-class Near:
+class NearestRecords:
     """(k, neighbours): places of the nearest others among the labelled records, -1 for none, and their cosines."""
 
     places: Ints
@@ -91,7 +91,7 @@ def _inspect(bundle: Path, params: InspectParams, report: Callable[[int, int], N
     report(3, 4)
     _write(bundle / "out" / "flags.parquet", entries, [params.labels[column] for column in columns])
     report(4, 4)
-    counts = {kind: len(flags.n) for kind, flags in entries.items()}
+    counts = {kind: len(flags.record_nos) for kind, flags in entries.items()}
     seconds = round(time.monotonic() - started, 3)
     return Inspection(**counts, labelled=len(arrays.rows), inspected=len(labelled.rows), seconds=seconds)
 
@@ -106,7 +106,7 @@ def _labelled(arrays: InspectArrays, vectors: Floats, multi: bool, rng: np.rando
     return Labelled(rows, np.asarray(vectors[rows], np.float32), targets[:, columns], multi), columns
 
 
-def out_of_sample(labelled: Labelled, near: Near, rng: np.random.Generator) -> Floats:
+def out_of_sample(labelled: Labelled, near: NearestRecords, rng: np.random.Generator) -> Floats:
     """(k, labels) probabilities that do not know the record's own label: the mean of two views that err differently.
 
     Logistic regression without its fold, and its nearest neighbours. Not the head of a round: that one is balanced over
@@ -131,7 +131,7 @@ def _fitted(labelled: Labelled, known: Ints, query: Ints) -> Floats:
     return squash(labelled.points[query] @ matches[:, :-1].T + matches[:, -1])
 
 
-def _voted(targets: Bools, near: Near) -> Floats:
+def _voted(targets: Bools, near: NearestRecords) -> Floats:
     """(k, labels) shares of the labels among the neighbours, the nearer the heavier."""
     votes = np.where(near.places >= 0, np.exp(SHARPNESS * near.cosines), 0)
     sums = np.tile(DOUBT * targets.mean(axis=0), (len(targets), 1))
@@ -186,7 +186,7 @@ def hard_records(labelled: Labelled, probs: Floats, disputed: Ints, disputes: Fl
     return _first(Flags(rows, score))
 
 
-def contradictions(labelled: Labelled, near: Near) -> Flags:
+def contradictions(labelled: Labelled, near: NearestRecords) -> Flags:
     """Near-duplicates with different labels, each record with the most similar such one; a pair stands once."""
     alike = (near.places >= 0) & (near.cosines >= ALIKE)
     at_odds = alike & (labelled.targets[near.places] != labelled.targets[:, None]).any(axis=2)
@@ -198,7 +198,7 @@ def contradictions(labelled: Labelled, near: Near) -> Flags:
     return _first(Flags(labelled.rows[pairs[:, 0]], np.clip(score, 0, 1), other=labelled.rows[pairs[:, 1]]))
 
 
-def neighbours(points: Floats) -> Near:
+def neighbours(points: Floats) -> NearestRecords:
     """Exact up to NODES records; above them those in the nearest cells, which miss few that are alike."""
     import faiss
 
@@ -215,7 +215,7 @@ def neighbours(points: Floats) -> Near:
         index.add(points)
         cosines, places = index.search(points, width)
     oneself = places == np.arange(len(points))[:, None]
-    return Near(np.where(oneself, -1, places), np.where(places < 0, 0, cosines))
+    return NearestRecords(np.where(oneself, -1, places), np.where(places < 0, 0, cosines))
 
 
 def outliers(graph: Graph) -> Flags:
@@ -231,7 +231,7 @@ def outliers(graph: Graph) -> Flags:
 
 def _first(flags: Flags) -> Flags:
     order = np.argsort(-flags.score, kind="stable")[:LISTED]
-    return Flags(flags.n[order], flags.score[order], None if flags.other is None else flags.other[order])
+    return Flags(flags.record_nos[order], flags.score[order], None if flags.other is None else flags.other[order])
 
 
 def _write(path: Path, matches: Mapping[str, Flags], labels: list[str]) -> None:
@@ -242,11 +242,13 @@ def _write(path: Path, matches: Mapping[str, Flags], labels: list[str]) -> None:
     tables = [
         polars.DataFrame(
             {
-                "n": flags.n,
-                "kind": [kind] * len(flags.n),
+                "n": flags.record_nos,
+                "kind": [kind] * len(flags.record_nos),
                 "score": flags.score.astype(np.float64),
-                "other": flags.other if flags.other is not None else [None] * len(flags.n),
-                "label": [labels[c] for c in flags.label] if flags.label is not None else [None] * len(flags.n),
+                "other": flags.other if flags.other is not None else [None] * len(flags.record_nos),
+                "label": [labels[c] for c in flags.label]
+                if flags.label is not None
+                else [None] * len(flags.record_nos),
             },
             schema=schema,
         )

@@ -36,7 +36,7 @@ AROUND = 10
 _STEPS = EARLY + LATE
 
 
-def project(bundle: Path, params: MapParams, report: Report) -> MapLayout:
+def layout_map(bundle: Path, params: MapParams, report: Report) -> MapLayout:
     """Writes `out/points.npz` (n ascending, xy float32, longer side from -1 to 1) for the rows of `in/rows.npz`.
 
     Where the input has `known` records, their points (`known_xy`) stay and the rows are put among them.

@@ -8,11 +8,11 @@ import numpy as np
 
 from core.arrays import Bools, Floats, Ints, Rows
 from core.errors import Damaged, Refused
-from core.evaluation.curve import FILE, MORE, describe, fit_curve, lacking
+from core.evaluation.curve import FILE, MORE, fit_curve, forecast_of, lacking
 from core.evaluation.drift import between_rounds, between_sources, mixes
 from core.evaluation.held_out import HeldOutPredictions, score_of
-from core.evaluation.metrics import Agreement, CurvePoint, Drift, Forecast, Missing, Mix, Savings
-from core.evaluation.savings import savings, shadow_arm
+from core.evaluation.metrics import CurvePoint, Drift, Forecast, Missing, Mix, ModelAgreement, Savings
+from core.evaluation.savings import savings, simulate_random_arm
 from core.evaluation.stopping import agreement
 from core.jobs.bundle import write_json
 from core.models.artifacts import load_fitted
@@ -21,7 +21,7 @@ from core.models.heads.kind import FittedHead, NeighbourGraph, TrainingRecords
 from core.models.out_of_fold import VERDICTS, predict_unseen, read_stored
 from core.rounds.round_job import PastModel
 from core.tasks.task import Predictions
-from gpu_jobs.work.choose import RoundInputs, Scored
+from gpu_jobs.work.choose import RoundInputs, ScoredPool
 from gpu_jobs.work.held_out import read_history
 
 COMPARED = 50_000
@@ -39,7 +39,7 @@ def pool_sample(pool: Ints, seed: int) -> Ints:
     return pool
 
 
-def agreement_with(before: FittedHead, inputs: RoundInputs, pool: Predictions) -> Agreement | None:
+def agreement_with(before: FittedHead, inputs: RoundInputs, pool: Predictions) -> ModelAgreement | None:
     """Of two successive heads on some records of the pool; None without records, where they speak of other labels, and
     where an answer is no choice among categories. pool: what the head of now says of `pool_sample`."""
     space = inputs.space
@@ -130,7 +130,7 @@ def forecast(rescored: Rescored, answered: HeldOutPredictions, folder: Path, see
     rng = np.random.default_rng(seed)
     curve = fit_curve(right, labels, weight, rng, now=rescored.models[-1].labels)
     write_json(folder / FILE, curve.as_json())
-    return describe(curve, int(answered.weights.drawn.sum()), MORE, rng)
+    return forecast_of(curve, int(answered.weights.drawn.sum()), MORE, rng)
 
 
 def count_savings(
@@ -143,12 +143,12 @@ def count_savings(
     """Labels saved against random labelling. records: of the audit alone."""
     space, truth = answered.space, answered.truth[answered.weights.drawn]
 
-    def teach(rows: Ints) -> Bools:
+    def fit_and_score(rows: Ints) -> Bools:
         head = space.heads.fit(replace(records, vectors=records.vectors[rows], answers=records.answers[rows]), around)
         return space.right(truth, space.decide(head.predict(records.vectors)))
 
     try:
-        shadow = shadow_arm(len(truth), teach, np.random.default_rng(seed))
+        shadow = simulate_random_arm(len(truth), fit_and_score, np.random.default_rng(seed))
         return savings(*_on_audit(rescored, answered), shadow, rescored.models[-1].labels)
     except Refused as error:  # too little to tell
         return Missing(str(error))
@@ -171,7 +171,7 @@ def find_drift(inputs: RoundInputs, answered: HeldOutPredictions) -> Drift:
     )
 
 
-def mix_by_source(inputs: RoundInputs, scored: Scored) -> tuple[Mix, ...]:
+def mix_by_source(inputs: RoundInputs, scored: ScoredPool) -> tuple[Mix, ...]:
     """What is suggested for the pool's records of each source; nothing where answers are no choice among categories."""
     sources, space, pool = inputs.params.sources, inputs.space, inputs.arrays["pool_rows"]
     if len(sources) < 2 or not len(pool) or not space.categories:

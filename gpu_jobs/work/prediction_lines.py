@@ -13,13 +13,13 @@ from core.arrays import Bools
 from core.models.out_of_fold import OutOfSamplePredictions
 from core.store.whole_files import whole_file
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
-from gpu_jobs.work.judging import Columns, align, truth_of
+from gpu_jobs.work.evaluation_data import Columns, align, truth_of
 
 Write = Callable[[Chunk, OutOfSamplePredictions], None]
 
 
 @contextmanager
-def writing_lines(path: Path, columns: Columns, subject: EvaluatedModel, top_k: int) -> Iterator[Write]:
+def writing_lines(path: Path, columns: Columns, evaluated: EvaluatedModel, top_k: int) -> Iterator[Write]:
     """A function that adds the lines of one chunk: JSON, or CSV where the file is called so. The file is there once all
     lines are."""
     as_csv = path.suffix == ".csv"
@@ -31,8 +31,8 @@ def writing_lines(path: Path, columns: Columns, subject: EvaluatedModel, top_k: 
         if as_csv:
             table.writeheader()
 
-        def write(chunk: Chunk, guesses: OutOfSamplePredictions) -> None:
-            for line in _lines(chunk, guesses, columns, subject, top_k):
+        def write(chunk: Chunk, predictions: OutOfSamplePredictions) -> None:
+            for line in _lines(chunk, predictions, columns, evaluated, top_k):
                 if as_csv:
                     table.writerow(_cells(line))
                 else:
@@ -49,8 +49,8 @@ def _header(top_k: int) -> list[str]:
 def _cells(line: Mapping[str, Any]) -> dict[str, Any]:
     """Labels of one cell are joined by |, as an import reads them; true and false as in JSON; nothing for None."""
     cells = {name: value for name, value in line.items() if name not in ("guesses", "scores")}
-    for place, (guess, score) in enumerate(zip(line["guesses"] or (), line["scores"] or (), strict=True), 1):
-        cells |= {f"guess_{place}": guess, f"score_{place}": score}
+    for index, (label, score) in enumerate(zip(line["guesses"] or (), line["scores"] or (), strict=True), 1):
+        cells |= {f"guess_{index}": label, f"score_{index}": score}
     return {name: _cell(value) for name, value in cells.items()}
 
 
@@ -61,27 +61,27 @@ def _cell(value: Any) -> Any:
 
 
 def _lines(
-    chunk: Chunk, guesses: OutOfSamplePredictions, columns: Columns, subject: EvaluatedModel, top_k: int
+    chunk: Chunk, predictions: OutOfSamplePredictions, columns: Columns, evaluated: EvaluatedModel, top_k: int
 ) -> Iterator[dict[str, Any]]:
     """said: the label, or where several may hold all that the model proposes. guesses and scores: the likeliest first,
     None where only the decision is known. correct: None without a truth. top_1, top_2 ...: is a true label among so
     many likeliest? None where nobody can say."""
-    names = [subject.names[label] for label in subject.labels]
-    predicted, truth = align(guesses, subject, columns).predicted, truth_of(chunk, columns)
+    names = [evaluated.names[label] for label in evaluated.labels]
+    predicted, truth = align(predictions, evaluated, columns).predicted, truth_of(chunk, columns)
     right = (predicted == truth).all(axis=1)
-    order = np.argsort(-guesses.outputs, axis=1, kind="stable")[:, :top_k]
-    scores = np.take_along_axis(guesses.outputs, order, axis=1)
-    hits = np.logical_or.accumulate(np.take_along_axis(_own(truth, subject, columns), order, axis=1), axis=1)
+    order = np.argsort(-predictions.outputs, axis=1, kind="stable")[:, :top_k]
+    scores = np.take_along_axis(predictions.outputs, order, axis=1)
+    hits = np.logical_or.accumulate(np.take_along_axis(_own(truth, evaluated, columns), order, axis=1), axis=1)
     shown = {label: columns.names[columns.labels[column]] for label, column in columns.place.items()}
     for row, labels in enumerate(chunk.labels):
         match = None if labels is None else [shown[label] for label in labels]
-        proposed = [names[column] for column in np.flatnonzero(guesses.predicted[row])]
-        known = bool(guesses.known[row])
+        proposed = [names[column] for column in np.flatnonzero(predictions.predicted[row])]
+        known = bool(predictions.known[row])
         yield {
             "id": chunk.ids[row],
             "text": chunk.texts[row],
-            "truth": match if subject.multi else (match[0] if match else None),
-            "predicted": proposed if subject.multi else proposed[0],
+            "truth": match if evaluated.multi else (match[0] if match else None),
+            "predicted": proposed if evaluated.multi else proposed[0],
             "guesses": [names[column] for column in order[row]] if known else None,
             "scores": [round(float(score), 6) for score in scores[row]] if known else None,
             "correct": None if labels is None else bool(right[row]),
@@ -92,6 +92,6 @@ def _lines(
         }
 
 
-def _own(truth: Bools, subject: EvaluatedModel, columns: Columns) -> Bools:
+def _own(truth: Bools, evaluated: EvaluatedModel, columns: Columns) -> Bools:
     """(records, labels of the model): the truth in its own order."""
-    return truth[:, columns.of(subject)]
+    return truth[:, columns.of(evaluated)]

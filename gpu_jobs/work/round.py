@@ -24,7 +24,7 @@ from core.rounds.round_job import PastModel, RoundParams, RoundResult
 from core.store.whole_files import whole_file
 from core.tasks.task import Predictions
 from core.tasks.tasks import TASKS
-from gpu_jobs.work.choose import RoundInputs, Scored, choose
+from gpu_jobs.work.choose import RoundInputs, ScoredPool, choose
 from gpu_jobs.work.graphs import keep_graph, make_graph
 from gpu_jobs.work.held_out import (
     load_arrays,
@@ -49,20 +49,20 @@ Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Learnt:
+class FittedRound:
     """What learning gave: the head, the records that it learnt from, and held-out outputs of the judged ones.
 
-    judged: (n,) mask over the records that it learnt from, weights: of these.
+    evaluated: (n,) mask over the records that it learnt from, weights: of these.
     """
 
     fitted: CrossFit[FittedHead]
     records: TrainingRecords
     around: NeighbourGraph
-    judged: Bools
+    evaluated: Bools
     weights: Weights
 
 
-def play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
+def run_round(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     """Learns, or loads the model as it is, then chooses if asked to; returns what the owner takes in."""
     import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
     import scipy.optimize  # noqa: F401
@@ -70,10 +70,10 @@ def play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
 
     # These products are small: a second thread that waits for a busy core makes them ten times slower.
     with threadpool_limits(params.threads or 1):
-        return _play(bundle, params, report)
+        return _run_round(bundle, params, report)
 
 
-def _play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
+def _run_round(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     started = time.monotonic()
     arrays = load_arrays(bundle / "in" / "rows.npz")
     vectors = open_vectors(Path(params.vectors), params.encoder)
@@ -82,7 +82,7 @@ def _play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     learnt = _learn(inputs) if params.learn else None
     head = learnt.fitted.head if learnt else _load(inputs)
     report(1, 3)
-    scored = Scored(head, Predictions(inputs.space, head.predict(vectors))) if head else None
+    scored = ScoredPool(head, Predictions(inputs.space, head.predict(vectors))) if head else None
     metrics = None
     if learnt and scored:
         metrics = _measure(inputs, learnt, scored)
@@ -95,7 +95,7 @@ def _play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     return RoundResult(params.seed, round(time.monotonic() - started, 3), labels, metrics, chosen)
 
 
-def _learn(inputs: RoundInputs) -> Learnt:
+def _learn(inputs: RoundInputs) -> FittedRound:
     params, arrays, vectors = inputs.params, inputs.arrays, inputs.vectors
     rows = arrays["train_rows"]
     texts = _encoded_texts(inputs) if params.use_names and inputs.space.texts else None
@@ -108,11 +108,11 @@ def _learn(inputs: RoundInputs) -> Learnt:
     query, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
     if params.encoder.startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
         query, weights = query[weights.drawn], drawn_only(weights)
-    judged = np.isin(rows, query)
-    fitted = inputs.space.heads.cross_fit(records, around, judged, rng)
+    evaluated = np.isin(rows, query)
+    fitted = inputs.space.heads.cross_fit(records, around, evaluated, rng)
     facts = {"encoder": params.encoder, "labels_learnt_from": len(rows), "seed": params.seed}
     save_head(inputs.bundle / "out" / "model", fitted.head, facts)
-    return Learnt(fitted, records, around, judged, weights)
+    return FittedRound(fitted, records, around, evaluated, weights)
 
 
 def _load(inputs: RoundInputs) -> FittedHead | None:
@@ -140,11 +140,11 @@ def _encoded_texts(inputs: RoundInputs) -> Floats:
     return np.asarray(matches)
 
 
-def _measure(inputs: RoundInputs, learnt: Learnt, scored: Scored) -> Metrics:
+def _measure(inputs: RoundInputs, learnt: FittedRound, scored: ScoredPool) -> Metrics:
     """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
     params, arrays, space = inputs.params, inputs.arrays, inputs.space
     gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.predictions.take(arrays["gold_rows"]))
-    before = _taught_less(inputs, len(learnt.records.vectors))
+    before = _earlier_head(inputs, len(learnt.records.vectors))
     pool = scored.predictions.take(pool_sample(arrays["pool_rows"], params.seed))
     metrics = Metrics(
         gold=score_of(gold, space.categories, params.seed) if len(gold.rows) else None,
@@ -161,7 +161,7 @@ def _measure(inputs: RoundInputs, learnt: Learnt, scored: Scored) -> Metrics:
     return metrics
 
 
-def _taught_less(inputs: RoundInputs, labels: int) -> FittedHead | None:
+def _earlier_head(inputs: RoundInputs, labels: int) -> FittedHead | None:
     """The newest model from fewer labels: a refit on the same ones agrees with itself, which says nothing."""
     for model in reversed(inputs.params.models):
         if model.labels < labels:
@@ -170,22 +170,24 @@ def _taught_less(inputs: RoundInputs, labels: int) -> FittedHead | None:
     return None
 
 
-def _answered(inputs: RoundInputs, learnt: Learnt, held_out: Floats) -> HeldOutPredictions:
+def _answered(inputs: RoundInputs, learnt: FittedRound, held_out: Floats) -> HeldOutPredictions:
     arrays = inputs.arrays
-    rows, truth = arrays["train_rows"][learnt.judged], arrays["train_targets"][learnt.judged]
+    rows, truth = arrays["train_rows"][learnt.evaluated], arrays["train_targets"][learnt.evaluated]
     predictions = decided(rows, truth, Predictions(inputs.space, held_out), learnt.weights)
     return replace(predictions, learnt=learnt.fitted.records)
 
 
-def _measure_answered(inputs: RoundInputs, learnt: Learnt, answered: HeldOutPredictions, metrics: Metrics) -> Metrics:
+def _measure_answered(
+    inputs: RoundInputs, learnt: FittedRound, answered: HeldOutPredictions, metrics: Metrics
+) -> Metrics:
     """With the score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = inputs.params, inputs.bundle / "out" / "model"
     if not answered.weights.drawn.any():
         return metrics
     now = PastModel(ModelId(inputs.bundle.name), str(folder), len(learnt.records.vectors), params.round)
     rescored = rescore_past_models([*params.models, now], answered, inputs.vectors)
-    audits = learnt.judged.copy()
-    audits[learnt.judged] = answered.weights.drawn
+    audits = learnt.evaluated.copy()
+    audits[learnt.evaluated] = answered.weights.drawn
     records = learnt.records
     part = replace(records, vectors=records.vectors[audits], answers=records.answers[audits])
     return replace(

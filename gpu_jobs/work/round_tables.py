@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Ints
-from gpu_jobs.work.choose import Scored, acquisition, tops
+from gpu_jobs.work.choose import ScoredPool, acquisition, tops
 from gpu_jobs.work.held_out import stored_answers
 
 
-def write_suggestions(path: Path, scored: Scored) -> None:
+def write_suggestions(path: Path, scored: ScoredPool) -> None:
     """One row per record. answer, labels: what is proposed; label: the likeliest category, where there are some and any
     is proposed. probability: that the answer is right."""
     import polars
@@ -33,7 +33,7 @@ def write_suggestions(path: Path, scored: Scored) -> None:
     ).write_parquet(path)
 
 
-def write_ranked(path: Path, scored: Scored, rows: Ints) -> None:
+def write_ranked(path: Path, scored: ScoredPool, rows: Ints) -> None:
     """Of the records that wait: the new score, and what the card shows."""
     import polars
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from core.registry.model_export import SetFitHeadParams, SetFitHeadResult
-from gpu_jobs.trainers.training import Progress
+from gpu_jobs.trainers.trainer_types import Progress
 
 FILE = "model_head.pkl"
 """as setfit 1.2 names it; it reads a pickle and nothing else, so an export for it holds one"""

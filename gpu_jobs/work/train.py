@@ -23,7 +23,7 @@ from core.training.train_job import TrainParams, TrainResult
 from core.training.trainers import TRAINERS, in_todays_names
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.tracking import track
-from gpu_jobs.trainers.training import Progress, Train, TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import Progress, Train, TrainedModel, TrainingRun, TrainingSet
 from gpu_jobs.work.held_out import audit_records, load_arrays
 
 HeldOutArrays = tuple[Ints, Floats, Ints]
@@ -32,7 +32,7 @@ out"""
 
 
 @dataclass(frozen=True)
-class Judging:
+class ScoredRecords:
     """Records that judge and never teach. rows: (k,) record numbers. truth: (k, labels). audit: (k,) drawn."""
 
     rows: Ints
@@ -44,8 +44,8 @@ class Judging:
 def _in(module: str) -> Train:
     """The trainer of that module, imported when it is called."""
 
-    def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
-        made: TrainedModel = import_module(f"gpu_jobs.trainers.{module}").train(material, run)
+    def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
+        made: TrainedModel = import_module(f"gpu_jobs.trainers.{module}").train(training_set, run)
         return made
 
     return train
@@ -72,22 +72,31 @@ def train(bundle: Path, params: TrainParams, report: Progress) -> TrainResult:
 
 
 def _train(bundle: Path, params: TrainParams, report: Progress, started: float) -> TrainResult:
-    material, rows = _material(bundle, params)
-    judging = _judging(bundle, material.labels)
+    training_set, rows = _training_set(bundle, params)
+    scored_records = _read_scored_records(bundle, training_set.labels)
     run = _run(bundle, params, report)
-    trained = TRAIN[params.trainer](material, run)
-    probs = trained.predict(judging.texts) if judging.texts else np.empty((0, len(material.labels)), np.float32)
+    trained = TRAIN[params.trainer](training_set, run)
+    probs = (
+        trained.predict(scored_records.texts)
+        if scored_records.texts
+        else np.empty((0, len(training_set.labels)), np.float32)
+    )
     held_out = rows[trained.held_out]
     metrics = replace(
-        _judge(bundle, material, judging, probs, run.seed), held_out=_held_out(material, trained, held_out, run.seed)
+        _score(bundle, training_set, scored_records, probs, run.seed),
+        held_out=_held_out(training_set, trained, held_out, run.seed),
     )
     seconds, memory = round(time.monotonic() - started, 3), peak_memory_mb()
-    info = _training_info(material, params, trained) | {"seconds": seconds, "memory_mb": memory}
-    judged = (np.concatenate([judging.rows, held_out]), np.concatenate([probs, trained.held_out_probs]), held_out)
-    _seal(bundle, params, trained, info, judged)
+    info = _training_info(training_set, params, trained) | {"seconds": seconds, "memory_mb": memory}
+    held_out_predictions = (
+        np.concatenate([scored_records.rows, held_out]),
+        np.concatenate([probs, trained.held_out_probs]),
+        held_out,
+    )
+    _seal(bundle, params, trained, info, held_out_predictions)
     return TrainResult(
         metrics=metrics,
-        labels=0 if params.trainer == "zeroshot" else len(material.texts),
+        labels=0 if params.trainer == "zeroshot" else len(training_set.texts),
         seconds=seconds,
         memory_mb=memory,
         own_encoder=trained.encoder is not None,
@@ -96,21 +105,21 @@ def _train(bundle: Path, params: TrainParams, report: Progress, started: float) 
     )
 
 
-def _material(bundle: Path, params: TrainParams) -> tuple[TrainingSet, Ints]:
+def _training_set(bundle: Path, params: TrainParams) -> tuple[TrainingSet, Ints]:
     """What teaches, and the numbers of its records."""
     table = _read(bundle / "in" / "train.parquet")
     labels = params.labels
     targets = label_matrix(table["labels"], labels)
     if params.trainer != "zeroshot" and (targets.any(axis=0).sum() < 2 and not params.multi):
         raise Refused("All labelled records have the same label, so there is nothing to tell apart. Label some more.")
-    material = TrainingSet(table["text"], targets, labels, params.label_names, params.descriptions, params.multi)
-    return material, np.asarray(table["n"], np.int64)
+    training_set = TrainingSet(table["text"], targets, labels, params.label_names, params.descriptions, params.multi)
+    return training_set, np.asarray(table["n"], np.int64)
 
 
-def _judging(bundle: Path, labels: tuple[str, ...]) -> Judging:
+def _read_scored_records(bundle: Path, labels: tuple[str, ...]) -> ScoredRecords:
     table = _read(bundle / "in" / "judge.parquet")
     audit = np.array([stratum == "audit" for stratum in table["stratum"]], np.bool_)
-    return Judging(np.asarray(table["n"], np.int64), table["text"], label_matrix(table["labels"], labels), audit)
+    return ScoredRecords(np.asarray(table["n"], np.int64), table["text"], label_matrix(table["labels"], labels), audit)
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
@@ -141,31 +150,36 @@ def _run(bundle: Path, params: TrainParams, report: Progress) -> TrainingRun:
     )
 
 
-def _judge(bundle: Path, material: TrainingSet, judging: Judging, probs: Floats, seed: int) -> Metrics:
+def _score(bundle: Path, training_set: TrainingSet, scored_records: ScoredRecords, probs: Floats, seed: int) -> Metrics:
     """Scores on gold and on the audit; a stratum without a record has none."""
-    drawn, weights = audit_records(load_arrays(bundle / "in" / "history.npz"), judging.rows)
+    drawn, weights = audit_records(load_arrays(bundle / "in" / "history.npz"), scored_records.rows)
 
     def on(part: Bools, weights: Weights | None) -> Score | None:
         predictions = decided(
-            judging.rows[part], judging.truth[part], label_predictions(probs[part], several=material.multi), weights
+            scored_records.rows[part],
+            scored_records.truth[part],
+            label_predictions(probs[part], several=training_set.multi),
+            weights,
         )
-        return score_of(predictions, material.labels, seed) if part.any() else None
+        return score_of(predictions, training_set.labels, seed) if part.any() else None
 
-    return Metrics(gold=on(~judging.audit, None), audit=on(drawn & judging.audit, weights))
+    return Metrics(gold=on(~scored_records.audit, None), audit=on(drawn & scored_records.audit, weights))
 
 
-def _held_out(material: TrainingSet, trained: TrainedModel, rows: Ints, seed: int) -> Score | None:
+def _held_out(training_set: TrainingSet, trained: TrainedModel, rows: Ints, seed: int) -> Score | None:
     """On what the weights did not learn from. It chose the checkpoint, and labels were chosen to be learnt from: it
     says how training went, nothing about the pool."""
     if not len(trained.held_out):
         return None
-    truth, probs = material.targets[trained.held_out], trained.held_out_probs
-    return score_of(decided(rows, truth, label_predictions(probs, several=material.multi)), material.labels, seed)
+    truth, probs = training_set.targets[trained.held_out], trained.held_out_probs
+    return score_of(
+        decided(rows, truth, label_predictions(probs, several=training_set.multi)), training_set.labels, seed
+    )
 
 
-def _training_info(material: TrainingSet, params: TrainParams, trained: TrainedModel) -> dict[str, Any]:
+def _training_info(training_set: TrainingSet, params: TrainParams, trained: TrainedModel) -> dict[str, Any]:
     """Counts and no numbers of records: it goes out with the model."""
-    counts = dict(zip(material.labels, material.targets.sum(axis=0).tolist(), strict=True))
+    counts = dict(zip(training_set.labels, training_set.targets.sum(axis=0).tolist(), strict=True))
     result = {name: value for name, value in trained.info.items() if name not in ("taught", "held_out")}
     return {
         **result,
@@ -173,11 +187,11 @@ def _training_info(material: TrainingSet, params: TrainParams, trained: TrainedM
         "values": in_todays_names(params.values),
         "seed": params.seed,
         "encoder": params.encoder,
-        "label_names": dict(zip(material.labels, material.names, strict=True)),
+        "label_names": dict(zip(training_set.labels, training_set.names, strict=True)),
         "counts": counts,
         "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "records": len(material.texts),
-        "training_records": trained.info.get("taught", len(material.texts) - len(trained.held_out)),
+        "records": len(training_set.texts),
+        "training_records": trained.info.get("taught", len(training_set.texts) - len(trained.held_out)),
         "validation_records": len(trained.held_out),
         "taxonomy": params.taxonomy,
         "versions": library_versions(),

@@ -114,8 +114,8 @@ class Server:
         """(record, label) of what was submitted and not taken back."""
         events = self.events(*annotators)
         undone = {event["undoes"] for event in events}
-        standing = [one for one in events if one["action"] == "submit" and one["event_id"] not in undone]
-        return [(event["record_id"], event["label"]) for event in standing]
+        in_force = [one for one in events if one["action"] == "submit" and one["event_id"] not in undone]
+        return [(event["record_id"], event["label"]) for event in in_force]
 
 
 class Card:

@@ -26,9 +26,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made = Server(tmp_path / "team", "delivery,praise,question,bug", texts, QUIET, running=False)
     file = tmp_path / "answers.jsonl"
     rows = [
-        {"id": f"r{number}", "text": text, "said": label, "who": who}
+        {"id": f"r{number}", "text": text, "said": label, "who": user}
         for number, text in enumerate(texts)
-        for who, label in SAID
+        for user, label in SAID
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     options = ("--text", "text", "--id", "id", "--label", "said", "--annotator", "who")

@@ -79,7 +79,7 @@ def test_a_number_is_typed_sent_taken_back_and_kept_offline(number_server: Serve
 
 def test_the_adjudicator_sees_numbers_in_the_same_frame(number_server: Server, page: Page) -> None:
     # the server settles no numbers yet, so the conflict is written here
-    answers = [{"who": "ann", "action": "submit", "number": 3, "note": "three"}, {"who": "bob", "action": "skip"}]
+    answers = [{"user": "ann", "action": "submit", "number": 3, "note": "three"}, {"user": "bob", "action": "skip"}]
     conflict = {"id": "r1", "text": "Basket 1.", "answers": answers, "reason": "nothing is settled", "sure": None}
     sent: list[dict[str, Any]] = []
 

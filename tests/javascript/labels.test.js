@@ -103,9 +103,9 @@ test("in review letters give labels, and those on which all agree are on", () =>
   assert.equal(keys.get("a"), "id9");
   assert.equal(keys.has("n"), false, "the frame's own");
   const answers = [
-    { who: "ann", action: "submit", labels: ["id1", "id2"] },
-    { who: "bob", action: "submit", labels: ["id2", "id3"] },
-    { who: "eve", action: "skip", labels: [] },
+    { user: "ann", action: "submit", labels: ["id1", "id2"] },
+    { user: "bob", action: "submit", labels: ["id2", "id3"] },
+    { user: "eve", action: "skip", labels: [] },
   ];
   assert.deepEqual(task.start({ ...RECORD, answers }, null), { on: ["id2"], typed: "" });
   assert.deepEqual(task.start({ ...RECORD, answers }, { labels: [] }), { on: [], typed: "" });

@@ -33,7 +33,7 @@ class Server {
     const cards = [];
     while (cards.length < request.want && this.next < this.records) cards.push({ id: `r${this.next++}`, text: "" });
     const statuses = Object.fromEntries(request.events.map(({ eid }) => [eid, "stored"]));
-    return Response.json({ statuses, cards, taken: [], recall: 0, version: 1, progress: {}, setup: null });
+    return Response.json({ statuses, cards, taken: [], return_request: 0, version: 1, progress: {}, setup: null });
   };
 
   get answers() {
@@ -69,7 +69,7 @@ test("records are fetched at once, and answers are sent in order within a moment
   await wait(300);
   assert.deepEqual(server.answers, given);
   assert.equal(visit.outbox.size, 0);
-  assert.equal(line.trouble, "");
+  assert.equal(line.failure, "");
   assert.equal(server.requests[0].headers["X-Rondo-Tab"], "tab");
   assert.ok(server.requests.every(({ path }) => path === LABELLING.path));
   const turns = server.requests.map(({ turn }) => turn);
@@ -100,13 +100,13 @@ test("what a dead server did not get is sent when it is back, in order and once"
   server.failure = () => new TypeError("fetch failed");
   const given = answer(visit, 1, 2, 3);
   await wait(30_000);
-  assert.equal(line.trouble, "offline");
+  assert.equal(line.failure, "offline");
   assert.equal(visit.outbox.size, 3);
   assert.equal(server.requests.length, 1 + 5, "after 0.1, 3, 8, 18 and 28 seconds");
   server.failure = null;
   await wait(10_000);
   assert.deepEqual(server.answers, given);
-  assert.equal(line.trouble, "");
+  assert.equal(line.failure, "");
 });
 
 test("an answer whose receipt was lost is sent again under the same id and stands once", async () => {
@@ -126,11 +126,11 @@ test("a server in trouble is no refusal; a refusal is shown in its own words", a
   server.failure = () => new Response("", { status: 502 });
   line.retryNow();
   await wait(50);
-  assert.equal(line.trouble, "offline");
+  assert.equal(line.failure, "offline");
   server.failure = () => Response.json({ error: "Only annotators may label." }, { status: 403 });
   page.dispatchEvent(new Event("online"));
   await wait(50);
-  assert.equal(line.trouble, "Only annotators may label.");
+  assert.equal(line.failure, "Only annotators may label.");
 });
 
 test("a token that ran out is renewed in passing, and once only", async () => {
@@ -143,7 +143,7 @@ test("a token that ran out is renewed in passing, and once only", async () => {
   server.failure = ({ path }) => new Response(JSON.stringify({ error: "no" }), { status: path === LABELLING.path ? 401 : 403 });
   answer(visit, 2);
   await wait(300);
-  assert.match(line.trouble, /^This visit has ended/);
+  assert.match(line.failure, /^This visit has ended/);
   assert.equal(visit.outbox.size, 1);
 });
 

@@ -12,7 +12,7 @@ import { NumberTask } from "./number_task.js";
 TASKS.number = NumberTask;
 const SETUP = { task: "number", most: 100, key: "k1", guidelines: "", lease_seconds: 60 };
 const card = (number, rest = {}) => ({ id: `r${number}`, text: `text ${number}`, suggestion: null, ...rest });
-const reply = (rest = {}) => ({ statuses: {}, cards: [], taken: [], recall: 0, version: 1, progress: {}, setup: null, ...rest });
+const reply = (rest = {}) => ({ statuses: {}, cards: [], taken: [], return_request: 0, version: 1, progress: {}, setup: null, ...rest });
 const queue = (visit) => visit.queue.map(({ id }) => id);
 const events = (visit) => visit.outbox.events.map(({ action, record, number }) => [action, record, number].filter((one) => one !== undefined).join(" "));
 
@@ -151,7 +151,7 @@ test("when the order changes, what nobody has seen gives way to better records a
 
 test("what others have taken goes, but for the record on the screen; what is called back is given back", () => {
   const visit = open(5);
-  visit.receive(reply({ taken: ["r0", "r2"], recall: 1 }), []);
+  visit.receive(reply({ taken: ["r0", "r2"], return_request: 1 }), []);
   assert.deepEqual(queue(visit), ["r0", "r1", "r3"]);
   assert.deepEqual([...visit.giveBack], ["r4"]);
   visit.receive(reply(), ["r4"]);
@@ -159,7 +159,7 @@ test("what others have taken goes, but for the record on the screen; what is cal
 });
 
 test("an adjudicator passes a conflict, decides the next with a note, and takes it back", () => {
-  const visit = open(3, { source: ADJUDICATION, answers: [{ who: "ann", action: "submit", number: 3 }] });
+  const visit = open(3, { source: ADJUDICATION, answers: [{ user: "ann", action: "submit", number: 3 }] });
   assert.equal(visit.task.review, true);
   assert.equal(visit.pass(visit.shown.at - 1), false, "pressed before it came up");
   assert.ok(visit.pass());

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import ProjectServer
 from app.charts.errors import calibration_chart, confusion_chart
 from app.charts.evaluation import (
@@ -19,9 +19,9 @@ from core.errors import RondoError
 from core.evaluation.reporting import in_words, shown, shown_label
 from core.registry.evaluate import evaluate, saved_evaluations
 from core.registry.evaluation_jobs import CompareEncodersResult, CompareResult, EvaluateResult
-from core.reports import errors
+from core.reports import error_analysis
 from core.reports.card_text import escaped
-from core.reports.errors import NamedScore
+from core.reports.error_analysis import NamedScore
 
 GOLD, AUDIT, SPLIT = "gold", "audit", "split"
 WHERE = {GOLD: "gold records", AUDIT: "audit records", SPLIT: "records that training held out"}
@@ -35,7 +35,7 @@ def draw_evaluations(server: ProjectServer, model: str) -> None:
     if right.button("Evaluate", key="evaluate", icon=":material/fact_check:", width="stretch"):
         try:
             with st.spinner("Evaluating"):
-                server.do(demand("manage"), evaluate, model=model, on=on, save=True)
+                server.do(require_right("manage"), evaluate, model=model, on=on, save=True)
         except RondoError as error:
             st.error(escaped(error))
     entries = {result.on: result for result in saved_evaluations(server.project, model)}
@@ -64,11 +64,11 @@ def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:
     if chart := label_bars(rows):
         st.altair_chart(chart, key="evaluated-labels", alt="F1 of each label with its interval, the worst first")
     with st.expander("The numbers per label"):
-        table = errors.label_table(rows)
+        table = error_analysis.label_table(rows)
         st.dataframe(table, key="evaluated-labels-table", hide_index=True, column_config={"f1": "F1"})
     _draw_confusion(server, result)
     if result.calibration is not None:
-        st.text(errors.calibration_sentence(result.calibration, result.on))
+        st.text(error_analysis.calibration_sentence(result.calibration, result.on))
         bins = result.calibration.bins
         st.altair_chart(calibration_chart(bins), key="evaluated-calibration", alt="Stated against actual certainty")
         with st.expander("The numbers of the calibration"):
@@ -87,10 +87,10 @@ def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:
 
 
 def _draw_confusion(server: ProjectServer, result: EvaluateResult) -> None:
-    cells = errors.heat(result.confusion, "records")
+    cells = error_analysis.heat_cells(result.confusion, "records")
     if not cells:
         return
-    order = errors.label_order(server.settings().taxonomy, cells)
+    order = error_analysis.label_order(server.settings().taxonomy, cells)
     chart = confusion_chart(cells, order, "records")
     st.altair_chart(chart, key="evaluated-confusion", alt="True labels against the model's")
     with st.expander("The numbers of the matrix"):

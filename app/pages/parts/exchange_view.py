@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import ProjectServer
 from core.exchange.exchange_state import Exchange, read_exchange
 from core.reports.card_text import escaped
@@ -15,15 +15,15 @@ def draw_exchange(server: ProjectServer) -> None:
     """Where people answer, how much, and the buttons that push and sync now."""
     exchange = read_exchange(server.project)
     st.header("Argilla")
-    if exchange.trouble:
-        st.warning(escaped(exchange.trouble), icon=":material/cloud_off:")
+    if exchange.error_message:
+        st.warning(escaped(exchange.error_message), icon=":material/cloud_off:")
     _draw_dataset(exchange)
     push, sync, _ = st.columns([1, 1, 3])
     if push.button("Push now", key="team-push", icon=":material/upload:", type="primary"):
-        server.start("team_push", who=demand("manage"))
+        server.start("team_push", user=require_right("manage"))
         st.rerun()
     if sync.button("Sync now", key="team-sync", icon=":material/sync:", disabled=exchange.dataset is None):
-        server.start("team_sync", who=demand("manage"))
+        server.start("team_sync", user=require_right("manage"))
         st.rerun()
     _draw_refused("Argilla refused these records; the others are there", exchange.bad, "team-bad")
     _draw_refused("These answers could not be taken in", exchange.unreadable, "team-unreadable")

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import ProjectServer
 from core.errors import RondoError
 from core.loop import export
@@ -24,7 +24,7 @@ MIMES = {".csv": "text/csv", ".jsonl": "application/jsonl", ".md": "text/markdow
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def _look(_project: Project, what: str, at: str) -> tuple[tuple[int, int], list[dict[str, Any]]]:
+def _preview(_project: Project, what: str, at: str) -> tuple[tuple[int, int], list[dict[str, Any]]]:
     return count_rows(_project, what), first_rows(_project, what)
 
 
@@ -35,7 +35,7 @@ def _card(_project: Project, names: bool, at: str) -> dict[str, Any]:
 
 def draw_preview(project: Project, what: str) -> int:
     """The first rows and how many there are."""
-    (count, gold), rows = _look(project, what, stamp(project))
+    (count, gold), rows = _preview(project, what, stamp(project))
     if not count:
         st.info("This export would be empty: there is nothing of this kind yet.")
         return 0
@@ -52,7 +52,7 @@ def write_file(server: ProjectServer, what: str, file_format: str, *, card: bool
     target = folder / f"{what}-{utc_now():%Y%m%d-%H%M%S}.{file_format}"
     try:
         result = server.do(
-            demand("manage"), export, out=str(target), file_format=file_format, what=what, card=card, excel=excel
+            require_right("manage"), export, out=str(target), file_format=file_format, what=what, card=card, excel=excel
         )
     except RondoError as error:
         st.error(escaped(error))

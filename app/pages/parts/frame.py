@@ -24,18 +24,18 @@ div[data-testid="stCaptionContainer"] :is(p, li, code) { color: var(--pale); }
 
 
 @dataclass(frozen=True)
-class Offered:
+class OfferedPage:
     """A page and the right that it needs."""
 
     page: StreamlitPage
     right: str
 
 
-def pages_for(person: Person, *, signed_in: bool) -> list[Offered]:
+def pages_for(person: Person, *, signed_in: bool) -> list[OfferedPage]:
     """All pages; those that this person may not open are not in the menu, and their address leads to a refusal."""
     first = home(person.rights) if signed_in else ENTRIES[0].file
     return [
-        Offered(
+        OfferedPage(
             st.Page(
                 f"pages/{entry.file}.py",
                 title=entry.title,
@@ -66,7 +66,7 @@ def draw_visitor(person: Person) -> None:
             st.html('<a href="sign-out" style="color: inherit">Sign out</a>')
 
 
-def draw_door() -> None:
+def draw_sign_in() -> None:
     """For somebody who is not let in: the way in, or that there is none. Nothing of the project."""
     if opened().authenticator.auth_mode() is not AuthMode.ACCOUNTS:
         st.html('<p>You are not signed in any more. <a href="sign-in" style="color: inherit">Sign in</a></p>')

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import ProjectServer
 from core.errors import RondoError
-from core.people.audit_log import HistoryLine, HistoryPage, Place, history
+from core.people.audit_log import HistoryLine, HistoryPage, LinePosition, history
 from core.reports.card_text import escaped
 from core.store.database import utc_now
 
 
-def trail(query: tuple[object, ...]) -> list[Place | None]:
+def trail(query: tuple[object, ...]) -> list[LinePosition | None]:
     """Where the pages so far began, the one on the screen last; another filter begins anew."""
     if st.session_state.get("history-asked") != query:
         st.session_state["history-asked"] = query
         st.session_state["history-trail"] = [None]
-    places: list[Place | None] = st.session_state["history-trail"]
-    return places
+    positions: list[LinePosition | None] = st.session_state["history-trail"]
+    return positions
 
 
 def draw_lines(shown: Sequence[HistoryLine]) -> None:
@@ -28,21 +28,21 @@ def draw_lines(shown: Sequence[HistoryLine]) -> None:
     if not shown:
         st.info("Nothing like this has happened yet.")
         return
-    rows = [{"when (UTC)": line.at, "who": line.who, "what": line.what, "detail": line.detail} for line in shown]
+    rows = [{"when (UTC)": line.at, "who": line.user, "what": line.what, "detail": line.detail} for line in shown]
     st.dataframe(
         rows, key="history", hide_index=True, height=min(len(rows), 20) * 35 + 38, alt="Who did what, newest first"
     )
 
 
-def draw_paging(shown: HistoryPage, places: list[Place | None]) -> None:
+def draw_paging(shown: HistoryPage, positions: list[LinePosition | None]) -> None:
     """Back and on."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Newer", key="newer", disabled=len(places) < 2, on_click=places.__delitem__, args=(-1,))
-        st.button("Older", key="older", disabled=shown.next is None, on_click=places.append, args=(shown.next,))
-        st.text(f"Page {len(places)}, {len(shown.lines)} lines")
+        st.button("Newer", key="newer", disabled=len(positions) < 2, on_click=positions.__delitem__, args=(-1,))
+        st.button("Older", key="older", disabled=shown.next is None, on_click=positions.append, args=(shown.next,))
+        st.text(f"Page {len(positions)}, {len(shown.lines)} lines")
 
 
-def draw_export(server: ProjectServer, who: str | None, what: str | None, since: datetime | None) -> None:
+def draw_export(server: ProjectServer, user: str | None, what: str | None, since: datetime | None) -> None:
     """Every line that the filter lets through, as a file in `exports/`."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = st.segmented_control("Format", ["csv", "jsonl"], default="csv", required=True, key="history-format")
@@ -53,7 +53,13 @@ def draw_export(server: ProjectServer, who: str | None, what: str | None, since:
             day = since.isoformat() if since else None
             try:
                 server.do(
-                    demand("manage"), history, by=who, what=what, since=day, out=str(target), file_format=form or "csv"
+                    require_right("manage"),
+                    history,
+                    by=user,
+                    what=what,
+                    since=day,
+                    out=str(target),
+                    file_format=form or "csv",
                 )
                 st.session_state["history-written"] = str(target)
             except RondoError as error:

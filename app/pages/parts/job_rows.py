@@ -6,7 +6,7 @@ from typing import Any
 
 from app.words import duration, ended_in
 from core.evaluation.metrics import Metrics
-from core.evaluation.reporting import TOO_FEW, judged_on, shown_score
+from core.evaluation.reporting import TOO_FEW, best_score, shown_score
 from core.training.entries import TrainingJob
 
 STATES = {
@@ -52,7 +52,7 @@ def cost_of(job: TrainingJob) -> str:
 
 def figures_of(metrics: Metrics) -> list[tuple[str, str, str | None]]:
     """(title, value, interval) of macro F1 and accuracy, on whichever of audit and gold is told."""
-    judged = judged_on(metrics)
+    judged = best_score(metrics)
     if judged is None:
         return []
     stratum, score = judged[0], shown_score(judged[1])

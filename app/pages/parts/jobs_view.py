@@ -5,17 +5,17 @@ from typing import Any
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import ProjectServer
 from app.charts.training import evaluation_chart, loss_chart, search_chart
 from app.pages.parts.job_rows import STATES, cost_of, figures_of, how_far, job_rows, run_rows
-from app.runner_readiness import Place
+from app.runner_readiness import RunnerOption
 from app.words import ended_in
 from core.errors import RondoError
 from core.jobs.bundle import Bundle
-from core.jobs.states import UNDER_WAY
+from core.jobs.job_states import UNDER_WAY
 from core.reports.card_text import escaped
-from core.training.entries import TrainingJob, entry, listing
+from core.training.entries import TrainingJob, list_training_jobs, read_training_job
 from core.training.following import GRID
 from core.training.grid import search_summary
 from core.training.launch import price_line
@@ -28,34 +28,34 @@ MODELS = "pages/models.py"
 def act(server: ProjectServer, verb: str, **options: Any) -> None:
     """Does it at once, beside whatever else goes on; what was wrong, if anything was, is kept until it is drawn."""
     try:
-        who = demand("manage")
-        server.run(server.begin_task(verb), lambda *_: None, who=who, **options)
+        user = require_right("manage")
+        server.run(server.begin_task(verb), lambda *_: None, user=user, **options)
     except RondoError as error:
         st.session_state["jobs-trouble"] = str(error)
 
 
 def draw_trouble() -> None:
     """What the last action was refused with, once."""
-    if trouble := st.session_state.pop("jobs-trouble", None):
-        st.error(escaped(trouble))
+    if error_message := st.session_state.pop("jobs-trouble", None):
+        st.error(escaped(error_message))
 
 
-def draw_places(places: Sequence[Place]) -> tuple[str, str | None]:
+def draw_runners(runners: Sequence[RunnerOption]) -> tuple[str, str | None]:
     """Where it shall run, and on which GPU; what is not set up says what is missing."""
-    ready = {place.on: place for place in places if not place.missing}
-    names = {on: place.name for on, place in ready.items()}
+    ready = {runner.on: runner for runner in runners if not runner.missing}
+    names = {on: runner.name for on, runner in ready.items()}
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         on = st.segmented_control(
-            "Where", list(ready), default=places[0].on, required=True, format_func=names.__getitem__, key="where"
+            "Where", list(ready), default=runners[0].on, required=True, format_func=names.__getitem__, key="where"
         )
-    chosen = ready[on or places[0].on]
+    chosen = ready[on or runners[0].on]
     gpu = None
     if chosen.gpus:
         gpu = right.selectbox("GPU", chosen.gpus, chosen.gpus.index(chosen.gpu), key="gpu")
-    for place in places:
-        if place.missing:
-            st.caption(f"{place.name}: {escaped(place.missing)}")
+    for runner in runners:
+        if runner.missing:
+            st.caption(f"{runner.name}: {escaped(runner.missing)}")
     return chosen.on, gpu
 
 
@@ -140,7 +140,7 @@ def _draw_facts(server: ProjectServer, job: TrainingJob) -> None:
 
 def _in_full(server: ProjectServer, job: TrainingJob) -> TrainingJob:
     """With its progress, and of a search with its runs."""
-    return search_summary(server.project, job.id) if job.kind == GRID else entry(server.project, job.id)
+    return search_summary(server.project, job.id) if job.kind == GRID else read_training_job(server.project, job.id)
 
 
 @st.fragment(run_every=2)
@@ -149,7 +149,7 @@ def draw_jobs(server: ProjectServer, opened: str | None) -> None:
 
     opened: the id of the job that the address names.
     """
-    jobs = listing(server.project).jobs
+    jobs = list_training_jobs(server.project).jobs
     draw_trouble()
     tops = [job for job in jobs if not job.parent or job.id == opened]
     if not tops:

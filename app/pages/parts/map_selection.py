@@ -5,12 +5,12 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from app.auth.identity import demand, is_signed_in
+from app.auth.identity import is_signed_in, require_right
 from app.background import ProjectServer, opened
 from core.arrays import Ints
 from core.config.settings import Settings
 from core.errors import RondoError
-from core.explore.map_points import MapPoints, SelectedRecord, summary
+from core.explore.map_points import MapPoints, SelectedRecord, summarise_selection
 from core.labelling.bulk import answer_sentence, bulks, label_many, preview, undo_bulk
 from core.labelling.reviews import send_to_queue
 from core.people.names import check_name
@@ -25,16 +25,16 @@ _COLUMNS = {
 
 def draw_news() -> None:
     """What the last action came to."""
-    if trouble := st.session_state.pop("map-trouble", None):
-        st.error(escaped(trouble))
+    if error_message := st.session_state.pop("map-trouble", None):
+        st.error(escaped(error_message))
     if message := st.session_state.pop("map-message", None):
         st.success(escaped(message))
 
 
-def draw_selection(server: ProjectServer, shown: MapPoints, ns: Ints) -> None:
+def draw_selection(server: ProjectServer, shown: MapPoints, record_nos: Ints) -> None:
     """What was picked, and what can be done with it."""
     project = server.project
-    result = summary(project, shown, ns)
+    result = summarise_selection(project, shown, record_nos)
     st.header(f"{result.count:,} records selected")
     left, right = st.columns(2)
     left.dataframe(_counted(result.labels, "label"), key="picked-labels", hide_index=True, height=178)
@@ -47,14 +47,14 @@ def draw_selection(server: ProjectServer, shown: MapPoints, ns: Ints) -> None:
         width="stretch",
         on_click=_act,
         args=(
-            lambda who: send_to_queue(project, ns.tolist(), who),
+            lambda user: send_to_queue(project, record_nos.tolist(), user),
             "{queued:,} records stand at the front of the queue.",
         ),
     )
     with label:
         chosen = _pick_labels(server.settings())
     with confirm.popover("Label them", icon=":material/done_all:", disabled=not chosen, width="stretch"):
-        _confirm_bulk(server, ns, chosen)
+        _confirm_bulk(server, record_nos, chosen)
     st.caption("Read: those nearest the middle come first.")
     st.dataframe(_opened_by(result.nearest), key="picked", hide_index=True, column_config=_COLUMNS)
 
@@ -68,10 +68,10 @@ def _pick_labels(settings: Settings) -> list[str]:
     return [one] if one else []
 
 
-def _confirm_bulk(server: ProjectServer, ns: Ints, chosen: list[str]) -> None:
+def _confirm_bulk(server: ProjectServer, record_nos: Ints, chosen: list[str]) -> None:
     """Names the label and the number of records before anything is done."""
     project, names = server.project, server.settings().taxonomy.names
-    choice = preview(project, ns.tolist())
+    choice = preview(project, record_nos.tolist())
     st.text(f"Give “{' + '.join(names[label] for label in chosen)}” to {choice.count:,} records?")
     if choice.left_out:
         st.text(f"Left out: {answer_sentence(choice)}.")
@@ -82,7 +82,7 @@ def _confirm_bulk(server: ProjectServer, ns: Ints, chosen: list[str]) -> None:
         disabled=not choice.count,
         on_click=_act,
         args=(
-            lambda who: label_many(project, ns.tolist(), chosen, who),
+            lambda user: label_many(project, record_nos.tolist(), chosen, user),
             "{count:,} records labelled. It can be taken back below the map.",
         ),
     )
@@ -97,28 +97,28 @@ def draw_bulks(server: ProjectServer) -> None:
     for one in given_at_once:
         text, undo = st.columns([4, 1], vertical_alignment="center")
         supplied = " + ".join(names.get(label, label) for label in one.labels)
-        text.text(f"{one.made_at:%Y-%m-%d %H:%M} UTC, {one.who}: “{supplied}” to {one.count:,} records")
+        text.text(f"{one.made_at:%Y-%m-%d %H:%M} UTC, {one.user}: “{supplied}” to {one.count:,} records")
         undo.button(
             "Taken back" if one.taken_back else "Take back",
             key=f"undo-{one.id}",
             disabled=one.taken_back,
             on_click=_act,
-            args=(lambda who, bulk=one.id: undo_bulk(project, bulk, who), "Taken back from {count:,} records."),
+            args=(lambda user, bulk=one.id: undo_bulk(project, bulk, user), "Taken back from {count:,} records."),
         )
 
 
 def _act(do: Callable[[str], Mapping[str, object]], words: str) -> None:
     """Does what was on the page, under the name in the field; what there is to say waits for the next run."""
     try:
-        st.session_state["map-message"] = words.format(**do(_who()))
+        st.session_state["map-message"] = words.format(**do(_user()))
         opened().after_events()
     except RondoError as error:
         st.session_state["map-trouble"] = str(error)
 
 
-def _who() -> str:
+def _user() -> str:
     """Raises BadInput where nobody has written a name, Refused where somebody may not."""
-    return demand("manage") if is_signed_in() else check_name(st.session_state["annotator"])
+    return require_right("manage") if is_signed_in() else check_name(st.session_state["annotator"])
 
 
 def _counted(rows: Sequence[tuple[str, int]], name: str) -> list[dict[str, object]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from core.evaluation.metrics import Metrics
-from core.evaluation.reporting import judged_on, shown, shown_score
+from core.evaluation.reporting import best_score, shown, shown_score
 from core.models.encoders.encoder import OWN
 from core.registry.models import ModelEntry
 from core.registry.predictions import ProvenPredictions, joined
@@ -60,7 +60,7 @@ def _encoder(model: ModelEntry) -> str:
 
 
 def _score(metrics: Metrics) -> Row:
-    judged = judged_on(metrics)
+    judged = best_score(metrics)
     if judged is None:
         return {"judged on": "not judged", "macro F1": None, "from": None, "to": None}
     stratum, score = judged
@@ -87,8 +87,8 @@ def score_rows(rows: Sequence[Row]) -> list[Row]:
             "high": row["to"],
             "on": row["judged on"],
         }
-        for place, row in enumerate(result)
-        if place < DRAWN or row["state"] == STATES["champion"][1]
+        for index, row in enumerate(result)
+        if index < DRAWN or row["state"] == STATES["champion"][1]
     ]
 
 

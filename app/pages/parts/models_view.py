@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import ProjectServer
 from app.charts.evaluation import gate_chart
 from app.charts.versions import over_time_chart, versions_chart
@@ -24,7 +24,7 @@ from app.pages.parts.model_rows import (
 )
 from app.pages.parts.widgets import score_metrics
 from core.errors import RondoError
-from core.registry.champions import RollbackOffer, standing
+from core.registry.champions import RollbackOffer, champion_state
 from core.registry.evaluate import compare, compare_encoders
 from core.registry.gate import gate
 from core.registry.models import ModelDetail, ModelEntry, model_note
@@ -44,7 +44,7 @@ _MISSES = {
 
 def draw_model_quality(server: ProjectServer) -> None:
     """One line for the Overview: which model is in use, and whether another waits."""
-    result = standing(server.project)
+    result = champion_state(server.project)
     if not result.champion:
         return
     left, right = st.columns([3, 1], vertical_alignment="center")
@@ -62,7 +62,7 @@ def set_going(server: ProjectServer, verb: str, **options: Any) -> None:
         st.session_state["models-trouble"] = "Another model is being put in use just now. Try again after it."
         return
     try:
-        server.start(verb, who=demand("manage"), **options)
+        server.start(verb, user=require_right("manage"), **options)
         st.session_state["models-busy"] = True
     except RondoError as error:
         st.session_state["models-trouble"] = str(error)
@@ -148,8 +148,8 @@ def draw_challenge(server: ProjectServer, model: ModelEntry, champion: ModelEntr
         in_full = champion and st.button("Compare in full", key="compare", icon=":material/compare_arrows:")
     if in_full and champion:
         with _in_place("Comparing"):
-            who, on = demand("manage"), verdict.stratum or ""
-            compared = server.do(who, compare, first=champion.id, second=model.id, on=on)
+            user, on = require_right("manage"), verdict.stratum or ""
+            compared = server.do(user, compare, first=champion.id, second=model.id, on=on)
             st.session_state["models-compared"] = compared
     result = st.session_state.get("models-compared")
     if result and result.second == model.id:
@@ -215,7 +215,7 @@ def draw_note(server: ProjectServer, model: ModelDetail) -> None:
 def set_note(server: ProjectServer, model: str, text: str) -> bool:
     """True when it was written; else the page says why not."""
     try:
-        server.do(demand("manage"), model_note, model=model, text=text)
+        server.do(require_right("manage"), model_note, model=model, text=text)
     except RondoError as error:
         st.error(escaped(error))
         return False
@@ -228,7 +228,7 @@ def draw_removal(server: ProjectServer, model: ModelDetail) -> None:
         st.text("Its files are deleted for good. Its line, its note and where it came from stay.")
         if st.button("Remove its files", key="remove"):
             try:
-                server.do(demand("manage"), model_remove, models=[model.id])
+                server.do(require_right("manage"), model_remove, models=[model.id])
             except RondoError as error:
                 st.error(escaped(error))
                 return
@@ -267,7 +267,7 @@ def draw_encoder_choice(server: ProjectServer, models: Sequence[ModelEntry]) -> 
     second = right.selectbox("against", names, 1, key="encoder-second")
     if go.button("Compare", key="compare-encoders", width="stretch"):
         with _in_place("Comparing"):
-            compared = server.do(demand("manage"), compare_encoders, names=[first, second])
+            compared = server.do(require_right("manage"), compare_encoders, names=[first, second])
             st.session_state["models-encoders"] = compared
     if result := st.session_state.get("models-encoders"):
         draw_encoders(result)

@@ -91,8 +91,8 @@ def _draw_worth(server: ProjectServer, worth: Worth | None) -> None:
             try:
                 change_settings(server.project, label_cost=per_label, error_cost=per_error, cost_unit=what)
                 st.rerun()
-            except RondoError as trouble:
-                st.error(escaped(trouble))
+            except RondoError as error_message:
+                st.error(escaped(error_message))
     if worth is None:
         st.text("Say what a label and a wrong label cost, and this says what further labels are expected to gain.")
         return

@@ -5,12 +5,12 @@ from typing import Literal
 
 import streamlit as st
 
-from app.auth.identity import demand, is_signed_in, may
+from app.auth.identity import has_right, is_signed_in, require_right
 from app.background import ProjectServer
 from app.pages.parts.widgets import activity
 from core.errors import RondoError
 from core.explore.browse import PAGE, Line, RecordPage
-from core.explore.filters import Search
+from core.explore.filters import RecordSearch
 from core.explore.label_errors import flagged
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.people.names import check_name
@@ -68,7 +68,7 @@ def offer_inspection(server: ProjectServer) -> None:
     if "inspect" in server.activities:
         _wait_for_inspection(server)
     elif st.button("Inspect the labels", key="inspect", icon=":material/troubleshoot:"):
-        server.start("inspect", who=demand("adjudicate"))
+        server.start("inspect", user=require_right("adjudicate"))
         st.rerun()
 
 
@@ -101,7 +101,7 @@ def _open(ids: Sequence[str], key: str) -> None:
         st.query_params["record"] = ids[place]
 
 
-def trail(search: Search) -> list[int]:
+def trail(search: RecordSearch) -> list[int]:
     """Where the pages so far began, the one on the screen last; a new search begins anew."""
     if st.session_state.get("records-search") != search:
         st.session_state["records-search"] = search
@@ -144,31 +144,33 @@ def draw_selected(server: ProjectServer, selected: Sequence[Line]) -> None:
     if not selected:
         st.text("Click a record to open it; tick some to queue them.")
         return
-    ns = [line.n for line in selected]
+    record_nos = [line.record_no for line in selected]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        who = name_box()
-        if st.button(f"Send {len(ns)} to the queue", key="send", disabled=not who, icon=":material/queue:"):
-            tell(send_to_queue(server.project, ns, who))
-        if st.button(f"{len(ns)} for a second look", key="review", disabled=not who, icon=":material/visibility:"):
-            tell(queue_for_review(server.project, ns, who))
+        user = name_box()
+        if st.button(f"Send {len(record_nos)} to the queue", key="send", disabled=not user, icon=":material/queue:"):
+            tell(send_to_queue(server.project, record_nos, user))
+        if st.button(
+            f"{len(record_nos)} for a second look", key="review", disabled=not user, icon=":material/visibility:"
+        ):
+            tell(queue_for_review(server.project, record_nos, user))
 
 
 def draw_kind(server: ProjectServer, kind: str) -> None:
     """A review batch of what looks most suspicious of a kind."""
-    ns = flagged(server.project, kind)
-    if not ns:
+    record_nos = flagged(server.project, kind)
+    if not record_nos:
         return
-    with st.popover(f"Ask for a second look at the first {len(ns)}", icon=":material/visibility:"):
+    with st.popover(f"Ask for a second look at the first {len(record_nos)}", icon=":material/visibility:"):
         st.text("They go to the front of the queue, without their label or a suggestion, to somebody else if there is.")
-        who = name_box()
-        if st.button(f"Queue {len(ns)}", key="review-all", disabled=not who, type="primary"):
-            tell(queue_for_review(server.project, ns, who))
+        user = name_box()
+        if st.button(f"Queue {len(record_nos)}", key="review-all", disabled=not user, type="primary"):
+            tell(queue_for_review(server.project, record_nos, user))
 
 
 def name_box() -> str:
     """Who acts: whoever is signed in, or else who is named here or in the URL, kept for this visit."""
     if is_signed_in():
-        return demand("adjudicate") if may("adjudicate") else ""
+        return require_right("adjudicate") if has_right("adjudicate") else ""
     known = st.session_state.get("records-name") or st.query_params.get("annotator", "")
     typed = st.text_input("Your name", known, key="records-who", max_chars=80, width=220)
     try:

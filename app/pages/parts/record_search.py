@@ -8,16 +8,16 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.config.settings import Settings
 from core.explore.browse import Choices
-from core.explore.filters import Search, describe
+from core.explore.filters import RecordSearch, describe
 from core.explore.label_errors import KINDS
-from core.labelling.states import STATES
+from core.labelling.record_states import STATES
 
 BOUND = ("q", "state", "label", "suggestion", "sure", "flag", "batch", "by", "stratum", "machine")
 LINKED = ("truth", "predicted", "like", "rows")
 """what only a link sets: from the confusion matrix, from a record, from the map"""
 
 
-def ask_search(settings: Settings, there: Choices) -> Search:
+def ask_search(settings: Settings, there: Choices) -> RecordSearch:
     """What the person wants to see, by the widgets and by the link that led here."""
     # a link says all that is wanted: filters that were set before it would hide some of what it leads to
     link = {name: st.query_params[name] for name in LINKED if name in st.query_params}
@@ -56,7 +56,7 @@ def clear() -> None:
             del st.query_params[name]
 
 
-def _filters(settings: Settings, there: Choices) -> Search:
+def _filters(settings: Settings, there: Choices) -> RecordSearch:
     labels, ids = [label.name for label in settings.taxonomy.labels], settings.taxonomy.ids
     first, second = st.columns(4), st.columns(4, vertical_alignment="bottom")
     state, flag = _choose(first[0], "State", "state", list(STATES)), _choose(first[3], "Flag", "flag", list(KINDS))
@@ -69,7 +69,7 @@ def _filters(settings: Settings, there: Choices) -> Search:
     low, high = st.slider(
         "Probability of the suggestion", 0, 100, (0, 100), key="sure", bind="query-params", format="%d %%"
     )
-    return Search(
+    return RecordSearch(
         label=ids[label] if label else None,
         suggestion=ids[suggestion] if suggestion else None,
         sure=None if (low, high) == (0, 100) else (low / 100, high / 100),

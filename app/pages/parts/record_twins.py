@@ -40,4 +40,4 @@ export default function ({ data, parentElement }) {
 def draw_twins(sides: tuple[Side, Side]) -> None:
     """Beside each other where there is room, else below."""
     draw = st.components.v2.component("rondo_twins", html=_HTML, css=_CSS, js=_JS)
-    draw(key=f"twins-{sides[0].n}-{sides[1].n}", data={"sides": [asdict(side) for side in sides]})
+    draw(key=f"twins-{sides[0].record_no}-{sides[1].record_no}", data={"sides": [asdict(side) for side in sides]})

@@ -28,7 +28,7 @@ def draw_record(server: ProjectServer, record: str) -> None:
         _draw_text(detail)
     with right:
         _draw_label(server, detail)
-    for sides in twins(server.project, detail.line.n):
+    for sides in twins(server.project, detail.line.record_no):
         st.header("Near-duplicate with another label")
         draw_twins(sides)
     _draw_table("Answers", detail.answers, "answers", "Nobody has answered it yet.")
@@ -79,25 +79,25 @@ def _draw_label(server: ProjectServer, detail: RecordDetail) -> None:
     _draw_fact(machine, "Suggestion", message, certain)
     if detail.queued:
         _draw_fact(st.container(), "Queue", detail.queued, "")
-    if trouble := st.session_state.pop("record-trouble", None):
-        st.error(escaped(trouble))
-    who = name_box()
-    _draw_correction(server, detail, who)
-    _draw_asking(server, detail, who)
-    own = [event for event, author in detail.corrections if author == who]
+    if error_message := st.session_state.pop("record-trouble", None):
+        st.error(escaped(error_message))
+    user = name_box()
+    _draw_correction(server, detail, user)
+    _draw_asking(server, detail, user)
+    own = [event for event, author in detail.corrections if author == user]
     if own and st.button("Take my correction back", key="withdraw", icon=":material/undo:"):
-        withdraw(server.project, line.id, own[-1], who)
+        withdraw(server.project, line.id, own[-1], user)
         st.rerun()
 
 
-def _draw_asking(server: ProjectServer, detail: RecordDetail, who: str) -> None:
+def _draw_asking(server: ProjectServer, detail: RecordDetail, user: str) -> None:
     """A record without a label can be queued, one with a label can be asked again."""
-    why = None if who else "Write your name first."
+    why = None if user else "Write your name first."
     if detail.labels is None:
-        if st.button("Send to the queue", key="send", disabled=not who, help=why, icon=":material/queue:"):
-            tell(send_to_queue(server.project, [detail.line.n], who))
-    elif st.button("Ask for a second look", key="review", disabled=not who, help=why, icon=":material/visibility:"):
-        tell(queue_for_review(server.project, [detail.line.n], who))
+        if st.button("Send to the queue", key="send", disabled=not user, help=why, icon=":material/queue:"):
+            tell(send_to_queue(server.project, [detail.line.record_no], user))
+    elif st.button("Ask for a second look", key="review", disabled=not user, help=why, icon=":material/visibility:"):
+        tell(queue_for_review(server.project, [detail.line.record_no], user))
 
 
 def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None:
@@ -109,14 +109,14 @@ def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None
         box.text(note)
 
 
-def _draw_correction(server: ProjectServer, detail: RecordDetail, who: str) -> None:
+def _draw_correction(server: ProjectServer, detail: RecordDetail, user: str) -> None:
     settings, supplied = server.settings(), detail.labels or ()
     names = {label.id: label.name for label in settings.taxonomy.active}
     retained = [label for label in supplied if label in names]
     if not names:
         st.page_link("pages/settings.py", label="Add labels first", icon=":material/settings:")
         return
-    with st.form(f"correct-{detail.line.n}-{'-'.join(retained)}"):
+    with st.form(f"correct-{detail.line.record_no}-{'-'.join(retained)}"):
         if settings.multi:
             chosen = st.multiselect("Right labels", list(names), retained, format_func=names.__getitem__, key="right")
         else:
@@ -127,15 +127,15 @@ def _draw_correction(server: ProjectServer, detail: RecordDetail, who: str) -> N
         if st.form_submit_button(
             "Correct the label" if detail.labels is not None else "Give this label", key="correct"
         ):
-            _correct(server, detail.line, chosen, who, note)
+            _correct(server, detail.line, chosen, user, note)
 
 
-def _correct(server: ProjectServer, line: Line, labels: list[str], who: str, note: str) -> None:
+def _correct(server: ProjectServer, line: Line, labels: list[str], user: str, note: str) -> None:
     try:
-        if not who:
+        if not user:
             st.session_state["record-trouble"] = "Write your name first: the correction is kept under it."
         else:
-            correct(server.project, line.id, labels, who, note)
+            correct(server.project, line.id, labels, user, note)
             server.after_events()
             st.toast("Saved")
     except RondoError as error:
@@ -172,5 +172,7 @@ def _draw_table(title: str, rows: Sequence[object], key: str, empty: str) -> Non
         return
     share = st.column_config.NumberColumn(format="percent")
     columns = {name: share for name in ("probability", "threshold", "guaranteed precision", "confidence")}
-    shown = [{name.replace("_", " "): value for name, value in vars(row).items()} for row in rows]
+    shown = [
+        {{"user": "who"}.get(name, name).replace("_", " "): value for name, value in vars(row).items()} for row in rows
+    ]
     st.dataframe(shown, key=key, hide_index=True, column_config=columns, placeholder="")

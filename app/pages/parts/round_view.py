@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import streamlit as st
 
-from app.auth.identity import demand, may
+from app.auth.identity import has_right, require_right
 from app.background import ProjectServer
 from app.charts.errors import calibration_chart, confusion_chart, prevalence_chart
 from app.charts.quality import balance_chart, learning_chart
@@ -14,8 +14,8 @@ from core.errors import RondoError
 from core.evaluation.metrics import Confusion, Metrics
 from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, too_few
 from core.project import Project
-from core.reports import errors, model_quality, overview
-from core.reports.batches import Batch, self_test_sentence
+from core.reports import error_analysis, model_quality, overview
+from core.reports.batches import BatchSummary, self_test_sentence
 from core.reports.card_text import escaped
 from core.rounds.rechoosing import rechoose
 
@@ -46,10 +46,10 @@ def draw_curve(project: Project) -> None:
 def draw_labels(server: ProjectServer, metrics: Metrics, stratum: str | None) -> None:
     """Scores per label with intervals, labels given against suggested, and how frequent each label is."""
     st.header("Labels")
-    rows = errors.label_scores(metrics, stratum, server.settings().taxonomy) if stratum else []
+    rows = error_analysis.label_scores(metrics, stratum, server.settings().taxonomy) if stratum else []
     if rows:
         st.caption(f"Judged on {stratum} records; 95 % intervals. `records` counts those that have the label.")
-        table = errors.label_table(rows)
+        table = error_analysis.label_table(rows)
         st.dataframe(table, key="per-label", hide_index=True, column_config={"f1": "F1"}, alt="Scores per label")
     counts = overview.label_counts(server.project)
     if not counts:
@@ -68,8 +68,8 @@ def draw_labels(server: ProjectServer, metrics: Metrics, stratum: str | None) ->
 def draw_confusion(server: ProjectServer, stratum: str) -> None:
     """Which labels are taken for which; a click on a cell or a link opens its records."""
     st.header("Confused labels")
-    cells = errors.confusion(server.project, stratum)
-    wrong = errors.confused(cells)
+    cells = error_analysis.confusion(server.project, stratum)
+    wrong = error_analysis.most_confused(cells)
     st.text(f"Most often confused, on {stratum} records:" if wrong else f"No {stratum} record got a wrong label.")
     for cell in wrong[:MOST_PAIRS]:
         words = f"{cell.records:,}: {escaped(cell.truth)} taken for {escaped(cell.predicted)}"
@@ -87,8 +87,8 @@ def draw_confusion(server: ProjectServer, stratum: str) -> None:
         format_func=MEASURES.__getitem__,
         key="measure",
     )
-    shown = errors.heat(cells, measure or "records")
-    order = errors.label_order(server.settings().taxonomy, shown)
+    shown = error_analysis.heat_cells(cells, measure or "records")
+    order = error_analysis.label_order(server.settings().taxonomy, shown)
     chart = confusion_chart(shown, order, measure or "records")
     selected = st.altair_chart(chart, key="confusion", on_select="rerun", alt="True labels against the model's")
     for cell in selected.selection.get("cell", ()):
@@ -122,17 +122,17 @@ def _query(truth: str | None, predicted: str | None, stratum: str) -> dict[str, 
 def draw_calibration(server: ProjectServer, stratum: str) -> None:
     """Is the model as often right as it says?"""
     st.header("Calibration")
-    matches = errors.calibration(server.project, stratum)
+    matches = error_analysis.calibration(server.project, stratum)
     if matches is None:
         st.info(f"{TOO_FEW.capitalize()}: fewer than {FEWEST} {stratum} records have a verdict with a probability.")
         return
-    st.text(errors.calibration_sentence(matches, stratum))
+    st.text(error_analysis.calibration_sentence(matches, stratum))
     st.altair_chart(calibration_chart(matches.bins), key="calibration", alt="Stated against actual certainty")
     with st.expander("The numbers"):
         st.dataframe([asdict(one) for one in matches.bins], key="calibration-table", hide_index=True)
 
 
-def draw_round(server: ProjectServer, batch: Batch, *, opened: bool) -> None:
+def draw_round(server: ProjectServer, batch: BatchSummary, *, opened: bool) -> None:
     """What a batch was chosen for, its self-test, and the proof that it can be chosen again."""
     warnings = batch.self_test.warnings
     title = f"Round {batch.round}: {batch.strategy}, {batch.size} records, {batch.answered} labelled"
@@ -143,7 +143,7 @@ def draw_round(server: ProjectServer, batch: Batch, *, opened: bool) -> None:
             st.warning(escaped(warning), icon=":material/warning:")
         link, again = st.columns(2)
         link.page_link(RECORDS, label="Its records", query_params={"batch": str(batch.round)}, icon=TABLE)
-        query = may("manage") and again.button(
+        query = has_right("manage") and again.button(
             "Choose again", key=f"again-{batch.round}", icon=":material/replay:", help="Changes nothing"
         )
         if query:
@@ -158,7 +158,7 @@ def draw_round(server: ProjectServer, batch: Batch, *, opened: bool) -> None:
 def _choose_again(server: ProjectServer, number: int) -> None:
     try:
         with st.spinner("Choosing again from the stored seed"):
-            result = server.do(demand("manage"), rechoose, batch=number)
+            result = server.do(require_right("manage"), rechoose, batch=number)
     except RondoError as error:
         st.error(escaped(error))
         return

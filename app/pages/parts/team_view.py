@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.auth.identity import demand
+from app.auth.identity import require_right
 from app.background import ProjectServer
 from app.card import draw_adjudication
 from app.charts.people import alpha_chart, kappa_chart, pace_chart, two_people_chart
@@ -98,7 +98,7 @@ def draw_quality(server: ProjectServer) -> None:
     if "quality" in server.activities:
         right.text("Measuring …")
     elif right.button("Measure", key="quality", icon=":material/speed:"):
-        server.start("quality", who=demand("adjudicate"))
+        server.start("quality", user=require_right("adjudicate"))
         st.rerun()
     for sentence in warnings(people):
         st.warning(escaped(sentence), icon=":material/person_alert:")
@@ -144,8 +144,8 @@ def draw_conflicts(server: ProjectServer) -> None:
         st.text("There is no conflict: nobody has answered a record in another way than others.")
         return
     st.text(f"{total:,} records wait for a decision.")
-    who = name_box()
-    if who:
-        draw_adjudication(server, who)
+    user = name_box()
+    if user:
+        draw_adjudication(server, user)
     else:
         st.caption("Write your name: decisions are kept under it.")

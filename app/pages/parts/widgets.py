@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.auth.identity import demand, may
+from app.auth.identity import has_right, require_right
 from app.background import ProjectServer
 from app.words import progress_line
 from core.evaluation.metrics import Metrics
@@ -17,10 +17,10 @@ def activity(server: ProjectServer) -> None:
         left, right = st.columns([5, 1], vertical_alignment="center")
         line = progress_line(one.what, one.done, one.total, one.seconds)
         left.progress(one.share, text=escaped(line))
-        if may("manage") and right.button("Stop", key=f"stop-{verb}"):
-            server.cancel(verb, who=demand("manage"))
-    if server.trouble:
-        st.warning(escaped(server.trouble), icon=":material/error:")
+        if has_right("manage") and right.button("Stop", key=f"stop-{verb}"):
+            server.cancel(verb, user=require_right("manage"))
+    if server.error_message:
+        st.warning(escaped(server.error_message), icon=":material/error:")
 
 
 def score_metrics(metrics: Metrics) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from core.data.formats.reading import (
     BATCH_CHARACTERS,
     BATCH_ROWS,
-    Batch,
     Lines,
+    RowBatch,
     open_text,
     wrong_byte,
     wrong_encoding,
@@ -58,7 +58,7 @@ class CsvFile:
         """The header."""
         return self._dialect(requested).header
 
-    def batches(self, requested: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, requested: Sequence[str]) -> Iterator[RowBatch]:
         """Every row must have as many fields as the header; blank lines and rows of empty fields are passed over."""
         dialect, first, blank, size = self._dialect(requested), 1, 0, 0
         place = partial(self._place, dialect)
@@ -75,10 +75,10 @@ class CsvFile:
                     else:
                         blank += bool(row)
                     if len(batch) == BATCH_ROWS or size >= BATCH_CHARACTERS:
-                        yield Batch(first, self._columns(dialect, batch, requested), tell(), place, blank)
+                        yield RowBatch(first, self._columns(dialect, batch, requested), tell(), place, blank)
                         first, batch, blank, size = first + len(batch), [], 0, 0
                 if batch or blank:
-                    yield Batch(first, self._columns(dialect, batch, requested), tell(), place, blank)
+                    yield RowBatch(first, self._columns(dialect, batch, requested), tell(), place, blank)
             except (csv.Error, UnicodeError) as error:
                 raise self._diagnosis(dialect) from error
 

@@ -15,8 +15,8 @@ from core.data.formats.reading import (
     BATCH_CHARACTERS,
     BATCH_ROWS,
     LONGEST_LINE,
-    Batch,
     Lines,
+    RowBatch,
     open_text,
     wrong_byte,
     wrong_encoding,
@@ -56,7 +56,7 @@ class JsonFile:
                     break
         return list(names)
 
-    def batches(self, requested: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, requested: Sequence[str]) -> Iterator[RowBatch]:
         """Rows in the order of the file."""
         with self._open() as (rows, tell):
             first, size, batch = 1, 0, []
@@ -64,10 +64,10 @@ class JsonFile:
                 batch.append([record.get(name) for name in requested])
                 size += characters
                 if len(batch) == BATCH_ROWS or size >= BATCH_CHARACTERS:
-                    yield Batch(first, _as_columns(batch, requested), tell(), self._place)
+                    yield RowBatch(first, _as_columns(batch, requested), tell(), self._place)
                     first, size, batch = row + 1, 0, []
             if batch:
-                yield Batch(first, _as_columns(batch, requested), tell(), self._place)
+                yield RowBatch(first, _as_columns(batch, requested), tell(), self._place)
 
     def _place(self, row: int) -> str:
         with self._open() as (rows, _):
@@ -167,7 +167,7 @@ class JsonFile:
 
 
 def _as_columns(rows: list[list[object]], requested: Sequence[str]) -> dict[str, list[object]]:
-    return {name: [row[place] for row in rows] for place, name in enumerate(requested)}
+    return {name: [row[index] for row in rows] for index, name in enumerate(requested)}
 
 
 def parse_object(text: str, place: str) -> dict[str, object]:

@@ -27,7 +27,7 @@ _NO_FILES = {"idna", "punycode", "undefined", "unicode-escape", "unicode_escape"
 
 
 @dataclass(frozen=True)
-class Batch:
+class RowBatch:
     """Consecutive rows as columns of equal length. first: its first row, from 1. done: how far, of `total`.
 
     place(row): how to name a row to a person; it may read the file again up to there, so only for an error. blank: rows

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from core.data.formats.csv_files import CsvFile
 from core.data.formats.json_files import JsonFile
-from core.data.formats.reading import BATCH_ROWS, LONGEST_LINE, Batch, check_encoding, open_text, wrong_encoding
+from core.data.formats.reading import BATCH_ROWS, LONGEST_LINE, RowBatch, check_encoding, open_text, wrong_encoding
 from core.errors import BadInput
 
 
@@ -31,7 +31,7 @@ class Source(Protocol):
     def columns(self, requested: Sequence[str]) -> list[str]:
         """The names of the columns there are; it may stop looking once all of `wanted` are found."""
 
-    def batches(self, requested: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, requested: Sequence[str]) -> Iterator[RowBatch]:
         """All rows in the order of the file, with the wanted columns only."""
 
 
@@ -74,7 +74,7 @@ class ParquetFile:
         with self._open() as file:
             return list(file.schema_arrow.names)
 
-    def batches(self, requested: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, requested: Sequence[str]) -> Iterator[RowBatch]:
         """Rows in the order of the file."""
         first = 1
         with self._open() as file:
@@ -84,7 +84,7 @@ class ParquetFile:
                 for name in names.keys() & columns.keys():
                     columns[name] = self._named(columns[name], names[name], first, name)
                 first += part.num_rows
-                yield Batch(first - part.num_rows, columns, first - 1, "row {}".format)
+                yield RowBatch(first - part.num_rows, columns, first - 1, "row {}".format)
 
     def declared(self, column: str) -> list[str]:
         """The names of all labels that Hugging Face metadata give the column, in their order; [] where it has none."""
@@ -172,7 +172,7 @@ class TextFolder:
         """Always the same three."""
         return ["id", "text", "folder"]
 
-    def batches(self, requested: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, requested: Sequence[str]) -> Iterator[RowBatch]:
         """One file, one row."""
         files = self._files()
         if not files:
@@ -180,7 +180,7 @@ class TextFolder:
         for start in range(0, len(files), BATCH_ROWS):
             rows = [self._row(file) for file in files[start : start + BATCH_ROWS]]
             columns = {name: [row[name] for row in rows] for name in requested}
-            yield Batch(start + 1, columns, start + len(rows), self._place)
+            yield RowBatch(start + 1, columns, start + len(rows), self._place)
 
     def _place(self, row: int) -> str:
         return f"row {row} ({self._files()[row - 1].relative_to(self.path).as_posix()})"

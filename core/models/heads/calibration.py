@@ -49,14 +49,14 @@ def _log_losses(logits: Floats, targets: Floats, multi: bool) -> Floats:
     return np.asarray(-loss.sum(axis=1))
 
 
-def weights_by_doubt(judged: Floats, pool: Floats) -> Floats:
-    """(n,) weights that make judged records stand for the pool, mean 1. judged: (n,), pool: (m,) margins by one head.
+def weights_by_doubt(labelled: Floats, pool: Floats) -> Floats:
+    """(n,) weights that make judged records stand for the pool, mean 1. labelled: (n,), pool: (m,) margins by one head.
 
     Records chosen for their doubt are harder than the pool: unweighted, they would make every probability too modest.
     Ratio of the shares in tenths of the pool, one record added to each (Shimodaira 2000, covariate shift).
     """
     edges = np.quantile(pool, np.linspace(0, 1, BINS + 1)[1:-1])
-    mine, theirs = np.searchsorted(edges, judged), np.searchsorted(edges, pool)
+    mine, theirs = np.searchsorted(edges, labelled), np.searchsorted(edges, pool)
     counts = np.bincount(mine, minlength=BINS)
-    ratio = np.bincount(theirs, minlength=BINS) / len(pool) * (len(judged) + BINS) / (counts + 1)
+    ratio = np.bincount(theirs, minlength=BINS) / len(pool) * (len(labelled) + BINS) / (counts + 1)
     return np.asarray(ratio[mine] / ratio[mine].mean())

@@ -106,17 +106,17 @@ def fit_head(
 def cross_fit(
     labelled_vectors: LabelledVectors,
     neighbour_graph: NeighbourGraph | None,
-    judged: Bools,
+    evaluated: Bools,
     rng: np.random.Generator,
 ) -> CrossFit[Head]:
-    """The head of all records, and the `judged` ones (mask over the vectors) by heads fitted without their fold.
+    """The head of all records, and the `evaluated` ones (mask over the vectors) by heads fitted without their fold.
 
     Where few are judged, others are held out too, for the temperature; two folds where nearly all records only teach.
     Stone 1974 (cross-validation), Chernozhukov et al. 2018 (cross-fitting).
     """
     anchored_graph, n = _ground(labelled_vectors, neighbour_graph), len(labelled_vectors.vectors)
-    out, others = judged.copy(), np.flatnonzero(~judged)
-    if missing := min(max(HELD_OUT - int(judged.sum()), 0), len(others)):
+    out, others = evaluated.copy(), np.flatnonzero(~evaluated)
+    if missing := min(max(HELD_OUT - int(evaluated.sum()), 0), len(others)):
         out[rng.choice(others, missing, replace=False)] = True
     fold = np.full(n, -1)
     fold[out] = rng.permutation(np.arange(int(out.sum())) % (folds_of(n) if out.mean() > 1 / FOLDS else 2))
@@ -124,7 +124,7 @@ def cross_fit(
         _fit_once(labelled_vectors, anchored_graph), _held_out(labelled_vectors, anchored_graph, fold)
     )
     sizes = np.bincount(fold[out], minlength=1)
-    return CrossFit(head, None if held_out is None else held_out[judged[out]], n - sizes[fold[judged]])
+    return CrossFit(head, None if held_out is None else held_out[evaluated[out]], n - sizes[fold[evaluated]])
 
 
 def folds_of(records: int) -> int:
@@ -173,7 +173,7 @@ def _fit_once(labelled_vectors: LabelledVectors, anchored_graph: AnchoredGraph |
         return _by_counting(labelled_vectors)
     fitted = _fit(examples, labelled_vectors.multi)
     if anchored_graph is not None:
-        examples = _with_guesses(examples, _pseudo_labels(labelled_vectors, anchored_graph, fitted))
+        examples = _with_pseudo_labels(examples, _pseudo_labels(labelled_vectors, anchored_graph, fitted))
         fitted = _fit(examples, labelled_vectors.multi)
     weights = np.where(used[:, None], fitted[:, :-1], np.float32(0))
     return Head(
@@ -248,8 +248,8 @@ def _pseudo_labels(
     return points[chosen], np.eye(labels, dtype=np.float32)[named[chosen]]
 
 
-def _with_guesses(examples: Examples, guesses: tuple[Floats, Floats]) -> Examples:
-    inputs, targets = guesses
+def _with_pseudo_labels(examples: Examples, pseudo_labels: tuple[Floats, Floats]) -> Examples:
+    inputs, targets = pseudo_labels
     return Examples(
         np.concatenate([examples.inputs, inputs]),
         np.concatenate([examples.targets, targets]),
@@ -327,7 +327,7 @@ def linear_heads(labels: Sequence[str], *, multi: bool) -> HeadKind:
         )
 
     return HeadKind(
-        cross_fit=lambda records, around, judged, rng: cross_fit(labelled(records), around, judged, rng),
+        cross_fit=lambda records, around, evaluated, rng: cross_fit(labelled(records), around, evaluated, rng),
         fit=lambda records, around: fit_uncalibrated(labelled(records), around),
         restore=restore_head,
         unfit=unfit,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from core.errors import BadInput, Refused, RondoError
-from core.jobs.bundle import Sight
+from core.jobs.bundle import RunStatus
 
 AGAIN = "`rondo jobs retry` goes on from the newest checkpoint."
 
@@ -112,26 +112,26 @@ def ends() -> tuple[type[BaseException], ...]:
     )
 
 
-def end_of(error: BaseException) -> Sight:
+def end_of(error: BaseException) -> RunStatus:
     """How a call stands whose result is this exception, of those that `ends` names."""
     name, text = type(error).__name__, str(error).strip()
     if name == "FunctionTimeoutError":
-        return Sight("timed_out", TOO_LONG)
+        return RunStatus("timed_out", TOO_LONG)
     if name in ("RemoteError", "InputCancellation"):
         # a call that was ended from outside has one of these texts, or none at all
         lower = text.lower()
         if not lower or any(word in lower for word in ("cancel", "terminated", "app was stopped")):
-            return Sight("cancelled", _STOPPED)
+            return RunStatus("cancelled", _STOPPED)
         if any(word in lower for word in ("out of memory", "oom", "exit code: 137", "exit code: -9")):
-            return Sight("failed", _OUT_OF_MEMORY)
-        return Sight("failed", f"It broke on Modal before it could leave a result: {_sentence(text)} {AGAIN}")
+            return RunStatus("failed", _OUT_OF_MEMORY)
+        return RunStatus("failed", f"It broke on Modal before it could leave a result: {_sentence(text)} {AGAIN}")
     if name == "OutputExpiredError":
-        return Sight("lost", "Modal keeps what a call returned for seven days, and its Volume has no result of it.")
+        return RunStatus("lost", "Modal keeps what a call returned for seven days, and its Volume has no result of it.")
     if name == "ExecutionError":
-        return Sight("failed", f"It could not begin on Modal: {_short(error)} {AGAIN}")
+        return RunStatus("failed", f"It could not begin on Modal: {_short(error)} {AGAIN}")
     if isinstance(error, ImportError):
-        return Sight("failed", f"Modal's image lacks what the job imports: {_short(error)} Please report it.")
-    return Sight("lost", f"Modal does not know this job: {_short(error)} Is the token that of the same workspace?")
+        return RunStatus("failed", f"Modal's image lacks what the job imports: {_short(error)} Please report it.")
+    return RunStatus("lost", f"Modal does not know this job: {_short(error)} Is the token that of the same workspace?")
 
 
 def _short(error: BaseException) -> str:

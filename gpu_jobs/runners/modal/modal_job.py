@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.jobs.bundle import LOG, Bundle, write_json
-from core.jobs.environment import for_job
+from core.jobs.environment_variables import for_job
 from gpu_jobs.runners.modal.modal_errors import AGAIN, TOO_LONG
 from gpu_jobs.trainers.checkpoints import WHOLE
 

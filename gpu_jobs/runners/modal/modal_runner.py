@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Refused, RondoError
-from core.jobs.bundle import LOG, Handle, Resources, Sight, write_json
-from gpu_jobs.runners.local import sight_of_result
+from core.jobs.bundle import LOG, Handle, Resources, RunStatus, write_json
+from gpu_jobs.runners.local import status_of_result
 from gpu_jobs.runners.modal.modal_app import GRACE_SECONDS, MOST_SECONDS, find_function, open_volume
 from gpu_jobs.runners.modal.modal_errors import NoAnswer, end_of, ends, in_words
 from gpu_jobs.runners.modal.modal_job import CALL, CANCELLED, STARTED
@@ -51,23 +51,23 @@ class ModalRunner:
         except (NoAnswer, TooSlow) as error:
             raise Refused(_SILENT if isinstance(error, TooSlow) else str(error)) from None
 
-    def look(self, bundle: Path, handle: Handle) -> Sight:
+    def poll(self, bundle: Path, handle: Handle) -> RunStatus:
         """What the call says comes first; where it says nothing any more, the Volume is the truth."""
-        if known := sight_of_result(bundle):
+        if known := status_of_result(bundle):
             return known
         far = _Far(bundle, handle.call, self._brought.setdefault(bundle.name, {}))
         try:
-            sight, result = self._ask(bundle.name, far.visit)
+            status, result = self._ask(bundle.name, far.visit)
         except TooSlow:
-            return Sight("lost", _SILENT)
+            return RunStatus("lost", _SILENT)
         except RondoError as error:
-            return Sight("lost", str(error))
+            return RunStatus("lost", str(error))
         if result is not None:
             write_json(bundle / "result.json", result)
-            if sight.state == "succeeded":
+            if status.state == "succeeded":
                 with suppress(RondoError):  # what stays there costs little, and nobody waits for it
                     self._ask(f"clear {bundle.name}", lambda: far.open().clear())
-        return Sight(sight.state, sight.message)
+        return RunStatus(status.state, status.message)
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
         """Written down at Modal too, so that whoever looks later knows why it ended. Raises Refused if nobody heard."""
@@ -75,8 +75,8 @@ class ModalRunner:
         try:
             self._ask(f"cancel {bundle.name}", far.cancel)
         except RondoError as error:
-            trouble = _SILENT if isinstance(error, TooSlow) else error
-            raise Refused(f"The job could not be stopped and may still run: {trouble}") from None
+            error_message = _SILENT if isinstance(error, TooSlow) else error
+            raise Refused(f"The job could not be stopped and may still run: {error_message}") from None
 
     def forget(self, bundle: Path, handle: Handle) -> None:
         """That the job was there and how it ended stays. Raises Refused if nobody answers."""
@@ -84,8 +84,8 @@ class ModalRunner:
         try:
             self._ask(f"clear {bundle.name}", lambda: far.open().clear())
         except RondoError as error:
-            trouble = _SILENT if isinstance(error, TooSlow) else error
-            raise Refused(f"Its texts may still lie on Modal's Volume: {trouble}") from None
+            error_message = _SILENT if isinstance(error, TooSlow) else error
+            raise Refused(f"Its texts may still lie on Modal's Volume: {error_message}") from None
 
     def price(self, resources: Resources, seconds: float) -> float:
         """An estimate from list prices: the GPU, and the cores and memory that are reserved with it."""
@@ -131,7 +131,7 @@ def _may_begin_again(far: FarBundle, call: str, cancelled: bool) -> bool:
     return result is None or result["state"] != "succeeded"
 
 
-def _end(call: str) -> Sight | None:
+def _end(call: str) -> RunStatus | None:
     """How the call ended, None while it has not."""
     import modal
 
@@ -141,7 +141,7 @@ def _end(call: str) -> Sight | None:
         return None
     except ends() as error:
         return end_of(error)
-    return Sight("succeeded")
+    return RunStatus("succeeded")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class _Far:
     def open(self) -> FarBundle:
         return FarBundle(open_volume().hydrate(), self.bundle.name, self.fetched)
 
-    def visit(self) -> tuple[Sight, dict[str, Any] | None]:
+    def visit(self) -> tuple[RunStatus, dict[str, Any] | None]:
         """How it stands, and its result once all else has been brought."""
         ended = _end(self.call)  # asked first: what ends now has written its result
         far = self.open()
@@ -164,18 +164,20 @@ class _Far:
         if began:
             far.bring_progress(self.bundle, files)
         if ended is None:
-            return Sight("running") if began else Sight("queued", "Modal looks for a machine, or starts one."), None
+            return RunStatus("running") if began else RunStatus(
+                "queued", "Modal looks for a machine, or starts one."
+            ), None
         result = far.result() if began else None
         if result is not None:
             far.bring_out(self.bundle, result.get("manifest", {}))
-            return Sight(result["state"], str(result.get("message", ""))), result
+            return RunStatus(result["state"], str(result.get("message", ""))), result
         return self._without_result(ended, f"{CANCELLED}{self.call}" in files), None
 
-    def _without_result(self, ended: Sight, cancelled: bool) -> Sight:
+    def _without_result(self, ended: RunStatus, cancelled: bool) -> RunStatus:
         if cancelled:
-            return Sight("cancelled", "It was stopped.")
+            return RunStatus("cancelled", "It was stopped.")
         if ended.state == "succeeded":
-            return Sight("lost", "Its call ended, but Modal's Volume has no result of it.")
+            return RunStatus("lost", "Its call ended, but Modal's Volume has no result of it.")
         if ended.state == "failed" and not (self.bundle / LOG).exists():
             (self.bundle / LOG).write_text(ended.message + "\n", encoding="utf-8")
         return ended

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Refused
-from core.jobs.bundle import LOG, Bundle, Handle, Resources, Sight
-from gpu_jobs.runners.local import sight_of_result
+from core.jobs.bundle import LOG, Bundle, Handle, Resources, RunStatus
+from gpu_jobs.runners.local import status_of_result
 from gpu_jobs.runners.ray.ray_api import NoAnswer, ask, check_address
 from gpu_jobs.runners.ray.shared_folder import (
     bring_progress,
@@ -24,10 +24,12 @@ from gpu_jobs.runners.ray.shared_folder import (
 JOBS = "/api/jobs/"
 _UNDER_WAY = ("PENDING", "RUNNING")
 _STATES = {
-    "PENDING": Sight("queued", "The cluster has not begun it: it waits for CPUs, GPUs or memory to be free."),
-    "RUNNING": Sight("running"),
-    "STOPPED": Sight("cancelled", "It was stopped."),
-    "SUCCEEDED": Sight("lost", "It ended, but its result is not in ray_folder. Is that one folder on all machines?"),
+    "PENDING": RunStatus("queued", "The cluster has not begun it: it waits for CPUs, GPUs or memory to be free."),
+    "RUNNING": RunStatus("running"),
+    "STOPPED": RunStatus("cancelled", "It was stopped."),
+    "SUCCEEDED": RunStatus(
+        "lost", "It ended, but its result is not in ray_folder. Is that one folder on all machines?"
+    ),
 }
 
 
@@ -65,22 +67,22 @@ class RayRunner:
             raise Refused(f"The job could not be carried to {shared}: {error}.") from None
         return Handle(address=address, submission=f"{bundle.name}-{number}", work=str(work))
 
-    def look(self, bundle: Path, handle: Handle) -> Sight:
+    def poll(self, bundle: Path, handle: Handle) -> RunStatus:
         """What the job wrote comes first; where it wrote no end, the cluster is asked."""
-        if known := sight_of_result(bundle):
+        if known := status_of_result(bundle):
             return known
         result, work = _asked(handle), Path(handle.work)  # asked first: what ends now has written its result
         try:
             work.stat()
             bring_progress(work, bundle)
             if bring_result(work, bundle):
-                return sight_of_result(bundle) or result
+                return status_of_result(bundle) or result
             if result.state != "running" and not may_go_on(work):
-                return Sight("cancelled", "It was stopped.")
+                return RunStatus("cancelled", "It was stopped.")
             if result.state == "failed" and not (bundle / LOG).exists():
                 (bundle / LOG).write_text(result.message + "\n", encoding="utf-8")
         except OSError as error:
-            return Sight("lost", f"Its files cannot be brought: {error}.")
+            return RunStatus("lost", f"Its files cannot be brought: {error}.")
         return result
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
@@ -91,9 +93,9 @@ class RayRunner:
                 tell(handle)
                 received.append(tell)
             except (NoAnswer, OSError) as error:
-                trouble = error
+                error_message = error
         if not received:
-            raise Refused(f"The job could not be stopped and may still run: {trouble}")
+            raise Refused(f"The job could not be stopped and may still run: {error_message}")
 
     def forget(self, bundle: Path, handle: Handle) -> None:
         """What lies in the shared folder. Raises Refused where that cannot be reached."""
@@ -140,26 +142,26 @@ def _submit(address: str, submission: str, work: Path, resources: Resources) -> 
             raise
 
 
-def _asked(handle: Handle) -> Sight:
+def _asked(handle: Handle) -> RunStatus:
     """How the job stands as far as the cluster knows; what is the cluster's fault, or its end, is `lost`."""
     try:
         result = ask(handle.address, "GET", JOBS + handle.submission)
     except NoAnswer as error:
-        return Sight("lost", str(error))
+        return RunStatus("lost", str(error))
     if result is None:
-        return Sight("lost", "The cluster does not know this job: was the cluster restarted?")
+        return RunStatus("lost", "The cluster does not know this job: was the cluster restarted?")
     if result["status"] != "FAILED":
         return _STATES[result["status"]]
     # a job that fails writes its result; without one, only an exit status of its own process speaks of the job
     message, status = str(result.get("message") or ""), result.get("driver_exit_code")
     if result.get("error_type") != "JOB_ENTRYPOINT_COMMAND_ERROR" or status is None:
         first = message.strip().partition("\n")[0]
-        return Sight("lost", f"The cluster lost it: {first}")
+        return RunStatus("lost", f"The cluster lost it: {first}")
     if status < 0 or status > 128:
         killed = -status if status < 0 else status - 128
-        return Sight("lost", f"Its process was killed (signal {killed}): out of memory, or its node went down.")
+        return RunStatus("lost", f"Its process was killed (signal {killed}): out of memory, or its node went down.")
     last = message.strip().splitlines()[-1] if message.strip() else "it printed nothing."
-    return Sight(
+    return RunStatus(
         "failed",
         f"It could not run on the cluster (exit status {status}): {last} "
         "Does every node see ray_folder, and has its Python the packages that Rondo needs?",

@@ -21,11 +21,11 @@ from core.models.in_use import active_model
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.rounds.draws import read_history
-from core.rounds.outcomes import RoundSummary, apply_result, queue_test_records
-from core.rounds.plans import BatchRequest, Plan, choice, share_batch
+from core.rounds.plans import BatchRequest, RoundPlan, batch_choice, share_batch
 from core.rounds.round_job import ROUND, PastModel, RoundParams
+from core.rounds.round_results import RoundSummary, apply_result, queue_test_records
 from core.store.database import count
-from core.store.pool import NUMBERS
+from core.store.record_numbers import NUMBERS
 from core.tasks.task import AnswerSpace
 from core.tasks.tasks import encode_stored, space_of, task_of
 from core.typed_json import from_json
@@ -40,7 +40,7 @@ def run_round(project: Project, report: Report, *, learn: bool, request: BatchRe
     """Runs the job and takes its result in, in one transaction. Rounds take turns: the next one sees what this did."""
     with hold_round_lock(project, report):
         settings = project.settings()
-        plan = Plan(learn, None if request is None else choice(project, request))
+        plan = RoundPlan(learn, None if request is None else batch_choice(project, request))
         arrays, sources = known_now(project, settings)
         plan = share_batch(plan, len(arrays["pool_rows"]), project.store.one(f"select count(*) from ({UNASKED_TEST})"))
         _refuse(project, plan, arrays)
@@ -58,15 +58,15 @@ def run_round(project: Project, report: Report, *, learn: bool, request: BatchRe
 @contextmanager
 def hold_round_lock(project: Project, report: Report) -> Iterator[None]:
     """Waits for the round that is being played, or the promotion; `report` can end the wait."""
-    while not project.turn.acquire(timeout=0.1):
+    while not project.round_lock.acquire(timeout=0.1):
         report("Waiting for the round before", 0, 0)
     try:
         yield
     finally:
-        project.turn.release()
+        project.round_lock.release()
 
 
-def _params(project: Project, plan: Plan, settings: Settings, sources: tuple[str, ...]) -> RoundParams:
+def _params(project: Project, plan: RoundPlan, settings: Settings, sources: tuple[str, ...]) -> RoundParams:
     model, task = active_model(project), task_of(settings)
     return RoundParams(
         encoder=settings.encoder,
@@ -126,7 +126,7 @@ def apply_finished_rounds(project: Project, report: Report) -> int:
     return taken
 
 
-def _refuse(project: Project, plan: Plan, arrays: dict[str, npt.NDArray[Any]]) -> None:
+def _refuse(project: Project, plan: RoundPlan, arrays: dict[str, npt.NDArray[Any]]) -> None:
     settings = project.settings()
     task = task_of(settings)
     if reason := task.unready(task.setup(settings)):

@@ -44,7 +44,7 @@ def store_file_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, 
         cursor.executemany("insert into label_ids values (?, ?)", list(settings.taxonomy.spellings.items()))
     parts = f"string_split(label, '{SEPARATOR}')" if settings.multi else "[label]"
     about_import = {"source": source, "import": secrets.token_hex(8)}
-    cursor.execute(_ANSWERED.format(told=answers.query, parts=parts), about_import)
+    cursor.execute(_ANSWERED.format(answers=answers.query, parts=parts), about_import)
     about = {"now": utc_now(), "source": source, "taxonomy": settings.taxonomy.version}
     cursor.execute(_STORE, about | {"stamp": answers.stamp})
     if by_people:
@@ -68,7 +68,7 @@ def store_file_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, 
 # "" is none of them. What was said before counts even where its author took it back: the file is none the newer for it.
 _ANSWERED = f"""
     create or replace temp table answered as
-    with named as (select id, annotator, unnest({{parts}}) as name from ({{told}})),
+    with named as (select id, annotator, unnest({{parts}}) as name from ({{answers}})),
     given as (
         select named.id, annotator, coalesce(list(distinct l.id order by l.id) filter (l.id is not null), []) as labels
         from named left join label_ids l using (name) group by named.id, annotator

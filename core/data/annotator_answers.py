@@ -13,17 +13,17 @@ from core.data.cells import Column
 from core.errors import BadInput
 from core.people.names import NAME_LIMIT, check_name
 
-Told = dict[tuple[str, str], tuple[int, str]]
+AnswersByRecord = dict[tuple[str, str], tuple[int, str]]
 """(record id, annotator) -> (row of the file from 1, labels by name); "" stands for the known answer"""
 
 KNOWN = ""
 
 
 @dataclass
-class Crowd:
+class AnswerCollector:
     """Grows with the answers. names: as the file writes them -> as they are kept. repeated: rows with nothing new."""
 
-    details: Told = field(default_factory=dict)
+    details: AnswersByRecord = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     repeated: int = 0
 
@@ -43,14 +43,14 @@ class Crowd:
         self.repeated = before
 
     def _enter(self, ids: Sequence[str], labels: Sequence[str | None], column: Column, whose: Sequence[str]) -> None:
-        for index, (record, label, who) in enumerate(zip(ids, labels, whose, strict=True)):
+        for index, (record, label, user) in enumerate(zip(ids, labels, whose, strict=True)):
             if label is None:
                 continue
             label = SEPARATOR.join(sorted(label.split(SEPARATOR)))
             row = column.batch.first + index
-            first, before = self.details.setdefault((record, who), (row, label))
+            first, before = self.details.setdefault((record, user), (row, label))
             if before != label:
-                by, place = f"'{who}'" if who else "the known answers", column.batch.place(first)
+                by, place = f"'{user}'" if user else "the known answers", column.batch.place(first)
                 fault = f"gives the record '{record}' the label '{label}', but '{before}' in {place}, both by {by}"
                 column.complain(index, f"{fault}; keep one of them")
             self.repeated += first != row
@@ -67,16 +67,16 @@ class Crowd:
     @property
     def known(self) -> int:
         """How many of the answers are known ones."""
-        return sum(who == KNOWN for _, who in self.details)
+        return sum(user == KNOWN for _, user in self.details)
 
     @property
     def annotators(self) -> int:
         """How many people answered."""
-        return len({who for _, who in self.details} - {KNOWN})
+        return len({user for _, user in self.details} - {KNOWN})
 
     def known_labels(self) -> Iterable[str]:
         """The labels of each known answer, joined by the separator where there are several."""
-        return (label for (_, who), (_, label) in self.details.items() if who == KNOWN)
+        return (label for (_, user), (_, label) in self.details.items() if user == KNOWN)
 
     def write(self, target: Path) -> None:
         """A table of id, annotator (null: the known answer) and label, in the order of the file."""
@@ -85,7 +85,7 @@ class Crowd:
 
         columns: dict[str, list[Any]] = {
             "id": [record for record, _ in self.details],
-            "annotator": [who or None for _, who in self.details],
+            "annotator": [user or None for _, user in self.details],
             "label": [label for _, label in self.details.values()],
         }
         cells = {name: arrow.array(column, arrow.string()) for name, column in columns.items()}

@@ -41,7 +41,7 @@ _CELLS = """
 """
 
 
-def judged_strata(project: Project) -> list[str]:
+def predicted_strata(project: Project) -> list[str]:
     """Which of STRATA have verdicts of the newest model."""
     rows = {stratum for (stratum,) in project.store.query("select distinct stratum from held_out_predictions")}
     return [stratum for stratum in STRATA if stratum in rows]
@@ -74,7 +74,7 @@ def confusion(project: Project, stratum: str) -> list[Confusion]:
     ]
 
 
-def confused(cells: Sequence[Confusion]) -> list[Confusion]:
+def most_confused(cells: Sequence[Confusion]) -> list[Confusion]:
     """The cells off the diagonal that a record of the stratum is in, the most frequent first."""
     return [cell for cell in cells if cell.truth_id != cell.predicted_id and cell.records]
 
@@ -87,7 +87,7 @@ class HeatCell:
     of_truth: float
 
 
-def heat(cells: Sequence[Confusion], measure: str, most: int = MOST_LABELS) -> list[HeatCell]:
+def heat_cells(cells: Sequence[Confusion], measure: str, most: int = MOST_LABELS) -> list[HeatCell]:
     """The cells to be drawn. measure: `records` or `share`.
 
     Among at most so many labels: all, or those of the most confused pairs, filled up with the most frequent.
@@ -98,7 +98,7 @@ def heat(cells: Sequence[Confusion], measure: str, most: int = MOST_LABELS) -> l
     for cell in there:
         sums[cell.truth_id] = sums.get(cell.truth_id, 0.0) + sizes[cell]
     chosen: set[str | None] = set()
-    for cell in [*confused(there), *there]:
+    for cell in [*most_confused(there), *there]:
         pair = {cell.truth_id, cell.predicted_id}
         if len(chosen | pair) <= most:
             chosen |= pair

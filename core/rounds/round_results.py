@@ -22,8 +22,8 @@ from core.rounds.champion_log import (
     rank_again,
     store_held_out_predictions,
 )
-from core.rounds.rechoosing import keep_choice
-from core.rounds.round_job import Choice, Chosen, RoundParams, RoundResult
+from core.rounds.rechoosing import store_choice
+from core.rounds.round_job import BatchChoice, Chosen, RoundParams, RoundResult
 from core.sampling.selftest import SelfTest
 from core.store.database import utc_now
 from core.typed_json import to_json
@@ -62,7 +62,7 @@ def apply_result(
         _keep_model(project, out / "model", bundle.path.name)
         load_suggestions(project, out / "suggestions.parquet", bundle.path.name)
     if choice:
-        keep_choice(project, bundle, params, choice.batch, model)
+        store_choice(project, bundle, params, choice.batch, model)
     summary = RoundSummary(result.seconds)
     with project.label_queue.changing() as cursor:
         if project.jobs.claim_result(bundle, cursor):
@@ -146,7 +146,7 @@ def _enter_model(
 
 
 def _insert_batch(
-    cursor: duckdb.DuckDBPyConnection, choice: Choice, chosen: Chosen, file: Path, model: str | None
+    cursor: duckdb.DuckDBPyConnection, choice: BatchChoice, chosen: Chosen, file: Path, model: str | None
 ) -> tuple[int, int]:
     """Returns how many records were queued, spare ones apart, and how many of them are audit.
 

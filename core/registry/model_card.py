@@ -15,7 +15,7 @@ from core.models.encoders.encoder import EMBEDDED, OWN
 from core.project import Project
 from core.registry.usage import LIBRARIES, usage
 from core.reports.card_text import ACCURACY, MEANING, as_list, as_table, escaped
-from core.reports.errors import label_scores, label_table
+from core.reports.error_analysis import label_scores, label_table
 from core.reports.model_quality import pool_exhausted
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def stored_model(project: Project, model: str) -> StoredModel:
 
 
 @dataclass(frozen=True)
-class Subject:
+class PackagedModel:
     """The model a card is about. manifest: of its folder. form: as `usage` knows them. place: Python that makes
     `folder`, where the files are."""
 
@@ -96,30 +96,30 @@ def _base(info: Facts, row: StoredModel) -> str:
     return public_name(encoder if carried or not base else base)
 
 
-def model_card(project: Project, subject: Subject) -> str:
+def model_card(project: Project, packaged: PackagedModel) -> str:
     """Markdown with the Hub's front matter. What the project calls its things is escaped: shown, never followed."""
     from huggingface_hub import ModelCard
 
-    row, settings = subject.row, project.settings()
-    info = training_info(subject.folder)
+    row, settings = packaged.row, project.settings()
+    info = training_info(packaged.folder)
     versions = library_versions() | info.get("versions", {})
     parts = [
-        ["---", str(_card_data(subject, info, row)), "---"],
-        [f"# {escaped(settings.name)}: model {escaped(row.id)}", "", _what(subject)],
-        ["## How to use it", "", *usage(subject.form, subject.place, versions)],
-        _labels(project, subject, info),
+        ["---", str(_card_data(packaged, info, row)), "---"],
+        [f"# {escaped(settings.name)}: model {escaped(row.id)}", "", _what(packaged)],
+        ["## How to use it", "", *usage(packaged.form, packaged.place, versions)],
+        _labels(project, packaged, info),
         _making(row, info),
         *_quality(project, row.metrics),
         [
             "## Known limits",
-            *as_list(escaped(limit) for limit in _limits(row, subject.manifest, exhausted=pool_exhausted(project))),
+            *as_list(escaped(limit) for limit in _limits(row, packaged.manifest, exhausted=pool_exhausted(project))),
         ],
         ["## Licence", "", NO_LICENCE],
     ]
     return str(ModelCard("\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"))
 
 
-def _card_data(subject: Subject, info: Facts, row: StoredModel) -> "ModelCardData":
+def _card_data(packaged: PackagedModel, info: Facts, row: StoredModel) -> "ModelCardData":
     """What the Hub reads: the library, the base model, and the scores that can be claimed."""
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -127,7 +127,7 @@ def _card_data(subject: Subject, info: Facts, row: StoredModel) -> "ModelCardDat
     known = re.fullmatch(r"[\w.-]+/[\w.-]+", base) and not base.startswith("model:")
     scores = {stratum: shown_score(score) for stratum in STRATA if (score := row.metrics.on(stratum))}
     return ModelCardData(
-        library_name=LIBRARIES[subject.form],
+        library_name=LIBRARIES[packaged.form],
         pipeline_tag="text-classification",
         tags=["rondo", "active-learning", "text-classification"],
         base_model=base if known else None,
@@ -153,13 +153,13 @@ def _card_data(subject: Subject, info: Facts, row: StoredModel) -> "ModelCardDat
     )
 
 
-def _what(subject: Subject) -> str:
-    labels = len(subject.manifest["labels"])
-    several = "several may hold for one text" if subject.manifest["multi"] else "one per text"
+def _what(packaged: PackagedModel) -> str:
+    labels = len(packaged.manifest["labels"])
+    several = "several may hold for one text" if packaged.manifest["multi"] else "one per text"
     return f"Sorts texts into {labels:,} labels, {several}: an encoder that makes vectors, and a linear head on them."
 
 
-def _labels(project: Project, subject: Subject, info: Facts) -> list[str]:
+def _labels(project: Project, packaged: PackagedModel, info: Facts) -> list[str]:
     settings = project.settings()
     names = settings.taxonomy.names | info.get("label_names", {})
     described = {label.id: label.description for label in settings.taxonomy.labels}
@@ -171,9 +171,9 @@ def _labels(project: Project, subject: Subject, info: Facts) -> list[str]:
             "description": described.get(label, ""),
             **({"records_learnt_from": counts[label]} if label in counts else {}),
         }
-        for label in subject.manifest["labels"]
+        for label in packaged.manifest["labels"]
     ]
-    return ["## Labels", "", f"Version {subject.row.taxonomy} of the taxonomy.", *as_table(rows)]
+    return ["## Labels", "", f"Version {packaged.row.taxonomy} of the taxonomy.", *as_table(rows)]
 
 
 def _making(row: StoredModel, info: Facts) -> list[str]:

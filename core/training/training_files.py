@@ -15,7 +15,7 @@ from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.project import Project
-from core.rounds.play import known_now
+from core.rounds.run_round import known_now
 from core.store.tables import quoted
 from core.training.train_job import TrainParams
 from core.training.trainers import Value
@@ -37,23 +37,23 @@ class Order:
 FILES = ("train.parquet", "judge.parquet", "history.npz")
 
 
-def copy_material(source: Bundle, bundle: Bundle) -> None:
+def copy_training_files(source: Bundle, bundle: Bundle) -> None:
     """That of another job: the runs of a search learn from the same labels, whatever was given meanwhile."""
     for name in FILES:
         shutil.copyfile(source.path / "in" / name, bundle.path / "in" / name)
 
 
-def write_material(project: Project, bundle: Bundle, settings: Settings) -> None:
+def write_training_files(project: Project, bundle: Bundle, settings: Settings) -> None:
     """`in/train.parquet` and `in/judge.parquet` (n, text, stratum, labels) and the audit's history.
 
     Audit records and gold never teach, nor do records with the same text.
     """
     arrays, _ = known_now(project, settings)
-    taught = np.setdiff1d(arrays["train_rows"], arrays["audit_rows"])
+    train_rows = np.setdiff1d(arrays["train_rows"], arrays["audit_rows"])
     labels = [label.id for label in settings.taxonomy.active]
-    _write(project, bundle.path / "in" / "train.parquet", taught, labels)
-    judging = np.union1d(arrays["gold_rows"], arrays["audit_rows"])
-    _write(project, bundle.path / "in" / "judge.parquet", judging, labels)
+    _write(project, bundle.path / "in" / "train.parquet", train_rows, labels)
+    scored_rows = np.union1d(arrays["gold_rows"], arrays["audit_rows"])
+    _write(project, bundle.path / "in" / "judge.parquet", scored_rows, labels)
     history = {name: values for name, values in arrays.items() if name.startswith("history_") or name == "asked_rows"}
     np.savez(bundle.path / "in" / "history.npz", allow_pickle=False, **history)
 

@@ -118,7 +118,7 @@ def unseen(project: Project, model: str, truth: Truth) -> Ints:
     return np.union1d(gold, audits)
 
 
-def judged_rows(folder: Path) -> Ints:
+def rows_with_held_out(folder: Path) -> Ints:
     """The records that judged a trained model when it was made; none for a round's head. Raises Damaged."""
-    judged = read_held_out(folder, len(read_manifest(folder)["labels"]))
-    return judged.rows if judged else np.empty(0, np.int64)
+    held_out = read_held_out(folder, len(read_manifest(folder)["labels"]))
+    return held_out.rows if held_out else np.empty(0, np.int64)

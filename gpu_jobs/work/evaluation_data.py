@@ -18,7 +18,7 @@ from core.models.out_of_fold import OutOfSamplePredictions
 from core.registry.evaluation_jobs import LabelledFile
 from core.tasks.labels import labels_space
 from core.tasks.task import AnswerSpace
-from gpu_jobs.trainers.training import Progress
+from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
 
 CHUNK = 512
@@ -73,7 +73,7 @@ class Records:
         return cell.split(SEPARATOR) if self.multi and cell else [cell] if cell else []
 
 
-def taught(bundle: Path, records: Records) -> int:
+def count_training_texts(bundle: Path, records: Records) -> int:
     """How many of a file's labelled records have the text of one that the project's models could learn from."""
     from pyarrow import parquet
 
@@ -130,17 +130,17 @@ class Columns:
     by_name: bool
     unknown: Mapping[str, int]
 
-    def of(self, subject: EvaluatedModel) -> list[int]:
+    def of(self, evaluated: EvaluatedModel) -> list[int]:
         """The column of each of its labels."""
-        return [self.place[subject.names[label] if self.by_name else label] for label in subject.labels]
+        return [self.place[evaluated.names[label] if self.by_name else label] for label in evaluated.labels]
 
 
-def columns_of(subjects: Sequence[EvaluatedModel], records: Records, names: Mapping[str, str]) -> Columns:
+def columns_of(evaluated_models: Sequence[EvaluatedModel], records: Records, names: Mapping[str, str]) -> Columns:
     """names: what the project calls its labels, in their order. Raises BadInput where no subject can give any of the
     labels of the records."""
     entries: dict[str, str] = {}
-    for subject in subjects:
-        entries = {label: subject.names[label] for label in subject.labels} | entries
+    for evaluated in evaluated_models:
+        entries = {label: evaluated.names[label] for label in evaluated.labels} | entries
     entries = {label: entries[label] for label in names if label in entries} | entries
     key_of = entries if records.by_name else {label: label for label in entries}
     ids: dict[str, str] = {}
@@ -150,22 +150,25 @@ def columns_of(subjects: Sequence[EvaluatedModel], records: Records, names: Mapp
     if records.by_name:
         place = {label: place[key] for key, label in ids.items()} | place
     unknown = {label: count for label, count in records.counts.items() if label not in place}
-    _refuse_strangers(unknown, records, [subject.name for subject in subjects], list(entries.values()))
+    _refuse_unknown_labels(unknown, records, [evaluated.name for evaluated in evaluated_models], list(entries.values()))
     place |= {label: len(ids) + number for number, label in enumerate(unknown)}
     every = {label: entries[label] for label in ids.values()} | {label: names.get(label, label) for label in unknown}
     counts = {every[label]: count for label, count in unknown.items()}
     return Columns((*ids.values(), *unknown), every, place, records.by_name, counts)
 
 
-def _refuse_strangers(unknown: Mapping[str, int], records: Records, who: Sequence[str], known: Sequence[str]) -> None:
+def _refuse_unknown_labels(
+    unknown: Mapping[str, int], records: Records, models: Sequence[str], known: Sequence[str]
+) -> None:
     if records.counts and len(unknown) == len(records.counts):
         raise BadInput(
             f"None of the {len(unknown)} labels of {records.name} ({_some(list(unknown))}) is one that "
-            f"{' or '.join(who)} can give ({_some(known)}). Name another label column or another model."
+            f"{' or '.join(models)} can give ({_some(known)}). Name another label column or another model."
         )
     if len(unknown) > MOST_UNKNOWN:
         raise BadInput(
-            f"{records.name} has {len(unknown):,} labels that {' or '.join(who)} cannot give ({_some(list(unknown))}); "
+            f"{records.name} has {len(unknown):,} labels that "
+            f"{' or '.join(models)} cannot give ({_some(list(unknown))}); "
             f"at most {MOST_UNKNOWN} are taken for mistakes of the model. Name another label column."
         )
 
@@ -198,7 +201,7 @@ class Collector:
     """Gathers what figures rest on while chunks pass by. kept: numbers of the labelled records that are drawn."""
 
     columns: Columns
-    subjects: Sequence[EvaluatedModel]
+    evaluated_models: Sequence[EvaluatedModel]
     retained: Bools
     passed: int = 0
     parts: list[Chunk] = field(default_factory=list)
@@ -212,11 +215,14 @@ class Collector:
         self.passed += int(has.sum())
         return selected
 
-    def keep(self, part: Chunk, guesses: Sequence[OutOfSamplePredictions]) -> None:
+    def keep(self, part: Chunk, predictions: Sequence[OutOfSamplePredictions]) -> None:
         """The picked records, and what each subject says of them in its own columns."""
         self.parts.append(replace(part, texts=[text[:SHOWN] for text in part.texts]))
         self.predicted.append(
-            [align(one, subject, self.columns) for one, subject in zip(guesses, self.subjects, strict=True)]
+            [
+                align(one, evaluated, self.columns)
+                for one, evaluated in zip(predictions, self.evaluated_models, strict=True)
+            ]
         )
 
     def collected(self) -> Collected:
@@ -240,14 +246,14 @@ class Collector:
                 )
                 for of_one in zip(*self.predicted, strict=True)
             ],
-            space=labels_space(self.columns.labels, several=self.subjects[0].multi),
+            space=labels_space(self.columns.labels, several=self.evaluated_models[0].multi),
         )
 
 
-def draw(records: Records, columns: Columns, subjects: int, seed: int) -> Bools:
+def draw(records: Records, columns: Columns, evaluated_models: int, seed: int) -> Bools:
     """(labelled records,) those that figures rest on: of too many a random part, the same for every subject."""
     most = MOST_OF_SEVERAL if records.multi else MOST_HELD_OUT
-    most = max(min(most, MOST_CELLS // (len(columns.labels) * subjects)), 1)
+    most = max(min(most, MOST_CELLS // (len(columns.labels) * evaluated_models)), 1)
     result = np.ones(records.labelled, np.bool_)
     if records.labelled > most:
         result[:] = False
@@ -264,10 +270,10 @@ def truth_of(chunk: Chunk, columns: Columns) -> Bools:
     return truth
 
 
-def align(guesses: OutOfSamplePredictions, subject: EvaluatedModel, columns: Columns) -> OutOfSamplePredictions:
+def align(predictions: OutOfSamplePredictions, evaluated: EvaluatedModel, columns: Columns) -> OutOfSamplePredictions:
     """In the common columns; labels that the subject does not have get -1."""
-    places = columns.of(subject)
-    probs = np.full((len(guesses.outputs), len(columns.labels)), -1, np.float32)
+    places = columns.of(evaluated)
+    probs = np.full((len(predictions.outputs), len(columns.labels)), -1, np.float32)
     predicted = np.zeros(probs.shape, np.bool_)
-    probs[:, places], predicted[:, places] = guesses.outputs, guesses.predicted
-    return OutOfSamplePredictions(probs, predicted, guesses.known)
+    probs[:, places], predicted[:, places] = predictions.outputs, predictions.predicted
+    return OutOfSamplePredictions(probs, predicted, predictions.known)

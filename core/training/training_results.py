@@ -7,7 +7,7 @@ import duckdb
 
 from core.errors import BadInput, Damaged, RondoError
 from core.jobs.bundle import Bundle, manifest
-from core.jobs.states import OPEN, change_state
+from core.jobs.job_states import OPEN, change_state
 from core.models.artifacts import install_model
 from core.models.encoders.encoder import OWN
 from core.models.in_use import active_model

@@ -27,9 +27,9 @@ def fit_on_split(labelled_vectors: LabelledVectors, held_out: Bools, fit: Fit = 
     if not held_out.any():
         return fit(labelled_vectors), np.empty((0, len(labelled_vectors.labels)), np.float32)
     unseen = part_of(labelled_vectors, held_out)
-    judge = calibrated(fit(part_of(labelled_vectors, ~held_out)), unseen)
+    head = calibrated(fit(part_of(labelled_vectors, ~held_out)), unseen)
     full = fit(labelled_vectors)
-    return replace(judge, weights=full.weights, bias=full.bias), judge.predict(unseen.vectors)
+    return replace(head, weights=full.weights, bias=full.bias), head.predict(unseen.vectors)
 
 
 def calibrated(head: Head, unseen: LabelledVectors) -> Head:
