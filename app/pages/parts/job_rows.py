@@ -55,7 +55,7 @@ def figures_of(metrics: Metrics) -> list[tuple[str, str, str | None]]:
     judged = best_score(metrics)
     if judged is None:
         return []
-    stratum, score = judged[0], shown_score(judged[1])
+    stratum, score = best[0], shown_score(best[1])
     return [
         (
             f"{title} on {score.n:,} {stratum} records",

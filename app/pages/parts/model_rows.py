@@ -63,7 +63,7 @@ def _score(metrics: Metrics) -> Row:
     judged = best_score(metrics)
     if judged is None:
         return {"judged on": "not judged", "macro F1": None, "from": None, "to": None}
-    stratum, score = judged
+    stratum, score = best
     macro = shown_score(score).macro_f1
     return {
         "judged on": f"{score.n:,} {stratum}",
