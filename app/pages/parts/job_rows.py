@@ -52,8 +52,8 @@ def cost_of(job: TrainingJob) -> str:
 
 def figures_of(metrics: Metrics) -> list[tuple[str, str, str | None]]:
     """(title, value, interval) of macro F1 and accuracy, on whichever of audit and gold is told."""
-    judged = best_score(metrics)
-    if judged is None:
+    best = best_score(metrics)
+    if best is None:
         return []
     stratum, score = best[0], shown_score(best[1])
     return [

@@ -60,8 +60,8 @@ def _encoder(model: ModelEntry) -> str:
 
 
 def _score(metrics: Metrics) -> Row:
-    judged = best_score(metrics)
-    if judged is None:
+    best = best_score(metrics)
+    if best is None:
         return {"judged on": "not judged", "macro F1": None, "from": None, "to": None}
     stratum, score = best
     macro = shown_score(score).macro_f1
