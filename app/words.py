@@ -7,19 +7,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.evaluation.metrics import Estimate, Metrics
-from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, shown, shown_score, too_few
+from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, figures, shown, too_few
 
 if TYPE_CHECKING:
     from core.training.entries import TrainingJob
 
 
 def score_lines(metrics: Metrics) -> list[str]:
-    """Accuracy and macro F1 with their intervals, from audit and gold, or why there are none."""
+    """Accuracy and, where there is one, macro F1 with their intervals, from audit and gold, or why there are none."""
     lines = []
     for stratum in STRATA:
         if score := metrics.on(stratum):
-            figures = shown_score(score)
-            words = f"accuracy {interval(figures.accuracy)}, macro F1 {interval(figures.macro_f1)}"
+            words = ", ".join(f"{name} {interval(one)}" for name, one in figures(score).items() if name != "micro F1")
             lines.append(
                 f"  {stratum} ({score.n:,} records): {too_few(score.n, stratum) if score.n < FEWEST else words}"
             )

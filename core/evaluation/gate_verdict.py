@@ -5,30 +5,38 @@ from dataclasses import dataclass
 from core.evaluation.metrics import Estimate
 from core.evaluation.paired import Difference
 
+MEASURES = {"macro_f1": "macro F1", "accuracy": "accuracy"}
+"""what can decide -> in words"""
+
 
 @dataclass(frozen=True)
 class StratumComparison:
     """Champion (first) and challenger (second) on one stratum. unjudged: its records that one of them has learnt from
-    or not judged. n to unsaid: as `Paired` has them."""
+    or not judged. n to unsaid: as `Paired` has them. macro_f1: None where answers are no choice among categories."""
 
     stratum: str
     unjudged: int
     n: int
     effective: float | None
     accuracy: Difference
-    macro_f1: Difference
+    macro_f1: Difference | None
     only_first: int
     only_second: int
     unsaid: tuple[str, ...]
+
+    @property
+    def decisive(self) -> Difference:
+        """The figure that the gate goes by."""
+        return self.accuracy if self.macro_f1 is None else self.macro_f1
 
 
 @dataclass(frozen=True)
 class GateVerdict:
     """Whether a challenger may replace the champion, and why.
 
-    stratum and n: what decided, None and 0 where nothing could. difference: of macro F1. accuracy: the same of
-    accuracy. missing: records that would have to be labelled for a verdict, None where nobody can say. strata: all that
-    was compared.
+    measure: a key of MEASURES. stratum and n: what decided, None and 0 where nothing could. difference: of the measure.
+    accuracy: the same of accuracy. missing: records that would have to be labelled for a verdict, None where nobody can
+    say. strata: all that was compared.
     """
 
     challenger: str
@@ -44,3 +52,8 @@ class GateVerdict:
     missing: int | None = 0
     unjudged: int = 0
     strata: tuple[StratumComparison, ...] = ()
+
+    @property
+    def measure_name(self) -> str:
+        """In words."""
+        return MEASURES[self.measure]

@@ -207,7 +207,7 @@ def _finish(project: Project, job: str, params: SearchParams, runs: Sequence[Tra
 
 def _outcome(run: TrainingJob) -> Outcome:
     held_out = run.metrics.on("held_out") if run.state == "succeeded" else None
-    return Outcome(held_out.macro_f1.value, held_out.n) if held_out else Outcome(None, 0)
+    return Outcome(held_out.macro_f1.value, held_out.n) if held_out and held_out.macro_f1 else Outcome(None, 0)
 
 
 def search_summary(project: Project, job: str) -> TrainingJob:
