@@ -149,11 +149,16 @@ def placed(record: Json) -> Placed:
 
 def copied_body(record: Json, setup: Setup, question: str, old_question: str) -> Json:
     """A record for another dataset, with everything on it that fits there."""
+    names = {*setup.fields, *map(context_name, setup.context)}
     body: Json = {
         "external_id": record["external_id"],
-        "fields": {name: value for name, value in record["fields"].items() if name in _field_names(setup)},
+        "fields": {name: value for name, value in record["fields"].items() if name in names},
         "metadata": record.get("metadata") or {},
-        "responses": [_copied_response(one) for one in record.get("responses") or [] if fits(one, setup)],
+        "responses": [
+            {"user_id": one["user_id"], "values": one["values"] or {}, "status": one["status"]}
+            for one in record.get("responses") or []
+            if fits(one, setup)
+        ],
     }
     body["fields"] = {setup.fields[0]: "", **body["fields"]}
     retained = [one for one in record.get("suggestions") or [] if one["question_id"] == old_question]
@@ -168,14 +173,6 @@ def copied_body(record: Json, setup: Setup, question: str, old_question: str) ->
 def fits(response: Json, setup: Setup) -> bool:
     """Whether a response can be given in a dataset of this setup."""
     return setup.question.fits(_value(response, ANSWER))
-
-
-def _copied_response(response: Json) -> Json:
-    return {"user_id": response["user_id"], "values": response["values"] or {}, "status": response["status"]}
-
-
-def _field_names(setup: Setup) -> set[str]:
-    return {*setup.fields, *map(context_name, setup.context)}
 
 
 def moment(text: str) -> datetime:

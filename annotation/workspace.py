@@ -86,7 +86,7 @@ class ArgillaWorkspace:
         """Published; an empty one of this name that was left over is replaced. Raises Unfit where a full one has it."""
         for old in self._ask("GET", "/me/datasets", params={"workspace_id": self._workspace})["items"]:
             if old["name"] == convert.cut(name, "name"):
-                if self._count(old["id"]):
+                if self._ask("GET", f"/datasets/{old['id']}/records", params={"limit": 1})["total"]:
                     raise Unfit(f"There is a dataset {name!r} in the workspace {self._name!r} already.")
                 self._ask("DELETE", f"/datasets/{old['id']}")
         dataset = str(self._ask("POST", "/datasets", json=convert.dataset_body(name, setup, self._workspace))["id"])
@@ -228,9 +228,6 @@ class ArgillaWorkspace:
             items = self._ask("GET", f"/datasets/{dataset}/questions")["items"]
             self._questions[dataset] = next(one["id"] for one in items if one["name"] == convert.ANSWER)
         return self._questions[dataset]
-
-    def _count(self, dataset: str) -> int:
-        return int(self._ask("GET", f"/datasets/{dataset}/records", params={"limit": 1})["total"])
 
     def _ask(
         self,

@@ -81,7 +81,7 @@ def import_(
 def import_lines(result: "ImportSummary") -> list[str]:
     """Records first, then labels and splits with counts, then every doubt."""
     lines = [f"{result.rows:,} rows: {result.added:,} new records, {result.known:,} known already."]
-    lines += [*_record_lines(result), *_label_lines(result), *_people_lines(result), *_split_lines(result)]
+    lines += [*_record_lines(result), *_label_lines(result), *_gold_lines(result)]
     lines += [f"Warning: {doubt}" for doubt in _doubts(result)]
     return [*lines, "Next: rondo next (choose the first batch), rondo up (label it)."]
 
@@ -119,16 +119,14 @@ def _label_lines(result: "ImportSummary") -> Iterator[str]:
             yield f"{' and '.join(written)} are one label, {number}."
 
 
-def _people_lines(result: "ImportSummary") -> Iterator[str]:
+def _gold_lines(result: "ImportSummary") -> Iterator[str]:
+    """What people answered, and what of it, or of a split, is gold."""
     if result.answers:
         yield f"{result.answers:,} answers of {result.annotators:,} people."
     if result.made_gold:
         yield f"{result.made_gold:,} records are gold by their known answers: they judge, and are not asked."
     if result.not_gold:
         yield f"{result.not_gold:,} known answers make no gold: their records were asked, or taught a model."
-
-
-def _split_lines(result: "ImportSummary") -> Iterator[str]:
     if splits := result.report.splits:
         gold = "; test is gold, which judges and never teaches" if "test" in splits else ""
         yield f"Splits: {_listed(splits)}{gold}."

@@ -97,7 +97,23 @@ def run_replay(requested: ReplayOptions, report: Report) -> Replay:
     _check(requested)
     folder = Path(tempfile.mkdtemp(prefix="rondo-replay-"))
     try:
-        result = _replay(requested, report, folder)
+        template, truth, full = _template(requested, report, folder / "template")
+        curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in requested.strategies}
+        total = requested.seeds * len(requested.strategies) * requested.rounds
+        played = 0
+
+        def report_step(_: simulate.Point) -> None:
+            nonlocal played
+            played += 1
+            report("Replaying rounds", played, total)
+
+        for seed in range(requested.seeds):
+            for name in requested.strategies:
+                curves[name].append(_one_run(template, truth, requested, (name, seed), report_step))
+        measure, random = measure_of(template), curves.get("random")
+        template.close()
+        strategies = {name: summarise(curves[name], full, random, measure) for name in requested.strategies}
+        result = Replay(FullScore(full), len(truth), strategies, measure)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if requested.out is not None:
@@ -122,26 +138,6 @@ def _check(requested: ReplayOptions) -> None:
     for name in ("budget", "batch", "seeds"):
         if getattr(requested, name) < 1:
             raise BadInput(f"--{name} is {getattr(requested, name)}; it must be at least 1.")
-
-
-def _replay(requested: ReplayOptions, report: Report, folder: Path) -> Replay:
-    template, truth, full = _template(requested, report, folder / "template")
-    curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in requested.strategies}
-    total = requested.seeds * len(requested.strategies) * requested.rounds
-    played = 0
-
-    def report_step(_: simulate.Point) -> None:
-        nonlocal played
-        played += 1
-        report("Replaying rounds", played, total)
-
-    for seed in range(requested.seeds):
-        for name in requested.strategies:
-            curves[name].append(_one_run(template, truth, requested, (name, seed), report_step))
-    measure = measure_of(template)
-    template.close()
-    strategies = {name: summarise(curves[name], full, curves.get("random"), measure) for name in requested.strategies}
-    return Replay(FullScore(full), len(truth), strategies, measure)
 
 
 def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:

@@ -48,7 +48,13 @@ def plan_push(cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Coll
         row.record_no for row in spare if row.record_no in there
     }
     rows = {n: row for n, row in waiting.rows.items() if n in chosen or n in there}
-    done = _completed(cursor, settings)
+    # what has all its answers from Argilla is handed out there no more
+    completed = cursor.execute(
+        """select n from responses where source = ? and action = 'submit'
+           group by n having count(distinct annotator) >= ?""",
+        [ARGILLA, settings.overlap],
+    ).fetchall()
+    done = {n for (n,) in completed}
     ranks = {n: rank for n, rank in tiers(rows.values(), tier).items() if n in chosen}
     ranks |= {n: LAST for n in there if n not in chosen and n not in done}
     hidden = frozenset(n for n, row in rows.items() if row.blind or not settings.show_suggestions)
@@ -59,16 +65,6 @@ def tiers(rows: Iterable[Row], size: int) -> dict[int, int]:
     """n -> tier, from 0, in the order of the queue. What is answered keeps its place, so that no other moves."""
     order = sorted(rows, key=lambda row: (not row.first, row.spare and not row.first, row.position, row.record_no))
     return {row.record_no: entry // size for entry, row in enumerate(order)}
-
-
-def _completed(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> set[int]:
-    """Records that have all their answers from Argilla, which then hands them out no more by itself."""
-    rows = cursor.execute(
-        """select n from responses where source = ? and action = 'submit'
-           group by n having count(distinct annotator) >= ?""",
-        [ARGILLA, settings.overlap],
-    ).fetchall()
-    return {n for (n,) in rows}
 
 
 def read_outgoing(

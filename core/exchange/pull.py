@@ -150,7 +150,10 @@ def reconcile(project: Project, workspace: Workspace, record_nos: Sequence[int])
         received = _listen(project, workspace, record_nos)
         with project.store.reading() as cursor:
             logged = _logged(cursor, record_nos)
-        events, unreadable = _differences(received, logged, _silent(workspace, received, logged), project.settings())
+        missing = {key for key in logged if key[0] in received.there and key not in received.newest}
+        known = set(workspace.people()) if missing else set()  # of somebody who is gone, what was said stands
+        silent = {key for key in missing if key[1] in known}
+        events, unreadable = _differences(received, logged, silent, project.settings())
         statuses = project.label_queue.receive(events) if events else {}
         if received.late:
             _carry(project, workspace, received)
@@ -165,7 +168,8 @@ def _listen(project: Project, workspace: Workspace, record_nos: Sequence[int]) -
     with project.store.reading() as cursor:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
         entries = read_dataset_records(cursor, list(datasets), record_nos)
-        answers = RemoteAnswers({}, set(), [], _ids(cursor, record_nos), datasets)
+        rows = cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [list(record_nos)])
+        answers = RemoteAnswers({}, set(), [], dict(rows.fetchall()), datasets)
     for dataset, group in groupby(
         sorted(entries, key=lambda one: (one.dataset, one.record_no)), lambda one: one.dataset
     ):
@@ -184,16 +188,10 @@ def _listen(project: Project, workspace: Workspace, record_nos: Sequence[int]) -
                     continue  # it was copied, and may have been changed or deleted there since
                 if successor and answer.at > successor.made_at:
                     answers.late.append((successor, answer))
-                if _is_newer(remote, answers.newest.get(key)):
+                other = answers.newest.get(key)
+                if other is None or answer.at >= other.answer.at:
                     answers.newest[key] = remote
     return answers
-
-
-def _silent(workspace: Workspace, received: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]]) -> set[Key]:
-    """Who answered before and says nothing any more. Whom the server knows is asked only where somebody may be."""
-    missing = {key for key in logged if key[0] in received.there and key not in received.newest}
-    known = set(workspace.people()) if missing else set()
-    return {key for key in missing if key[1] in known}
 
 
 def _successor(
@@ -222,10 +220,6 @@ def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> N
                 "update team_records set made_at = greatest(made_at, ?) where dataset = ? and n = ?",
                 [answer.at, entry.dataset, entry.record_no],
             )
-
-
-def _is_newer(remote: RemoteAnswer, other: RemoteAnswer | None) -> bool:
-    return other is None or remote.answer.at >= other.answer.at
 
 
 def _differences(
@@ -309,8 +303,3 @@ def _logged(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dic
     for n, user, *event in rows:
         matches.setdefault((n, user), []).append(LoggedEvent(*event))
     return matches
-
-
-def _ids(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dict[int, str]:
-    rows = cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [list(record_nos)])
-    return dict(rows.fetchall())
