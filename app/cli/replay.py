@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -11,16 +11,18 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 
 from core import loop, simulate
-from core.config.settings import with_changes, write_settings
+from core.config.settings import read_settings, with_changes, write_settings
 from core.data.encoding import encode
 from core.data.file_import import ImportOptions, import_file
 from core.errors import BadInput
 from core.jobs.bundle import Report
 from core.project import Project, open_project
 from core.rounds.run_round import can_learn
+from core.tasks.tasks import space_of
 from gpu_jobs.runners.local import InProcessRunner
 
 CHARTS = (".html", ".svg", ".png")
+MACRO_F1, ACCURACY = "macro F1", "accuracy"
 HELD_OUT = 0.2
 """share of records that judge where the file has no test split"""
 
@@ -39,6 +41,7 @@ class ReplayOptions:
     seeds: int
     multi: bool = False
     out: Path | None = None
+    task: str = "labels"
 
     @property
     def rounds(self) -> int:
@@ -48,14 +51,14 @@ class ReplayOptions:
 
 @dataclass(frozen=True)
 class FullScore:
-    """What a model reaches that learnt from all labels."""
+    """What a model reaches that learnt from all labels: macro F1, or what the replay measures instead."""
 
     macro_f1: float
 
 
 @dataclass(frozen=True)
 class Gain:
-    """Mean macro F1 over the curve minus that of random labelling with the same seed."""
+    """Mean score over the curve minus that of random labelling with the same seed."""
 
     mean: float
     sd: float
@@ -79,18 +82,19 @@ class CurveFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class StrategyCurves(CurveFigures):
-    """macro_f1: a curve for each seed."""
+    """macro_f1: a curve for each seed, of what the replay measures."""
 
     macro_f1: list[list[float]]
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What each strategy would have cost."""
+    """What each strategy would have cost. measure: macro F1, accuracy where answers are no choice among categories."""
 
     full: FullScore
     records: int
     strategies: dict[str, StrategyCurves]
+    measure: str = MACRO_F1
 
 
 def run_replay(requested: ReplayOptions, report: Report) -> Replay:
@@ -98,7 +102,23 @@ def run_replay(requested: ReplayOptions, report: Report) -> Replay:
     _check(requested)
     folder = Path(tempfile.mkdtemp(prefix="rondo-replay-"))
     try:
-        result = _replay(requested, report, folder)
+        template, truth, full = _template(requested, report, folder / "template")
+        curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in requested.strategies}
+        total = requested.seeds * len(requested.strategies) * requested.rounds
+        played = 0
+
+        def report_step(_: simulate.Point) -> None:
+            nonlocal played
+            played += 1
+            report("Replaying rounds", played, total)
+
+        for seed in range(requested.seeds):
+            for name in requested.strategies:
+                curves[name].append(_one_run(template, truth, requested, (name, seed), report_step))
+        measure, random = measure_of(template), curves.get("random")
+        template.close()
+        strategies = {name: summarise(curves[name], full, random, measure) for name in requested.strategies}
+        result = Replay(FullScore(full), len(truth), strategies, measure)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if requested.out is not None:
@@ -107,7 +127,7 @@ def run_replay(requested: ReplayOptions, report: Report) -> Replay:
         inline = (
             {"inline": True} if requested.out.suffix == ".html" else {}
         )  # else the page asks another host for its code
-        replay_chart(points_of(result), result.full.macro_f1).save(str(requested.out), **inline)
+        replay_chart(points_of(result), result.full.macro_f1, result.measure).save(str(requested.out), **inline)
     return result
 
 
@@ -125,32 +145,13 @@ def _check(requested: ReplayOptions) -> None:
             raise BadInput(f"--{name} is {getattr(requested, name)}; it must be at least 1.")
 
 
-def _replay(requested: ReplayOptions, report: Report, folder: Path) -> Replay:
-    template, truth, full = _template(requested, report, folder / "template")
-    curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in requested.strategies}
-    total = requested.seeds * len(requested.strategies) * requested.rounds
-    played = 0
-
-    def report_step(_: simulate.Point) -> None:
-        nonlocal played
-        played += 1
-        report("Replaying rounds", played, total)
-
-    for seed in range(requested.seeds):
-        for name in requested.strategies:
-            curves[name].append(_one_run(template, truth, requested, (name, seed), report_step))
-    template.close()
-    strategies = {name: summarise(curves[name], full, curves.get("random")) for name in requested.strategies}
-    return Replay(FullScore(full), len(truth), strategies)
-
-
 def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:
     """Imported and encoded once, judged once with all labels; then the labels are withheld."""
     from core.evaluation.metrics import Metrics
 
     loop.create_project(folder, [], multi=requested.multi)
+    write_settings(folder, replace(read_settings(folder), task=requested.task, audit_share=0.0, automatic=False))
     project = open_project(folder, InProcessRunner())
-    write_settings(folder, with_changes(project.settings(), audit_share=0.0, automatic=False))
     columns = ImportOptions(text=list(requested.text), label=requested.label, split=requested.split)
     import_file(project, report, file=str(requested.file), **columns)
     if not project.store.one("select count(*) from settled where stratum = 'gold'"):
@@ -158,8 +159,8 @@ def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[P
     if not can_learn(project):
         raise BadInput(f"{requested.file}: no row outside the test split has a label in {requested.label!r}.")
     encode(project, report)
-    full = _f1(simulate.Point(0, loop.fit(project, lambda *_: None).metrics or Metrics()))
-    return project, simulate.withhold_labels(project), full
+    full = _score(simulate.Point(0, loop.fit(project, lambda *_: None).metrics or Metrics()), measure_of(project))
+    return project, simulate.withhold_answers(project), full
 
 
 def _one_run(
@@ -184,11 +185,11 @@ def _one_run(
 
 
 def summarise(
-    runs: list[list[simulate.Point]], full: float, random: list[list[simulate.Point]] | None
+    runs: list[list[simulate.Point]], full: float, random: list[list[simulate.Point]] | None, measure: str = MACRO_F1
 ) -> StrategyCurves:
     """Curve per seed, and what they come to."""
-    curves = [[_f1(point) for point in run] for run in runs]
-    baseline = None if random is None else [[_f1(point) for point in run] for run in random]
+    curves = [[_score(point, measure) for point in run] for run in runs]
+    baseline = None if random is None else [[_score(point, measure) for point in run] for run in random]
     return StrategyCurves(
         macro_f1=curves, **vars(curve_figures([point.labels for point in runs[0]], curves, full, baseline))
     )
@@ -216,9 +217,16 @@ def curve_figures(
     )
 
 
-def _f1(point: simulate.Point) -> float:
-    gold = point.metrics.gold
-    return gold.macro_f1.value if gold and gold.macro_f1 else 0.0
+def measure_of(project: Project) -> str:
+    """What models are compared by."""
+    return MACRO_F1 if space_of(project.settings()).categories else ACCURACY
+
+
+def _score(point: simulate.Point, measure: str) -> float:
+    if not (gold := point.metrics.gold):
+        return 0.0
+    figure = gold.macro_f1 if measure == MACRO_F1 else gold.accuracy
+    return figure.value if figure else 0.0
 
 
 def _reached(labels: list[int], curves: list[list[float]], target: float) -> int | None:
@@ -233,7 +241,7 @@ def _reached(labels: list[int], curves: list[list[float]], target: float) -> int
 def points_of(result: Replay) -> list[dict[str, str | int | float]]:
     """A row for each strategy, seed and number of labels."""
     return [
-        {"strategy": name, "labels": labels, "macro F1": value}
+        {"strategy": name, "labels": labels, result.measure: value}
         for name, one in result.strategies.items()
         for curve in one.macro_f1
         for labels, value in zip(one.labels, curve, strict=False)
@@ -243,7 +251,7 @@ def points_of(result: Replay) -> list[dict[str, str | int | float]]:
 def replay_lines(result: Replay) -> list[RenderableType]:
     """A table of the strategies, and their mean curves as bars of eight heights, all on one scale from 0 to 1."""
     shown = {name: (one, one.macro_f1) for name, one in result.strategies.items()}
-    return [f"All labels: macro F1 {result.full.macro_f1:.3f}", "", *curve_lines(shown, "labels")]
+    return [f"All labels: {result.measure} {result.full.macro_f1:.3f}", "", *curve_lines(shown, "labels")]
 
 
 def curve_lines(shown: Mapping[str, tuple[CurveFigures, list[list[float]]]], unit: str) -> list[RenderableType]:

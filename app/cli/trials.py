@@ -49,9 +49,10 @@ def replay(
             present(run_pair_replay(chosen, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
             return
         from app.cli.replay import ReplayOptions, replay_lines, run_replay
+        from core.tasks.tasks import TASKS
 
-        if task != "labels":
-            raise BadInput(f"--task is {task!r}; it must be labels or pairs.")
+        if task not in TASKS:
+            raise BadInput(f"--task is {task!r}; it must be one of {', '.join(sorted({*TASKS, 'pairs'}))}.")
         if left or right or positive:
             raise BadInput("--left, --right and --positive are for pairs: --task pairs.")
         if not text:
@@ -67,6 +68,7 @@ def replay(
             seeds,
             multi,
             out,
+            task,
         )
         present(run_replay(requested, stoppable(Ticker())), replay_lines, as_json=as_json)
 

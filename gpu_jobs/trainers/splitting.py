@@ -18,19 +18,14 @@ def split(
     Rarest label first, each gives its share and keeps KEPT texts (iterative stratification, Sechidis et al.
     2011). Nothing is held out where that would be less than `fewest` texts, or where `share` is 0.
     """
-    group = _groups(texts)
+    numbers: dict[str, int] = {}  # equal texts have one number
+    group = np.array([numbers.setdefault(text, len(numbers)) for text in texts], np.int64)
     merged = np.zeros((int(group.max(initial=-1)) + 1, targets.shape[1]), np.bool_)
     np.logical_or.at(merged, group, targets)
     out = _stratify(merged, share, rng)[group] if len(texts) else np.zeros(0, np.bool_)
     if out.sum() < fewest:
         out[:] = False
     return np.flatnonzero(~out), np.flatnonzero(out)
-
-
-def _groups(texts: Sequence[str]) -> Ints:
-    """(n,) the number of each text's first like."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(text, len(numbers)) for text in texts], np.int64)
 
 
 def _stratify(targets: Bools, share: float, rng: np.random.Generator) -> Bools:
