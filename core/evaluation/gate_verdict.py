@@ -1,4 +1,4 @@
-"""What the gate says of a challenger, as it is kept with every change of champion. Compares nothing."""
+"""The gate's verdict on a challenger, as it is stored with every change of champion. Compares nothing."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,9 @@ from core.evaluation.paired import Difference
 
 @dataclass(frozen=True)
 class StratumComparison:
-    """Champion (first) and challenger (second) on one stratum. unjudged: its records that one of them has learnt from
-    or not judged. n to unsaid: as `Paired` has them."""
+    """Champion (first) and challenger (second) on one stratum. unjudged: its records that one of them trained on or did
+    not predict. n to unsaid: as in `Paired`.
+    """
 
     stratum: str
     unjudged: int
@@ -26,9 +27,9 @@ class StratumComparison:
 class GateVerdict:
     """Whether a challenger may replace the champion, and why.
 
-    stratum and n: what decided, None and 0 where nothing could. difference: of macro F1. accuracy: the same of
-    accuracy. missing: records that would have to be labelled for a verdict, None where nobody can say. strata: all that
-    was compared.
+    stratum and n: what decided, None and 0 where nothing could. difference: of macro F1. accuracy: difference of
+    accuracy. missing: records that would have to be labelled for a verdict, None where that is unknown. strata: all
+    that was compared.
     """
 
     challenger: str
