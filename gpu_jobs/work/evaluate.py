@@ -1,4 +1,4 @@
-"""The job that evaluates one model on records whose truth is known, or only lets it guess. Knows files, no store."""
+"""The job that evaluates one model on records whose truth is known, or only predicts. Knows files, no store."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,8 +44,8 @@ MOST_WORST = 20
 def evaluate(bundle: Path, params: EvaluateParams, report: Progress) -> EvaluateResult:
     """Figures of one model, and one line per record in `out` if asked.
 
-    Raises BadInput for a file that cannot be read or whose labels are strange to the model, Refused where nothing can
-    be judged, Damaged for a model that was tampered with.
+    Raises BadInput for a file that cannot be read or has none of the model's labels, Refused where no record can be
+    scored, Damaged for a model that was tampered with.
     """
     started = time.monotonic()
     setting = params.setting
@@ -91,7 +91,7 @@ def evaluate(bundle: Path, params: EvaluateParams, report: Progress) -> Evaluate
 def open_all(
     bundle: Path, setting: Setting, models: tuple[EvaluatedFolder, ...], report: Progress
 ) -> tuple[list[EvaluatedModel], Records]:
-    """The models, and the records that judge them. Where nobody named labels the baseline takes those of the file."""
+    """The models, and the records to score them on. Without given labels the baseline takes those of the file."""
     work = bundle / "ckpt" / "work"
     opened = {model: open_model(model, setting, work) for model in models if model.folder}
     multi = next((model.multi for model in opened.values()), setting.multi)
@@ -115,10 +115,10 @@ def open_all(
 def choose_scored(
     bundle: Path, setting: Setting, records: Records, columns: Columns, evaluated_models: Sequence[EvaluatedModel]
 ) -> tuple[Bools, Weights | None]:
-    """(labelled records,) those that figures rest on, and what each stands for; None: a plain random sample.
+    """(labelled records,) mask of those scored, and their weights; None: a simple random sample.
 
-    A round's head alone is judged by all that were asked, as on the Rounds page; else only the audit judges, for
-    models learnt from the rest.
+    A round's head alone is scored on all asked records, as on the Rounds page; else only on the audit, since models
+    trained on the rest.
     """
     if setting.on != "audit":
         return draw(records, columns, len(evaluated_models), setting.seed), None
@@ -166,7 +166,7 @@ def _with_figures(
 def _predictions(
     evaluated: EvaluatedModel, columns: Columns, collected: Collected, weights: Weights
 ) -> HeldOutPredictions:
-    """Where only decisions are known of some records, certainty is what was kept of it, or nothing."""
+    """Where only decisions are known of some records, certainty is the stored one, or None."""
     proposed, certainty = collected.predicted[0], collected.stated
     known, own = bool(proposed.known.all()), columns.of(evaluated)
     if known:
@@ -179,7 +179,7 @@ def _predictions(
 
 
 def _worst(predictions: HeldOutPredictions, columns: Columns, collected: Collected) -> Iterator[Miss]:
-    """The misses of which the model was surest; where that is not known, the first."""
+    """The errors of which the model was most confident; where that is not known, the first ones."""
     wrong = np.flatnonzero(~predictions.right & predictions.weights.drawn)
     certainty = predictions.certainty
     if certainty is not None:
@@ -201,7 +201,7 @@ def named(row: Bools, columns: Columns) -> tuple[str, ...]:
 
 
 def _lacking(predictions: HeldOutPredictions) -> Iterator[str]:
-    """What the figures cannot tell, and why."""
+    """Which figures are missing, and why, as sentences."""
     if predictions.outputs is None:
         lost = "top-k accuracy" if predictions.certainty is not None else "top-k accuracy and calibration"
         yield (
@@ -225,7 +225,7 @@ def unknown_label_notes(unknown: Mapping[str, int]) -> Iterator[str]:
 
 
 def leakage_notes(known: int, labelled: int) -> Iterator[str]:
-    """That models may have learnt from the records that judge them."""
+    """A warning that models may have trained on the records that they are scored on."""
     if known:
         yield (
             f"{known:,} of the {labelled:,} labelled records stand in the project with a label. A model that learnt "
