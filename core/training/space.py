@@ -1,4 +1,4 @@
-"""What a search tries: the values asked for, laid out as a grid or drawn by lot, and which run wins. Starts nothing."""
+"""Search space: the requested values as a grid or random draws, and which run wins. Starts nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Range:
     whole: bool
 
     def draw(self, rng: np.random.Generator) -> Value:
-        """One of them, to three digits."""
+        """A random one, to three digits."""
         low, high = self.low, self.high
         steep = low > 0 and high / low >= 10
         number = exp(rng.uniform(log(low), log(high))) if steep else rng.uniform(low, high)
@@ -48,7 +48,7 @@ class Range:
 
 @dataclass(frozen=True)
 class ParameterSearch:
-    """What was asked for. fixed: values that all runs share; space: for each other parameter what it may be."""
+    """A requested search. fixed: values that all runs share; space: the possible values of each other parameter."""
 
     trainer: str
     fixed: Mapping[str, Value]
@@ -67,7 +67,7 @@ class Outcome:
 
 
 def read_search(supplied: Sequence[str]) -> ParameterSearch:
-    """From "key=value", "key=a,b,c" and "key=low..high". Raises BadInput in a sentence on what cannot be."""
+    """From "key=value", "key=a,b,c" and "key=low..high". Raises BadInput."""
     own: dict[str, Value] = {name: parameter.default for name, parameter in SEARCH.items()}
     texts: dict[str, str] = {}
     for name, text in map(split_entry, supplied):
@@ -133,16 +133,16 @@ def combinations(search: ParameterSearch) -> int:
 
 
 def lay_out(search: ParameterSearch, seed: int) -> list[dict[str, Value]]:
-    """What each run differs in, no two alike: the grid, the first parameter changing slowest, or draws by the seed.
+    """The differing values of each run, no two alike: the grid, the first parameter changing slowest, or random draws.
 
-    By lot there are fewer runs than asked for only where there are no more combinations. Bergstra & Bengio 2012.
+    Random draws are fewer than requested only where there are no more combinations. Bergstra & Bengio 2012.
     """
     lists = {name: choices for name, choices in search.space.items() if not isinstance(choices, Range)}
     requested = search.runs or DRAWS
     if not search.random or (len(lists) == len(search.space) and combinations(search) <= requested):
         return [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
     rng, result = np.random.default_rng(seed), list[dict[str, Value]]()
-    for _ in range(100 * requested):  # a range of whole numbers can be a short list as well
+    for _ in range(100 * requested):  # a range of whole numbers can have few values
         drawn = {name: _draw(choices, rng) for name, choices in search.space.items()}
         if drawn not in result and len(result) < requested:
             result.append(drawn)

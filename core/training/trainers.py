@@ -11,7 +11,7 @@ Value = int | float | str | bool
 
 @dataclass(frozen=True)
 class Parameter:
-    """One thing to set, of its default's type. Numbers lie in low..high, words in `choices`, where there are any."""
+    """A parameter, of its default's type. Numbers are in low..high, strings in `choices`, where there are any."""
 
     default: Value
     help: str
@@ -22,7 +22,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Trainer:
-    """How a model comes about. remote: worth a GPU. holds_out: keeps some labels to say how well it went."""
+    """A way to train a model. remote: worth a GPU. holds_out: holds out some labels to score itself on."""
 
     caption: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
@@ -165,8 +165,7 @@ def split_entry(entry: str) -> tuple[str, str]:
 
 
 def read_entry(trainer: str, name: str, text: str) -> tuple[str, str]:
-    """The parameter that a name stands for, which may be one of ALIASES, and its value. Raises BadInput with the
-    parameters that are called nearly so."""
+    """The parameter of that name, which may be one of ALIASES, and its value. Raises BadInput with similar names."""
     parameters = TRAINERS[trainer].parameters
     if name == "no_triplet_loss" and "loss" in parameters:
         without = read_value(name, Parameter(False, ""), text)
@@ -189,7 +188,7 @@ def _unknown(trainer: str, name: str) -> str:
 
 
 def in_todays_names(values: Mapping[str, Value]) -> dict[str, Value]:
-    """What a job of an earlier version was given: `max_per_label` was called `samples_per_label` then."""
+    """Values of a job of an earlier version: `max_per_label` was called `samples_per_label` then."""
     if "samples_per_label" not in values or "max_per_label" in values or "oversample" in values:
         return dict(values)
     return {"max_per_label" if name == "samples_per_label" else name: value for name, value in values.items()}
