@@ -1,4 +1,4 @@
-"""A model, and the labels it learnt from, to the Hugging Face Hub. Knows what to send, not how it is sent.
+"""Pushes a model, and its labels, to the Hugging Face Hub. Knows what to send, not how it is sent.
 
 The token goes to the job through its environment: it is in no file, no row and no log.
 """
@@ -62,7 +62,7 @@ def push(  # noqa: PLR0913 - an option is an argument
 
 
 def _tidy(project: Project, bundle: Bundle) -> None:
-    """What was to be sent lies in the project anyway; a job that never began is lost, not a draft for ever."""
+    """Deletes the bundle's copies of project files; a job that never began becomes lost, not a draft for ever."""
     bundle.empty()
     with project.store.transaction() as cursor:
         change_state(cursor, bundle.path.name, LOST, ["draft"])

@@ -1,4 +1,4 @@
-"""What a model is, how it came about and how far to trust it, for whoever gets it. Holds no record's text."""
+"""The model card: what a model is, how it was made and how good it is. Has no record's text."""
 
 import json
 import re
@@ -32,8 +32,8 @@ NEVER_TAUGHT = "Records that judge (audit, gold) never taught it."
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model as the table keeps it. labels: that it learnt from. responses: there were when it was made. parent: the
-    model in use then."""
+    """A row of the table of models. labels: that it trained on. responses: how many there were when it was made.
+    parent: the model in use then."""
 
     id: str
     made_at: str
@@ -72,7 +72,7 @@ class PackagedModel:
 
 
 def training_info(folder: Path) -> dict[str, Any]:
-    """What the trainer wrote down, less what means nothing outside the project; {} for a round's head."""
+    """The trainer's info without entries that mean nothing outside the project; {} for a round's head."""
     try:
         result = dict(json.loads((folder / INFO).read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -83,21 +83,21 @@ def training_info(folder: Path) -> dict[str, Any]:
 
 
 def public_name(encoder: str) -> str:
-    """As it can be said elsewhere: a hub name in full, of a folder of this machine its last name only."""
+    """The name to publish: a hub name in full, of a folder of this machine its last part only."""
     if encoder == EMBEDDED:
         return f"sentence-transformers/{EMBEDDED}"
     return Path(encoder).name if encoder.startswith(("/", "\\", ".", "~")) or Path(encoder).is_dir() else encoder
 
 
 def _base(info: Facts, row: StoredModel) -> str:
-    """What it was made from. An encoder of ours travels to the job under no name of its own: its model is named."""
+    """What it was made from. An encoder trained here has no name in the job: its model is named."""
     base, encoder = str(info.get("base") or ""), str(info.get("encoder") or row.encoder)
     carried = base == INSIDE.rstrip("/") and encoder.startswith(OWN)
     return public_name(encoder if carried or not base else base)
 
 
 def model_card(project: Project, packaged: PackagedModel) -> str:
-    """Markdown with the Hub's front matter. What the project calls its things is escaped: shown, never followed."""
+    """Markdown with the Hub's front matter. Names from the project are escaped, so that they are never markup."""
     from huggingface_hub import ModelCard
 
     row, settings = packaged.row, project.settings()
@@ -120,7 +120,7 @@ def model_card(project: Project, packaged: PackagedModel) -> str:
 
 
 def _card_data(packaged: PackagedModel, info: Facts, row: StoredModel) -> "ModelCardData":
-    """What the Hub reads: the library, the base model, and the scores that can be claimed."""
+    """The Hub's metadata: the library, the base model, and the scores with enough records."""
     from huggingface_hub import EvalResult, ModelCardData
 
     base = _base(info, row)

@@ -1,4 +1,4 @@
-"""Removing models that nobody uses: their files go, their lines in the list stay. Touches no label and no answer."""
+"""Removing models that are not in use: deletes their files, not their rows. Touches no label and no answer."""
 
 import shutil
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], use
     """Deletes the artifacts of models, and the vectors that an encoder inside one of them made.
 
     models: each as `find_model` takes it. Raises BadInput without any, Refused for the champion, for the model whose
-    encoder is in use, and for one on whose encoder a model works that stays. One that was removed before, or whose
+    encoder is in use, and for one whose encoder another model needs. One that was removed before, or whose
     files somebody deleted by hand, is no error.
     """
     ids = list(dict.fromkeys(find_model(project, word) for word in models))
@@ -37,7 +37,7 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], use
         _refuse(project, ids)
         places = [place for model in ids for place in _places(project, model)]
         size = sum(_bytes(place) for place in places)
-        with project.store.transaction() as cursor:  # first: what a kill leaves of the files is removed the next time
+        with project.store.transaction() as cursor:  # first, so that files left after a kill are removed the next time
             for model in ids:
                 cursor.execute(
                     "update models set removed_at = coalesce(removed_at, ?) where id = ?", [utc_now(), model]
