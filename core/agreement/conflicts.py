@@ -1,4 +1,4 @@
-"""Records on which people do not agree, with what each of them said, for somebody to decide. Changes nothing."""
+"""Records on which people disagree, with each person's answer, for somebody to decide. Changes nothing."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one person says: action is submit, skip or flag; labels are ids."""
+    """One person's answer: action is submit, skip or flag; labels are ids."""
 
     user: str
     action: str
@@ -49,7 +49,7 @@ class Conflict:
     answers: tuple[Opinion, ...]
 
 
-# A file's label of a gold record is the known answer: people who say otherwise are measured by it, and nobody decides.
+# A file's label of a gold record is the known answer: people are measured by it, so there is nothing to decide.
 _ANSWERED = "select n from responses where action <> 'undo'"
 _CONFLICTS = f"""
     with answered as (
@@ -65,13 +65,12 @@ _CONFLICTS = f"""
       and (kinds > 1 or (flags > 0 and coalesce(settled_at < flagged_at, true))
            or (kinds = 1 and settled.n is null and n not in (select n from still)))
 """
-# The most instructive first: ties, then those of which the answers together make least sure; what other people are
-# still asked about can wait.
+# The most instructive first: ties, then the least probable labels; records that other people are still asked can wait.
 _ORDER = f"asked, why <> '{TIE}', why = '{FLAG}', probability nulls last, n"
 
 
 def read_conflicts(project: Project, most: int, leave_out: Collection[str] = ()) -> tuple[list[Conflict], int]:
-    """The first ones beside those of some ids, and how many there are in all."""
+    """The first ones without those of some ids, and how many there are in all."""
     settings = project.settings()
     parameters = asked_parameters(settings)
     with project.store.reading() as cursor:
