@@ -1,4 +1,4 @@
-"""Labels that come with files: their own, all of one source, which a person's answer beats, and those of people named.
+"""Labels that come with files: the file's own, which a person's answer overrides, and those of annotators it names.
 
 Knows events and the store; not how the file was read.
 """
@@ -20,7 +20,7 @@ from core.store.database import count, utc_now
 class FileAnswers:
     """query: id, annotator (null: the file itself), label (names, joined by |). stamp: the first that they get.
 
-    by_people: what the file itself says is the known answer.
+    by_people: the file's own labels are known answers.
     """
 
     query: str
@@ -32,11 +32,11 @@ class FileAnswers:
 def store_file_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, settings: Settings) -> dict[str, int]:
     """Stores and settles what came with a file.
 
-    A label is stored where a file said nothing of the record before, or another thing (of the same person, where it
-    names people): the same file again changes nothing, and the last file holds. `new`, `changed` and `same` count the
-    labels of files; `contradicted` those that people's answers or corrections outweigh; `clashing` those of a text that
-    stands in the project with another label of a file. A known answer makes the record gold, unless people were asked
-    for it or a model may have learnt from it: then it is a label of the file's like others, and `not_gold` counts it.
+    A label is stored where it differs from the last file's label of the record (by the same annotator, where files name
+    them): the same file again changes nothing, and the last file holds. `new`, `changed` and `same` count the labels of
+    files; `contradicted` those that people's answers or corrections outweigh; `clashing` those of a text that stands in
+    the project with another label of a file. A known answer makes the record gold, unless people were asked for it or a
+    model may have learnt from it: then it is a label of the file's like others, and `not_gold` counts it.
     """
     source, by_people = answers.source, answers.by_people
     cursor.execute("create or replace temp table label_ids (name varchar, id varchar)")
@@ -65,7 +65,7 @@ def store_file_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, 
     return counts
 
 
-# "" is none of them. What was said before counts even where its author took it back: the file is none the newer for it.
+# "" is none of them. An earlier label counts even where its author took it back: that makes the file no newer.
 _ANSWERED = f"""
     create or replace temp table answered as
     with named as (select id, annotator, unnest({{parts}}) as name from ({{answers}})),
@@ -115,7 +115,7 @@ _STORE = f"""
            annotator is null, $stamp - 1 + row_number() over (order by n, annotator nulls first)
     from answered where before is null or before <> labels
 """
-# A job that began after an answer may have learnt from it, though its model is not there yet.
+# A job that began after an answer may train on it, though its model is not stored yet.
 _MAKE_GOLD = """
     update records set split = 'test'
     where split is distinct from 'test' and n in (select n from answered where annotator is null)

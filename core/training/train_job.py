@@ -32,7 +32,8 @@ class TrainParams:
 class TrainResult:
     """About the model in `out/model`. metrics: on gold, audit and held-out records. labels: that it trained on.
 
-    own_encoder: it brings one; has_head: it has a head, so that it can be put to use. remark: the trainer's, in words.
+    own_encoder: it contains one; has_head: it has a head, so that it can be put to use. remark: the trainer's, in
+    words.
     """
 
     metrics: Metrics
