@@ -70,7 +70,7 @@ class Clauses:
         return self._compare(requested, f"r.{column}")
 
     def _of_responses(self, requested: TermsFilter | RangeFilter, scope: ResponseFilterScope) -> str:
-        """A record is pending where nobody (of those asked for) has a response; a draft is one."""
+        """A record is pending where nobody (of the requested people) has a response; a draft is one."""
         states = [plain(value) for value in getattr(requested, "values", ())]
         responses = f"(SELECT 1 FROM responses x WHERE x.record_id = r.id{self._by(scope)}"
         either = [f"NOT EXISTS {responses})"] if "pending" in states else []
@@ -98,7 +98,7 @@ class Clauses:
 
     def _suggestion(self, scope: SuggestionFilterScope) -> tuple[str, str]:
         query = plain(scope.property)
-        query = "value" if query == "None" else query  # Argilla writes so when none is named
+        query = "value" if query == "None" else query  # Argilla sends this when none is named
         source = "suggestions x JOIN questions q ON q.id = x.question_id"
         where = f" WHERE x.record_id = r.id AND q.name = {self.bind(scope.question)}"
         if query in ("value", "score"):  # JSON, maybe a list
@@ -113,7 +113,7 @@ class Clauses:
         return f" AND x.user_id = {self.bind(scope.user.id.hex)}" if scope.user else ""
 
     def order(self, requested: Order) -> str:
-        """What has no value comes last either way; of several values the extreme one counts, of answers the mean."""
+        """Records without a value come last; of several values the extreme one counts, of answers the mean."""
         scope, way = requested.scope, "DESC" if plain(requested.order) == "desc" else "ASC"
         extreme = "MAX" if way == "DESC" else "MIN"
         if isinstance(scope, RecordFilterScope):
@@ -132,7 +132,7 @@ class Clauses:
 
 
 def _hex(value: object) -> str:
-    """As Argilla stores an id; what is none matches nothing."""
+    """An id as Argilla stores it; a malformed one matches nothing."""
     try:
         return UUID(str(value)).hex
     except ValueError:
