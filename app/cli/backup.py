@@ -86,7 +86,7 @@ def check(context: typer.Context, project: ProjectOption = None, as_json: JsonOp
 
 
 def _integrity(folder: Path) -> "Integrity":
-    """Of the files as they lie, and of the tables: where a server has the project open it is asked."""
+    """Checks the files, and the tables, by the server where one has the project open."""
     from app.client import call
     from core.backup.integrity import Finding, Integrity, advice, check_files, check_tables
     from core.config.settings import FILE

@@ -164,7 +164,7 @@ def compare(
 
 
 def _place(word: str) -> str:
-    """A file or folder by its whole path: the server that may do the work stands elsewhere."""
+    """A file or folder by its absolute path: the server that may do the work runs elsewhere."""
     return str(Path(word).resolve()) if word not in WORDS and Path(word).exists() else word
 
 
@@ -189,7 +189,7 @@ def _project(folder: Path, on: str, *, multi: bool, save: bool = False) -> Itera
 
 
 def evaluation_lines(result: "EvaluateResult") -> Iterator[RenderableType]:
-    """Scores, labels, confusion, calibration, and what the figures cannot tell."""
+    """Scores, labels, confusion, calibration, and which figures are missing."""
     yield f"{result.model} on {result.on}: {result.records:,} records, {result.labelled:,} of them with a label."
     if result.n:
         for name, score in (
@@ -240,7 +240,7 @@ def _span(estimate: Estimate | None) -> str:
 
 
 def comparison_lines(result: "CompareResult") -> Iterator[str]:
-    """Which is better and by how much, where, and what the records cannot tell."""
+    """Which is better and by how much, where, and which figures are missing."""
     yield f"A: {result.first}"
     yield f"B: {result.second}"
     yield f"On {result.n:,} {result.on} records, B minus A:"

@@ -51,8 +51,7 @@ def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOp
 
 
 def model_line(model: "ModelEntry") -> str:
-    """id, state, trainer, labels, and its score on whichever of audit and gold is told; or that its files are
-    gone."""
+    """id, state, trainer, labels, and its score on audit or gold, whichever is shown; or that its files are gone."""
     result = f"{model.id}  {model.state:<13} {model.trainer}, {model.labels:,} labels"
     if not model.files:
         result += f", removed {model.removed_at[:10]}" if model.removed_at else ", its files are gone"
@@ -106,7 +105,7 @@ def promote(
 
 
 def promotion_lines(result: "Activated") -> list[str]:
-    """What changed, what the gate said, and the way back where there is one."""
+    """What changed, the gate's verdict, and how to roll back."""
     gate = [result.gate.sentence] if result.gate else []
     return [result.sentence, *gate, *(["Back again: rondo models rollback"] if result.rollback else [])]
 

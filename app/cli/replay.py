@@ -48,7 +48,7 @@ class ReplayOptions:
 
 @dataclass(frozen=True)
 class FullScore:
-    """What a model reaches that learnt from all labels."""
+    """Score of a model trained on all labels."""
 
     macro_f1: float
 
@@ -80,7 +80,7 @@ class StrategyCurves:
 
 @dataclass(frozen=True)
 class Replay:
-    """What each strategy would have cost."""
+    """The learning curves of all strategies."""
 
     full: FullScore
     records: int
@@ -100,7 +100,7 @@ def run_replay(requested: ReplayOptions, report: Report) -> Replay:
 
         inline = (
             {"inline": True} if requested.out.suffix == ".html" else {}
-        )  # else the page asks another host for its code
+        )  # else the page loads its code from another host
         replay_chart(points_of(result), result.full.macro_f1).save(str(requested.out), **inline)
     return result
 
@@ -139,7 +139,7 @@ def _replay(requested: ReplayOptions, report: Report, folder: Path) -> Replay:
 
 
 def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:
-    """Imported and encoded once, judged once with all labels; then the labels are withheld."""
+    """A project, imported and encoded once, scored once with all labels; then the labels are withheld."""
     from core.evaluation.metrics import Metrics
 
     loop.create_project(folder, [], multi=requested.multi)
