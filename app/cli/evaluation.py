@@ -75,7 +75,7 @@ def evaluate(
     id_: IdOption = None,
     encoding: EncodingOption = "utf-8",
     labeled_only: Annotated[bool, typer.Option("--labeled-only", help="Leave out records without a label.")] = False,
-    top_k: Annotated[int, typer.Option("--top-k", help="Ranked guesses to keep and to judge.")] = 3,
+    top_k: Annotated[int, typer.Option("--top-k", help="Ranked predictions to keep and to score.")] = 3,
     save: Annotated[bool, typer.Option("--save", help="Keep the figures with the model, for the Models page.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="File for one line per record: .jsonl or .csv.")] = None,
     multi: MultiOption = False,

@@ -77,7 +77,9 @@ def alpha(counts: Ints, rng: np.random.Generator, resamples: int = RESAMPLES) ->
     terms = np.column_stack([_disagreement(kinds), kinds])
     value = float(_alphas(members[None].astype(np.float64), terms)[0])
     if np.isnan(value):
-        return Agreement(None, None, None, records, answers, "everybody always said the same, so chance is unknown")
+        return Agreement(
+            None, None, None, records, answers, "everybody always gave the same answer, so chance is unknown"
+        )
     low, high = _interval(members, terms, rng, resamples)
     return Agreement(value, low, high, records, answers, None if low is not None else "too few answers for an interval")
 

@@ -133,13 +133,13 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
     known = {id for id, _, _, retired in json.loads(row[0]) if not retired} if row else set()
     if scored[0] != model or known != {label.id for label in project.settings().taxonomy.active}:
         raise Refused(
-            "The newest model speaks of other labels or another encoder than the project now. "
-            "Learn anew first: `rondo fit`."
+            "The newest model has other labels or another encoder than the project has now. "
+            "Fit a new one first: `rondo fit`."
         )
     broke = cursor.execute(_BROKE, [model]).fetchall()
     if broke[0][0]:
         raise Refused(
-            f"The guarantee on this model broke on {broke[0][0]:%Y-%m-%d}. The answers of its check teach the next "
+            f"The guarantee on this model broke on {broke[0][0]:%Y-%m-%d}. The answers of its check train the next "
             "one: `rondo fit`, then look again."
         )
     return model

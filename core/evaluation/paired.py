@@ -102,7 +102,7 @@ def _lacking(present: Bools, weights: Weights) -> int:
 
 def _unsaid(lacking: int, weights: Weights) -> Iterator[str]:
     if not weights.weight.any():
-        yield "No record that both models were judged on was drawn at random. Audit or gold labels are needed."
+        yield "No record that both models predicted was drawn at random. Audit or gold labels are needed."
     elif lacking:
         yield f"Macro F1 cannot be compared: it takes about {lacking} more audit or gold labels, {FEW} for each label."
 

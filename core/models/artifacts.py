@@ -154,7 +154,7 @@ def load_fitted(folder: Path, restore: Callable[[Mapping[str, Any], Arrays], AHe
 
     manifest = read_manifest(folder)
     if _ARRAYS not in manifest["files"]:
-        raise Refused(f"{folder.name} has no head: it judges texts without vectors and can only be compared.")
+        raise Refused(f"{folder.name} has no head: it classifies texts without vectors and can only be compared.")
     try:
         changed = _hash(folder / _ARRAYS) != manifest["files"][_ARRAYS]
         arrays = {} if changed else load_file(folder / _ARRAYS)

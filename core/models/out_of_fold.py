@@ -69,7 +69,7 @@ def read_held_out(folder: Path, labels: int) -> HeldOut | None:
         raise _unreadable(folder / JUDGED, f"it does not fit {labels} labels")
     held_out = stored.get("held_out", np.empty(0, np.int64))
     if not _are_rows(held_out) or not np.isin(held_out, rows).all():
-        raise _unreadable(folder / JUDGED, "it holds out records that it does not judge")
+        raise _unreadable(folder / JUDGED, "it lists held-out records that it has no prediction of")
     return HeldOut(rows, probs, held_out)
 
 

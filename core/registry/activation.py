@@ -127,7 +127,7 @@ def check_usable(project: Project, model: str) -> None:
         raise Refused(f"{model} is the champion already.")
     if not _encoder_of(project, model):
         raise Refused(
-            f"{model} has no head: it judges texts without vectors, so it can be compared but not put to use."
+            f"{model} has no head: it classifies texts without vectors, so it can be compared but not put to use."
         )
     require_files(project, model)
     manifest = check_model(project.models / model)

@@ -134,7 +134,7 @@ def compare(  # noqa: PLR0913 - an option is an argument
 
 def _refuse_split(on: str) -> None:
     if on == "split":
-        raise Refused("What one model held out the other may have learnt from. Compare on gold, audit or a file.")
+        raise Refused("One model may have been trained on what the other held out. Compare on gold, audit or a file.")
 
 
 def compare_encoders(  # noqa: PLR0913 - an option is an argument

@@ -61,7 +61,7 @@ def _incumbent(project: Project, champion: str | None, truth: Truth) -> UnseenPr
     try:
         return read_predictions(project, champion, truth)
     except Refused:
-        return "The champion speaks of other labels than the project does now, so there is nothing to beat."
+        return "The champion has other labels than the project has now, so there is nothing to beat."
 
 
 def _compare(

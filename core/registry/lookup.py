@@ -83,7 +83,7 @@ def find_encoder(project: Project, word: str) -> EncoderPlace:
         raise BadInput(f"{BASELINE} is no encoder. Name an encoder, its folder, or a model.")
     manifest = read_manifest(model.folder)
     if not encoder_name(model.folder, manifest):
-        raise BadInput(f"{model.name} judges texts without vectors, so it has no encoder to compare.")
+        raise BadInput(f"{model.name} classifies texts without vectors, so it has no encoder to compare.")
     return EncoderPlace(encoder_name(model.folder, manifest), encoder_place(model.folder, manifest))
 
 

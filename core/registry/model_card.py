@@ -27,7 +27,7 @@ NO_LICENCE = (
     "its base model and the texts it learnt from allow holds in any case."
 )
 
-NEVER_TAUGHT = "Records that judge (audit, gold) never taught it."
+NEVER_TAUGHT = "It was never trained on the records that it is scored on (audit, gold)."
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _making(row: StoredModel, info: Facts) -> list[str]:
         "## How it was made",
         "",
         "Labels came from people or with a file; which texts people were asked about was chosen by active learning. "
-        + ("Audit records were judged by heads fitted without them." if row.trainer == "round" else NEVER_TAUGHT),
+        + ("Audit records were predicted by heads fitted without them." if row.trainer == "round" else NEVER_TAUGHT),
         *as_table(lines),
         *as_table(values),
         *(["", f"Versions: {versions}."] if versions else []),
@@ -208,7 +208,7 @@ def _quality(project: Project, metrics: Metrics) -> Iterable[list[str]]:
     yield [
         "## How good it is",
         "",
-        ACCURACY if scores else "It was judged on no audit and no gold record: nothing is claimed.",
+        ACCURACY if scores else "It was scored on no audit and no gold record: nothing is claimed.",
     ]
     for stratum, score in scores.items():
         per_label = label_table(label_scores(metrics, stratum, project.settings().taxonomy))
@@ -217,8 +217,8 @@ def _quality(project: Project, metrics: Metrics) -> Iterable[list[str]]:
     if held_out := metrics.on("held_out"):
         yield [
             f"While it was trained, {held_out.n:,} records were held out to choose the best state; there its macro "
-            f"F1 was {in_words(shown_score(held_out).macro_f1)}. They were picked to be learnt from and "
-            "chose the state, so this says how training went, not how good the model is."
+            f"F1 was {in_words(shown_score(held_out).macro_f1)}. They chose the checkpoint and are no "
+            "random sample, so this monitors training and does not estimate accuracy."
         ]
 
 
@@ -235,7 +235,7 @@ def _limits(row: StoredModel, manifest: Facts, *, exhausted: bool) -> Sequence[s
     result.append(
         "Whether its probabilities can be believed was not measured."
         if error is None
-        else f"Its probabilities were off by {error:.1%} on average on records that it had not learnt from."
+        else f"Its probabilities were off by {error:.1%} on average on records that it was not trained on."
     )
     if row.encoder == EMBEDDED:
         result.append(

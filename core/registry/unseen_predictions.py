@@ -83,7 +83,7 @@ def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredic
     space = space_of(project.settings())
     head = load_fitted(project.models / model, space.heads.restore)
     if not space.heads.fits(head):
-        raise Refused(f"The model {model} speaks of other labels than the project does now. Train a new one.")
+        raise Refused(f"The model {model} has other labels than the project has now. Train a new one.")
     stored = read_stored(project.models / model, space.encode(()))
     known, fresh = np.intersect1d(stored.rows, truth.rows), unseen(project, model, truth)
     encoder = project.store.one("select encoder from models where id = ?", [model])

@@ -16,8 +16,8 @@ DRAWS = 8
 
 SEARCH: dict[str, Parameter] = {
     "trainer": Parameter("", "The trainer whose parameters are searched.", choices=tuple(TRAINERS)),
-    "search": Parameter("grid", "Every combination, or some by lot.", choices=("grid", "random")),
-    "runs": Parameter(0, "Trainings; 0: every combination, or 8 by lot.", 0, MOST_RUNS),
+    "search": Parameter("grid", "Every combination, or some at random.", choices=("grid", "random")),
+    "runs": Parameter(0, "Trainings; 0: every combination, or 8 at random.", 0, MOST_RUNS),
     "at_once": Parameter(2, "Trainings at the same time.", 1, MOST_RUNS),
 }
 """what can be set on the search itself; every other key is the trainer's, a,b,c or low..high for some of its values"""
@@ -114,7 +114,7 @@ def _check(search: ParameterSearch) -> None:
     if not search.space:
         raise BadInput("There is nothing to search: give a parameter several values, as in learning_rate=1e-5,2e-5.")
     if unfair := [name for name in UNFAIR if name in search.space]:
-        raise BadInput(f"{unfair[0]} cannot be searched: the runs would be judged on different records.")
+        raise BadInput(f"{unfair[0]} cannot be searched: the runs would be scored on different records.")
     if search.fixed.get("test_size", 1) == 0:
         raise BadInput("With test_size=0 nothing is held out that could say which run is best. Leave it at 0.2.")
     ranges = [name for name, choices in search.space.items() if isinstance(choices, Range)]

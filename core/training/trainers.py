@@ -39,9 +39,7 @@ _FINE_TUNING = {
     "test_size": Parameter(
         0.2, "Share of the labels held out, to stop early and to keep the best checkpoint.", 0.0, 0.9
     ),
-    "fewest_held_out": Parameter(
-        40, "Held-out records below which none is: few labels had better all teach.", 2, 10_000
-    ),
+    "fewest_held_out": Parameter(40, "With fewer held-out records none is held out: all labels then train.", 2, 10_000),
     "patience": Parameter(3, "Evaluations without a better one after which training stops; 0: never.", 0, 1_000),
     "eval_steps": Parameter(0, "Steps between evaluations; 0: after each epoch.", 0, 1_000_000),
     "max_length": Parameter(256, "Tokens of a text that count.", 8, 8_192),
@@ -51,7 +49,7 @@ _FINE_TUNING = {
 TRAINERS: dict[str, Trainer] = {
     "head": Trainer(
         "A logistic head on the vectors there are: seconds, no GPU.",
-        {"label_names": Parameter(True, "The encoded names of the labels teach too, less the more labels there are.")},
+        {"label_names": Parameter(True, "Names of labels are training examples too, fading as labels come in.")},
         remote=False,
         holds_out=False,
     ),
@@ -63,7 +61,7 @@ TRAINERS: dict[str, Trainer] = {
             "loss": Parameter("contrastive", "What the encoder learns from.", choices=("contrastive", "triplet")),
             "max_per_label": Parameter(
                 0,
-                "Records of each label that teach the encoder, at most; 0: about 4,000 in all. The head takes all.",
+                "Records of each label that train the encoder, at most; 0: about 4,000 in all. The head uses all.",
                 0,
                 100_000,
             ),

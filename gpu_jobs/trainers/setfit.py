@@ -93,7 +93,7 @@ def find_anchors(training_set: TrainingSet, rows: Ints, run: TrainingRun) -> Int
             raise BadInput(f"hard_labels names {word!r}, but the labels are {', '.join(training_set.names)}.")
     if not run.values["hard_negatives"]:
         if names:
-            raise BadInput("hard_labels says whose hard negatives to take, but there are none. Set hard_negatives=2.")
+            raise BadInput("hard_labels needs hard negatives, but there are none. Set hard_negatives=2.")
         return np.empty(0, np.int64)
     if run.values["loss"] != "contrastive":
         raise BadInput("loss=triplet finds the hard ones in each batch itself. Leave hard_negatives at 0.")

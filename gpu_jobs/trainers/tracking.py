@@ -61,7 +61,7 @@ class Tracker:
                 tell(diary)
             except Exception as error:  # noqa: BLE001 - a tracker may fail in any way, and the training must not
                 del self.diaries[name]
-                _say(f"{name} failed and is told nothing more ({_in_a_line(error)}). Training goes on.")
+                _say(f"{name} failed and gets no more figures ({_in_a_line(error)}). Training goes on.")
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def track(job_id: str, params: TrainParams, folder: Path) -> Iterator[Tracker]:
             try:
                 tracker.diaries[name] = begin(job_id, result, folder)
             except Exception as error:  # noqa: BLE001 - as above
-                _say(f"{name} is not told of this run ({_in_a_line(error)}). Training goes on.")
+                _say(f"{name} gets no figures of this run ({_in_a_line(error)}). Training goes on.")
     try:
         yield tracker
     except BaseException:

@@ -36,7 +36,7 @@ def _activate(bundle: Path, params: ActivateParams, report: Callable[[int, int],
     space = TASKS[params.task].space(params.setup)
     head = load_fitted(folder, space.heads.restore)
     if not space.heads.fits(head):
-        raise Refused(f"The model {folder.name} speaks of other labels than the project does now. Train a new one.")
+        raise Refused(f"The model {folder.name} has other labels than the project has now. Train a new one.")
     report(0, 2)
     vectors = open_vectors(Path(params.vectors), params.encoder)
     scored = ScoredPool(head, Predictions(space, head.predict(vectors)))

@@ -121,9 +121,9 @@ def _notes(gathered: Collector, records: Records, on: str) -> Iterator[str]:
     """Caveats about the records and the labels, as sentences."""
     columns, retained = gathered.columns, gathered.retained
     if records.labelled < records.total:
-        yield f"{records.total - records.labelled:,} records have no label and judge nothing."
+        yield f"{records.total - records.labelled:,} records have no label and are not scored."
     if on == "audit":
-        yield "Audit records judge: no model learnt from them, or what heads say that had not seen them counts."
+        yield "Scored on audit records: no model was trained on them, or out-of-fold predictions are used."
     elif retained.sum() < len(retained):
         yield f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random."
     for evaluated in gathered.evaluated_models:

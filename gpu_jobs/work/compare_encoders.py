@@ -94,7 +94,7 @@ def verdict(rows: Sequence[EncoderRow]) -> str:
     kinds = {
         f"better than {first}": [name for name, gap in ahead.items() if gap.low > 0],
         f"worse than {first}": [name for name, gap in ahead.items() if gap.high < 0],
-        f"not to be told from {first}: chance may explain the difference": [
+        f"not distinguishable from {first}: chance may explain the difference": [
             name for name, gap in ahead.items() if gap.low <= 0 <= gap.high
         ],
     }

@@ -133,11 +133,13 @@ def _notes(params: EvaluateParams, records: Records, columns: Columns, retained:
     """What a reader must know about the records."""
     on = params.setting.on
     if not records.labelled:
-        yield "No record has a label: nothing is judged, the model only guessed. Name the column with --label."
+        yield "No record has a label: the model only predicted, nothing is scored. Name the column with --label."
     elif records.labelled < records.total and not params.labeled_only:
-        yield f"{records.total - records.labelled:,} records have no label: they are guessed, but judge nothing."
+        yield f"{records.total - records.labelled:,} records have no label: they are predicted, but not scored."
     if on != "audit" and retained.sum() < len(retained):
-        yield f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random; all were guessed."
+        yield (
+            f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random; all were predicted."
+        )
     yield from unknown_label_notes(columns.unknown)
     if on == "split":
         yield (
@@ -205,12 +207,12 @@ def _lacking(predictions: HeldOutPredictions) -> Iterator[str]:
     if predictions.outputs is None:
         lost = "top-k accuracy" if predictions.certainty is not None else "top-k accuracy and calibration"
         yield (
-            "The model learnt from some of these records. They are judged by what heads said that had not seen them; "
-            f"only the decisions of those are kept: {lost} cannot be told. Gold records tell both."
+            "The model was trained on some of these records. They are scored by out-of-fold predictions, of which only "
+            f"the decisions are stored: {lost} cannot be computed. Gold records give both."
         )
     truth, _ = predictions.marks
     if truth.any(axis=0).sum() == 1 and (truth.sum(axis=1) == 1).all():
-        yield "All judged records have the same label, so nothing is said of how labels are told apart."
+        yield "All scored records have the same label, so the figures do not show how well labels are separated."
 
 
 def unknown_label_notes(unknown: Mapping[str, int]) -> Iterator[str]:
