@@ -29,8 +29,6 @@ from core.exchange.workspace import (
     Unreachable,
 )
 
-MOST = 250
-"""records in one request, and values in one filter"""
 SECONDS = 60.0
 _EVENTS = ["response.created", "response.updated", "response.deleted"]
 _WORDS = {
@@ -114,7 +112,7 @@ class ArgillaWorkspace:
         self._ask("PATCH", f"/datasets/{dataset}", json=body)
 
     def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> PutResult:
-        """At most MOST at once. One that the server refuses does not affect the others."""
+        """At most a few hundred at once. One that the server refuses does not affect the others."""
         there = {one["external_id"]: one for one in self._find_records(dataset, sorted(known), ())}
         others = {id: _not_ours(one.get("metadata") or {}, setup) for id, one in there.items()}
         question = self._question(dataset)
@@ -135,12 +133,12 @@ class ArgillaWorkspace:
             forget_deleted(self._home)
 
     def read(self, dataset: str, ids: Sequence[str]) -> list[RemoteRecord]:
-        """At most MOST at once. Answers of people whom the server does not list are left out."""
+        """At most a few hundred at once. Answers of people whom the server does not list are left out."""
         matches = self._find_records(dataset, ids, ("responses", "suggestions"))
         return [RemoteRecord(convert.placed(record), tuple(self._answers(record))) for record in matches]
 
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> PutResult:
-        """At most MOST at once. Copied again as long as somebody answers meanwhile, so that no answer is lost."""
+        """At most a few hundred at once. Copied again as long as somebody answers meanwhile: no answer is lost."""
         sent, previous = PutResult(()), None
         questions = self._question(new), self._question(old)
         for _ in range(5):

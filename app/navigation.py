@@ -6,13 +6,18 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Entry:
     """One page. right: needed to see the page and to open it by its address; people: in the menu
-    only where people sign in."""
+    only where people sign in; labels: only where answers are labels."""
 
     file: str
     title: str
     icon: str
     right: str
     people: bool = False
+    labels: bool = False
+
+    def in_menu(self, rights: frozenset[str], *, signed_in: bool, labels: bool) -> bool:
+        """Whether somebody with these rights finds it there. labels: are the project's answers labels?"""
+        return self.right in rights and signed_in >= self.people and labels >= self.labels
 
 
 ENTRIES = (
@@ -24,7 +29,7 @@ ENTRIES = (
     Entry("team", "Team", "group", "adjudicate"),
     Entry("map", "Map", "scatter_plot", "manage"),
     Entry("auto_label", "Machine labels", "smart_toy", "manage"),
-    Entry("jobs", "Jobs", "rocket_launch", "manage"),
+    Entry("jobs", "Jobs", "rocket_launch", "manage", labels=True),
     Entry("models", "Models", "model_training", "manage"),
     Entry("export", "Export", "download", "manage"),
     Entry("history", "History", "history", "manage"),

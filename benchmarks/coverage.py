@@ -26,7 +26,7 @@ from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, Played
 from core.arrays import Bools, Floats, Ints
 from core.evaluation.audit import PoolHistory, equal_weights, weigh
-from core.evaluation.metrics import Estimate, Score
+from core.evaluation.metrics import CategoryScore, Estimate
 from core.evaluation.reporting import FEW
 from core.evaluation.scores import macro_f1, score, share
 from core.models.heads.head import LabelledVectors, cross_fit, fit_uncalibrated
@@ -189,7 +189,7 @@ def _columns(truth: Bools) -> list[str]:
     return [str(column) for column in range(truth.shape[1])]
 
 
-def _plain(truth: Bools, predicted: Bools) -> Score:
+def _plain(truth: Bools, predicted: Bools) -> CategoryScore:
     """Every audit record weighs the same; accuracy by Wilson's interval."""
     right = share(int((truth & predicted).any(axis=1).sum()), len(truth))
     return replace(
@@ -197,7 +197,7 @@ def _plain(truth: Bools, predicted: Bools) -> Score:
     )
 
 
-def _told(way: str, result: Score, truth: Bools, predicted: Bools, drawn: int) -> Iterator[Told]:
+def _told(way: str, result: CategoryScore, truth: Bools, predicted: Bools, drawn: int) -> Iterator[Told]:
     right = float((truth & predicted).any(axis=1).mean())
     rare = truth.mean(axis=0) * drawn < FEW
     kind = ", with rare labels" if (rare & truth.any(axis=0)).any() else ""

@@ -1,15 +1,17 @@
-"""Each trainer against the frozen head on the same labels: macro-F1, time, memory. Knows jobs, not projects.
+"""Each trainer against a peer on the same labels: macro-F1, time, memory. Knows jobs, not projects.
 
-    python -m benchmarks.trainers DATA_FOLDER [--sets snips,davidson_hate,folder_paths] [--per-label 8,64] [--seeds 3]
-                                [--keep FILE.jsonl]
+    python -m benchmarks.trainers DATA_FOLDER [--sets snips,sms_spam,davidson_hate,folder_paths] [--per-label 8,16]
+                    [--seeds 3] [--steps 60] [--peer "frozen head"] [--runs "setfit,encoder; softmax"] [--keep FILE]
 
-DATA_FOLDER holds SET.parquet with the columns text, label and perhaps split. Every run is the job that `rondo train`
-starts, in a process of its own, on the embedded encoder.
-With --keep, each outcome is a line of FILE at once, and what is there already is not run again.
+DATA_FOLDER holds SET.parquet with the columns text, label and split. Every run is the job that `rondo train` starts,
+in a process of its own, on the embedded encoder; those of PLAIN are the library alone (`benchmarks.plain`).
+With --keep, each outcome is a line of FILE at once, and what is there already is not run again; --steps is not among
+what it keeps.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -18,38 +20,44 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 import numpy as np
 
 from core.jobs.bundle import Bundle, write_json
 from core.training.train_job import TrainParams
-from core.training.trainers import read_values
+from core.training.trainers import TRAINERS, read_values
 from core.typed_json import to_json
 
-STEPS = 100
-"""at most: more would take hours on two cores"""
-JUDGED = 1_000
+JUDGED = 500
 """test records at most"""
 EMBEDDED = "all-MiniLM-L6-v2"
+ALL = ["batch_size=16", "max_length=64"]
 RUNS: dict[str, tuple[str, list[str]]] = {
     "frozen head": ("head", []),
+    "frozen head, no names": ("head", ["label_names=false"]),
     "zeroshot, cosine": ("zeroshot", []),
-    "setfit": (
-        "setfit",
-        [f"max_steps={STEPS}", "batch_size=16", "max_length=64"],
-    ),
-    "setfit, hard negatives": (
-        "setfit",
-        [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "hard_negatives=2"],
-    ),
-    "encoder, softmax": ("encoder", [f"max_steps={STEPS}", "batch_size=16", "max_length=64"]),
-    "encoder, triplet": ("encoder", [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "loss=triplet"]),
-    "transformer": (
-        "transformer",
-        [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "epochs=20", f"base={EMBEDDED}"],
-    ),
+    "setfit": ("setfit", ALL),
+    "setfit, hard negatives": ("setfit", [*ALL, "hard_negatives=2"]),
+    "setfit, triplet": ("setfit", [*ALL, "loss=triplet"]),
+    "setfit, best kept": ("setfit", [*ALL, "eval_steps=20"]),
+    "setfit, none held out": ("setfit", [*ALL, "test_size=0"]),
+    "encoder, softmax": ("encoder", ALL),
+    "encoder, triplet": ("encoder", [*ALL, "loss=triplet"]),
+    "encoder, contrastive": ("encoder", [*ALL, "loss=contrastive"]),
+    "encoder, best kept": ("encoder", [*ALL, "eval_steps=20"]),
+    "encoder, none held out": ("encoder", [*ALL, "test_size=0"]),
+    "transformer": ("transformer", [*ALL, "epochs=20", f"base={EMBEDDED}"]),
 }
+PLAIN = {"SetFit, plain": "setfit", "transformers, plain": "transformers"}
+"""what a person gets who takes the library and nothing of ours"""
+UNUSUAL = {
+    "frozen head, no names",
+    "setfit, best kept",
+    "setfit, none held out",
+    "encoder, best kept",
+    "encoder, none held out",
+}
+"""run only when asked for"""
 
 
 @dataclass(frozen=True)
@@ -143,6 +151,30 @@ def spent() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def run(lot: Lot, name: str, steps: int, seed: int) -> Outcome:
+    """steps: at most, where the trainer takes any."""
+    if name in PLAIN:
+        return run_plain(lot, PLAIN[name], steps, seed)
+    trainer, supplied = RUNS[name]
+    most = [f"max_steps={steps}"] if "max_steps" in TRAINERS[trainer].parameters else []
+    return run_job(lot, trainer, [*supplied, *most], seed)
+
+
+def run_plain(lot: Lot, name: str, steps: int, seed: int) -> Outcome:
+    """The library alone, in a process of its own, on as many threads as the jobs."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "lot.json"
+        write_json(file, asdict(lot))
+        before = spent()
+        command = [sys.executable, "-m", "benchmarks.plain", name, str(file), str(steps), str(seed)]
+        one_thread = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **one_thread})
+        if done.returncode:
+            raise RuntimeError(f"{name}: {done.stderr[-500:]}")
+        macro_f1, memory_mb = json.loads(done.stdout.splitlines()[-1])
+        return Outcome(macro_f1, spent() - before, memory_mb)
+
+
 def run_job(lot: Lot, trainer: str, supplied: list[str], seed: int) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         bundle = write_bundle(Path(folder) / "job", lot, trainer, supplied, seed)
@@ -170,7 +202,7 @@ def outcomes(options: argparse.Namespace, requested: list[str]) -> Iterator[tupl
                 for trainer in requested:
                     key = (name, per_label, seed, trainer)
                     if key not in known:
-                        known[key] = run_job(lot, *RUNS[trainer], seed)
+                        known[key] = run(lot, trainer, options.steps, seed)
                         keep(options.keep, key, known[key])
                     yield key, known[key]
 
@@ -192,33 +224,37 @@ def keep(file: Path | None, key: Key, outcome: Outcome) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--sets", default="snips,davidson_hate,folder_paths")
-    parser.add_argument("--per-label", default="8,64")
+    parser.add_argument("--sets", default="snips,sms_spam,davidson_hate,folder_paths")
+    parser.add_argument("--per-label", default="8,16")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--runs", default=",".join(RUNS).replace(", ", "; "))
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--peer", default="frozen head")
+    usual = [name for name in (*RUNS, *PLAIN) if name not in UNUSUAL]
+    parser.add_argument("--runs", default=",".join(name.replace(", ", "; ") for name in usual))
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     requested = [name.replace("; ", ", ") for name in options.runs.split(",")]
-    print(f"{'set':>14} {'per label':>9} {'trainer':>26} {'macro-F1':>16} {'gain':>7} {'time':>7} {'memory':>8}")
+    print(f"{'set':>14} {'per label':>9} {'trainer':>26} {'macro-F1':>15} {'gain':>13} {'time':>7} {'memory':>8}")
     entries: dict[tuple[str, int], dict[str, list[Outcome]]] = {}
     for (name, per_label, _, trainer), outcome in outcomes(options, requested):
         entries.setdefault((name, per_label), {}).setdefault(trainer, []).append(outcome)
     for (name, per_label), of_trainers in entries.items():
         for trainer, them in of_trainers.items():
-            print(line(name, per_label, trainer, them, of_trainers.get("frozen head", them)))
+            print(line(name, per_label, trainer, them, of_trainers.get(options.peer, them)))
 
 
 def line(name: str, per_label: int, trainer: str, them: list[Outcome], peer: list[Outcome]) -> str:
-    """Gain in points of macro-F1, time and memory as ratios to the frozen head."""
-    scores = [one.macro_f1 for one in them]
-    spread = f" +-{stdev(scores):.3f}" if len(scores) > 1 else ""
-    gain = 100 * mean(a.macro_f1 - b.macro_f1 for a, b in zip(them, peer, strict=True))
-    ratios: list[Any] = [
-        mean(getattr(one, key) for one in them) / mean(getattr(one, key) for one in peer)
-        for key in ("seconds", "memory_mb")
-    ]
-    shown = f"{mean(scores):.3f}{spread}"
-    return f"{name:>14} {per_label:>9} {trainer:>26} {shown:>16} {gain:>+7.1f} {ratios[0]:>6.1f}x {ratios[1]:>7.1f}x"
+    """Gain in points of macro-F1, split by split, with its spread; time and memory as ratios to the peer."""
+    gains = [100 * (one.macro_f1 - other.macro_f1) for one, other in zip(them, peer, strict=True)]
+    score, gain = spread([one.macro_f1 for one in them], ".3f"), spread(gains, "+.1f")
+    time = mean(one.seconds for one in them) / mean(one.seconds for one in peer)
+    memory = mean(one.memory_mb for one in them) / mean(one.memory_mb for one in peer)
+    return f"{name:>14} {per_label:>9} {trainer:>26} {score:>15} {gain:>13} {time:>6.1f}x {memory:>7.1f}x"
+
+
+def spread(figures: list[float], shape: str) -> str:
+    """Mean and standard deviation, of one alone the figure."""
+    return f"{mean(figures):{shape}}" + (f" ±{stdev(figures):{shape.lstrip('+')}}" if len(figures) > 1 else "")
 
 
 if __name__ == "__main__":

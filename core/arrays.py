@@ -1,4 +1,4 @@
-"""What arrays hold, as types for signatures, and the matrix of labels. Knows numpy alone."""
+"""What arrays hold, as types for signatures; rows of length one, and the matrix of labels. Knows numpy alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +12,11 @@ Floats = npt.NDArray[np.floating[Any]]
 """of any precision"""
 Rows = npt.NDArray[np.generic]
 """(n, width) encoded answers, whatever the task"""
+
+
+def unit_rows(rows: Floats) -> Floats:
+    """Each row at length one, of the same precision; a row of zeros stays."""
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
 def label_matrix(answers: Sequence[Sequence[str]], labels: Sequence[str]) -> Bools:

@@ -43,14 +43,18 @@ from core.rounds.round_results import RoundSummary
 from core.rounds.run_round import apply_finished_rounds, can_learn, run_round
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
+from core.tasks.tasks import task_of
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry
 from core.training.train import train
 from core.training.watching import follow, job, jobs
 
 
-def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> None:
+def create_project(folder: Path, labels: list[str], *, multi: bool = False, task: str = "labels") -> None:
     """A folder with `rondo.toml`; the database comes with the first command that needs it."""
+    settings = Settings(name=folder.resolve().name, task=task, multi=multi, taxonomy=make_taxonomy(labels))
+    if (labels or multi) and not task_of(settings).taxonomy:
+        raise BadInput(f"Answers of the task {task!r} are no labels. Leave --labels and --multi out.")
     if (folder / "rondo.toml").exists():
         raise BadInput(
             f"{folder} is already a project. Choose another folder, or go on with `rondo --project {folder}`."
@@ -58,8 +62,7 @@ def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> N
     if folder.is_file():
         raise BadInput(f"{folder} is a file; a project is a folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    name = folder.resolve().name
-    write_settings(folder, Settings(name=name, multi=multi, taxonomy=make_taxonomy(labels)))
+    write_settings(folder, settings)
 
 
 def next_batch(project: Project, report: Report, **request: Unpack[BatchRequest]) -> RoundSummary:
@@ -134,8 +137,9 @@ def catch_up(project: Project, report: Report) -> CaughtUp:
     check(project, report)
     result = CaughtUp(taken, encode(project, report).encoded)
     settings = project.settings()
+    task = task_of(settings)
     left = project.store.one(f"select count(*) from (select n from pool union all {UNASKED_TEST})")
-    ready = settings.automatic and settings.taxonomy.active and left
+    ready = settings.automatic and not task.unready(task.setup(settings)) and left
     if ready and (project.label_queue.round_due() or not project.store.one("select max(batch) from batches")):
         summary = play_round(project, report)
         result = replace(result, batch=summary.batch, queued=summary.queued)

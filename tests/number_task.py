@@ -116,7 +116,7 @@ def confidence(outputs: Floats, answers: Rows) -> Floats:
     return np.asarray(2 * norm.cdf(TOLERANCE / outputs[:, 1]) - 1)
 
 
-SPACE = AnswerSpace(
+SPACE: AnswerSpace = AnswerSpace(
     task="number",
     encode=encode,
     decode=lambda rows: [number(value) for value in np.asarray(rows)[:, 0].tolist()],
@@ -129,18 +129,22 @@ SPACE = AnswerSpace(
     acquisition={"spread": lambda outputs: outputs[:, 1]},
     cold=5,
     heads=HeadKind(cross_fit, fit, restore, unfit),
+    of_head=lambda head: SPACE,
 )
 
 NUMBER = Task(
     setup=lambda settings: {"most": MOST},
     unready=lambda setup: None,
     read=read,
+    fields=lambda answer: {"number": number_of(answer)},
     read_text=read_text,
     text=lambda answer, setup: f"{number_of(answer):g}",
+    describe=lambda settings: lambda answer: f"{number_of(answer):g}",
     canonical=lambda answer: number(number_of(answer)),
     refusal=refusal,
     retired=lambda answer, settings: refusal(answer, settings),
     still_meant=lambda answer, settings: (answer, True),
     parameters=lambda settings: {"active": [], "multi": True},
     space=lambda setup: SPACE,
+    noun="number",
 )

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from core import loop
 from core.auto_label.accepting import auto, check, preview, withdraw
-from core.auto_label.guarantees import announcements, answers_to_check, guarantee_history, guarantee_in_force
+from core.auto_label.guarantees import announcements, answers_to_check, guarantee_in_force, past_guarantees
 from core.errors import Refused
 from core.evaluation.guarantee import GuaranteeTerms
 from core.labelling.corrections import correct
@@ -58,7 +58,11 @@ def test_a_new_guarantee_replaces_the_one_that_stands(world: Project) -> None:
     first = auto(world, quiet, accept=True, **GUARANTEE)
     second = auto(world, quiet, accept=True, precision=0.85, confidence=0.9)
     assert second.pool == first.pool  # what the first had labelled, and its check, are looked at anew
-    assert [one.state for one in guarantee_history(world)] == ["in_force", "replaced"]
+    in_force = guarantee_in_force(world)
+    assert in_force is not None
+    assert in_force.guarantee.id == second.guarantee
+    [past] = past_guarantees(world)
+    assert (past.id, past.state, past.why) == (first.guarantee, "replaced", f"replaced by {second.guarantee}")
     assert count(world, "machine_labels") == second.accepted
     assert count(world, "queue where purpose = 'check'") == second.checks
 
@@ -96,7 +100,7 @@ def test_only_the_label_to_blame_is_given_back(world: Project) -> None:
     assert left is not None
     assert [label.id for label in left.labels] == ["spam"]
     assert list(left.guarantee.thresholds) == ["spam"]
-    assert guarantee_history(world)[0].covered == count(world, "machine_labels") < result.accepted
+    assert left.guarantee.covered == count(world, "machine_labels") < result.accepted
     assert "of 'ham'" in announcements(world)[0]
     assert check(world, quiet).broken is None
 
@@ -112,7 +116,7 @@ def test_a_guarantee_can_be_withdrawn_while_a_check_is_on_a_screen(world: Projec
     auto(world, quiet, accept=True, **GUARANTEE)
     [card] = world.label_queue.exchange(ANN, QueueRequest(want=1)).cards
     withdraw(world, quiet, user="ann")
-    assert guarantee_history(world)[0].why == "withdrawn by a person"
+    assert past_guarantees(world)[0].why == "withdrawn by a person"
     assert world.store.one("select user from audit_log where what = 'withdraw'") == "ann"
     assert count(world, "machine_labels") == 0
     assert count(world, "queue where purpose = 'check'") == 1
@@ -140,7 +144,8 @@ def test_a_guarantee_breaks_by_itself_after_the_answers_that_break_it(world: Pro
     server.after_events()
     while server.activities:
         time.sleep(0.01)
-    assert (guarantee_history(world)[0].id, guarantee_history(world)[0].state) == (result.guarantee, "broken")
+    [past] = past_guarantees(world)
+    assert (past.id, past.state) == (result.guarantee, "broken")
     background._OPEN.clear()
 
 
@@ -174,6 +179,10 @@ def test_the_page_says_what_is_missing_and_what_broke(world: Project) -> None:
     check(world, quiet)
     page = page_of(world)
     assert "is broken" in page.warning[0].value
+    [past] = page.dataframe[0].value.to_dict("records")
+    assert (past["how"], past["by"]) == ("broken", "local")
+    assert "at least 90 % of them right" in past["guaranteed"]
+    assert past["why"] in page.warning[0].value
     page.button(key="look").click().run()
     assert "guarantee on this model broke" in page.info[0].value
     with world.label_queue.changing() as cursor:

@@ -224,7 +224,7 @@ def hidden_everywhere(project: Project, n: int) -> bool:
         bool(record_detail(project, line.id).held_out),
         line.id in ids(project, RecordSearch(predicted="food")),
         line.id in ids(project, RecordSearch(sure=(0.0, 1.0))),
-        points(project, record_map, "suggestion").records[0].suggested is not None,
+        points(project, record_map, "suggestion").records[0].suggestion is not None,
     ]
     assert result == [not line.hidden] * 6
     return line.hidden
@@ -296,7 +296,7 @@ def test_a_detail_tells_which_models_learnt_from_the_record(played: Project) -> 
     detail = record_detail(played, record)
     assert detail.text == TEXTS[record]
     assert [row.user for row in detail.answers] == ["oracle"]
-    assert detail.labels is not None
+    assert detail.answer is not None
     with pytest.raises(BadInput, match="no record"):
         record_detail(played, "r60")
 

@@ -38,8 +38,11 @@ def guarantee(project: Project, state: str, records: int) -> None:
                0.95, '{}', '{}', ?, 48, ?, null, null)""",
             [records, state],
         )
-        cursor.execute("insert into machine_labels select n, ['food'], .9, .8, 'p1', 'm1', null from range(20, ?) t(n)",
-                       [20 + records])  # fmt: skip
+        cursor.execute(
+            """insert into machine_labels
+               select n, ['food'], .9, .8, 'p1', 'm1', answer_of(['food']) from range(20, ?) t(n)""",
+            [20 + records],
+        )
 
 
 def test_a_new_project_has_a_card_that_claims_nothing(project: Project) -> None:
@@ -101,7 +104,8 @@ def test_machine_labels_are_told_apart_with_their_checks(project: Project) -> No
     with project.store.transaction() as cursor:
         for n, label in ((20, "food"), (21, "music")):
             cursor.execute(
-                "insert into settled values (?, [?], 'single', 'check', 1, now()::timestamp, null)", [n, label]
+                "insert into settled values ($1, [$2], 'single', 'check', 1, now()::timestamp, answer_of([$2]))",
+                [n, label],
             )
     machine = data_card(project)["machine"]
     assert machine["labels"] == 10 - 2 - 2

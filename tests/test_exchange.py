@@ -221,7 +221,7 @@ def test_a_correction_here_outlasts_a_sync(team: Team, project: Project) -> None
     sync(project)
     correct(project, record, ["music"], "boss")
     sync(project)
-    assert record_detail(project, record).labels == ("music",)
+    assert record_detail(project, record).answer == ["music"]
 
 
 def test_a_second_look_is_not_asked_for_there(team: Team, project: Project) -> None:

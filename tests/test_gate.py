@@ -51,7 +51,8 @@ def test_a_better_challenger_passes_on_the_audit_with_evidence(guessing: Project
     assert (verdict.stratum, verdict.n, verdict.missing) == ("audit", 16, 0)
     assert verdict.difference is not None
     assert verdict.difference.low > 0
-    assert verdict.strata[0].macro_f1.second > verdict.strata[0].macro_f1.first
+    assert verdict.difference.value == verdict.strata[0].decisive.value
+    assert verdict.strata[0].macro_f1 == verdict.strata[0].decisive != verdict.strata[0].accuracy
     assert "On 16 audit records" in verdict.sentence
 
 

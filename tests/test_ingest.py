@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from core.data.formats.reading import BATCH_ROWS
 from core.data.ingest_job import ExactDuplicates, FileReport, IngestParams, Layout, RepeatedIds
 from core.data.ledger import normalise, normalised_hashes
+from core.data.near_duplicates import connected
 from core.errors import BadInput
 from gpu_jobs.work.ingest import ingest
 
@@ -204,6 +206,14 @@ def test_near_duplicates_are_grouped_on_request_in_any_script(tmp_path: Path) ->
     assert groups
     assert (groups.groups, groups.records, groups.pairs) == (2, 4, 2)
     assert groups.examples == (("0", "3"), ("2", "5"))
+
+
+@given(st.permutations([(20, 21), *((n, n + 1) for n in range(12))]))
+def test_near_duplicates_of_near_duplicates_are_one_group_in_whatever_order_they_come(
+    pairs: list[tuple[int, int]],
+) -> None:
+    left, right = np.array(pairs).T
+    assert [list(group) for group in connected(left, right)] == [[*range(13)], [20, 21]]
 
 
 def test_progress_ends_at_the_total_and_never_goes_back(tmp_path: Path) -> None:

@@ -319,7 +319,7 @@ def test_a_version_is_told_by_the_same_records_as_its_job() -> None:
 def test_a_score_that_could_be_anything_is_no_figure() -> None:
     [row] = version_rows([replace(MODEL, metrics=Metrics(gold=score(0.9, 0.0, 1.0, 3)))])
     assert row["macro F1"] is None
-    assert score_rows([row]) == []
+    assert score_rows([row], "macro F1") == []
 
 
 def test_a_model_with_vectors_of_its_own_says_that_all_records_are_encoded_again() -> None:
@@ -336,4 +336,4 @@ def test_the_picture_of_a_difference_shows_all_of_its_interval(value: float, bel
 
 
 def test_the_picture_of_the_gate_can_be_drawn() -> None:
-    assert json.dumps(gate_chart(Estimate(0.02, -0.01, 0.05)).to_dict(), allow_nan=False)
+    assert json.dumps(gate_chart(Estimate(0.02, -0.01, 0.05), "macro F1").to_dict(), allow_nan=False)

@@ -208,7 +208,7 @@ def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None
     from core.project import open_project
     from gpu_jobs.runners.local import InProcessRunner
 
-    loop.create_project(tmp_path / "multi", [], multi=True)
+    loop.create_project(tmp_path / "multi", ["rain", "cheese"], multi=True)  # not in the order of their ids
     opened = open_project(tmp_path / "multi", InProcessRunner())
     lines = ["text,label,split"]
     for number in range(60):
@@ -221,11 +221,15 @@ def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None
     result = loop.play_round(opened, quiet, size=10)
     assert result.metrics
     assert result.metrics.gold
+    assert result.metrics.gold.micro_f1
     assert result.metrics.gold.micro_f1.value > 0.5
     both = opened.store.one("select count(*) from suggestions where len(labels) = 2")
     none = opened.store.one("select count(*) from suggestions where label is null and len(labels) = 0")
     assert both > 0
     assert none > 0
+    canonical = [("suggestions", "answer", "labels"), ("held_out_predictions", "predicted_answer", "predicted")]
+    for table, answer, labels in canonical:
+        assert opened.store.one(f"select count(*) from {table} where {answer} <> answer_of({labels})") == 0
     opened.close()
 
 

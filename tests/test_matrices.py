@@ -41,7 +41,10 @@ def store_held_out(project: Project, verdicts: list[Verdict], probabilities: lis
     ]
     with project.store.transaction() as cursor:
         cursor.execute("delete from held_out_predictions")
-        cursor.executemany("insert into held_out_predictions values (?, ?, ?, ?, ?, ?, ?, ?, null, null)", rows)
+        cursor.executemany(
+            "insert into held_out_predictions values ($1, $2, $3, $4, $5, $6, $7, $8, answer_of($4), answer_of($5))",
+            rows,
+        )
 
 
 def cells(project: Project, stratum: str) -> dict[tuple[str | None, str | None], tuple[int, float]]:

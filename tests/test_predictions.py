@@ -71,7 +71,7 @@ def test_a_correction_changes_the_truth_and_not_what_was_said(two: Project) -> N
                                     "order by n limit 1", [list(before)])  # fmt: skip
     other = next(label for label in ("food", "music", "weather") if label not in labels)
     with two.store.transaction() as cursor:
-        cursor.execute("update settled set labels = [?] where n = ?", [other, n])
+        cursor.execute("update settled set labels = [$1], answer = answer_of([$1]) where n = $2", [other, n])
     after = predictions(two, quiet).worst
     assert {row.record_no for row in after} == before | {n}
     assert next(row for row in after if row.record_no == n).truth == other

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from app.http.label_routes import card_setup, read_events
+from core.agreement.agreement import agreement, confused
+from core.agreement.annotator_quality import quality
+from core.agreement.conflicts import read_conflicts
 from core.config.settings import Settings, read_settings, write_settings
 from core.data.encoding import encode
 from core.data.file_import import import_file
@@ -133,3 +136,35 @@ def test_a_task_that_is_not_there_is_named(tmp_path: Path) -> None:
     write_settings(tmp_path, Settings(name="x", task="poems"))
     with pytest.raises(BadInput, match=r"task is 'poems', but it must be one of labels"):
         task_of(read_settings(tmp_path))
+
+
+def test_a_conflict_says_what_each_of_two_people_answered(numbers: Project) -> None:
+    answer(numbers, ANN, "0", 3, "a0")
+    answer(numbers, BOB, "0", 4, "b0")
+    answer(numbers, ANN, "1", 5, "a1")
+    answer(numbers, BOB, "1", 5.0, "b1")
+    [conflict], total = read_conflicts(numbers, 5)
+    assert (conflict.id, conflict.why, conflict.answer, total) == ("0", "tie", None, 1)
+    assert [(one.user, one.answer) for one in conflict.answers] == [("ann", {"number": 3.0}), ("bob", {"number": 4.0})]
+
+
+def test_the_fields_of_an_answer_are_read_as_this_answer(numbers: Project) -> None:
+    for name, one in (("number", {"number": 3.0}), ("labels", ["food", "music"])):
+        task = TASKS[name]
+        assert task.canonical(task.read(task.fields(one))) == task.canonical(one)
+
+
+def test_agreement_and_quality_are_about_whole_answers(numbers: Project) -> None:
+    for n in range(12):
+        answer(numbers, ANN, str(n), n % 4, f"a{n}")
+        answer(numbers, BOB, str(n), n % 4 if n else 9, f"b{n}")
+    report = agreement(numbers)
+    assert report.labels == []
+    assert report.overall.records == 12
+    assert 0.5 < (report.overall.value or 0) < 1
+    two = {(one.first, one.second): one.records for one in confused(numbers, "ann", "bob")}
+    assert two == {("0", "0"): 2, ("0", "9"): 1, ("1", "1"): 3, ("2", "2"): 3, ("3", "3"): 3}
+    correct(numbers, "0", {"number": 0}, "max")
+    measured = quality(numbers, quiet)
+    assert {one.annotator for one in measured.people} == {"ann", "bob"}
+    assert numbers.store.query("select distinct labels from crowd_labels") == [(None,)]

@@ -1,11 +1,12 @@
 """How much of a text is read: what lies behind changes nothing in the vector, what lies before does."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.models.encoders.encoder import EMBEDDED
+from core.models.encoders.encoder import EMBEDDED, embedded_folder
 from core.models.encoders.loading import load_encoder
 from core.models.encoders.text_limit import characters_read
 
@@ -40,3 +41,14 @@ def test_a_short_text_is_read_to_its_end() -> None:
 def test_of_an_encoder_that_is_not_here_nothing_is_claimed() -> None:
     assert read("text", encoder="some/encoder") == [None]
     assert read("text", encoder="model:gone") == [None]
+    assert read("text", encoder="no/such/name") == [None]
+
+
+def test_of_an_encoder_that_was_fetched_the_version_in_use_is_asked(tmp_path: Path) -> None:
+    fetched = tmp_path / "models--some--encoder"
+    shutil.copytree(embedded_folder(), fetched / "snapshots" / "a")
+    (fetched / "snapshots" / "b").mkdir()
+    (fetched / "snapshots" / "b" / "tokenizer.json").write_text("{}")
+    (fetched / "refs").mkdir()
+    (fetched / "refs" / "main").write_text("a")
+    assert characters_read(NOWHERE, tmp_path, "some/encoder", ["word " * 254]) == [1270]

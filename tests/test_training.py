@@ -42,6 +42,7 @@ def test_a_head_is_trained_judged_and_kept(train_rows: Project) -> None:
     assert audit
     assert gold.n == 12
     assert summarise_metrics(result.metrics)["judged_on"] == "gold"
+    assert gold.macro_f1
     assert summarise_metrics(result.metrics)["macro_f1"] == gold.macro_f1.value
     assert audit.n == train_rows.store.one("select count(*) from settled where stratum = 'audit'")
     assert (train_rows.models / str(result.model) / "manifest.json").exists()

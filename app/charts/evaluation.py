@@ -50,10 +50,10 @@ def label_differences(result: CompareResult) -> alt.LayerChart | None:
     return differences(shown, "F1 of the second minus the first, 95 %") if shown else None
 
 
-def gate_chart(difference: Estimate) -> alt.LayerChart:
-    """Macro F1 of the challenger minus that of the champion, by the gate's verdict."""
+def gate_chart(difference: Estimate, measure: str) -> alt.LayerChart:
+    """The gate's figure of the challenger minus the champion's. measure: in words."""
     title = "challenger minus champion, 95 % (right of 0 it is better)"
-    return differences([{"label": "macro F1", **asdict(difference)}], title)
+    return differences([{"label": measure, **asdict(difference)}], title)
 
 
 def reach_of(rows: Rows) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 
 from core.evaluation.metrics import Forecast, Savings
-from core.evaluation.reporting import shown_score
+from core.evaluation.reporting import figures
 from core.evaluation.stopping import Offer
 from core.reports.model_quality import MeasuredModel
 from core.reports.overview import LabelCount, Status
@@ -18,19 +18,16 @@ _ESTIMATE = {"value": "score", "low": "at least", "high": "at most"}
 STRATA = {"audit": AUDIT, "gold": RANDOM}
 
 
-def learning_chart(curve: Sequence[MeasuredModel], measure: str = "macro_f1") -> alt.LayerChart | None:
+def learning_chart(curve: Sequence[MeasuredModel], measure: str) -> alt.LayerChart | None:
     """A score over labels with its 95 % band, one line per stratum; None without figures.
 
-    measure: `accuracy` or `macro_f1`. With too few records there is no point.
+    measure: one of `curve_measures`. With too few records there is no point.
     """
-    name = {"accuracy": "accuracy", "macro_f1": "macro F1"}[measure]
     rows = []
     for model in curve:
         for stratum in STRATA:
-            if score := model.metrics.on(stratum):
-                figures = shown_score(score)
-                if figure := figures.accuracy if measure == "accuracy" else figures.macro_f1:
-                    rows.append({"labels": model.labels, "stratum": stratum, **asdict(figure), "records": score.n})
+            if (score := model.metrics.on(stratum)) and (figure := figures(score).get(measure)):
+                rows.append({"labels": model.labels, "stratum": stratum, **asdict(figure), "records": score.n})
     if not rows:
         return None
     colour = alt.Color(
@@ -41,7 +38,7 @@ def learning_chart(curve: Sequence[MeasuredModel], measure: str = "macro_f1") ->
     base = alt.Chart(alt.Data(values=rows)).encode(x=_labels_axis(), color=colour)
     axis = alt.Axis(format="%")
     band = base.mark_area(opacity=0.18).encode(
-        y=alt.Y("low:Q", title=f"{name} with 95 % interval", scale=alt.Scale(domain=[0, 1]), axis=axis),
+        y=alt.Y("low:Q", title=f"{measure} with 95 % interval", scale=alt.Scale(domain=[0, 1]), axis=axis),
         y2="high:Q",
     )
     shares = [alt.Tooltip(f"{key}:Q", title=title, format=".1%") for key, title in _ESTIMATE.items()]

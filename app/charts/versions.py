@@ -13,10 +13,11 @@ BLUE, ORANGE = "#2f6fed", "#d9822b"
 _UNIT = alt.Scale(domain=[0, 1])
 
 
-def versions_chart(rows: Rows) -> alt.LayerChart | None:
-    """Macro F1 of each version with its interval, in the order given; the champion is a diamond. None without figures.
+def versions_chart(rows: Rows, measure: str) -> alt.LayerChart | None:
+    """What versions are compared by, with its interval, in the order given; the champion is a diamond. None without
+    figures.
 
-    rows: model, state, champion (bool), value, low, high, on.
+    measure: in words. rows: model, state, champion (bool), value, low, high, on.
     """
     if not rows:
         return None
@@ -30,7 +31,7 @@ def versions_chart(rows: Rows) -> alt.LayerChart | None:
         ],
     )
     spans = base.mark_rule(color=BLUE).encode(
-        x=alt.X("low:Q", title="macro F1, 95 %", scale=_UNIT, axis=_percent()), x2="high:Q"
+        x=alt.X("low:Q", title=f"{measure}, 95 %", scale=_UNIT, axis=_percent()), x2="high:Q"
     )
     shape = alt.when(alt.datum.champion).then(alt.value("diamond")).otherwise(alt.value("circle"))
     colour = alt.when(alt.datum.champion).then(alt.value(ORANGE)).otherwise(alt.value(BLUE))

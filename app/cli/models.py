@@ -11,7 +11,7 @@ from app.cli.options import JsonOption, ModelArgument, ProjectOption, folder_of,
 from app.cli.terminal import present
 from app.cli.training import GpuOption, SetOption
 from app.rendering.score_text import interval, score_lines
-from core.evaluation.reporting import best_score
+from core.evaluation.reporting import best_score, headline
 
 if TYPE_CHECKING:
     from core.registry.activation import Activated
@@ -57,7 +57,8 @@ def model_line(model: "ModelEntry") -> str:
         result += f", removed {model.removed_at[:10]}" if model.removed_at else ", its files are gone"
     if best := best_score(model.metrics):
         stratum, score = best
-        result += f", macro F1 on {score.n:,} {stratum} records {interval(score.macro_f1, score.n)}"
+        name, figure = headline(score)
+        result += f", {name} on {score.n:,} {stratum} records {interval(figure)}"
     return result + (f". {model.notes}" if model.notes else "")
 
 

@@ -203,7 +203,8 @@ def summarise(
 
 
 def _f1(point: simulate.Point) -> float:
-    return point.metrics.gold.macro_f1.value if point.metrics.gold else 0.0
+    gold = point.metrics.gold
+    return gold.macro_f1.value if gold and gold.macro_f1 else 0.0
 
 
 def _reached(labels: list[int], curves: list[list[float]], target: float) -> int | None:

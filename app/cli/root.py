@@ -52,13 +52,14 @@ def init(
         typer.Option(help='Label names, comma-separated; "a, b" is one. Can also come with the first import.'),
     ] = "",
     multi: Annotated[bool, typer.Option("--multi", help="Several labels may hold for one record.")] = False,
+    task: Annotated[str, typer.Option(help="What an answer is.")] = "labels",
 ) -> None:
     """Make a project."""
     with errors():
         from core.loop import create_project
 
         names = [name.strip() for row in csv.reader([labels], skipinitialspace=True) for name in row if name.strip()]
-        create_project(path, names, multi=multi)
+        create_project(path, names, multi=multi, task=task)
         say(f"Made {path}. Next: rondo --project {path} import FILE --text COLUMN")
 
 

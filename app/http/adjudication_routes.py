@@ -22,10 +22,11 @@ from app.http.label_routes import (
     refused,
     with_reading,
 )
-from core.agreement.conflicts import WORDS, read_conflicts, still_in_conflict
+from core.agreement.conflicts import WORDS, Opinion, read_conflicts, still_in_conflict
 from core.errors import BadInput, RondoError
 from core.labelling.corrections import decide
 from core.labelling.responses import Event
+from core.tasks.task import Task
 from core.tasks.tasks import task_of
 
 MOST_CONFLICTS = 50
@@ -75,7 +76,8 @@ class DecisionReply:
 
 def _exchange(server: ProjectServer, user: str, sent: DecisionRequest) -> DecisionReply:
     """Runs in a thread: it waits for the disk. What the reply says is stored is durable."""
-    events, statuses = read_events(sent.events, task_of(server.settings()))
+    task = task_of(server.settings())
+    events, statuses = read_events(sent.events, task)
     for event in events:
         statuses[event.eid] = _status(server, event, user)
     if events:
@@ -85,13 +87,18 @@ def _exchange(server: ProjectServer, user: str, sent: DecisionRequest) -> Decisi
     return DecisionReply(
         statuses=statuses,
         cards=[
-            {**card, "reason": WORDS[one.why]}
+            {**card, "answers": [_opinion(opinion, task) for opinion in one.answers], "reason": WORDS[one.why]}
             for card, one in zip(with_reading(server, conflicts), conflicts, strict=True)
         ],
         taken=sorted(set(sent.have) - still_in_conflict(server.project, sent.have)),
         left=left,
         setup=setup if sent.setup != setup["key"] else None,
     )
+
+
+def _opinion(opinion: Opinion, task: Task) -> dict[str, object]:
+    """With the fields of its answer, as the card sends them."""
+    return {**(task.fields(opinion.answer) if opinion.action == "submit" else {}), **asdict(opinion)}
 
 
 def _status(server: ProjectServer, event: Event, user: str) -> str:

@@ -10,7 +10,12 @@ from app.background import opened
 from app.charts.auto_label import coverage_chart
 from app.pages.parts.widgets import activity
 from core.auto_label import accepting, guarantees
-from core.auto_label.guarantee_sentences import how_it_stands, what_accepting_does, what_can_be_guaranteed
+from core.auto_label.guarantee_sentences import (
+    how_it_stands,
+    past_rows,
+    what_accepting_does,
+    what_can_be_guaranteed,
+)
 from core.errors import RondoError
 from core.evaluation.guarantee import GuaranteeTerms
 from core.project import Project
@@ -70,9 +75,11 @@ if in_force := guarantees.guarantee_in_force(server.project):
         st.dataframe([vars(label) for label in in_force.labels], key="in_force", hide_index=True)
     with st.popover("Withdraw"):
         st.text(f"{in_force.covered:,} machine labels go; their records are in the pool again. Answers stay.")
-        st.button(
-            "Withdraw it", key="withdraw", on_click=act, args=(lambda user: server.do_alone(user, accepting.withdraw),)
-        )
+        st.button("Withdraw it", key="withdraw", on_click=act, args=(take_back,))
+
+if past := guarantees.past_guarantees(server.project):
+    with st.expander(f"Guarantees that have ended: {len(past)}"):
+        st.dataframe(past_rows(past), key="past", hide_index=True, alt="What was guaranteed, and why it ended")
 
 st.header("A new guarantee" if in_force else "What could be guaranteed?")
 with st.form("terms"):

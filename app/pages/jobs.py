@@ -8,6 +8,7 @@ from app.pages.parts.parameter_view import draw_parameters
 from app.pages.parts.search_view import draw_budget, draw_search
 from app.pages.parts.widgets import activity
 from app.runner_readiness import runner_readiness
+from core.tasks.tasks import lacks_labels
 from core.training.following import GRID
 from core.training.launch import TrainingRequest
 from core.training.trainers import TRAINERS
@@ -16,6 +17,9 @@ server = opened()
 settings = server.settings()
 st.title("Jobs")
 activity(server)
+if reason := lacks_labels(settings, "Training a model"):
+    st.info(reason)
+    st.stop()
 st.header("Train a model")
 captions = [trainer.caption for trainer in TRAINERS.values()]
 trainer = st.radio("Trainer", list(TRAINERS), captions=captions, key="trainer") or next(iter(TRAINERS))

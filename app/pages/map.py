@@ -8,7 +8,7 @@ from app.charts.plane import drawn_shapes, map_chart
 from app.pages.parts.map_selection import draw_bulks, draw_news, draw_selection
 from app.pages.parts.widgets import activity
 from core.errors import RondoError
-from core.explore.map_points import COLOURINGS, points, points_inside
+from core.explore.map_points import colourings, points, points_inside
 from core.explore.maps import map_notice, open_map
 
 server = opened()
@@ -48,10 +48,9 @@ if notice := map_notice(project, matches):
     text.warning(notice, icon=":material/update:")
     button.button("Bring up to date", key="update", disabled=making, on_click=make_map)
 
-query = st.segmented_control(
-    "Colour", list(COLOURINGS), default="label", required=True, key="colour", bind="query-params"
-)
-colour = query or "label"  # a link may leave it empty
+offered = colourings(server.settings())
+query = st.segmented_control("Colour", offered, default=offered[0], required=True, key="colour", bind="query-params")
+colour = query or offered[0]  # a link may leave it empty
 shown = points(project, matches, colour)
 event = st.echarts_chart(
     map_chart(shown, st.context.theme.type),

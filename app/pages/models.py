@@ -19,6 +19,7 @@ from app.pages.parts.models_view import (
 from app.pages.parts.widgets import activity
 from core.registry.models import model, models
 from core.reports.card_text import escaped
+from core.tasks.tasks import task_of
 
 server = opened()
 st.title("Models")
@@ -42,7 +43,8 @@ st.divider()
 chosen = pick_model(versions)
 if chosen is not champion:
     draw_challenge(server, chosen, champion)
-draw_evaluations(server, chosen.id)
+if task_of(server.settings()).taxonomy:
+    draw_evaluations(server, chosen.id)
 result = model(server.project, lambda *_: None, model=chosen.id)
 draw_lineage(result)
 draw_note(server, result)
@@ -51,4 +53,5 @@ if result.files and chosen is not champion:
 
 st.divider()
 draw_predictions(server)
-draw_encoder_choice(server, versions)
+if task_of(server.settings()).taxonomy:
+    draw_encoder_choice(server, versions)

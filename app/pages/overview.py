@@ -12,6 +12,7 @@ from app.pages.parts.quality_view import draw_prospects, draw_scores
 from app.pages.parts.widgets import activity
 from core.reports import overview
 from core.reports.card_text import escaped
+from core.tasks.tasks import task_of, unready
 
 server = opened()
 now = overview.status(server.project)
@@ -23,7 +24,7 @@ left.text(now.next)
 if now.queued:
     if right.button("Label now", key="label-now", type="primary", icon=":material/label:"):
         st.switch_page("pages/label.py")
-elif not now.labels:
+elif unready(server.settings()):
     right.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
 elif now.unqueued and right.button("Next round", key="round", type="primary"):
     server.start("round", user=require_right("manage"))
@@ -52,13 +53,13 @@ if now.records:
 draw_scores(server, now)
 draw_prospects(server)
 
-st.header("Labels")
-counts = overview.label_counts(server.project)
-if counts:
-    st.altair_chart(balance_chart(counts), key="balance")
-    with st.expander("The numbers"):
-        st.dataframe([asdict(row) for row in counts], key="balance-table", hide_index=True)
-else:
-    st.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
+if task_of(server.settings()).taxonomy:
+    st.header("Labels")
+    if counts := overview.label_counts(server.project):
+        st.altair_chart(balance_chart(counts), key="balance")
+        with st.expander("The numbers"):
+            st.dataframe([asdict(row) for row in counts], key="balance-table", hide_index=True)
+    else:
+        st.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
 
 st.page_link("pages/team.py", label="Who labelled what, and how far they agree", icon=":material/group:")

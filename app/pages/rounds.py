@@ -8,6 +8,7 @@ from app.pages.parts.widgets import activity
 from core.reports import model_quality
 from core.reports.batches import batches, round_table
 from core.reports.error_analysis import predicted_strata, scored_strata
+from core.tasks.tasks import task_of
 
 MOST = 20
 
@@ -31,10 +32,13 @@ else:
     stratum = scored[0] if scored else None
     if len(scored) > 1:
         stratum = st.segmented_control("Judged on", scored, default=scored[0], required=True, key="stratum")
-    draw_labels(server, model.metrics, stratum)
+    of_labels = task_of(server.settings()).taxonomy
+    if of_labels:
+        draw_labels(server, model.metrics, stratum)
     if stratum in predicted:
         with st.spinner("Counting verdicts"):
-            draw_confusion(server, stratum)
+            if of_labels:
+                draw_confusion(server, stratum)
             draw_calibration(server, stratum)
     elif stratum:
         st.info("This model's verdicts per record were not kept. After the next round, or `rondo fit`, they are here.")

@@ -10,6 +10,7 @@ from core.errors import RondoError
 from core.labelling.changes import change_settings
 from core.reports.card_text import escaped
 from core.reports.overview import preview_resettling, retiring_sentence, settle_rules, strategies
+from core.tasks.tasks import task_of
 
 server = opened()
 settings = server.settings()
@@ -31,25 +32,36 @@ def rename_to(label_id: str) -> None:
     change(rename_label=(label_id, st.session_state[f"name-{label_id}"]))
 
 
+def draw_labels() -> None:
+    """The taxonomy: what each label is called, whether it is offered, and one more."""
+    st.header("Labels")
+    for label in settings.taxonomy.labels:
+        name, rename, retire = st.columns([4, 1, 1], vertical_alignment="bottom")
+        name.text_input(
+            "Name", label.name, key=f"name-{label.id}", label_visibility="collapsed", disabled=label.retired
+        )
+        if label.retired:
+            retire.button("Bring back", key=f"back-{label.id}", on_click=change, kwargs={"add_label": label.name})
+            continue
+        rename.button("Rename", key=f"rename-{label.id}", on_click=rename_to, args=(label.id,))
+        with retire.popover("Retire", width="stretch"):
+            st.text(retiring_sentence(server.project, label.id))
+            st.button("Retire it", key=f"retire-{label.id}", on_click=change, kwargs={"retire_label": label.id})
+    with st.form("add", clear_on_submit=True):
+        added = st.text_input("New label", key="new-label")
+        if st.form_submit_button("Add label", key="add-label"):
+            change(add_label=added)
+            st.rerun()
+
+
 if error_message := st.session_state.pop("settings-trouble", None):
     st.error(escaped(error_message))
 
-st.header("Labels")
-for label in settings.taxonomy.labels:
-    name, rename, retire = st.columns([4, 1, 1], vertical_alignment="bottom")
-    name.text_input("Name", label.name, key=f"name-{label.id}", label_visibility="collapsed", disabled=label.retired)
-    if label.retired:
-        retire.button("Bring back", key=f"back-{label.id}", on_click=change, kwargs={"add_label": label.name})
-        continue
-    rename.button("Rename", key=f"rename-{label.id}", on_click=rename_to, args=(label.id,))
-    with retire.popover("Retire", width="stretch"):
-        st.text(retiring_sentence(server.project, label.id))
-        st.button("Retire it", key=f"retire-{label.id}", on_click=change, kwargs={"retire_label": label.id})
-with st.form("add", clear_on_submit=True):
-    added = st.text_input("New label", key="new-label")
-    if st.form_submit_button("Add label", key="add-label"):
-        change(add_label=added)
-        st.rerun()
+if task_of(settings).taxonomy:
+    draw_labels()
+else:
+    st.header("Task")
+    st.text(f"The task of this project is {settings.task}: its answers are no labels.")
 
 st.header("Settling")
 rules = settle_rules()
@@ -86,12 +98,14 @@ with st.form("rest"):
         help="Gold records among the others, answered by everybody once: by them people are measured",
     )
     hints = st.toggle("Show the model's suggestion", settings.show_suggestions, key="hints")
-    likeliest = st.toggle(
-        "With more than nine labels, keys 1 to 9 give the likeliest",
-        settings.likeliest_keys,
-        key="likeliest-keys",
-        help="Only where the suggestion is shown, and as the buttons say. Off: the first nine labels, always",
-    )
+    likeliest = settings.likeliest_keys
+    if task_of(settings).taxonomy:
+        likeliest = st.toggle(
+            "With more than nine labels, keys 1 to 9 give the likeliest",
+            settings.likeliest_keys,
+            key="likeliest-keys",
+            help="Only where the suggestion is shown, and as the buttons say. Off: the first nine labels, always",
+        )
     auto = st.toggle("Start a round by itself when a batch is finished", settings.automatic, key="auto")
     if st.form_submit_button("Save", key="save", type="primary"):
         change(guidelines=guidelines, batch_size=int(size), strategy=strategy, audit_share=share)

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.rendering.score_text import duration
 from core.evaluation.metrics import Metrics
-from core.evaluation.reporting import TOO_FEW, best_score, shown_score
+from core.evaluation.reporting import TOO_FEW, best_score, figures, shown_score
 from core.training.entries import TrainingJob
 
 STATES = {
@@ -65,18 +65,21 @@ def cost_of(job: TrainingJob) -> str:
 
 
 def figures_of(metrics: Metrics) -> list[tuple[str, str, str | None]]:
-    """(title, value, interval) of macro F1 and accuracy, on audit or gold, whichever is shown."""
+    """(title, value, interval) of macro F1, if there is one, and accuracy, on audit or gold, whichever is shown."""
     best = best_score(metrics)
     if best is None:
         return []
-    stratum, score = best[0], shown_score(best[1])
+    stratum, score = best
+    measured = figures(score)
     return [
         (
             f"{title} on {score.n:,} {stratum} records",
             f"{estimate.value:.1%}" if estimate else TOO_FEW,
             f"95 %: {estimate.low:.1%} to {estimate.high:.1%}" if estimate else None,
         )
-        for title, estimate in (("Macro F1", score.macro_f1), ("Accuracy", score.accuracy))
+        for title, name in (("Macro F1", "macro F1"), ("Accuracy", "accuracy"))
+        if name in measured
+        for estimate in [measured[name]]
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from core.evaluation.metrics import Metrics
-from core.evaluation.reporting import best_score, shown, shown_score
+from core.evaluation.reporting import best_score, headline, shown
 from core.models.encoders.encoder import OWN
 from core.registry.models import ModelEntry
 from core.registry.predictions import ProvenPredictions, joined
@@ -36,12 +36,13 @@ def option_of(model: ModelEntry) -> str:
 
 def version_rows(models: Sequence[ModelEntry]) -> list[Row]:
     """One row per version, in the order given."""
+    measure = measure_of(models)
     return [
         {
             "version": name_of(model),
             "state": STATES[model.state][1],
             "learnt from": model.labels,
-            **_score(model.metrics),
+            **_score(model.metrics, measure),
             "encoder": _encoder(model),
             "notes": model.notes or "",
             "made at": model.made_at,
@@ -59,30 +60,36 @@ def _encoder(model: ModelEntry) -> str:
     return "its own" if name == OWN + model.id else f"of model {name[-6:]}"
 
 
-def _score(metrics: Metrics) -> Row:
+def measure_of(models: Sequence[ModelEntry]) -> str:
+    """What they are compared by, in words."""
+    scored = [best for model in models if (best := best_score(model.metrics))]
+    return headline(scored[0][1])[0] if scored else "macro F1"
+
+
+def _score(metrics: Metrics, measure: str) -> Row:
     best = best_score(metrics)
     if best is None:
-        return {"judged on": "not judged", "macro F1": None, "from": None, "to": None}
+        return {"judged on": "not judged", measure: None, "from": None, "to": None}
     stratum, score = best
-    macro = shown_score(score).macro_f1
+    _, figure = headline(score)
     return {
         "judged on": f"{score.n:,} {stratum}",
-        "macro F1": round(macro.value, 3) if macro else None,
-        "from": round(macro.low, 3) if macro else None,
-        "to": round(macro.high, 3) if macro else None,
+        measure: round(figure.value, 3) if figure else None,
+        "from": round(figure.low, 3) if figure else None,
+        "to": round(figure.high, 3) if figure else None,
     }
 
 
-def score_rows(rows: Sequence[Row]) -> list[Row]:
+def score_rows(rows: Sequence[Row], measure: str) -> list[Row]:
     """Of `version_rows` those with a figure, as `versions_chart` draws them: the newest and the champion."""
-    result = [row for row in rows if row["macro F1"] is not None]
+    result = [row for row in rows if row[measure] is not None]
     return [
         {
             "model": row["version"],
             "id": row["id"],
             "state": row["state"],
             "champion": row["state"] == STATES["champion"][1],
-            "value": row["macro F1"],
+            "value": row[measure],
             "low": row["from"],
             "high": row["to"],
             "on": row["judged on"],

@@ -1,16 +1,15 @@
 """Figures in words: a score never without its interval, a duration in the unit that reads best. Knows no verb."""
 
 from core.evaluation.metrics import Estimate, Metrics
-from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, shown, shown_score, too_few
+from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, figures, shown, too_few
 
 
 def score_lines(metrics: Metrics) -> list[str]:
-    """Accuracy and macro F1 with their intervals, from audit and gold, or why there are none."""
+    """Accuracy and, where there is one, macro F1 with their intervals, from audit and gold, or why there are none."""
     lines = []
     for stratum in STRATA:
         if score := metrics.on(stratum):
-            figures = shown_score(score)
-            words = f"accuracy {interval(figures.accuracy)}, macro F1 {interval(figures.macro_f1)}"
+            words = ", ".join(f"{name} {interval(one)}" for name, one in figures(score).items() if name != "micro F1")
             lines.append(
                 f"  {stratum} ({score.n:,} records): {too_few(score.n, stratum) if score.n < FEWEST else words}"
             )

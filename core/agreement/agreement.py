@@ -7,6 +7,7 @@ import numpy as np
 from core.agreement.kappa import Agreement, Kappa, alpha, confusion, count_categories, count_one, kappas, sheet
 from core.agreement.votes import read_crowd
 from core.project import Project
+from core.tasks.tasks import describer, task_of
 
 MOST_PEOPLE = 20
 """people that are compared two by two: the busiest"""
@@ -102,12 +103,16 @@ def _sentence(matches: Agreement) -> str:
 
 def confused(project: Project, first: str, second: str) -> list[SharedAnswers]:
     """Confusions of two people, by pairs of answers; empty where they share no record."""
-    crowd, names = read_crowd(project), project.settings().taxonomy.names
+    settings = project.settings()
+    crowd, names, describe = read_crowd(project), settings.taxonomy.names, describer(settings)
     if first not in crowd.people or second not in crowd.people:
         return []
     answer = sheet(crowd.votes, np.array([crowd.people.index(first), crowd.people.index(second)]))
     matrix = confusion(answer[:, 0], answer[:, 1], crowd.votes.categories)
-    words = [", ".join(names.get(label, label) for label in labels) or NONE for labels in crowd.categories]
+    if task_of(settings).taxonomy:
+        words = [", ".join(names.get(label, label) for label in labels) or NONE for labels in crowd.categories]
+    else:
+        words = [describe(answer) or NONE for (answer,) in crowd.categories]
     return [
         SharedAnswers(words[row], words[column], int(matrix[row, column]))
         for row, column in zip(*np.nonzero(matrix), strict=True)

@@ -15,6 +15,7 @@ from core.jobs.bundle import Bundle, Report
 from core.labelling.resettling import change_sentence, settle_all
 from core.project import Project
 from core.store.database import utc_now
+from core.tasks.tasks import task_of
 from core.typed_json import from_json, to_json
 
 ENOUGH = 10
@@ -42,12 +43,13 @@ def quality(project: Project, report: Report) -> MeasuredQuality:
     Raises Refused where no record has two answers and none
     of the answered ones is known.
     """
-    crowd = read_crowd(project)
+    crowd, settings = read_crowd(project), project.settings()
+    of_labels = task_of(settings).taxonomy
     with project.store.reading() as cursor:
-        known, gold = read_known(cursor, crowd)
+        known, gold = read_known(cursor, crowd, settings)
     _refuse(crowd, bool((known >= 0).any()))
-    bundle = project.jobs.prepare(QUALITY, QualityParams(project.settings().multi))
-    labels = sorted({label for category in crowd.categories for label in category})
+    bundle = project.jobs.prepare(QUALITY, QualityParams(of_labels and settings.multi))
+    labels = sorted({label for category in crowd.categories for label in category}) if of_labels else []
     members = np.array([[label in category for label in labels] for category in crowd.categories], np.bool_)
     votes = crowd.votes
     sizes = np.array([votes.records, votes.people, votes.categories])
@@ -80,18 +82,20 @@ def _apply_result(project: Project, bundle: Bundle, crowd: Crowd, people: Sequen
         now = utc_now()
         rows = [[one.annotator, one.weight, json.dumps(to_json(one)), now] for one in people]
         cursor.executemany("insert into annotators values (?, ?, ?, ?)", rows)
-        _insert_labels(cursor, bundle, crowd)
         settings = project.settings()
+        _insert_labels(cursor, bundle, crowd, of_labels=task_of(settings).taxonomy)
         return [change_sentence(settle_all(cursor, settings))] if settings.settle == "weighted" else []
 
 
-def _insert_labels(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, crowd: Crowd) -> None:
+def _insert_labels(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, crowd: Crowd, *, of_labels: bool) -> None:
     cursor.execute(
         """insert into crowd_labels
-           select $ns[place + 1], if(code < 0, null, ($categories::varchar[][])[code + 1]), probability
+           select $ns[place + 1], if(code < 0 or not $of_labels, null, ($categories::varchar[][])[code + 1]),
+                  probability
            from read_parquet($file)""",
         {
             "ns": crowd.record_nos.tolist(),
+            "of_labels": of_labels,
             "categories": [list(category) for category in crowd.categories],
             "file": str(bundle.path / "out" / "labels.parquet"),
         },

@@ -1,5 +1,6 @@
 """Records on which people disagree, with each person's answer, for somebody to decide. Changes nothing."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from core.labelling.responses import placeholders
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.labelling.waiting import ASKED, asked_parameters
 from core.project import Project
+from core.tasks.task import Answer
 
 TIE, DIFFER, FLAG, UNDECIDED = "tie", "differ", "flag", "undecided"
 WORDS = {
@@ -24,19 +26,20 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Opinion:
-    """One person's answer: action is submit, skip or flag; labels are ids."""
+    """One person's answer: action is submit, skip or flag; answer: None but for a submit, labels: ids in it."""
 
     user: str
     action: str
     labels: tuple[str, ...]
     note: str | None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True)
 class Conflict:
     """A record to decide. why: a key of WORDS. sure: how probable its likeliest label is by `rondo quality`, or None.
 
-    labels: ids of the label that is settled now, None: none.
+    answer: that is settled now, labels: ids in it; None: none.
     """
 
     id: str
@@ -47,19 +50,21 @@ class Conflict:
     sure: float | None
     labels: tuple[str, ...] | None
     answers: tuple[Opinion, ...]
+    answer: Answer | None = None
 
 
 # A file's label of a gold record is the known answer: people are measured by it, so there is nothing to decide.
 _ANSWERED = "select n from responses where action <> 'undo'"
 _CONFLICTS = f"""
     with answered as (
-        select n, count(distinct list_sort(labels)) filter (action = 'submit') as kinds,
+        select n, count(distinct answer) filter (action = 'submit') as kinds,
                count(*) filter (action = 'flag') as flags, max(received_at) filter (action = 'flag') as flagged_at
         from ({ANSWERS.format(ns=_ANSWERED)}) where counts and not from_file group by n
     ), still as (select n from ({ASKED.format(ns=_ANSWERED)}) where open)
     select n, case when kinds > 1 and settled.n is null then '{TIE}' when kinds > 1 then '{DIFFER}'
                    when flags > 0 then '{FLAG}' else '{UNDECIDED}' end as why,
-           probability, n in (select n from still) as asked, settled.labels
+           probability, n in (select n from still) as asked, settled.labels,
+           settled.answer
     from answered left join settled using (n) left join crowd_labels using (n)
     where stratum is distinct from 'gold' and how is distinct from 'adjudicated'
       and (kinds > 1 or (flags > 0 and coalesce(settled_at < flagged_at, true))
@@ -78,7 +83,7 @@ def read_conflicts(project: Project, most: int, leave_out: Collection[str] = ())
         if not total or not most:
             return [], total
         rows = cursor.execute(
-            f"""select n, id, text, fields::varchar, meta::varchar, why, probability, labels
+            f"""select n, id, text, fields::varchar, meta::varchar, why, probability, labels, answer
                 from ({_CONFLICTS}) join records using (n)
                 where not list_contains($leave_out::varchar[], id) order by {_ORDER} limit $most::bigint""",
             {**parameters, "leave_out": list(leave_out), "most": most},
@@ -94,8 +99,9 @@ def read_conflicts(project: Project, most: int, leave_out: Collection[str] = ())
             sure=sure,
             labels=None if labels is None else tuple(labels),
             answers=tuple(answers.get(n, ())),
+            answer=None if answer is None else json.loads(answer),
         )
-        for n, id, text, fields, meta, why, sure, labels in rows
+        for n, id, text, fields, meta, why, sure, labels, answer in rows
     ]
     return conflicts, total
 
@@ -118,14 +124,15 @@ def _opinions(
     """Of each record, in the order in which they came."""
     query = ANSWERS.format(ns=",".join(map(str, record_nos)) or "null")
     result = cursor.execute(
-        f"""select n, annotator, action, labels from ({query}) where counts and not from_file
+        f"""select n, annotator, action, labels, answer from ({query}) where counts and not from_file
             order by received_at, annotator""",
         answer_parameters(settings),
     ).fetchall()
     notes = dict(_notes(cursor, record_nos))
     matches: dict[int, list[Opinion]] = {}
-    for n, user, action, labels in result:
-        matches.setdefault(n, []).append(Opinion(user, action, tuple(labels), notes.get((n, user))))
+    for n, user, action, labels, stored in result:
+        answer = None if stored is None else json.loads(stored)
+        matches.setdefault(n, []).append(Opinion(user, action, tuple(labels), notes.get((n, user)), answer))
     return matches
 
 

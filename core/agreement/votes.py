@@ -14,6 +14,7 @@ from core.arrays import Ints
 from core.config.settings import Settings
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.project import Project
+from core.tasks.tasks import task_of
 
 UNKNOWN = -1
 
@@ -22,7 +23,8 @@ UNKNOWN = -1
 class Crowd:
     """Votes with the meaning of their codes. record_nos: record numbers; people: names, the busiest first.
 
-    categories: (k,) the labels of each code, in the taxonomy's order; several or none where several may hold.
+    categories: (k,) the labels of each code, in the taxonomy's order; several or none where several may hold. Of a task
+    without a taxonomy the one answer, as the store has it.
     """
 
     votes: Votes
@@ -37,7 +39,7 @@ class Crowd:
 
 
 _GIVEN = f"""
-    select n, annotator, labels from ({ANSWERS.format(ns="select n from responses")})
+    select n, annotator, if($of_labels, labels, [answer::varchar]) from ({ANSWERS.format(ns="select n from responses")})
     where action = 'submit' and counts and not from_file and not corrects order by n, annotator
 """
 
@@ -46,7 +48,8 @@ def read_crowd(project: Project) -> Crowd:
     """Every current label of a person."""
     settings = project.settings()
     with project.store.reading() as cursor:
-        rows = cursor.execute(_GIVEN, answer_parameters(settings)).fetchall()
+        bound = {**answer_parameters(settings), "of_labels": task_of(settings).taxonomy}
+        rows = cursor.execute(_GIVEN, bound).fetchall()
     return crowd_of([(n, annotator, tuple(labels)) for n, annotator, labels in rows], settings)
 
 
@@ -54,7 +57,7 @@ def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -
     """rows: record number, person, labels."""
     order = {label.id: index for index, label in enumerate(settings.taxonomy.labels)}
     supplied = [tuple(sorted(labels, key=lambda label: order.get(label, -1))) for *_, labels in rows]
-    categories = sorted(set(supplied), key=lambda labels: [order.get(label, -1) for label in labels])
+    categories = sorted(set(supplied), key=lambda labels: ([order.get(label, -1) for label in labels], labels))
     names, busy = np.unique(np.array([annotator for _, annotator, _ in rows], np.str_), return_counts=True)
     people = [str(names[place]) for place in np.lexsort((names, -busy))]
     person = {name: index for index, name in enumerate(people)}
@@ -74,20 +77,22 @@ def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -
 # Gold that came with a file, and decisions by somebody who saw the answers. Gold made from people's own answers would
 # score them against themselves.
 _KNOWN = """
-    select n, labels, stratum = 'gold' as gold from settled
+    select n, if($of_labels, labels, [answer::varchar]), stratum = 'gold' as gold from settled
     where how = 'adjudicated' or (stratum = 'gold' and n in (
         select n from responses where source = 'file'))
 """
 
 
-def read_known(cursor: duckdb.DuckDBPyConnection, crowd: Crowd) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def read_known(
+    cursor: duckdb.DuckDBPyConnection, crowd: Crowd, settings: Settings
+) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """(records,) code of the known label or UNKNOWN, and whether it is gold. Decided records are the hard ones: they
     inform the model of annotators, but a share right among them is no accuracy.
     """
     known, gold = np.full(len(crowd.record_nos), UNKNOWN), np.zeros(len(crowd.record_nos), np.bool_)
     code = {frozenset(labels): index for index, labels in enumerate(crowd.categories)}
     place = {int(n): at for at, n in enumerate(crowd.record_nos)}
-    for n, labels, is_gold in cursor.execute(_KNOWN).fetchall():
+    for n, labels, is_gold in cursor.execute(_KNOWN, {"of_labels": task_of(settings).taxonomy}).fetchall():
         if n in place:  # a label that nobody gave has no code: then everybody is wrong
             known[place[n]] = code.get(frozenset(labels), len(crowd.categories))
             gold[place[n]] = is_gold

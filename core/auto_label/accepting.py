@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import duckdb
 import numpy as np
 
-from core.auto_label.evidence import EVERYTHING, UNASKED, AuditEvidence, read_evidence, trusted_model
+from core.auto_label.evidence import PART, UNASKED, AuditEvidence, read_evidence, trusted_model
 from core.auto_label.guarantee_sentences import what_broke, what_is_missing
 from core.auto_label.guarantees import (
     LEFT,
@@ -26,6 +26,8 @@ from core.jobs.bundle import Report
 from core.labelling.reviews import send
 from core.project import Project
 from core.store.database import count, note, utc_now
+from core.tasks.task import AnswerSpace
+from core.tasks.tasks import parts_of_stored, space_of
 from core.typed_json import to_json
 
 REQUEUED = 50
@@ -113,8 +115,9 @@ def check(project: Project, report: Report) -> CheckOutcome:
         guarantee, counts, gone, terms = _verdict(project, cursor)
         if guarantee is None or not gone:  # taken back meanwhile
             return CheckOutcome()
-        why = what_broke(terms, counts, gone, project.settings().taxonomy.names)
-        record_nos = _break(cursor, guarantee, why, [one.label for one in counts if one not in gone])
+        space = space_of(project.settings())
+        why = what_broke(terms, counts, gone, space.part_names)
+        record_nos = _break(cursor, space, guarantee, why, [one.label for one in counts if one not in gone])
         note(
             cursor,
             LEFT,
@@ -135,7 +138,7 @@ def _verdict(
     if row is None:
         return None, [], [], GuaranteeTerms()
     terms = GuaranteeTerms(*row[1:])
-    counts = count_checks(cursor, row[0], multi=project.settings().multi)
+    counts = count_checks(cursor, row[0], space_of(project.settings()))
     return row[0], counts, _broken_labels(counts, terms), terms
 
 
@@ -152,14 +155,18 @@ def _broken_labels(counts: list[LabelCheck], terms: GuaranteeTerms) -> list[Labe
     return blamed if blamed and fine else counts
 
 
-def _break(cursor: duckdb.DuckDBPyConnection, guarantee: str, why: str, retained: list[str]) -> list[int]:
-    """Ends the guarantee; labels that are kept go on under one of their own. Returns the records that lost theirs."""
+def _break(
+    cursor: duckdb.DuckDBPyConnection, space: AnswerSpace, guarantee: str, why: str, retained: list[str]
+) -> list[int]:
+    """Ends the guarantee; parts that are kept go on under one of their own. Returns the records that lost theirs."""
     if retained:
+        answers = [answer for answer, part in parts_of_stored(space).items() if part in retained]
         rest = secrets.token_hex(8)
         cursor.execute(_REST, {"rest": rest, "who": LEFT, "now": utc_now(), "old": guarantee, "kept": retained})
         cursor.execute(
-            "update machine_labels set guarantee = ? where guarantee = ? and list_contains(?::varchar[], labels[1])",
-            [rest, guarantee, retained],
+            """update machine_labels set guarantee = ?
+               where guarantee = ? and list_contains(?::varchar[], answer::varchar)""",
+            [rest, guarantee, answers],
         )
         cursor.execute(
             "update guarantees set covered = (select count(*) from machine_labels where guarantee = id) where id = ?",
@@ -208,7 +215,7 @@ def _offer_of(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, C
     if isinstance(verdict, Refusal):
         why = what_is_missing(verdict, terms, waiting=waiting, late=evidence.late)
         return evidence, verdict, replace(offer, why=why, missing=verdict.missing)
-    names = project.settings().taxonomy.names
+    names = space_of(project.settings()).part_names
     offer = replace(
         offer,
         covered=verdict.covered,
@@ -219,7 +226,7 @@ def _offer_of(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, C
         labels=tuple(
             OfferedLabel(
                 id=part.label,
-                name=names.get(part.label, "all labels"),
+                name=names[part.label],
                 threshold=part.threshold,
                 covered=part.covered,
                 audits=part.audits,
@@ -249,12 +256,11 @@ def _accept(
         cursor.execute(
             _ACCEPT,
             {
-                "keys": list(offer.thresholds),
+                "parts": list(offer.thresholds),
                 "thresholds": list(offer.thresholds.values()),
                 "guarantee": guarantee,
                 "model": evidence.model,
                 "ns": evidence.record_nos.tolist(),
-                "multi": settings.multi,
             },
         )
         covered = count(cursor, "select count(*) from machine_labels where guarantee = ?", [guarantee])
@@ -278,10 +284,9 @@ def _accept(
 _CHANGED = "The model or the pool has changed meanwhile. Look again: `rondo auto`."
 _ACCEPT = f"""
     insert into machine_labels
-    select n, s.labels, s.probability, t.threshold, $guarantee, s.model, answer_of(s.labels)
+    select n, s.labels, s.probability, t.threshold, $guarantee, s.model, s.answer
     from ({UNASKED}) join suggestions s using (n)
-    join (select unnest($keys::varchar[]) as key, unnest($thresholds::double[]) as threshold) t
-        on t.key = if($multi, '{EVERYTHING}', s.label)
+    join (select unnest($parts::varchar[]) as part, unnest($thresholds::double[]) as threshold) t on t.part = {PART}
     where s.probability >= t.threshold and s.model = $model and n in (select unnest($ns::bigint[]))
 """
 # Not spare: spare records are asked last, and a broken guarantee would be noticed late.

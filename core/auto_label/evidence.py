@@ -1,6 +1,7 @@
 """What a guarantee about machine labels may rest on, as the store holds it. Computes no guarantee, changes nothing."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,11 @@ from core.arrays import Bools, Ints
 from core.errors import Refused
 from core.evaluation.guarantee import GuaranteeTerms, fewest
 from core.evaluation.regions import CheckedRecords, Evidence
+from core.models.artifacts import read_manifest
 from core.models.in_use import active_model
 from core.project import Project
-
-EVERYTHING = "*"
-"""the one threshold of a project where several labels may hold: all of a record's labels stand or fall together"""
-
+from core.tasks.task import EVERYTHING
+from core.tasks.tasks import right_stored, space_of, task_of
 
 Columns = dict[str, npt.NDArray[Any]]
 """a query's columns by name"""
@@ -37,18 +37,18 @@ class AuditEvidence:
 
 def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, terms: GuaranteeTerms) -> AuditEvidence:
     """Raises Refused where `trusted_model` does."""
-    settings = project.settings()
-    model = trusted_model(project, cursor)
-    labels = (EVERYTHING,) if settings.multi else tuple(label.id for label in settings.taxonomy.active)
+    model, space = trusted_model(project, cursor), space_of(project.settings())
     pool, audit, guide = (
-        _columns(cursor, query, labels) for query in (_POOL, _JUDGED.format("="), _JUDGED.format("<>"))
+        _columns(cursor, query, space.parts) for query in (_POOL, _JUDGED.format("="), _JUDGED.format("<>"))
     )
+    for rows in (audit, guide):
+        rows["is_right"] = right_stored(space, rows["truth"].tolist(), rows["predicted"].tolist())
     end = _covered(pool["n"], audit, fewest(terms))
     retained, used = pool["n"] < end, _counts(audit, end)
     row = cursor.execute(_LATE).fetchone()
     return AuditEvidence(
         Evidence(
-            labels,
+            space.parts,
             _checked(audit, used),
             _checked(guide, np.ones(len(guide["n"]), bool)),
             pool["place"][retained],
@@ -67,7 +67,9 @@ UNASKED = """
     select q.n from queue q where q.purpose = 'check' and q.n not in (select n from leased)
         and q.n not in (select n from responses) and not is_labelled(q.n)
 """
-_PLACE = f"coalesce(list_position($labels::varchar[], if($multi, '{EVERYTHING}', label)), 0)::bigint - 1"
+PART = f"if($parts::varchar[] = ['{EVERYTHING}'], '{EVERYTHING}', label)"
+"""of a suggestion: the part of the project that it is in"""
+_PLACE = f"coalesce(list_position($parts::varchar[], {PART}), 0)::bigint - 1"
 _POOL = f"""
     select n, {_PLACE} as place, probability from ({UNASKED}) join suggestions using (n)
     where place >= 0 order by n
@@ -79,7 +81,7 @@ _JUDGED = f"""
         select b.batch, coalesce(b.records, (select count(*) from records r where r.imported_at <= b.made_at)) as seen
         from batches b
     ), audited as (select q.n, max(seen) as seen from queue q join drawn using (batch) where q.audit group by q.n)
-    select j.n, {_PLACE} as place, probability, list_sort(j.predicted) = list_sort(s.labels) as is_right,
+    select j.n, {_PLACE} as place, probability, s.answer::varchar as truth, j.predicted_answer::varchar as predicted,
            coalesce(a.seen, 0) as seen
     from held_out_predictions j join settled s using (n) left join audited a using (n)
     where (s.stratum {{}} 'audit') and place >= 0 order by j.n
@@ -87,14 +89,12 @@ _JUDGED = f"""
 _LATE = "select count(*) from settled where stratum = 'audit' and n not in (select n from held_out_predictions)"
 
 
-def _columns(cursor: duckdb.DuckDBPyConnection, query: str, labels: tuple[str, ...]) -> Columns:
-    return dict(cursor.execute(query, {"labels": list(labels), "multi": labels == (EVERYTHING,)}).fetchnumpy())
+def _columns(cursor: duckdb.DuckDBPyConnection, query: str, parts: Sequence[str]) -> Columns:
+    return dict(cursor.execute(query, {"parts": list(parts)}).fetchnumpy())
 
 
 def _checked(rows: Columns, retained: Bools) -> CheckedRecords:
-    return CheckedRecords(
-        rows["place"][retained], rows["probability"][retained], rows["is_right"][retained].astype(bool)
-    )
+    return CheckedRecords(rows["place"][retained], rows["probability"][retained], rows["is_right"][retained])
 
 
 def _counts(audit: Columns, end: float) -> Bools:
@@ -127,11 +127,7 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
     scored = cursor.execute("select any_value(model) from suggestions").fetchone()
     if model is None or not scored or scored[0] is None:
         raise Refused("There is no model yet, so nothing can be labelled by machine. Label some records, `rondo fit`.")
-    row = cursor.execute(
-        "select t.labels from models m join taxonomies t on t.version = m.taxonomy where m.id = ?", [model]
-    ).fetchone()
-    known = {id for id, _, _, retired in json.loads(row[0]) if not retired} if row else set()
-    if scored[0] != model or known != {label.id for label in project.settings().taxonomy.active}:
+    if scored[0] != model or not _answers_what_is_asked(project, cursor, model):
         raise Refused(
             "The newest model has other labels or another encoder than the project has now. "
             "Fit a new one first: `rondo fit`."
@@ -143,6 +139,18 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
             "one: `rondo fit`, then look again."
         )
     return model
+
+
+def _answers_what_is_asked(project: Project, cursor: duckdb.DuckDBPyConnection, model: str) -> bool:
+    """By the version of the taxonomy where the task has one: no file is read. Else by the manifest."""
+    settings = project.settings()
+    if not task_of(settings).taxonomy:
+        return space_of(settings).heads.unfit(read_manifest(project.models / model)) is None
+    row = cursor.execute(
+        "select t.labels from models m join taxonomies t on t.version = m.taxonomy where m.id = ?", [model]
+    ).fetchone()
+    known = {id for id, _, _, retired in json.loads(row[0]) if not retired} if row else set()
+    return known == {label.id for label in settings.taxonomy.active}
 
 
 _BROKE = "select max(ended_at) from guarantees where state = 'broken' and model = ?"

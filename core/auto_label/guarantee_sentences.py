@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from core.auto_label.guarantees import GuaranteeCheck, GuaranteeOffer, LabelCheck, check_size
+from core.auto_label.guarantees import Guarantee, GuaranteeCheck, GuaranteeOffer, LabelCheck, check_size
 from core.evaluation.guarantee import GuaranteeTerms, Refusal
 
 
@@ -80,6 +80,25 @@ def how_it_stands(check: GuaranteeCheck) -> str:
         f"{guarantee.made_at[:10]}. {answers}; {check.waiting:,} checks wait in the queue. Evidence against the "
         f"guarantee: {check.evidence:.2g}; at {check.limit:.0f} it counts as broken."
     )
+
+
+def past_rows(guarantees: Sequence[Guarantee]) -> list[dict[str, object]]:
+    """A table of guarantees that have ended: what was guaranteed of how many records, by whom, and why no more."""
+    return [
+        {
+            "accepted (UTC)": guarantee.made_at[:16].replace("T", " "),
+            "by": guarantee.user,
+            "guaranteed": what_is_guaranteed(guarantee.terms),
+            "machine labels": guarantee.covered,
+            "of the pool": guarantee.pool,
+            "ended (UTC)": (guarantee.ended_at or "")[:16].replace("T", " "),
+            "how": guarantee.state,
+            "why": guarantee.why,
+            "guarantee": guarantee.id,
+            "model": guarantee.model,
+        }
+        for guarantee in guarantees
+    ]
 
 
 def _share(value: float) -> str:

@@ -1,17 +1,19 @@
 """Guarantees about machine labels in the store: which one is in force, what its checks say, its end. Knows no model."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from math import ceil, log
 
 import duckdb
 
-from core.auto_label.evidence import EVERYTHING
 from core.evaluation.exact_tests import evidence_against
 from core.evaluation.guarantee import GuaranteeTerms, Step
 from core.project import Project
 from core.store.database import count, utc_now
 from core.store.record_numbers import IDLE_CHECKS
+from core.tasks.task import EVERYTHING, AnswerSpace
+from core.tasks.tasks import parts_of_stored, right_stored, space_of
 
 LEFT = "rondo"
 """who a guarantee is by that is left of a broken one"""
@@ -21,7 +23,7 @@ MOST_EVIDENCE = 1e9
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """Of one label (or of all together, where several may hold): machine labels there were, those that no person has
+    """Of one part of the project, a label or all that is answered: machine labels there were, those that no person has
     answered, and blind answers that agree and do not."""
 
     label: str
@@ -31,18 +33,30 @@ class LabelCheck:
     wrong: int
 
 
-_CHECKED = f"""
-    select if($multi, '{EVERYTHING}', m.labels[1]) as label, count(*), count(*) filter (s.n is null),
-           count(*) filter (s.stratum in ('check', 'audit') and list_sort(s.labels) = list_sort(m.labels)),
-           count(*) filter (s.stratum in ('check', 'audit') and list_sort(s.labels) <> list_sort(m.labels))
-    from machine_labels m left join settled s using (n) where m.guarantee = $guarantee group by 1 order by 1
+_ACCEPTED = """
+    select {} as answer, count(*), count(*) filter (s.n is null)
+    from machine_labels m left join settled s using (n) where m.guarantee = ? group by 1
+"""
+_CHECKED = """
+    select m.answer::varchar, s.answer::varchar, count(*) from machine_labels m join settled s using (n)
+    where m.guarantee = ? and s.stratum in ('check', 'audit') group by 1, 2
 """
 
 
-def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, *, multi: bool) -> list[LabelCheck]:
-    """One entry per accepted label. What counts are blind answers to a random draw: the check's and the audit's."""
-    rows = cursor.execute(_CHECKED, {"guarantee": guarantee, "multi": multi}).fetchall()
-    return [LabelCheck(*row) for row in rows]
+def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, space: AnswerSpace) -> list[LabelCheck]:
+    """One entry per accepted part. What counts are blind answers to a random draw: the check's and the audit's."""
+    part_of = parts_of_stored(space)
+    accepted, left, right, wrong = (Counter[str]() for _ in range(4))
+    each = "m.answer::varchar" if part_of else f"'{EVERYTHING}'"
+    for answer, machine_labels, unanswered in cursor.execute(_ACCEPTED.format(each), [guarantee]).fetchall():
+        part = part_of.get(answer, answer)
+        accepted[part] += machine_labels
+        left[part] += unanswered
+    pairs = cursor.execute(_CHECKED, [guarantee]).fetchall()
+    matches = right_stored(space, [truth for _, truth, _ in pairs], [answer for answer, *_ in pairs])
+    for (answer, _, records), is_right in zip(pairs, matches.tolist(), strict=True):
+        (right if is_right else wrong)[part_of.get(answer, answer) if part_of else EVERYTHING] += records
+    return [LabelCheck(part, accepted[part], left[part], right[part], wrong[part]) for part in sorted(accepted)]
 
 
 def evidence_of(counts: list[LabelCheck], guaranteed: float) -> float:
@@ -205,12 +219,12 @@ class GuaranteeCheck:
 
 def guarantee_in_force(project: Project) -> GuaranteeCheck | None:
     """None where none is."""
-    names = project.settings().taxonomy.names
+    space = space_of(project.settings())
     with project.store.reading() as cursor:
         if not (guarantees := _guarantees(cursor, "where state = 'in_force'")):
             return None
         guarantee, terms = guarantees[0], guarantees[0].terms
-        counts = count_checks(cursor, guarantee.id, multi=project.settings().multi)
+        counts = count_checks(cursor, guarantee.id, space)
         return GuaranteeCheck(
             guarantee=guarantee,
             covered=sum(one.left for one in counts),
@@ -222,7 +236,7 @@ def guarantee_in_force(project: Project) -> GuaranteeCheck | None:
             labels=[
                 CheckedLabel(
                     id=one.label,
-                    name=names.get(one.label, "all labels"),
+                    name=space.part_names.get(one.label, one.label),
                     covered=one.left,
                     right=one.right,
                     wrong=one.wrong,
@@ -233,10 +247,10 @@ def guarantee_in_force(project: Project) -> GuaranteeCheck | None:
         )
 
 
-def guarantee_history(project: Project) -> list[Guarantee]:
-    """All guarantees there were, newest first."""
+def past_guarantees(project: Project) -> list[Guarantee]:
+    """Those that have ended, the last one first."""
     with project.store.reading() as cursor:
-        return _guarantees(cursor, "order by made_at desc")
+        return _guarantees(cursor, "where state <> 'in_force' order by ended_at desc, made_at desc")
 
 
 def announcements(project: Project) -> list[str]:

@@ -104,19 +104,15 @@ def _agreeing(rows: Signatures, pairs: Ints) -> Ints:
     return np.concatenate(retained)
 
 
-def connected(left: Ints, right: Ints) -> list[list[int]]:
-    """The groups that the pairs connect, largest first, members ascending."""
-    leader: dict[int, int] = {}
+def connected(left: Ints, right: Ints) -> list[Ints]:
+    """The groups that the pairs connect, largest first, members ascending; of equal ones the one that begins first."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def find(row: int) -> int:
-        while (above := leader.setdefault(row, row)) != row:
-            row = leader[row] = leader[above]  # halve the path, so that long chains stay cheap
-        return row
-
-    for one, other in zip(left.tolist(), right.tolist(), strict=True):
-        low, high = sorted((find(one), find(other)))
-        leader[high] = low
-    groups: dict[int, list[int]] = {}
-    for row in sorted(leader):
-        groups.setdefault(find(row), []).append(row)
-    return sorted(groups.values(), key=len, reverse=True)
+    if not len(left):
+        return []
+    rows, ends = np.unique(np.stack([left, right]), return_inverse=True)
+    pairs = coo_array((np.ones(len(left)), tuple(ends.reshape(2, -1))), shape=(len(rows), len(rows)))
+    _, group = connected_components(pairs, directed=False)
+    groups = np.split(rows[np.argsort(group, kind="stable")], np.cumsum(np.bincount(group))[:-1])
+    return sorted(groups, key=lambda members: (-len(members), members[0]))

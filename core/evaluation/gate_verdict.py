@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from core.evaluation.metrics import Estimate
 from core.evaluation.paired import Difference
 
+MEASURES = {"macro_f1": "macro F1", "accuracy": "accuracy"}
+"""what can decide -> in words"""
+
 
 @dataclass(frozen=True)
 class StratumComparison:
     """Champion (first) and challenger (second) on one stratum. unjudged: its records that one of them trained on or did
-    not predict. n to unsaid: as in `Paired`.
+    not predict. n to unsaid: as in `Paired`. macro_f1: None where answers are no choice among categories.
     """
 
     stratum: str
@@ -17,19 +20,24 @@ class StratumComparison:
     n: int
     effective: float | None
     accuracy: Difference
-    macro_f1: Difference
+    macro_f1: Difference | None
     only_first: int
     only_second: int
     unsaid: tuple[str, ...]
+
+    @property
+    def decisive(self) -> Difference:
+        """The figure that the gate goes by."""
+        return self.accuracy if self.macro_f1 is None else self.macro_f1
 
 
 @dataclass(frozen=True)
 class GateVerdict:
     """Whether a challenger may replace the champion, and why.
 
-    stratum and n: what decided, None and 0 where nothing could. difference: of macro F1. accuracy: difference of
-    accuracy. missing: records that would have to be labelled for a verdict, None where that is unknown. strata: all
-    that was compared.
+    measure: a key of MEASURES. stratum and n: what decided, None and 0 where nothing could. difference: of the measure.
+    accuracy: difference of accuracy. missing: records that would have to be labelled for a verdict, None where that is
+    unknown. strata: all that was compared.
     """
 
     challenger: str
@@ -45,3 +53,8 @@ class GateVerdict:
     missing: int | None = 0
     unjudged: int = 0
     strata: tuple[StratumComparison, ...] = ()
+
+    @property
+    def measure_name(self) -> str:
+        """In words."""
+        return MEASURES[self.measure]

@@ -1,14 +1,14 @@
 """Predictions of records by models that did not train on them; every score is computed on these. Knows arrays only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.arrays import Bools, Floats, Ints, Rows
 from core.evaluation.audit import Weights, equal_weights
-from core.evaluation.metrics import Estimate, Score
-from core.evaluation.scores import score
+from core.evaluation.metrics import Score
+from core.evaluation.scores import accuracy_score, score
 from core.tasks.task import AnswerSpace, Predictions
 
 
@@ -62,10 +62,9 @@ def decided(rows: Ints, truth: Rows, predictions: Predictions, weights: Weights 
 def score_of(predictions: HeldOutPredictions, labels: Sequence[str] = (), seed: int = 0) -> Score:
     """Every figure with its interval. labels: ids of the columns; without them there are no figures per label.
 
-    Where answers are no choice among categories there is no F1.
+    F1 is of categories: where answers are no choice among some there is none.
     """
+    if not predictions.space.categories:
+        return accuracy_score(predictions.right, predictions.weights)
     truth, predicted = predictions.marks
-    if predictions.space.categories:
-        return score(truth, predicted, predictions.weights, seed, labels)
-    nothing = Estimate(0.0, 0.0, 1.0)
-    return replace(score(truth, predicted, predictions.weights, seed), macro_f1=nothing, micro_f1=nothing, unsaid=())
+    return score(truth, predicted, predictions.weights, seed, labels)

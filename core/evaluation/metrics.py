@@ -35,8 +35,8 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class Score:
-    """Scores on n random records. Accuracy counts a record as right when all its labels are. F1 may be
-    anything, 0 to 1, for a task whose answers are no choice among categories.
+    """Scores on n random records. Accuracy counts a record as right when all its labels are. macro_f1, micro_f1: None
+    for a task whose answers are no choice among categories.
 
     effective: effective sample size, in random records of an infinite pool; None where all is known. population and
     uncovered: records the estimate is about, None for gold, and those of them it leaves out because nothing of their
@@ -46,13 +46,21 @@ class Score:
 
     n: int
     accuracy: Estimate
-    macro_f1: Estimate
-    micro_f1: Estimate
+    macro_f1: Estimate | None = None
+    micro_f1: Estimate | None = None
     effective: float | None = None
     population: int | None = None
     uncovered: int = 0
     per_label: Mapping[str, LabelScore] = field(default_factory=dict)
     unsaid: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CategoryScore(Score):
+    """The same of answers that are a choice among categories, as it is computed; it is stored as any `Score`."""
+
+    macro_f1: Estimate
+    micro_f1: Estimate
 
 
 @dataclass(frozen=True)

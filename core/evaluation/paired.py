@@ -8,7 +8,7 @@ import numpy as np
 
 from core.arrays import Bools, Floats
 from core.evaluation.audit import Weights, equal_weights
-from core.evaluation.reporting import FEW
+from core.evaluation.reporting import FEW, FEWEST
 from core.evaluation.scores import RESAMPLES, group_alike
 
 CELLS = 10_000_000
@@ -100,9 +100,25 @@ def _lacking(present: Bools, weights: Weights) -> int:
     return max(FEW * max(labels, 1) - int(weights.drawn.sum()), 0)
 
 
+def lacking_for_accuracy(weights: Weights) -> int:
+    """How many more drawn records a difference of accuracy needs where it is the only figure: FEWEST in all."""
+    return 0 if weights.effective == inf else max(FEWEST - int(weights.drawn.sum()), 0)
+
+
+def unsaid_of_accuracy(weights: Weights) -> Iterator[str]:
+    """Sentences on what cannot be estimated yet where accuracy is the only figure."""
+    if not weights.weight.any():
+        yield f"{_NONE} Audit or gold answers are needed."
+    elif lacking := lacking_for_accuracy(weights):
+        yield f"Accuracy cannot be compared: it takes {lacking} more audit or gold answers, {FEWEST} in all."
+
+
+_NONE = "No record that both models predicted was drawn at random."
+
+
 def _unsaid(lacking: int, weights: Weights) -> Iterator[str]:
     if not weights.weight.any():
-        yield "No record that both models predicted was drawn at random. Audit or gold labels are needed."
+        yield f"{_NONE} Audit or gold labels are needed."
     elif lacking:
         yield f"Macro F1 cannot be compared: it takes about {lacking} more audit or gold labels, {FEW} for each label."
 

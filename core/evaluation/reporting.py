@@ -32,7 +32,9 @@ def shown(estimate: Estimate | None, records: int, fewest: int = FEWEST) -> Esti
 
 @dataclass(frozen=True)
 class ShownScore:
-    """A `Score` without its labels; None in place of a figure that has too few records."""
+    """A `Score` without its labels; None in place of a figure that has too few records, and of F1 where the task has
+    none: `figures` tells the two apart.
+    """
 
     n: int
     accuracy: Estimate | None
@@ -56,6 +58,20 @@ def shown_score(score: Score) -> ShownScore:
         uncovered=score.uncovered,
         unsaid=score.unsaid,
     )
+
+
+def figures(score: Score) -> dict[str, Estimate | None]:
+    """In words -> as much of it as may be shown: accuracy and, where answers are a choice among categories, macro and
+    micro F1; None where there are too few records."""
+    measured = {"accuracy": score.accuracy, "macro F1": score.macro_f1, "micro F1": score.micro_f1}
+    return {name: shown(estimate, score.n) for name, estimate in measured.items() if estimate is not None}
+
+
+def headline(score: Score) -> tuple[str, Estimate | None]:
+    """The figure that models are compared by, in words, and it: macro F1, or accuracy where the task has no F1."""
+    measured = figures(score)
+    name = "macro F1" if "macro F1" in measured else "accuracy"
+    return name, measured[name]
 
 
 def shown_label(scores: LabelScore, n: int) -> LabelScore:
@@ -85,17 +101,19 @@ def in_words(estimate: Estimate | None) -> str:
     return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
 
 
-def score_cells(score: ShownScore) -> dict[str, str]:
-    """The scores in words, each with its interval."""
-    figures = {"accuracy": score.accuracy, "macro_f1": score.macro_f1, "micro_f1": score.micro_f1}
-    return {name: in_words(figure) for name, figure in figures.items()}
+def score_cells(score: ShownScore, *, f1: bool) -> dict[str, str]:
+    """The scores in words, each with its interval. f1: does the task have F1?"""
+    measured = {"accuracy": score.accuracy}
+    if f1:
+        measured |= {"macro_f1": score.macro_f1, "micro_f1": score.micro_f1}
+    return {name: in_words(figure) for name, figure in measured.items()}
 
 
 def best_score(metrics: Metrics) -> tuple[str, Score] | None:
-    """'audit' and its score where its macro F1 is shown, else whichever of STRATA has more records; None where neither
+    """'audit' and its score where its headline is shown, else whichever of STRATA has more records; None where neither
     scored the model.
     """
-    if (audit := metrics.on("audit")) and shown_score(audit).macro_f1:
+    if (audit := metrics.on("audit")) and headline(audit)[1]:
         return "audit", audit
     scores = [(name, score) for name in STRATA if (score := metrics.on(name))]
     return max(scores, key=lambda one: one[1].n, default=None)

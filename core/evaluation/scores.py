@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from core.arrays import Bools, Floats
 from core.evaluation.audit import Weights, equal_weights
-from core.evaluation.metrics import Estimate, LabelScore, Score
+from core.evaluation.metrics import CategoryScore, Estimate, LabelScore, Score
 from core.evaluation.reporting import FEW, uncovered_note
 
 RESAMPLES = 1000
@@ -25,7 +25,7 @@ def macro_f1(truth: Bools, predicted: Bools) -> float:
 
 def score(
     truth: Bools, predicted: Bools, weights: Weights | None = None, seed: int = 0, labels: Sequence[str] = ()
-) -> Score:
+) -> CategoryScore:
     """All scores of predictions by a head that did not train on the records. truth, predicted: (k, labels).
     labels: ids of the columns; without them there are no figures per label.
 
@@ -36,12 +36,12 @@ def score(
     """
     weights = weights or equal_weights(len(truth))
     right = (truth == predicted).all(axis=1)
-    accuracy = share_of(right, np.ones_like(right), weights) or Estimate(0.0, 0.0, 1.0)
+    accuracy = _accuracy(right, weights)
     macro, micro = _f1_scores(truth, predicted, weights, np.random.default_rng(seed))
     single = (truth.sum(axis=1) == 1).all() and (predicted.sum(axis=1) == 1).all()
     lacking = _lacking(truth, predicted, weights)
     per_label = tuple(_of_label(truth[:, c], predicted[:, c], weights) for c in range(truth.shape[1]))
-    return Score(
+    return CategoryScore(
         n=int(weights.drawn.sum()),
         effective=None if weights.effective == inf else weights.effective,
         population=weights.population,
@@ -52,6 +52,22 @@ def score(
         per_label=dict(zip(labels, per_label, strict=True)) if labels else {},
         unsaid=tuple(_unsaid(lacking, per_label, weights)),
     )
+
+
+def accuracy_score(right: Bools, weights: Weights) -> Score:
+    """Of answers that are no choice among categories: how often they are right. right: (k,)."""
+    return Score(
+        n=int(weights.drawn.sum()),
+        effective=None if weights.effective == inf else weights.effective,
+        population=weights.population,
+        uncovered=weights.uncovered,
+        accuracy=_accuracy(right, weights),
+        unsaid=tuple(_unsaid(0, (), weights)),
+    )
+
+
+def _accuracy(right: Bools, weights: Weights) -> Estimate:
+    return share_of(right, np.ones_like(right), weights) or Estimate(0.0, 0.0, 1.0)
 
 
 def share(hits: float, n: float) -> Estimate:

@@ -66,7 +66,7 @@ def worth(curve: Curve, price: Price, rng: np.random.Generator) -> Worth:
     offers = tuple(_offer(curve, price, count, rng) for count in counts)
     top = max(offers, key=lambda offer: offer.net)
     best = top if top.net > 0 else None
-    return Worth(offers, best, _advice(offers, best, price, curve.labels))
+    return Worth(offers, best, _advice(offers, best, curve.labels))
 
 
 def agreement(before: npt.ArrayLike, after: npt.ArrayLike) -> ModelAgreement | None:
@@ -127,7 +127,7 @@ def _percent(chance: float) -> str:
     return "over 99%" if chance > 0.99 else "under 1%" if chance < 0.01 else f"{chance:.0%}"
 
 
-def _advice(offers: tuple[Offer, ...], best: Offer | None, price: Price, labels: int) -> str:
+def _advice(offers: tuple[Offer, ...], best: Offer | None, labels: int) -> str:
     """Advice with the figures, what they leave open, and how far they extrapolate; never a bare yes."""
     if best is None:
         least = max(offers, key=lambda offer: offer.net)

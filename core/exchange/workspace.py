@@ -12,7 +12,8 @@ from typing import Protocol
 from core.config.settings import Settings
 from core.errors import BadInput, Refused
 
-SUBMITTED, DISCARDED, DRAFT = "submitted", "discarded", "draft"
+SUBMITTED, DRAFT = "submitted", "draft"
+"""of an answer there; besides there is "discarded", which is a skip"""
 LAST = 1_000_000
 """rank of what nobody need answer there any more"""
 
@@ -90,7 +91,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class TeamAnswer:
-    """What one person answers to a record there. status: SUBMITTED, DISCARDED or DRAFT. at: last changed, naive UTC."""
+    """What one person answers to a record there. status: submitted, discarded or draft. at: last changed, naive UTC."""
 
     annotator: str
     status: str

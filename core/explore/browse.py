@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import duckdb
 
 from core.config.settings import Settings
-from core.config.taxonomy import SEPARATOR
 from core.errors import BadInput
 from core.explore.filters import RecordSearch, conditions
 from core.explore.nearest import nearest
 from core.labelling.waiting import BLIND, asked_parameters
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
+from core.store.answers import as_given
 from core.store.database import count
 from core.store.record_numbers import NUMBERS, number_of
+from core.tasks.tasks import describer
 
 PAGE = 50
 ALIKE = 500
@@ -39,7 +40,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Line:
-    """A record in a list. Labels are names, several joined by `|`. text: its first CUT characters.
+    """A record in a list. label, suggestion, machine, unseen: answers in words. text: its first CUT characters.
 
     how: as in `settled`, or 'duplicate' where label and suggestion are those of the first record with this text.
     hidden: it waits for a blind answer, so nothing that a model says of it is told. unseen: what a head that had not
@@ -164,20 +165,21 @@ _LINES = f"""
     own as (select * from settled where n in (select n from listed union all select first from listed)),
     suggested as (select * from suggestions where n in (select first from listed)),
     blind as ({BLIND.format(ns="select first from listed")}),
-    machine as (select n, labels from machine_labels where n in (select n from listed)),
+    machine as (select n, labels, answer from machine_labels where n in (select n from listed)),
     flagged as (
         select n, list(distinct kind order by kind) as kinds from (
             select n, kind from flags union all select other, kind from flags
         ) where n in (select n from listed) group by n
     ),
     doubted as (
-        select n, [any_value(label)] as labels from flags
+        select n, to_json([any_value(label)]) as predicted from flags
         where kind = 'label_error' and label is not null and n in (select n from listed) group by n
     ),
-    verdicts as (select n, predicted from held_out_predictions where n in (select n from listed))
-    select w.n, w.id, w.text, coalesce(s.labels, f.labels), coalesce(s.how, if(f.n is null, null, 'duplicate')),
-           coalesce(s.stratum, f.stratum), g.labels, g.probability, m.labels, k.kinds,
-           w.first in (select n from blind), coalesce(d.labels, v.predicted)
+    verdicts as (select n, predicted, predicted_answer from held_out_predictions where n in (select n from listed))
+    select w.n, w.id, w.text, coalesce({as_given("s.labels", "s.answer")}, {as_given("f.labels", "f.answer")}),
+           coalesce(s.how, if(f.n is null, null, 'duplicate')), coalesce(s.stratum, f.stratum),
+           {as_given("g.labels", "g.answer")}, g.probability, {as_given("m.labels", "m.answer")}, k.kinds,
+           w.first in (select n from blind), coalesce(d.predicted, {as_given("v.predicted", "v.predicted_answer")})
     from listed w left join own s on s.n = w.n left join own f on f.n = w.first left join suggested g on g.n = w.first
     left join machine m on m.n = w.n left join flagged k on k.n = w.n left join doubted d on d.n = w.n
     left join verdicts v on v.n = w.n
@@ -191,24 +193,17 @@ def read_lines(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], set
     rows = {
         row[0]: row for row in cursor.execute(_LINES, {"ns": list(record_nos), **asked_parameters(settings)}).fetchall()
     }
-    names, lines = settings.taxonomy.names, []
+    describe, lines = describer(settings), []
     for row in (rows[n] for n in record_nos if n in rows):
-        n, id, text, labels, how, stratum, suggested, probability, machine, kinds, hidden, unseen = row
+        n, id, text, settled, how, stratum, suggested, probability, machine, kinds, hidden, unseen = row
         if hidden:
             suggested = probability = machine = unseen = None
-        label, suggestion, by_machine, predicted = (named(one, names) for one in (labels, suggested, machine, unseen))
+        label, suggestion, by_machine, predicted = map(describe, (settled, suggested, machine, unseen))
         flags = tuple(kinds or ())
         lines.append(
             Line(n, id, text, label, how, stratum, suggestion, probability, by_machine, flags, hidden, predicted)
         )
     return tuple(lines)
-
-
-def named(labels: Sequence[str] | None, names: dict[str, str]) -> str | None:
-    """Label ids as names joined by `|`; 'none of them' for an empty list, None for none."""
-    if labels is None:
-        return None
-    return SEPARATOR.join(names.get(label, label) for label in labels) or "none of them"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from core.labelling.settling import ANSWERS, answer_parameters
 from core.models.heads.head import FEWEST
 from core.models.vectors import encoded_rows
 from core.project import Project
+from core.tasks.tasks import require_labels
 
 KINDS = {
     "label_error": "likely label errors: a model that did not see the label would give another",
@@ -59,8 +60,9 @@ def inspect(project: Project, report: Report) -> Inspection:
 
     Raises Refused where there are too few labels to learn from.
     """
-    encode_if_needed(project, report)
     settings = project.settings()
+    require_labels(settings, "Looking for wrong labels")
+    encode_if_needed(project, report)
     arrays = _arrays(project, settings)
     _refuse(settings, arrays.targets)
     params = InspectParams(

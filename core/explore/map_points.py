@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from core.arrays import Floats, Ints
 from core.config.settings import Settings
-from core.explore.browse import named
 from core.explore.maps import MOST, Map
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.project import Project
+from core.store.answers import as_given
+from core.tasks.tasks import describer, is_choice
 
 COLOURS = 10
 """groups that get a colour of their own: more cannot be told apart"""
@@ -31,12 +32,11 @@ Polygon = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class MappedRecord:
-    """What a record is. labels: settled, () is 'none of them'; suggested: None where no suggestion may be seen."""
+    """What a record is. answer: settled, JSON; suggestion: the same, None too where none may be seen."""
 
     record_no: int
-    labels: tuple[str, ...] | None
-    suggested: tuple[str, ...] | None
-    label: str | None
+    answer: str | None
+    suggestion: str | None
     probability: float | None
     round: int | None
     state: int
@@ -63,7 +63,7 @@ class MapPoints:
 
 @dataclass(frozen=True)
 class SelectedRecord:
-    """A record of a selection, its labels by name; '' where there is none."""
+    """A record of a selection, its answers in words; '' where there is none."""
 
     record: str
     text: str
@@ -74,7 +74,7 @@ class SelectedRecord:
 
 @dataclass(frozen=True)
 class MapSelection:
-    """labels, suggestions: (name, how many), the most frequent first. nearest: the records nearest the middle."""
+    """labels, suggestions: (in words, how many), the most frequent first. nearest: the records nearest the middle."""
 
     count: int
     labels: list[tuple[str, int]]
@@ -93,7 +93,9 @@ _DRAWN = f"select n from asked where n in ({MAY_BE_BLIND})"
 _RECORDS = f"""
     with asked as (select unnest($ns::bigint[]) as n),
     visible as (select * from suggestions where n not in ({BLIND.format(ns=_DRAWN)}))
-    select asked.n, z.labels, s.labels, s.label, s.probability, z.round,
+    select asked.n, {as_given("z.labels", "z.answer")},
+           if(len(s.labels) = 0 and s.label is not null, to_json([s.label]), {as_given("s.labels", "s.answer")}),
+           s.probability, z.round,
            case when z.stratum = 'gold' or r.split = 'test' then 3 when z.n is not null then 0
                 when asked.n in (select n from queue) then 1
                 when asked.n in (select n from machine_labels) then 2 else 4 end,
@@ -108,7 +110,7 @@ def points(project: Project, record_map: Map, colour: str) -> MapPoints:
     records = _read(project, record_map.record_nos.tolist())
     if len(records) > MOST:
         lot = np.random.default_rng(0).permutation(len(records))
-        first = sorted(lot, key=lambda index: records[index].labels is None)[:MOST]
+        first = sorted(lot, key=lambda index: records[index].answer is None)[:MOST]
         records = [records[index] for index in sorted(first)]
     names, ranked, ordered = COLOURINGS[colour](records, project.settings())
     groups, coloured = ranked
@@ -155,16 +157,16 @@ def summarise_selection(project: Project, shown: MapPoints, record_nos: Ints, mo
     """What a selection holds, with the `most` records nearest its middle, the nearest first."""
     places = np.searchsorted(shown.record_nos, record_nos).tolist()
     selected = {n: shown.records[place] for n, place in zip(record_nos.tolist(), places, strict=True)}
-    names = project.settings().taxonomy.names
-    counts = Counter(_named(record.labels, names, NO_LABEL) for record in selected.values())
-    suggested = Counter(_named(_suggested(record), names, NO_SUGGESTION) for record in selected.values())
+    describe = describer(project.settings())
+    counts = Counter(describe(record.answer) or NO_LABEL for record in selected.values())
+    suggested = Counter(describe(record.suggestion) or NO_SUGGESTION for record in selected.values())
     texts = project.store.query(_TEXTS, [_nearest_middle(shown, record_nos, most).tolist()])
     nearest = [
         SelectedRecord(
             record=selected[n].id,
             text=text,
-            label=_named(selected[n].labels, names, ""),
-            suggestion=_named(_suggested(selected[n]), names, ""),
+            label=describe(selected[n].answer) or "",
+            suggestion=describe(selected[n].suggestion) or "",
             probability=selected[n].probability,
         )
         for n, text in texts
@@ -188,35 +190,22 @@ def _nearest_middle(shown: MapPoints, record_nos: Ints, most: int) -> Ints:
 def _read(project: Project, record_nos: list[int]) -> list[MappedRecord]:
     with project.store.reading() as cursor:
         rows = cursor.execute(_RECORDS, {"ns": record_nos, **asked_parameters(project.settings())}).fetchall()
-    return [
-        MappedRecord(n, None if labels is None else tuple(labels), None if made is None else tuple(made), *rest)
-        for n, labels, made, *rest in rows
-    ]
-
-
-def _named(labels: Sequence[str] | None, names: dict[str, str], missing: str) -> str:
-    """Several labels are one group of their own."""
-    return named(labels, names) or missing
-
-
-def _suggested(record: MappedRecord) -> Sequence[str] | None:
-    if record.suggested is None:
-        return None
-    return record.suggested or ([record.label] if record.label else [])
+    return [MappedRecord(*row) for row in rows]
 
 
 Coloured = tuple[list[str], tuple[tuple[str, ...], int], bool]
 
 
 def by_label(records: list[MappedRecord], settings: Settings) -> Coloured:
-    """The settled label."""
-    return _frequent([_named(record.labels, settings.taxonomy.names, NO_LABEL) for record in records], NO_LABEL)
+    """The settled label; several are one group of their own."""
+    describe = describer(settings)
+    return _frequent([describe(record.answer) or NO_LABEL for record in records], NO_LABEL)
 
 
 def by_suggestion(records: list[MappedRecord], settings: Settings) -> Coloured:
     """What the newest model suggests; only records that wait or are in the pool have it."""
-    names = settings.taxonomy.names
-    return _frequent([_named(_suggested(record), names, NO_SUGGESTION) for record in records], NO_SUGGESTION)
+    describe = describer(settings)
+    return _frequent([describe(record.suggestion) or NO_SUGGESTION for record in records], NO_SUGGESTION)
 
 
 def by_confidence(records: list[MappedRecord], _: Settings) -> Coloured:
@@ -268,3 +257,8 @@ COLOURINGS: dict[str, Callable[[list[MappedRecord], Settings], Coloured]] = {
     "state": by_state,
 }
 """what the points can be coloured by"""
+
+
+def colourings(settings: Settings) -> list[str]:
+    """Those of a project, the first one first: answers that are no choice make no groups."""
+    return list(COLOURINGS) if is_choice(settings) else ["state", "confidence", "round"]

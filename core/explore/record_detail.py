@@ -1,5 +1,7 @@
 """All that is known of one record: its story, what each model says of it, and what is like it. Changes nothing."""
 
+import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,27 +10,28 @@ import duckdb
 import numpy as np
 
 from core.errors import Damaged
-from core.explore.browse import Line, named, read_lines
+from core.explore.browse import Line, read_lines
 from core.explore.label_errors import Side, pair
 from core.explore.nearest import nearest
 from core.labelling.cards import named_values
-from core.models.artifacts import load_head
+from core.models.artifacts import load_fitted
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
-from core.store.answers import APP, ARGILLA, BULK, CORRECTION, CROWD, FILE
+from core.store.answers import APP, ARGILLA, BULK, CORRECTION, CROWD, FILE, as_given
 from core.store.record_numbers import number_of
-from core.tasks.labels import decide
+from core.tasks.task import Answer, Predictions
+from core.tasks.tasks import describer, space_of, task_of
 
 NEIGHBOURS = 10
 MODELS = 30
 """the newest models that are asked again what they say of a record"""
 
-Names = dict[str, str]
+Describe = Callable[[str | None], str | None]
 
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """An event of a person. answer: labels by name, or the action where it gave none; how: the way it came."""
+    """An event of a person. answer: in words, or the action where it gave none; how: the way it came."""
 
     when: str
     user: str
@@ -80,7 +83,7 @@ class ModelAnswer:
 
 @dataclass(frozen=True)
 class RecordDetail:
-    """A record with its text in full. line: as it stands in a list. labels: ids of its settled labels, None: none yet.
+    """A record with its text in full. line: as it stands in a list. answer: that is settled, None: none yet.
 
     facts: named texts, the record's own first. answers: every event in the order in which it came. corrections: id of
     each standing correction and who gave it, the newest last. queued: where it waits, or None.
@@ -90,7 +93,7 @@ class RecordDetail:
     text: str
     fields: list[dict[str, str]]
     facts: list[dict[str, str]]
-    labels: tuple[str, ...] | None
+    answer: Answer | None
     answers: list[GivenAnswer]
     held_out: list[HeldOutAnswer]
     machine_labels: list[MachineLabel]
@@ -101,23 +104,23 @@ class RecordDetail:
 def record_detail(project: Project, record: str) -> RecordDetail:
     """Raises BadInput where there is no such record."""
     settings = project.settings()
-    names = settings.taxonomy.names
+    describe = describer(settings)
     with project.store.reading() as cursor:
         n = number_of(cursor, record)
         line = read_lines(cursor, [n], settings)[0]
         text, fields, meta, source, imported_at, split, first = cursor.execute(_RECORD, [n]).fetchall()[0]
         about = {"source": source, "imported": _day(imported_at), "split": split, "same text as": first}
-        answers, corrections = _answers(cursor, n, names)
-        settled = cursor.execute("select labels from settled where n = ?", [n]).fetchone()
+        answers, corrections = _answers(cursor, n, describe)
+        settled = cursor.execute("select answer from settled where n = ?", [n]).fetchone()
         return RecordDetail(
             line=line,
             text=text,
             fields=named_values(fields),
             facts=[{"name": name, "value": value} for name, value in about.items() if value] + named_values(meta),
-            labels=tuple(settled[0]) if settled else None,
+            answer=json.loads(settled[0]) if settled else None,
             answers=answers,
-            held_out=[] if line.hidden else _held_out(cursor, n, names),
-            machine_labels=[] if line.hidden else _machine_labels(cursor, n, names),
+            held_out=[] if line.hidden else _held_out(cursor, n, describe),
+            machine_labels=[] if line.hidden else _machine_labels(cursor, n, describe),
             corrections=corrections,
             queued=_queued(cursor, n),
         )
@@ -132,15 +135,15 @@ def model_answers(project: Project, record: str) -> list[ModelAnswer]:
             return []
         models = cursor.execute(_MODELS, {"n": n, "encoder": settings.encoder, "most": MODELS}).fetchall()
     vector = np.asarray(open_vectors(project.vectors, settings.encoder)[n : n + 1], np.float32)
-    result = []
+    space, describe, result = space_of(settings), task_of(settings).describe(settings), []
     for model, made_at, number, labels, learnt in models:
         suggestion, probability = None, None
         with suppress(Damaged):
-            head = load_head(project.models / model)
-            chances = head.predict(vector)
-            best = decide(chances, head.multi)[0]
-            chosen = [label for label, holds in zip(head.labels, best, strict=True) if holds]
-            suggestion, probability = named(chosen, settings.taxonomy.names), float(chances.max())
+            head = load_fitted(project.models / model, space.heads.restore)
+            predicted = Predictions(space.of_head(head), head.predict(vector))
+            [suggestion] = map(describe, predicted.space.decode(predicted.answers))
+            of_one = predicted.outputs if predicted.space.categories else predicted.confidence
+            probability = float(of_one.max())  # of the likeliest label, where there are labels
         result.append(ModelAnswer(number, _day(made_at), labels, suggestion, probability, learnt))
     return result
 
@@ -180,10 +183,11 @@ _MODELS = """
 
 
 def _answers(
-    cursor: duckdb.DuckDBPyConnection, record_no: int, names: Names
+    cursor: duckdb.DuckDBPyConnection, record_no: int, describe: Describe
 ) -> tuple[list[GivenAnswer], tuple[tuple[str, str], ...]]:
     rows = cursor.execute(
-        """select event_id, annotator, action, labels, note, undoes, received_at, round, model is not null, source
+        f"""select event_id, annotator, action, {as_given("labels", "answer")}, note, undoes, received_at, round,
+                   model is not null, source
            from responses where n = ? order by stamp""",
         [record_no],
     ).fetchall()
@@ -192,14 +196,14 @@ def _answers(
         GivenAnswer(
             when=_day(received_at),
             user=user,
-            answer=named(labels, names) if action == "submit" else action,
+            answer=describe(answer) if action == "submit" else action,
             how=_HOW[source],
             suggestion_in_view=with_suggestion,
             undone=(user, eid) in undone,
             round=number,
             note=note,
         )
-        for eid, user, action, labels, note, _, received_at, number, with_suggestion, source in rows
+        for eid, user, action, answer, note, _, received_at, number, with_suggestion, source in rows
     ]
     corrections = [(row[0], row[1]) for row in rows if row[9] == CORRECTION and (row[1], row[0]) not in undone]
     return result, tuple(corrections)
@@ -215,21 +219,23 @@ _HOW = {
 }
 
 
-def _held_out(cursor: duckdb.DuckDBPyConnection, record_no: int, names: Names) -> list[HeldOutAnswer]:
+def _held_out(cursor: duckdb.DuckDBPyConnection, record_no: int, describe: Describe) -> list[HeldOutAnswer]:
     rows = cursor.execute(
-        "select truth, predicted, probability, stratum from held_out_predictions where n = ?", [record_no]
+        f"""select {as_given("truth", "truth_answer")}, {as_given("predicted", "predicted_answer")}, probability,
+                   stratum from held_out_predictions where n = ?""",
+        [record_no],
     ).fetchall()
-    return [HeldOutAnswer(named(truth, names), named(predicted, names), *rest) for truth, predicted, *rest in rows]
+    return [HeldOutAnswer(describe(truth), describe(predicted), *rest) for truth, predicted, *rest in rows]
 
 
-def _machine_labels(cursor: duckdb.DuckDBPyConnection, record_no: int, names: Names) -> list[MachineLabel]:
+def _machine_labels(cursor: duckdb.DuckDBPyConnection, record_no: int, describe: Describe) -> list[MachineLabel]:
     rows = cursor.execute(
-        """select m.labels, m.probability, m.threshold, p.precision, p.confidence,
+        f"""select {as_given("m.labels", "m.answer")}, m.probability, m.threshold, p.precision, p.confidence,
                   strftime(p.made_at, '%Y-%m-%d %H:%M'), p.user
            from machine_labels m left join guarantees p on p.id = m.guarantee where m.n = ?""",
         [record_no],
     ).fetchall()
-    return [MachineLabel(named(labels, names), *rest) for labels, *rest in rows]
+    return [MachineLabel(describe(answer), *rest) for answer, *rest in rows]
 
 
 def _queued(cursor: duckdb.DuckDBPyConnection, record_no: int) -> str | None:

@@ -1,5 +1,6 @@
 """One answer to many records at once, and taking it back. Knows no map and no page."""
 
+import json
 import secrets
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from core.labelling.responses import COLUMNS, first_stamp
 from core.labelling.settling import ANSWERS, answer_parameters, settle
 from core.models.in_use import active_model
 from core.project import Project
-from core.store.answers import BULK, ID_PREFIXES, answer_text, labels_in
+from core.store.answers import BULK, ID_PREFIXES, answer_text, labels_in, noted
 from core.store.database import note, utc_now
 from core.tasks.task import Answer
 from core.tasks.tasks import task_of
@@ -46,12 +47,12 @@ class BulkPreview:
 
 @dataclass(frozen=True)
 class Bulk:
-    """One bulk answer that was given. labels are ids; user: its author; count: records that it answered."""
+    """One bulk answer that was given. user: its author; count: records that it answered."""
 
     id: str
     user: str
     made_at: datetime
-    labels: tuple[str, ...]
+    answer: Answer
     count: int
     taken_back: bool
 
@@ -103,7 +104,7 @@ def label_many(project: Project, record_nos: Iterable[int], answer: Answer, user
         stamp = first_stamp(cursor, choice.count)
         cursor.execute(_ANSWER, _values(bulk, answer, user, settings) | {"model": model, "stamp": stamp})
         settle(cursor, "select n from sorted where reason is null", settings)
-        done = {"bulk": bulk, "labels": labels_in(answer), "count": choice.count, "left_out": choice.left_out}
+        done = {"bulk": bulk, **noted(answer), "count": choice.count, "left_out": choice.left_out}
         note(cursor, user, "bulk", done)
     return done
 
@@ -183,8 +184,8 @@ def _values(bulk: str, answer: Answer, user: str, settings: Settings) -> dict[st
 
 def _read_bulks(cursor: duckdb.DuckDBPyConnection) -> list[Bulk]:
     rows = cursor.execute(
-        """select detail->>'bulk' as id, user, logged_at, detail->>'$.labels[*]', (detail->>'count')::bigint,
-                  id in (select detail->>'bulk' from audit_log where what = 'bulk undo')
+        """select detail->>'bulk' as id, user, logged_at, coalesce(detail->'labels', detail->'answer')::varchar,
+                  (detail->>'count')::bigint, id in (select detail->>'bulk' from audit_log where what = 'bulk undo')
            from audit_log where what = 'bulk' order by logged_at desc, id"""
     ).fetchall()
-    return [Bulk(id, user, at, tuple(labels), count, undone) for id, user, at, labels, count, undone in rows]
+    return [Bulk(id, user, at, json.loads(answer), count, undone) for id, user, at, answer, count, undone in rows]

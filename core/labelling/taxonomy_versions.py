@@ -12,6 +12,7 @@ from core.labelling.resettling import adopt_rule, settle_all
 from core.labelling.settling import settle
 from core.store.database import count, note, utc_now
 from core.store.record_numbers import IDLE_CHECKS
+from core.tasks.tasks import task_of
 
 _END_EMPTY_GUARANTEES = """
     update guarantees set state = 'withdrawn', ended_at = ?, why = 'its labels were retired'
@@ -84,7 +85,8 @@ def _refuse_dropped_labels(cursor: duckdb.DuckDBPyConnection, settings: Settings
             f"{SETTINGS_FILE} has lost all {len(before)} labels. Nothing was changed. "
             "Write them back, with `retired = true` where a label shall not be offered any more."
         )
-    several = 0 if settings.multi else count(cursor, "select count(*) from settled where len(labels) <> 1")
+    any_number = task_of(settings).parameters(settings)["multi"]
+    several = 0 if any_number else count(cursor, "select count(*) from settled where len(labels) <> 1")
     if several:
         raise BadInput(
             f"{SETTINGS_FILE} says multi = false, but {several:,} records have several labels or none of them, and "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from core.errors import BadInput, Damaged, Refused
 from core.evaluation.gate_verdict import GateVerdict
 from core.evaluation.metrics import read_metrics
-from core.evaluation.reporting import best_score, shown_score
+from core.evaluation.reporting import best_score, headline
 from core.models.artifacts import MANIFEST
 from core.models.in_use import active_model
 from core.project import Project
@@ -172,6 +172,7 @@ def _in_words(project: Project, what: str, model: str) -> str:
         [model],
     )
     best, words = best_score(read_metrics(metrics, model)), ""
-    if best and (macro := shown_score(best[1]).macro_f1):
-        words = f" (macro F1 {macro.value:.0%} on {best[1].n:,} {best[0]} records)"
+    if best:
+        name, figure = headline(best[1])
+        words = f" ({name} {figure.value:.0%} on {best[1].n:,} {best[0]} records)" if figure else ""
     return f"{what}: {trainer} of {day}{words}."

@@ -43,6 +43,7 @@ from core.registry.lookup import (
 from core.store.database import utc_now
 from core.store.targets import refuse_target
 from core.store.whole_files import whole_file
+from core.tasks.tasks import require_labels
 from core.typed_json import from_json, to_json
 
 SAVED = "evaluations"
@@ -76,6 +77,7 @@ def evaluate(  # noqa: PLR0913 - an option is an argument
     the file. labeled_only: skip records without a label. save: store the figures with the model. out: a file for one
     line per record, CSV or JSON by its ending.
     """
+    require_labels(project.settings(), "Evaluating a model")
     evaluated = find_model_to_score(project, model)
     on = on or _first_there(project, evaluated)
     file = _file(on, text, label, id, encoding)
@@ -115,6 +117,7 @@ def compare(  # noqa: PLR0913 - an option is an argument
     first, second: as `model` of `evaluate`. on, text, label, id, encoding: as there; without `on` gold if there is any,
     else the audit.
     """
+    require_labels(project.settings(), "Comparing models")
     _refuse_split(on)
     file = _file(on, text, label, id, encoding)
     one, other = find_model_to_score(project, first), find_model_to_score(project, second)
@@ -156,6 +159,7 @@ def compare_encoders(  # noqa: PLR0913 - an option is an argument
     labelled records, or gold and audit where a model brought its encoder. clusters: 0 for twice the labels, at least
     12. sample: records at most.
     """
+    require_labels(project.settings(), "Comparing encoders")
     _refuse_split(on)
     file = _file(on, text, label, id, encoding)
     if clusters and not 2 <= clusters <= MOST_CLUSTERS:

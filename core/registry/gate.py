@@ -12,8 +12,8 @@ from core.errors import Damaged, Refused
 from core.evaluation.audit import Weights, equal_weights
 from core.evaluation.gate_verdict import GateVerdict, StratumComparison
 from core.evaluation.metrics import Estimate
-from core.evaluation.paired import Paired, paired
-from core.evaluation.reporting import FEW
+from core.evaluation.paired import Paired, lacking_for_accuracy, paired, unsaid_of_accuracy
+from core.evaluation.reporting import FEW, FEWEST
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.unseen_predictions import Truth, UnseenPredictions, audit_weights, read_predictions, read_truth
@@ -24,6 +24,12 @@ RULE = (
     "95 % interval of the difference leaves out zero. These are the audit records, or gold where the audit has fewer "
     f"than {FEW} for each label."
 )
+RULE_OF_ACCURACY = (
+    "A challenger replaces the champion where it is right more often on records that neither has learnt from and the "
+    "95 % interval of the difference of accuracy leaves out zero. These are the audit records, or gold where the audit "
+    f"has fewer than {FEWEST}."
+)
+"""where answers are no choice among categories, F1 of which could be told"""
 MOST_MORE = 10_000
 """records beyond which nobody is told how many more exactly would decide"""
 
@@ -35,9 +41,11 @@ def gate(project: Project, *, model: str) -> GateVerdict:
     or damaged none passes. Raises Damaged or Refused where the challenger cannot be put to use at all.
     """
     champion = active_model(project)
-    unopposed = GateVerdict(model, passes=True, sentence="", champion=champion, rule=RULE)
+    space = space_of(project.settings())
+    measure, rule = ("macro_f1", RULE) if space.categories else ("accuracy", RULE_OF_ACCURACY)
+    unopposed = GateVerdict(model, passes=True, sentence="", champion=champion, rule=rule, measure=measure)
     with project.store.reading() as cursor:
-        truth = read_truth(cursor, space_of(project.settings()))
+        truth = read_truth(cursor, space)
         challenger = read_predictions(project, model, truth)
         try:
             incumbent = _incumbent(project, champion, truth)
@@ -71,7 +79,7 @@ def _compare(
     incumbent: UnseenPredictions,
     challenger: UnseenPredictions,
 ) -> tuple[StratumComparison, int]:
-    """The comparison on one stratum; and how many more records it would take to compare macro F1."""
+    """The comparison on one stratum; and how many more records its measure needs."""
     ours = truth.rows[truth.audit == (stratum == "audit")]
     rows = np.intersect1d(np.intersect1d(ours, incumbent.rows), challenger.rows)
     weights: Weights = equal_weights(len(rows))
@@ -81,6 +89,9 @@ def _compare(
     answers = truth.answers[np.searchsorted(truth.rows, rows)]
     (true, first), (_, second) = (truth.space.marks(answers, one.of(rows)) for one in (incumbent, challenger))
     compared = _answered(_Question.of(true, first, second, weights))
+    if not truth.space.categories:
+        facts = {**vars(compared), "macro_f1": None, "unsaid": tuple(unsaid_of_accuracy(weights))}
+        return StratumComparison(stratum, unjudged, **facts), lacking_for_accuracy(weights)
     labels = (true | first | second).any(axis=0).sum() if compared.n else true.shape[1]
     return StratumComparison(stratum, unjudged, **vars(compared)), max(FEW * int(labels) - compared.n, 0)
 
@@ -110,20 +121,20 @@ def _answered(query: _Question) -> Paired:
     return paired(query.truth, query.first, query.second, query.weights)
 
 
-def _decided(verdict: GateVerdict, decisive: StratumComparison) -> GateVerdict:
-    difference = decisive.macro_f1
+def _decided(verdict: GateVerdict, compared: StratumComparison) -> GateVerdict:
+    difference = compared.decisive
     passes = difference.low > 0
-    more = 0 if passes else _more(decisive)
+    more = 0 if passes else _more(compared)
     return replace(
         verdict,
         passes=passes,
-        sentence=_sentence(decisive, passes, more),
-        stratum=decisive.stratum,
-        n=decisive.n,
+        sentence=_sentence(verdict.measure_name, compared, passes, more),
+        stratum=compared.stratum,
+        n=compared.n,
         difference=Estimate(difference.value, difference.low, difference.high),
-        accuracy=decisive.accuracy,
+        accuracy=compared.accuracy,
         missing=more,
-        unjudged=decisive.unjudged,
+        unjudged=compared.unjudged,
     )
 
 
@@ -133,8 +144,8 @@ def _undecided(verdict: GateVerdict, missing: int) -> GateVerdict:
     return replace(
         verdict,
         passes=False,
-        sentence=f"Only {audit.n} audit and {gold.n} gold records judge both, too few to compare macro F1 on: "
-        f"{missing} more are needed.",
+        sentence=f"Only {audit.n} audit and {gold.n} gold records judge both, too few to compare "
+        f"{verdict.measure_name} on: {missing} more are needed.",
         missing=missing,
         unjudged=audit.unjudged + gold.unjudged,
     )
@@ -142,17 +153,17 @@ def _undecided(verdict: GateVerdict, missing: int) -> GateVerdict:
 
 def _more(compared: StratumComparison) -> int | None:
     """Records that would decide if the difference stays the same: intervals shrink with the root of their number."""
-    lead = compared.macro_f1.value
+    lead = compared.decisive.value
     if lead <= 0:
         return None
-    needed = compared.n * ((lead - compared.macro_f1.low) / lead) ** 2
+    needed = compared.n * ((lead - compared.decisive.low) / lead) ** 2
     return int(np.ceil(needed)) - compared.n if needed < MOST_MORE else None
 
 
-def _sentence(decisive: StratumComparison, passes: bool, more: int | None) -> str:
-    difference = decisive.macro_f1
+def _sentence(measure: str, compared: StratumComparison, passes: bool, more: int | None) -> str:
+    difference = compared.decisive
     predicted = (
-        f"On {decisive.n} {decisive.stratum} records its macro F1 is {difference.second:.1%}, the champion's "
+        f"On {compared.n} {compared.stratum} records its {measure} is {difference.second:.1%}, the champion's "
         f"{difference.first:.1%}: {100 * difference.value:+.1f} points "
         f"(95 %: {100 * difference.low:+.1f} to {100 * difference.high:+.1f})."
     )
@@ -163,4 +174,4 @@ def _sentence(decisive: StratumComparison, passes: bool, more: int | None) -> st
     if difference.value <= 0:
         return f"{predicted} It is not better."
     requested = f"About {more:,}" if more else f"More than {MOST_MORE:,}"
-    return f"{predicted} That may be chance. {requested} more {decisive.stratum} records would tell."
+    return f"{predicted} That may be chance. {requested} more {compared.stratum} records would tell."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.config.settings import Settings
 from core.evaluation.metrics import Metrics, read_metrics
 from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown_score
 from core.jobs.code_version import library_versions
@@ -14,9 +15,10 @@ from core.models.artifacts import INFO, INSIDE
 from core.models.encoders.encoder import EMBEDDED, OWN
 from core.project import Project
 from core.registry.usage import LIBRARIES, usage
-from core.reports.card_text import ACCURACY, MEANING, as_list, as_table, escaped
+from core.reports.card_text import ACCURACY, ACCURACY_ALONE, MEANING, as_list, as_table, escaped
 from core.reports.error_analysis import label_scores, label_table
 from core.reports.model_quality import pool_exhausted
+from core.tasks.tasks import space_of, task_of
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -105,7 +107,7 @@ def model_card(project: Project, packaged: PackagedModel) -> str:
     versions = library_versions() | info.get("versions", {})
     parts = [
         ["---", str(_card_data(packaged, info, row)), "---"],
-        [f"# {escaped(settings.name)}: model {escaped(row.id)}", "", _what(packaged)],
+        [f"# {escaped(settings.name)}: model {escaped(row.id)}", "", _what(packaged, settings)],
         ["## How to use it", "", *usage(packaged.form, packaged.place, versions)],
         _labels(project, packaged, info),
         _making(row, info),
@@ -153,7 +155,9 @@ def _card_data(packaged: PackagedModel, info: Facts, row: StoredModel) -> "Model
     )
 
 
-def _what(packaged: PackagedModel) -> str:
+def _what(packaged: PackagedModel, settings: Settings) -> str:
+    if not task_of(settings).taxonomy:
+        return f"Answers the task '{escaped(settings.task)}': an encoder that makes vectors, and a head on them."
     labels = len(packaged.manifest["labels"])
     several = "several may hold for one text" if packaged.manifest["multi"] else "one per text"
     return f"Sorts texts into {labels:,} labels, {several}: an encoder that makes vectors, and a linear head on them."
@@ -161,6 +165,8 @@ def _what(packaged: PackagedModel) -> str:
 
 def _labels(project: Project, packaged: PackagedModel, info: Facts) -> list[str]:
     settings = project.settings()
+    if not task_of(settings).taxonomy:
+        return []
     names = settings.taxonomy.names | info.get("label_names", {})
     described = {label.id: label.description for label in settings.taxonomy.labels}
     counts = info.get("counts", {})
@@ -205,15 +211,18 @@ def _making(row: StoredModel, info: Facts) -> list[str]:
 
 def _quality(project: Project, metrics: Metrics) -> Iterable[list[str]]:
     scores = {stratum: shown_score(measured) for stratum in STRATA if (measured := metrics.on(stratum))}
+    f1 = bool(space_of(project.settings()).categories)
     yield [
         "## How good it is",
         "",
-        ACCURACY if scores else "It was scored on no audit and no gold record: nothing is claimed.",
+        (ACCURACY if f1 else ACCURACY_ALONE)
+        if scores
+        else "It was scored on no audit and no gold record: nothing is claimed.",
     ]
     for stratum, score in scores.items():
         per_label = label_table(label_scores(metrics, stratum, project.settings().taxonomy))
         lines = [f"### On {score.n:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
-        yield [*lines, *as_table([score_cells(score)]), *as_table(per_label)]
+        yield [*lines, *as_table([score_cells(score, f1=f1)]), *as_table(per_label)]
     if held_out := metrics.on("held_out"):
         yield [
             f"While it was trained, {held_out.n:,} records were held out to choose the best state; there its macro "
@@ -225,7 +234,8 @@ def _quality(project: Project, metrics: Metrics) -> Iterable[list[str]]:
 def _limits(row: StoredModel, manifest: Facts, *, exhausted: bool) -> Sequence[str]:
     audit, result = row.metrics.on("audit"), []
     if audit and audit.n < FEW_AUDITS:
-        result.append(f"Only {audit.n:,} audit records: intervals are wide, and rare labels are hardly measured.")
+        rare = ", and rare labels are hardly measured" if audit.macro_f1 else ""
+        result.append(f"Only {audit.n:,} audit records: intervals are wide{rare}.")
     if not audit:
         result.append(
             "No audit speaks for texts like those it will meet; gold speaks for texts like those of its file."
@@ -241,6 +251,6 @@ def _limits(row: StoredModel, manifest: Facts, *, exhausted: bool) -> Sequence[s
         result.append(
             "Rondo runs this encoder in 8 bits where it can, the code above in full: figures differ a little."
         )
-    if not manifest["multi"]:
+    if manifest["labels"] and not manifest["multi"]:
         result.append("It gives every text one of its labels, also texts unlike all that it learnt from.")
     return result

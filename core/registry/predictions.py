@@ -1,5 +1,6 @@
 """Champions' predictions made before the answer, scored by the answer: over time, and the worst. Changes nothing."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from core.jobs.bundle import Report
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.project import Project
 from core.rounds.champion_log import BEFORE_ANSWERS
+from core.tasks.tasks import right_stored, space_of, task_of
 
 SHOWN = 300
 """characters of a text in the list of misses"""
@@ -21,9 +23,16 @@ MOST_WORST = 200
 _TOLD = f"""
     create or replace temp table told as
     select p.n, p.model, p.labels as predicted, p.probability, p.predicted_at, z.labels as truth, z.stratum, z.round,
-           z.settled_at, list_sort(p.labels) = list_sort(z.labels) as is_right
+           z.settled_at, z.answer::varchar as true_answer, p.answer::varchar as predicted_answer
     from (select * from predictions union all select * from ({BEFORE_ANSWERS})) p join settled z using (n)
     where list_has_all(list_concat(z.labels, $active::varchar[]), p.labels)
+"""
+_PAIRS = "select distinct true_answer, predicted_answer from told"
+_RIGHT = """
+    create or replace temp table told as select told.*, pairs.is_right from told join (
+        select unnest($truth::varchar[]) as true_answer, unnest($predicted::varchar[]) as predicted_answer,
+               unnest($right::boolean[]) as is_right
+    ) pairs using (true_answer, predicted_answer)
 """
 _GROUPS = {
     "round": "round",
@@ -36,7 +45,8 @@ _BY = """
 """
 # Not records that await another blind answer: nobody shall see a prediction of these.
 _WORST = f"""
-    select t.n, r.id, r.text[1:{SHOWN}], t.predicted, t.truth, t.probability, t.stratum, t.model,
+    select t.n, r.id, r.text[1:{SHOWN}], t.predicted, t.predicted_answer, t.truth, t.true_answer, t.probability,
+           t.stratum, t.model,
            strftime(t.predicted_at, '%Y-%m-%dT%H:%M:%SZ')
     from told t join records r using (n)
     where not t.is_right and t.n not in ({BLIND.format(ns=MAY_BE_BLIND)}) order by t.probability desc, t.n limit $worst
@@ -102,27 +112,34 @@ def predictions(project: Project, report: Report, *, by: str = "round", worst: i
     if not 0 <= worst <= MOST_WORST:
         raise BadInput(f"Asked for {worst} misses; it must lie between 0 and {MOST_WORST}.")
     settings = project.settings()
+    task, space = task_of(settings), space_of(settings)
     with project.store.reading() as cursor:
         cursor.execute(_TOLD, {"active": [label.id for label in settings.taxonomy.active]})
         try:
+            pairs = cursor.execute(_PAIRS).fetchall()
+            truth, predicted = ([pair[side] for pair in pairs] for side in (0, 1))
+            right = right_stored(space, truth, predicted).tolist()
+            cursor.execute(_RIGHT, {"truth": truth, "predicted": predicted, "right": right})
             groups = cursor.execute(_BY.format(group=_GROUPS[by])).fetchall()
             misses = cursor.execute(_WORST, {**asked_parameters(settings), "worst": worst}).fetchall()
         finally:
             cursor.execute("drop table if exists told")
     over_time, chosen = [], []
-    for when, audited, n, right, model, at in groups:
+    for when, audited, n, hits, model, at in groups:
         if audited:
-            over_time.append(AccuracyPoint(at, str(when), model, n, share(right, n)))
+            over_time.append(AccuracyPoint(at, str(when), model, n, share(hits, n)))
         else:
-            chosen.append(ShareRight(at, str(when), model, n, right / n))
+            chosen.append(ShareRight(at, str(when), model, n, hits / n))
     names = settings.taxonomy.names
 
-    def named(labels: Sequence[str]) -> str:
+    def named(labels: Sequence[str], answer: str) -> str:
+        if not task.taxonomy:
+            return task.text(json.loads(answer), task.setup(settings))
         return ", ".join(names.get(label, label) for label in labels) or "none"
 
     wrong = [
-        WrongSuggestion(n, record, text, named(predicted), named(truth), *more)
-        for n, record, text, predicted, truth, *more in misses
+        WrongSuggestion(n, record, text, named(labels, answer), named(true_labels, true_answer), *more)
+        for n, record, text, labels, answer, true_labels, true_answer, *more in misses
     ]
     return ProvenPredictions(by, tuple(over_time), tuple(chosen), tuple(wrong), _sentence(over_time, chosen))
 

@@ -17,6 +17,7 @@ MEANING = {
 }
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 ACCURACY = "Accuracy is the share of records whose labels are all right; macro F1 gives every label the same weight."
+ACCURACY_ALONE = "Accuracy is the share of records whose answers are right."
 
 
 def as_markdown(card: Card) -> str:
@@ -25,10 +26,10 @@ def as_markdown(card: Card) -> str:
         [f"# Data card: {escaped(card['project'])}", "", f"Made {card['made_at']} by Rondo {card['rondo']}."],
         _export(card.get("export")),
         _data(card["data"]),
-        _taxonomy(card["taxonomy"]),
+        _taxonomy(card["taxonomy"]) if "taxonomy" in card else _task(card["task"]),
         _choosing(card["choosing"]),
         _people(card["people"], card["agreement"]),
-        _quality(card["model"]),
+        _quality(card["model"], f1="taxonomy" in card or bool(card["task"]["categories"])),
         _machine(card["machine"]),
         ["## Known limits", *as_list(escaped(limit) for limit in card["limits"])],
     ]
@@ -90,15 +91,31 @@ def _taxonomy(card: Card) -> list[str]:
     ]
     columns = ("label", "id", "description", "records", "gold")
     how_many = "several may hold for one record" if card["several_labels_per_record"] else "one per record"
-    guidelines = ["", "### Guidelines", "", *(f"> {escaped(line)}" for line in card["guidelines"].splitlines())]
     return [
         "## Labels",
         "",
         f"Version {card['version']} of the taxonomy; {how_many}. `records` counts the labels that "
         "people gave, `gold` the known answers.",
         *as_table([{column: row[column] for column in columns} for row in rows]),
-        *(guidelines if card["guidelines"].strip() else ["", "No guidelines were written."]),
+        *_guidelines(card["guidelines"]),
     ]
+
+
+def _task(card: Card) -> list[str]:
+    setup = [{"what": name, "is": str(value)} for name, value in card["setup"].items()]
+    return [
+        "## Answers",
+        "",
+        f"What is asked is the task '{escaped(card['name'])}'.",
+        *as_table(setup),
+        *_guidelines(card["guidelines"]),
+    ]
+
+
+def _guidelines(guidelines: str) -> list[str]:
+    if not guidelines.strip():
+        return ["", "No guidelines were written."]
+    return ["", "### Guidelines", "", *(f"> {escaped(line)}" for line in guidelines.splitlines())]
 
 
 def _choosing(card: Card) -> list[str]:
@@ -134,7 +151,7 @@ def _people(card: Card, agreement: Card | None) -> list[str]:
     ]
 
 
-def _quality(model: ModelFacts | None) -> list[str]:
+def _quality(model: ModelFacts | None, *, f1: bool) -> list[str]:
     if not model:
         return ["## How good the model is", "", "No model was made yet."]
     lines = [
@@ -143,11 +160,11 @@ def _quality(model: ModelFacts | None) -> list[str]:
         f"Model {escaped(model.id)} of round {model.round}, learnt from {model.labels_learnt_from:,} labels, "
         f"seed {model.seed}; encoder {escaped(model.encoder)}, "
         f"fingerprint {escaped(model.encoder_fingerprint or 'unknown')}. These scores are the model's, not those "
-        f"of people's labels. {ACCURACY}",
+        f"of people's labels. {ACCURACY if f1 else ACCURACY_ALONE}",
     ]
     for stratum, score in model.scores.items():
         lines += ["", f"### On {score.n:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
-        lines += [*as_table([score_cells(score)]), *as_table(label_table(model.per_label[stratum]))]
+        lines += [*as_table([score_cells(score, f1=f1)]), *as_table(label_table(model.per_label[stratum]))]
     return lines
 
 

@@ -19,6 +19,7 @@ from core.project import Project
 from core.reports.error_analysis import NamedScore, label_scores
 from core.reports.model_quality import differences, is_exhausted
 from core.store.database import utc_now
+from core.tasks.tasks import space_of, task_of
 
 Card = dict[str, Any]
 Cursor = duckdb.DuckDBPyConnection
@@ -38,7 +39,7 @@ def read_card(project: Project, cursor: Cursor, *, names: bool = False) -> Card:
         "made_at": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
         "rondo": version("rondo"),
         "data": _data(cursor),
-        "taxonomy": _taxonomy(cursor, settings),
+        **_answers(cursor, settings),
         "choosing": _choosing(cursor),
         "people": _people(cursor, settings, names),
         "agreement": _agreement(cursor, settings),
@@ -73,6 +74,16 @@ def _data(cursor: Cursor) -> Card:
                from records group by source order by min(imported_at), source""",
         ),
     }
+
+
+def _answers(cursor: Cursor, settings: Settings) -> Card:
+    """What can be answered: the taxonomy, or of a task that has none its setup; the other is not there."""
+    task = task_of(settings)
+    if task.taxonomy:
+        return {"taxonomy": _taxonomy(cursor, settings)}
+    setup, categories = task.setup(settings), list(space_of(settings).names)
+    about = {"name": settings.task, "categories": categories, "setup": setup, "guidelines": settings.guidelines}
+    return {"task": about}
 
 
 def _taxonomy(cursor: Cursor, settings: Settings) -> Card:
@@ -155,7 +166,8 @@ def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
     [matches] = _rows(
         cursor,
         f"""with given as (
-                select n, labels, count(*) as votes from ({ANSWERS.format(ns="select n from responses")})
+                select n, answer::varchar as answer, count(*) as votes
+                from ({ANSWERS.format(ns="select n from responses")})
                 where action = 'submit' and counts and not from_file group by all
             ), records as (
                 select sum(votes) as answers, sum(votes * (votes - 1)) / 2 as alike from given group by n
@@ -216,12 +228,12 @@ def _machine(cursor: Cursor, settings: Settings) -> Card:
                   model, covered, pool, why
            from guarantees order by guarantees.made_at""",
     )
-    names = settings.taxonomy.names
+    space = space_of(settings)
     counts = [
         checked
         for guarantee in guarantees
         if guarantee["state"] == "in_force"
-        for checked in count_checks(cursor, guarantee["id"], multi=settings.multi)
+        for checked in count_checks(cursor, guarantee["id"], space)
     ]
     return {
         "guarantees": guarantees,
@@ -229,7 +241,7 @@ def _machine(cursor: Cursor, settings: Settings) -> Card:
         "checked": {"right": sum(one.right for one in counts), "wrong": sum(one.wrong for one in counts)},
         "per_label": [
             {
-                "label": names.get(one.label, "all labels"),
+                "label": space.part_names.get(one.label, one.label),
                 "machine_labels": one.left,
                 "checked_right": one.right,
                 "checked_wrong": one.wrong,
@@ -247,13 +259,14 @@ def _limits(cursor: Cursor, card: Card, *, exhausted: bool) -> list[str]:
                   count(*) filter (stratum = 'audit') as audit from settled""",
     )
     model: ModelFacts | None = card["model"]
-    result = []
+    result, chosen = [], "error rates"
+    if categories := "taxonomy" in card or bool(card["task"]["categories"]):
+        chosen = "label shares and error rates"
     if model is None or not model.scores:
         result.append("No audit or gold record has been judged by a model: nothing is claimed about accuracy.")
     elif counts["audit"] < FEW_AUDITS:
-        result.append(
-            f"Only {counts['audit']:,} audit labels: intervals are wide, and rare labels are hardly measured."
-        )
+        rare = ", and rare labels are hardly measured" if categories else ""
+        result.append(f"Only {counts['audit']:,} audit labels: intervals are wide{rare}.")
     if model is not None:
         result += [*audit_notes(model.scores.get("audit"), exhausted=exhausted), *model.drift]
     if counts["corrected"]:
@@ -266,7 +279,7 @@ def _limits(cursor: Cursor, card: Card, *, exhausted: bool) -> list[str]:
     if card["data"]["duplicates"]:
         result.append(f"Records that repeat the text of another: {card['data']['duplicates']:,}. They carry its label.")
     result.append(
-        "Labels of the stratum 'chosen' were picked because they teach most: their label shares and error rates are "
+        f"Labels of the stratum 'chosen' were picked because they teach most: their {chosen} are "
         "not those of all records. Only audit and gold estimate those."
     )
     return result

@@ -10,6 +10,7 @@ from core.evaluation.known_truth import NONE_OF_THEM, reliability
 from core.evaluation.metrics import Confusion, LabelScore, Metrics, Reliability
 from core.evaluation.reporting import STRATA, in_words, shown_label
 from core.project import Project
+from core.tasks.tasks import right_stored, space_of
 
 MOST_LABELS = 12
 """labels that a matrix shows before it shows only those that are confused"""
@@ -54,11 +55,13 @@ def scored_strata(metrics: Metrics) -> list[str]:
 
 
 def confusion(project: Project, stratum: str) -> list[Confusion]:
-    """One per pair of a true and a predicted label that occurs, the most frequent first.
+    """One per pair of a true and a predicted label that occurs, the most frequent first; none without categories.
 
     records: of that stratum. share: of all records, for audit estimated from what each asked record stands for.
     """
-    names = project.settings().taxonomy.names
+    names, space = project.settings().taxonomy.names, space_of(project.settings())
+    if not space.categories:
+        return []
     with project.store.reading() as cursor:
         rows = cursor.execute(_CELLS, {"stratum": stratum}).fetchall()
     return [
@@ -119,14 +122,15 @@ def label_order(taxonomy: Taxonomy, cells: Sequence[HeatCell]) -> list[str]:
 def calibration(project: Project, stratum: str) -> Reliability | None:
     """Stated against actual certainty; None where there are too few predictions with a probability."""
     rows = project.store.query(
-        """select probability, list_sort(truth) = list_sort(predicted), if(stratum = 'gold', 1, weight) as weight
+        """select probability, truth_answer::varchar, predicted_answer::varchar, if(stratum = 'gold', 1, weight)
            from held_out_predictions where stratum = ? and probability is not null order by probability, n""",
         [stratum],
     )
     if not rows:
         return None
-    stated, right, weight = (np.asarray(column) for column in zip(*rows, strict=True))
-    return reliability(stated.astype(np.float64), right.astype(np.bool_), weight.astype(np.float64))
+    stated, truth, predicted, weight = zip(*rows, strict=True)
+    right = right_stored(space_of(project.settings()), truth, predicted)
+    return reliability(np.asarray(stated, np.float64), right, np.asarray(weight, np.float64))
 
 
 def calibration_sentence(measured: Reliability, stratum: str) -> str:

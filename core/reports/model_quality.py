@@ -11,13 +11,14 @@ import numpy as np
 from core.config.settings import Settings
 from core.evaluation.curve import FILE, Curve, read_curve
 from core.evaluation.metrics import Forecast, Metrics, Missing, ModelAgreement, Savings, Score, read_metrics
-from core.evaluation.reporting import STRATA, ShownScore, audit_notes, shown_score
+from core.evaluation.reporting import STRATA, audit_notes, figures
 from core.evaluation.stopping import Price, Worth, worth
 from core.labelling.record_states import STATES
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.labelling.waiting import asked_parameters
 from core.models.in_use import active_model
 from core.project import Project
+from core.tasks.tasks import right_stored, space_of
 
 RECENT = 3
 """rounds whose chosen records tell how often a suggestion is wrong where people are asked"""
@@ -187,13 +188,14 @@ def _asked_wrong(project: Project) -> float | None:
     """Share of the chosen records of the last RECENT rounds that a head which had not seen them got wrong; None below
     FEWEST of them. It stands for how often a person changes the suggestion."""
     rows = project.store.query(
-        """select count(*), count(*) filter (truth <> predicted)
+        """select truth_answer::varchar, predicted_answer::varchar, count(*)
            from held_out_predictions as held join settled using (n)
-           where held.stratum = 'chosen' and settled.round > (select max(batch) from batches) - ?""",
+           where held.stratum = 'chosen' and settled.round > (select max(batch) from batches) - ? group by 1, 2""",
         [RECENT],
     )
-    count, wrong = rows[0]
-    return wrong / count if count >= FEWEST else None
+    right = right_stored(space_of(project.settings()), [truth for truth, *_ in rows], [one for _, one, _ in rows])
+    records = np.array([records for *_, records in rows], np.int64)
+    return float(records[~right].sum() / records.sum()) if records.sum() >= FEWEST else None
 
 
 def curve_table(curve: Sequence[MeasuredModel]) -> list[dict[str, str | float | None]]:
@@ -210,7 +212,7 @@ def curve_table(curve: Sequence[MeasuredModel]) -> list[dict[str, str | float | 
                         "labels": model.labels,
                         "judged on": stratum,
                         "records": score.n,
-                        **_curve_cells(shown_score(score)),
+                        **_curve_cells(score),
                         "kappa with the model before": agreement.kappa if agreement else None,
                         "share unsure": model.metrics.unsure,
                     }
@@ -218,9 +220,16 @@ def curve_table(curve: Sequence[MeasuredModel]) -> list[dict[str, str | float | 
     return rows
 
 
-def _curve_cells(score: ShownScore) -> dict[str, float | None]:
+def curve_measures(curve: Sequence[MeasuredModel]) -> list[str]:
+    """What the learning curve can be drawn of, in words: accuracy and, where the task has it, macro F1."""
+    scores = [score for model in curve for stratum in STRATA if (score := model.metrics.on(stratum))]
+    return ["accuracy", *(["macro F1"] if not scores or scores[0].macro_f1 else [])]
+
+
+def _curve_cells(score: Score) -> dict[str, float | None]:
     return {
         f"{title}{suffix}": round(getattr(estimate, part), 4) if estimate else None
-        for title, estimate in (("accuracy", score.accuracy), ("macro F1", score.macro_f1))
+        for title, estimate in figures(score).items()
+        if title != "micro F1"
         for part, suffix in (("value", ""), ("low", " low"), ("high", " high"))
     }

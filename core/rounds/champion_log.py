@@ -80,7 +80,7 @@ BEFORE_ANSWERS = """
         select id as model, coalesce((select max(since) from champions where model = id), made_at) as since from models
         where id = (select model from suggestions limit 1)
     ), answered as (select n, min(received_at) as first from responses where action = 'submit' group by n)
-    select s.n, s.model, s.labels, s.probability, in_use.since
+    select s.n, s.model, s.labels, s.probability, in_use.since, s.answer
     from suggestions s join in_use using (model) join answered using (n)
     where answered.first > in_use.since and s.n not in (select n from predictions)
 """

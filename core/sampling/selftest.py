@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.arrays import Floats, Ints
+from core.arrays import Floats, Ints, unit_rows
 from core.sampling.batch import ChosenBatch
 from core.sampling.diversity import gather
 from core.sampling.pool import Pool
@@ -88,16 +88,12 @@ def run_self_test(
 
 def measure_shape(points: Floats, sample: Floats) -> Shape:
     """points: at least two vectors, sample: vectors of the pool. Cosines, so lengths do not matter."""
-    units, others = _unit(points), _unit(sample)
+    units, others = unit_rows(points), unit_rows(sample)
     among = units @ units.T
     np.fill_diagonal(among, -1.0)
     highest = among.max(axis=1)
     coverage = (others @ units.T).max(axis=1).mean()
     return Shape(float(highest.mean()), float((highest >= NEAR_DUPLICATE).mean()), float(coverage))
-
-
-def _unit(vectors: Floats) -> Floats:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def _shapes(pool: Pool, chosen: Ints, rng: np.random.Generator) -> tuple[Shape | None, Shape | None]:

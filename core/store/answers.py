@@ -24,6 +24,16 @@ def answer_text(answer: object) -> str:
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
+def as_given(labels: str, answer: str) -> str:
+    """SQL of two columns of a row: what it says, as JSON; labels in the order in which they were given or proposed."""
+    return f"if(len({labels}) > 0, to_json({labels}), {answer})"
+
+
+def noted(answer: object) -> dict[str, object]:
+    """As the history has it: under `labels` where it is a list of them."""
+    return {"labels": labels_in(answer)} if isinstance(answer, list | tuple) else {"answer": answer}
+
+
 def labels_in(answer: object) -> list[str]:
     """The value of the column `labels`: the answer itself where it is a list of texts, so that filters read no JSON."""
     several = answer if isinstance(answer, list | tuple) else ()

@@ -326,4 +326,8 @@ MIGRATIONS: tuple[str, ...] = (
                                     predicted_answer = to_json(list_sort(predicted));
     """,
     "",  # the views were made: see `core.store.views`
+    """
+    alter table predictions add column answer json;  -- beside its labels, as in the other tables
+    update predictions set answer = to_json(list_sort(labels));
+    """,
 )

@@ -4,7 +4,7 @@ Where several labels may hold, doubt is the doubt about the BEST label of a reco
 the mean over labels, and the most doubtful of all labels, did worse than random: some label is always in doubt.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ from core.arrays import Bools, Floats, Rows, label_matrix
 from core.config.settings import Settings
 from core.config.taxonomy import NONE_OF_THEM, SEPARATOR, spoken
 from core.errors import BadInput
-from core.models.heads.head import linear_heads
+from core.models.heads.head import Head, linear_heads
+from core.models.heads.kind import FittedHead
 from core.tasks.task import Answer, AnswerSpace, Predictions, Setup, Task
 
 if TYPE_CHECKING:
@@ -63,6 +64,12 @@ def text(answer: Answer, setup: Setup) -> str:
     return SEPARATOR.join(names.get(label, label) for label in label_ids(answer)) or NONE_OF_THEM
 
 
+def describe(settings: Settings) -> Callable[[Answer], str]:
+    """Names joined by the separator, those of retired labels too."""
+    names = settings.taxonomy.names
+    return lambda answer: SEPARATOR.join(names.get(label, label) for label in label_ids(answer)) or "none of them"
+
+
 def read(fields: Mapping[str, object]) -> tuple[str, ...]:
     """Ids. Raises BadInput."""
     labels = fields.get("labels")
@@ -70,6 +77,11 @@ def read(fields: Mapping[str, object]) -> tuple[str, ...]:
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise BadInput("`labels` must be a list of ids.")
     return tuple(labels)
+
+
+def fields(answer: Answer) -> dict[str, object]:
+    """Its ids."""
+    return {"labels": list(label_ids(answer))}
 
 
 def label_ids(answer: Answer) -> tuple[str, ...]:
@@ -146,11 +158,19 @@ def labels_space(
         },
         cold=COLD_PER_LABEL * len(ids),
         heads=linear_heads(ids, multi=several),
+        of_head=labels_of_head,
         categories=ids,
         names=names or ids,
         texts=texts,
         exclusive=not several,
     )
+
+
+def labels_of_head(head: FittedHead) -> AnswerSpace:
+    """Of the labels that there were when it was fitted."""
+    if not isinstance(head, Head):
+        raise TypeError(f"{type(head).__name__} is no head of labels")
+    return labels_space(head.labels, several=head.multi)
 
 
 def label_predictions(probs: Floats, *, several: bool = False) -> Predictions:
@@ -237,12 +257,16 @@ LABELS = Task(
     setup=setup,
     unready=unready,
     read=read,
+    fields=fields,
     read_text=read_text,
     text=text,
+    describe=describe,
     canonical=canonical,
     refusal=refusal,
     retired=retired,
     still_meant=still_meant,
     parameters=parameters,
     space=space,
+    noun="label",
+    taxonomy=True,
 )

@@ -13,7 +13,7 @@ import numpy as np
 from core.arrays import Bools, Floats, Ints, Rows
 from core.config.settings import Settings
 from core.errors import BadInput
-from core.models.heads.kind import HeadKind
+from core.models.heads.kind import FittedHead, HeadKind
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Cursor
@@ -43,6 +43,8 @@ class AnswerSpace:
     acquisition: by name, the first is the default. cold: labelled records below which a model's doubt is not worth
     listening to. heads: how heads are fitted.
 
+    of_head: a head that was fitted before -> the space of what it answers, whose categories may be those of then.
+
     categories: where an answer has a bool for each of some categories their ids, and names: what people call them;
     texts: the same for an encoder. exclusive: exactly one of them holds.
     """
@@ -59,6 +61,7 @@ class AnswerSpace:
     acquisition: Mapping[str, Acquisition]
     cold: int
     heads: HeadKind
+    of_head: Callable[[FittedHead], "AnswerSpace"]
     categories: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
@@ -68,6 +71,13 @@ class AnswerSpace:
     def parts(self) -> tuple[str, ...]:
         """What the pool is divided into by what is proposed: the categories, where each answer is one of them."""
         return self.categories if self.exclusive else (EVERYTHING,)
+
+    @property
+    def part_names(self) -> dict[str, str]:
+        """Part -> what people call it."""
+        if self.exclusive:
+            return dict(zip(self.categories, self.names, strict=True))
+        return {EVERYTHING: "all labels" if self.categories else "all answers"}
 
     def marks(self, truth: Rows, answers: Rows) -> tuple[Bools, Bools]:
         """The same two as (n, categories) yes and no, by which figures are counted; where there are no categories as
@@ -86,27 +96,35 @@ class Task:
     """What an answer is.
 
     setup: what the card, jobs and programs must know. unready: why nothing can be asked or learnt yet, or None. read:
-    the fields of an event, as a browser or program sent them -> the answer; raises BadInput. read_text: a cell of a
-    file, or what a person typed -> the answer; raises BadInput. text: an answer in one line for people, and as exports
-    have it, which `read_text` reads again. canonical: the same answer always in the same form, by which votes, undo,
+    the fields of an event, as a browser or program sent them -> the answer; raises BadInput. fields: back again.
+    read_text: a cell of a file, or what a person typed -> the answer; raises BadInput. text: an answer in one line for
+    people, and as exports have it, which `read_text` reads again. describe: of a project's settings -> what says an
+    answer to people who need not type it. canonical: the same answer always in the same form, by which votes, undo,
     agreement and equality work. refusal: why an answer cannot be stored, or None; one that was given while it was
     possible is kept. retired: why a correction cannot give it now, or None. still_meant: what of an answer is meant
     now, and whether that is enough to count. parameters: the same for SQL on the column `labels`: `active`, what may
     stand in it, and `multi`, whether an answer with any number of them counts, or only one with exactly one. A test
     holds the two together. space: the answers as numbers.
+
+    noun: what people call an answer. taxonomy: answers name labels of the project's taxonomy, so it has what belongs to
+    one: its part of the Settings page, filters by label, label errors, trainers, evaluations.
     """
 
     setup: Callable[[Settings], Setup]
     unready: Callable[[Setup], str | None]
     read: Callable[[Mapping[str, object]], Answer]
+    fields: Callable[[Answer], dict[str, object]]
     read_text: Callable[[str, Setup], Answer]
     text: Callable[[Answer, Setup], str]
+    describe: Callable[[Settings], Callable[[Answer], str]]
     canonical: Callable[[Answer], Answer]
     refusal: Callable[[Answer, Settings, "Cursor"], str | None]
     retired: Callable[[Answer, Settings], str | None]
     still_meant: Callable[[Answer, Settings], tuple[Answer, bool]]
     parameters: Callable[[Settings], dict[str, object]]
     space: Callable[[Setup], AnswerSpace]
+    noun: str = "answer"
+    taxonomy: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """The kinds of task there are. Adding one is a file beside this and a line here."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
-from core.arrays import Rows
+from core.arrays import Bools, Rows
 from core.config.settings import FILE, Settings
-from core.errors import BadInput
+from core.errors import BadInput, Refused
+from core.store.answers import answer_text
 from core.tasks.labels import LABELS
 from core.tasks.task import Answer, AnswerSpace, Task
 
@@ -28,6 +30,36 @@ def space_of(settings: Settings) -> AnswerSpace:
     return task.space(task.setup(settings))
 
 
+def unready(settings: Settings) -> str | None:
+    """Why nothing can be asked or learnt yet, or None."""
+    task = task_of(settings)
+    return task.unready(task.setup(settings))
+
+
+def is_choice(settings: Settings) -> bool:
+    """Whether an answer is a choice among categories, though there may be none yet."""
+    return task_of(settings).taxonomy or bool(space_of(settings).categories)
+
+
+def lacks_labels(settings: Settings, what: str) -> str | None:
+    """Why there cannot be what only labels can have, or None. what: begins the sentence, in the singular."""
+    if task_of(settings).taxonomy:
+        return None
+    return f"{what} needs labels to choose from, and answers of the task {settings.task!r} have none."
+
+
+def require_labels(settings: Settings, what: str) -> None:
+    """Raises Refused in these words."""
+    if reason := lacks_labels(settings, what):
+        raise Refused(reason)
+
+
+def describer(settings: Settings) -> Callable[[str | None], str | None]:
+    """Says stored answers in words, None of None; the same text is read once."""
+    describe = task_of(settings).describe(settings)
+    return cache(lambda stored: None if stored is None else describe(json.loads(stored)))
+
+
 def encode_stored(space: AnswerSpace, stored: Sequence[str]) -> Rows:
     """(n, width) of answers as the store has them: the same text is read once."""
     if not len(stored):
@@ -36,3 +68,21 @@ def encode_stored(space: AnswerSpace, stored: Sequence[str]) -> Rows:
     places = [distinct.setdefault(text, len(distinct)) for text in stored]
     answers: list[Answer] = [json.loads(text) for text in distinct]
     return np.asarray(space.encode(answers)[places])
+
+
+def right_stored(space: AnswerSpace, truth: Sequence[str], answers: Sequence[str]) -> Bools:
+    """(n,) are the answers wholly right? Both as the store has them.
+
+    Of categories equal texts are equal answers, also where they name one that is retired and cannot be encoded.
+    """
+    if space.categories:
+        return np.array([one == other for one, other in zip(truth, answers, strict=True)], np.bool_)
+    return space.right(encode_stored(space, truth), encode_stored(space, answers))
+
+
+def parts_of_stored(space: AnswerSpace) -> dict[str, str]:
+    """What is stored of an answer -> the part of the project that it is in; none where all stand or fall together."""
+    if not space.exclusive:
+        return {}
+    each = np.eye(len(space.categories), dtype=np.bool_)
+    return {answer_text(answer): part for answer, part in zip(space.decode(each), space.parts, strict=True)}

@@ -139,13 +139,13 @@ def _job(project: Project, row: JobRow) -> TrainingJob:
 
 
 def summarise_metrics(metrics: Metrics) -> dict[str, object]:
-    """For a program: with macro_f1 and accuracy at the top, as shares, of the best stratum."""
+    """For a program: with macro_f1 (where there is one) and accuracy at the top, as shares, of the best stratum."""
     best, everything = best_score(metrics), {name: to_json(value) for name, value in vars(metrics).items() if value}
     if best is None:
         return everything
     stratum, score = best
-    figures = {"macro_f1": score.macro_f1.value, "accuracy": score.accuracy.value}
-    return {**figures, "judged_on": stratum, **everything}
+    macro = {"macro_f1": score.macro_f1.value} if score.macro_f1 else {}
+    return {**macro, "accuracy": score.accuracy.value, "judged_on": stratum, **everything}
 
 
 def _spent(project: Project, row: JobRow) -> float | None:

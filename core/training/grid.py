@@ -203,7 +203,7 @@ def _finish(project: Project, job: str, params: SearchParams, runs: Sequence[Tra
 
 def _outcome(run: TrainingJob) -> Outcome:
     held_out = run.metrics.on("held_out") if run.state == "succeeded" else None
-    return Outcome(held_out.macro_f1.value, held_out.n) if held_out else Outcome(None, 0)
+    return Outcome(held_out.macro_f1.value, held_out.n) if held_out and held_out.macro_f1 else Outcome(None, 0)
 
 
 def _sentence(tried: Mapping[str, Value], winner: TrainingJob, outcome: Outcome, runs: int) -> str:

@@ -6,6 +6,7 @@ from typing import TypedDict, Unpack
 from core.data.encoding import encode_if_needed
 from core.jobs.bundle import Report
 from core.project import Project
+from core.tasks.tasks import require_labels
 from core.training.entries import TrainingJob, read_training_job
 from core.training.following import GRID
 from core.training.grid import search
@@ -29,6 +30,7 @@ def train(
 
     query: as `TrainingRequest` has it.
     """
+    require_labels(project.settings(), "Training a model")
     requested = TrainingRequest(**query)
     if trainer == GRID:
         return search(project, report, requested, detach=detach)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.arrays import Floats, Ints
+from core.arrays import Floats, Ints, unit_rows
 from core.errors import Refused
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import without_surrogates
@@ -62,7 +62,7 @@ def encode(model: Any, training_set: TrainingSet, rows: Ints) -> Floats:
     matches = np.asarray(model.encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
     if not np.isfinite(matches).all():
         raise Refused("Training went astray: the vectors are no numbers any more. Set learning_rate to a tenth of it.")
-    return np.asarray(matches / np.maximum(np.linalg.norm(matches, axis=1, keepdims=True), 1e-12))
+    return unit_rows(matches)
 
 
 def labelled_vectors_of(training_set: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVectors:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from core.arrays import Floats, Ints
+from core.arrays import Floats, Ints, unit_rows
 from core.errors import Refused, Unreachable
 from core.models.encoders.encoder import EMBEDDED
-from core.models.encoders.feature_encoder import FeatureEncoder, load_feature_encoder, mark_features, unit_rows
+from core.models.encoders.feature_encoder import FeatureEncoder, load_feature_encoder, mark_features
 from core.models.heads.head import Head, LabelledVectors
 from core.training.trainers import TRAINERS
 from gpu_jobs.trainers.calibrated_fit import calibrated, fit_on_split, log_loss, part_of

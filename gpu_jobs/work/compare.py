@@ -8,8 +8,9 @@ import numpy as np
 
 from core.errors import Refused
 from core.evaluation.audit import Weights, equal_weights
-from core.evaluation.held_out import HeldOutPredictions, score_of
+from core.evaluation.held_out import HeldOutPredictions
 from core.evaluation.paired import Paired, paired
+from core.evaluation.scores import score
 from core.registry.evaluation_jobs import CompareParams, CompareResult, Example, LabelDifference, SideScore
 from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.evaluate import choose_scored, leakage_notes, named, open_all, unknown_label_notes
@@ -45,7 +46,9 @@ def compare(bundle: Path, params: CompareParams, report: Progress) -> CompareRes
     first, second = (collected.held_out(which, weights) for which in (0, 1))
     (truth, one_says), (_, other_says) = first.marks, second.marks
     differ = paired(truth, one_says, other_says, weights, setting.seed)
-    scores = {name: score_of(one, seed=setting.seed) for name, one in (("first", first), ("second", second))}
+    scores = {
+        name: score(*one.marks, one.weights, setting.seed) for name, one in (("first", first), ("second", second))
+    }
     notes = [
         *_notes(gathered, records, setting.on),
         *leakage_notes(count_training_texts(bundle, records), records.labelled),

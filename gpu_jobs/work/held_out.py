@@ -16,6 +16,7 @@ from core.evaluation.held_out import HeldOutPredictions
 from core.models.out_of_fold import OutOfFold, write_out_of_fold
 from core.store.answers import answer_text, labels_in
 from core.tasks.task import AnswerSpace
+from core.tasks.tasks import TASKS
 
 if TYPE_CHECKING:
     import polars
@@ -106,7 +107,9 @@ def write_held_out_predictions(path: Path, gold: HeldOutPredictions, answered: H
 
 @dataclass(frozen=True)
 class StoredAnswers:
-    """Columns of answers as the store has them. texts: JSON. labels: values of the column `labels`."""
+    """Columns of answers as the store has them. texts: canonical JSON. labels: values of the column `labels`, in the
+    order of the categories.
+    """
 
     texts: "polars.Series"
     labels: "polars.Series"
@@ -123,7 +126,7 @@ def stored_answers(space: AnswerSpace, answers: Rows) -> StoredAnswers:
     size = rows.dtype.itemsize * rows.shape[1]
     keys = np.ascontiguousarray(rows).view(np.uint64 if size == 8 else np.dtype((np.void, size)))[:, 0]
     _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
-    distinct, places = space.decode(answers[first]), polars.Series(kind)
-    texts = polars.Series([answer_text(answer) for answer in distinct], dtype=polars.String)
+    distinct, places, canonical = space.decode(answers[first]), polars.Series(kind), TASKS[space.task].canonical
+    texts = polars.Series([answer_text(canonical(answer)) for answer in distinct], dtype=polars.String)
     labels = polars.Series([labels_in(answer) for answer in distinct], dtype=polars.List(polars.String))
     return StoredAnswers(texts.gather(places), labels.gather(places))

@@ -67,7 +67,7 @@ def train(bundle: Path, params: TrainParams, report: Progress) -> TrainResult:
 
         value = _train(bundle, params, follow, started)
         strata = {name: value.metrics.on(name) for name in ("gold", "audit", "held_out")}
-        tracker.end({name: score.macro_f1.value for name, score in strata.items() if score})
+        tracker.end({name: score.macro_f1.value for name, score in strata.items() if score and score.macro_f1})
     return value
 
 

@@ -9,8 +9,10 @@ from app.auth.authenticator import AuthMode
 from app.auth.oidc import provider_names
 from app.background import opened
 from app.navigation import ENTRIES, home
+from core.errors import RondoError
 from core.people.people import Person
 from core.reports.card_text import escaped
+from core.tasks.tasks import task_of
 
 STYLE = """<style>
 .stApp { --pale: color-mix(in srgb, light-dark(#000, #fff) 72%, light-dark(#fff, #000));
@@ -32,7 +34,9 @@ class OfferedPage:
 
 
 def pages_for(person: Person, *, signed_in: bool) -> list[OfferedPage]:
-    """All pages; those that this person may not open are not in the menu, and their address leads to a refusal."""
+    """All pages; those that this person may not open are not in the menu, and their address leads to a refusal. Nor are
+    those in the menu that the project's task has no use for: they say so."""
+    labels = _answers_are_labels()
     first = home(person.rights) if signed_in else ENTRIES[0].file
     return [
         OfferedPage(
@@ -42,12 +46,20 @@ def pages_for(person: Person, *, signed_in: bool) -> list[OfferedPage]:
                 icon=f":material/{entry.icon}:",
                 url_path=entry.file,
                 default=entry.file == first,
-                visibility="visible" if entry.right in person.rights and signed_in >= entry.people else "hidden",
+                visibility="visible" if entry.in_menu(person.rights, signed_in=signed_in, labels=labels) else "hidden",
             ),
             entry.right,
         )
         for entry in ENTRIES
     ]
+
+
+def _answers_are_labels() -> bool:
+    """True too of a project that cannot be read: the page will say so."""
+    try:
+        return task_of(opened().settings()).taxonomy
+    except RondoError:
+        return True
 
 
 def draw_style() -> None:

@@ -7,14 +7,18 @@ import streamlit as st
 
 from app.auth.identity import is_signed_in, require_right
 from app.background import ProjectServer, opened
+from app.pages.parts.answer_input import answer_input
 from core.arrays import Ints
 from core.config.settings import Settings
+from core.config.taxonomy import SEPARATOR
 from core.errors import RondoError
 from core.explore.map_points import MapPoints, SelectedRecord, summarise_selection
 from core.labelling.bulk import answer_sentence, bulks, label_many, preview, undo_bulk
 from core.labelling.reviews import send_to_queue
 from core.people.names import check_name
 from core.reports.card_text import escaped
+from core.tasks.task import Answer
+from core.tasks.tasks import task_of
 
 _COLUMNS = {
     "open": st.column_config.LinkColumn("page", display_text="open", width="small"),
@@ -37,7 +41,8 @@ def draw_selection(server: ProjectServer, shown: MapPoints, record_nos: Ints) ->
     result = summarise_selection(project, shown, record_nos)
     st.header(f"{result.count:,} records selected")
     left, right = st.columns(2)
-    left.dataframe(_counted(result.labels, "label"), key="picked-labels", hide_index=True, height=178)
+    task = task_of(server.settings())
+    left.dataframe(_counted(result.labels, task.noun), key="picked-labels", hide_index=True, height=178)
     right.dataframe(_counted(result.suggestions, "suggestion"), key="picked-suggestions", hide_index=True, height=178)
     queue, label, confirm = st.columns([1, 2, 1], vertical_alignment="bottom")
     queue.button(
@@ -52,27 +57,26 @@ def draw_selection(server: ProjectServer, shown: MapPoints, record_nos: Ints) ->
         ),
     )
     with label:
-        chosen = _pick_labels(server.settings())
+        chosen = answer_input(server.settings(), f"{task.noun.capitalize()} for all of them", "bulk-label")
     with confirm.popover("Label them", icon=":material/done_all:", disabled=not chosen, width="stretch"):
-        _confirm_bulk(server, record_nos, chosen)
+        if chosen:
+            _confirm_bulk(server, record_nos, chosen)
     st.caption("Read: those nearest the middle come first.")
     st.dataframe(_opened_by(result.nearest), key="picked", hide_index=True, column_config=_COLUMNS)
 
 
-def _pick_labels(settings: Settings) -> list[str]:
-    """The ids of the labels to give: one, or several where the project allows it."""
-    offered, words = {one.id: one.name for one in settings.taxonomy.active}, "Label for all of them"
-    if settings.multi:
-        return st.multiselect(words, list(offered), format_func=offered.__getitem__, key="bulk-labels")
-    one = st.selectbox(words, list(offered), None, format_func=offered.__getitem__, key="bulk-label")
-    return [one] if one else []
+def _in_words(settings: Settings, answer: Answer) -> str:
+    """Several labels with a plus between them."""
+    task = task_of(settings)
+    words = task.describe(settings)(answer)
+    return words.replace(SEPARATOR, " + ") if task.taxonomy else words
 
 
-def _confirm_bulk(server: ProjectServer, record_nos: Ints, chosen: list[str]) -> None:
-    """Names the label and the number of records before anything is done."""
-    project, names = server.project, server.settings().taxonomy.names
+def _confirm_bulk(server: ProjectServer, record_nos: Ints, chosen: Answer) -> None:
+    """Names the answer and the number of records before anything is done."""
+    project = server.project
     choice = preview(project, record_nos.tolist())
-    st.text(f"Give “{' + '.join(names[label] for label in chosen)}” to {choice.count:,} records?")
+    st.text(f"Give “{_in_words(server.settings(), chosen)}” to {choice.count:,} records?")
     if choice.left_out:
         st.text(f"Left out: {answer_sentence(choice)}.")
     st.button(
@@ -90,13 +94,13 @@ def _confirm_bulk(server: ProjectServer, record_nos: Ints, chosen: list[str]) ->
 
 def draw_bulks(server: ProjectServer) -> None:
     """The newest bulk answers, each with its undo."""
-    project, names = server.project, server.settings().taxonomy.names
+    project, settings = server.project, server.settings()
     given_at_once = bulks(project, 5)
     if given_at_once:
         st.header("Labelled at once")
     for one in given_at_once:
         text, undo = st.columns([4, 1], vertical_alignment="center")
-        supplied = " + ".join(names.get(label, label) for label in one.labels)
+        supplied = _in_words(settings, one.answer)
         text.text(f"{one.made_at:%Y-%m-%d %H:%M} UTC, {one.user}: “{supplied}” to {one.count:,} records")
         undo.button(
             "Taken back" if one.taken_back else "Take back",

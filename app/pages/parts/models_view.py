@@ -16,6 +16,7 @@ from app.pages.parts.evaluation_view import draw_comparison, draw_encoders
 from app.pages.parts.widgets import score_metrics
 from app.rendering.model_rows import (
     flat_rows,
+    measure_of,
     name_of,
     option_of,
     over_time_rows,
@@ -105,10 +106,11 @@ def draw_champion(champion: ModelEntry, offer: RollbackOffer | None, server: Pro
 def draw_versions(models: Sequence[ModelEntry]) -> None:
     """Every version with its figures, newest first."""
     st.header("Versions")
-    rows = version_rows(models)
-    if chart := versions_chart(score_rows(rows)):
-        st.altair_chart(chart, key="versions", alt="Macro F1 of each version with its interval")
-    shares = dict.fromkeys(("macro F1", "from", "to"), _SHARE)
+    rows, measure = version_rows(models), measure_of(models)
+    if chart := versions_chart(score_rows(rows, measure), measure):
+        alt = f"{measure[0].upper()}{measure[1:]} of each version with its interval"
+        st.altair_chart(chart, key="versions", alt=alt)
+    shares = dict.fromkeys((measure, "from", "to"), _SHARE)
     st.dataframe(rows, key="versions-table", hide_index=True, column_config=shares, alt="Versions of the model")
 
 
@@ -140,8 +142,9 @@ def draw_challenge(server: ProjectServer, model: ModelEntry, champion: ModelEntr
     icon = ":material/check_circle:" if verdict.passes else ":material/block:"
     (st.success if verdict.passes else st.info)(escaped(verdict.sentence), icon=icon)
     if verdict.difference:
-        words = "Macro F1 of the challenger minus that of the champion, with its interval"
-        st.altair_chart(gate_chart(verdict.difference), key="difference", alt=words)
+        measure = verdict.measure_name
+        words = f"{measure[0].upper()}{measure[1:]} of the challenger minus that of the champion, with its interval"
+        st.altair_chart(gate_chart(verdict.difference, measure), key="difference", alt=words)
     st.caption(escaped(verdict.rule))
     with st.container(horizontal=True):
         _draw_promotion(server, model, champion, passes=verdict.passes)

@@ -21,7 +21,7 @@ SHOWN = (50, 100, 200, 400)
 
 
 def draw_scores(server: ProjectServer, now: Status) -> None:
-    """Accuracy and macro F1 on audit and gold, missing figures, drift, and the learning curve."""
+    """The scores on audit and gold, missing figures, drift, and the learning curve."""
     metrics = now.model.metrics if now.model else Metrics()
     st.header("How good is the model?")
     score_metrics(metrics)
@@ -33,7 +33,7 @@ def draw_scores(server: ProjectServer, now: Status) -> None:
     for sentence in now.caveats:
         st.caption(escaped(sentence))
     curve = model_quality.learning_curve(server.project)
-    if chart := learning_chart(curve):
+    if chart := learning_chart(curve, model_quality.curve_measures(curve)[-1]):
         st.altair_chart(chart, key="curve")
     with st.expander("The numbers"):
         st.dataframe(model_quality.curve_table(curve), key="curve-table", hide_index=True)

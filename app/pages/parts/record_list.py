@@ -6,7 +6,7 @@ from typing import Literal
 import streamlit as st
 
 from app.auth.identity import has_right, is_signed_in, require_right
-from app.background import ProjectServer
+from app.background import ProjectServer, opened
 from app.pages.parts.widgets import activity
 from core.errors import RondoError
 from core.explore.browse import PAGE, Line, RecordPage
@@ -15,6 +15,7 @@ from core.explore.label_errors import flagged
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.people.names import check_name
 from core.reports.card_text import escaped
+from core.tasks.tasks import task_of
 
 COLUMNS = {
     "label": st.column_config.TextColumn("Label", width=130),
@@ -84,12 +85,13 @@ def draw_openable(
     rows: list[dict[str, object]], ids: Sequence[str], key: str, modes: Sequence[Literal["multi-row", "single-cell"]]
 ) -> list[int]:
     """A table of records, without columns that hold nothing; a click on a cell opens it. Returns the ticked places."""
+    noun = task_of(opened().settings()).noun.capitalize()
     empty = {name for name in COLUMNS if not any(row.get(name) is not None for row in rows)}
     shown = st.dataframe(
         [{name: value for name, value in row.items() if name not in empty} for row in rows],
         key=key,
         hide_index=True,
-        column_config=COLUMNS,
+        column_config={**COLUMNS, "label": st.column_config.TextColumn(noun, width=130)},
         height=min(len(rows), 14) * 35 + 38,
         placeholder="",
         selection_mode=modes,

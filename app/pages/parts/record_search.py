@@ -11,6 +11,7 @@ from core.explore.browse import Choices
 from core.explore.filters import RecordSearch, describe
 from core.explore.label_errors import KINDS
 from core.labelling.record_states import STATES
+from core.tasks.tasks import task_of
 
 BOUND = ("q", "state", "label", "suggestion", "sure", "flag", "batch", "by", "stratum", "machine")
 LINKED = ("truth", "predicted", "like", "rows")
@@ -49,11 +50,15 @@ def clear() -> None:
 
 
 def _filters(settings: Settings, there: Choices) -> RecordSearch:
-    labels, ids = [label.name for label in settings.taxonomy.labels], settings.taxonomy.ids
     first, second = st.columns(4), st.columns(4, vertical_alignment="bottom")
-    state, flag = _choose(first[0], "State", "state", list(STATES)), _choose(first[3], "Flag", "flag", list(KINDS))
-    label = _choose(first[1], "Label", "label", labels)
-    suggestion = _choose(first[2], "Suggestion", "suggestion", labels)
+    state = _choose(first[0], "State", "state", list(STATES))
+    label = suggestion = flag = None
+    ids = settings.taxonomy.ids
+    if task_of(settings).taxonomy:
+        labels = [label.name for label in settings.taxonomy.labels]
+        label = _choose(first[1], "Label", "label", labels)
+        suggestion = _choose(first[2], "Suggestion", "suggestion", labels)
+        flag = _choose(first[3], "Flag", "flag", list(KINDS))
     person = _choose(second[0], "Answered by", "by", there.annotators)
     batch = _choose(second[1], "Round", "batch", [str(batch) for batch in there.batches])
     stratum = _choose(second[2], "Stratum", "stratum", there.strata)

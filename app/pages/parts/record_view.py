@@ -6,6 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.background import ProjectServer
+from app.pages.parts.answer_input import answer_input
 from app.pages.parts.record_list import draw_openable, name_box, rows_of, tell
 from app.pages.parts.record_twins import draw_twins
 from core.errors import RondoError
@@ -14,6 +15,8 @@ from core.explore.record_detail import RecordDetail, model_answers, neighbours, 
 from core.labelling.corrections import correct, withdraw
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.reports.card_text import escaped
+from core.tasks.task import Answer
+from core.tasks.tasks import task_of, unready
 
 LONG = 1_500
 """characters from which a text scrolls in a box of its own"""
@@ -73,7 +76,12 @@ def _draw_text(detail: RecordDetail) -> None:
 def _draw_label(server: ProjectServer, detail: RecordDetail) -> None:
     line = detail.line
     label, machine = st.columns(2)
-    _draw_fact(label, "Label", line.label or "none yet", " · ".join(word for word in (line.how, line.stratum) if word))
+    _draw_fact(
+        label,
+        task_of(server.settings()).noun.capitalize(),
+        line.label or "none yet",
+        " · ".join(word for word in (line.how, line.stratum) if word),
+    )
     certain = "" if line.probability is None else f"{line.probability:.1%} probable"
     message = "hidden until it is labelled" if line.hidden else line.suggestion or "none yet"
     _draw_fact(machine, "Suggestion", message, certain)
@@ -93,7 +101,7 @@ def _draw_label(server: ProjectServer, detail: RecordDetail) -> None:
 def _draw_asking(server: ProjectServer, detail: RecordDetail, user: str) -> None:
     """A record without a label can be queued, one with a label can be asked again."""
     why = None if user else "Write your name first."
-    if detail.labels is None:
+    if detail.answer is None:
         if st.button("Send to the queue", key="send", disabled=not user, help=why, icon=":material/queue:"):
             tell(send_to_queue(server.project, [detail.line.record_no], user))
     elif st.button("Ask for a second look", key="review", disabled=not user, help=why, icon=":material/visibility:"):
@@ -110,32 +118,30 @@ def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None
 
 
 def _draw_correction(server: ProjectServer, detail: RecordDetail, user: str) -> None:
-    settings, supplied = server.settings(), detail.labels or ()
-    names = {label.id: label.name for label in settings.taxonomy.active}
-    retained = [label for label in supplied if label in names]
-    if not names:
-        st.page_link("pages/settings.py", label="Add labels first", icon=":material/settings:")
+    settings = server.settings()
+    task = task_of(settings)
+    if unready(settings):
+        st.page_link("pages/settings.py", label=f"Add {task.noun}s first", icon=":material/settings:")
         return
-    with st.form(f"correct-{detail.line.record_no}-{'-'.join(retained)}"):
-        if settings.multi:
-            chosen = st.multiselect("Right labels", list(names), retained, format_func=names.__getitem__, key="right")
-        else:
-            place = list(names).index(retained[0]) if retained else None
-            one = st.selectbox("Right label", list(names), place, format_func=names.__getitem__, key="right")
-            chosen = [one] if one else []
+    with st.form(f"correct-{detail.line.record_no}-{detail.answer}"):
+        right = f"Right {task.noun}"
+        answer = answer_input(settings, right, "right", detail.answer, plural=f"{right}s")
         note = st.text_input("Why, if it helps others", key="why", max_chars=500)
-        if st.form_submit_button(
-            "Correct the label" if detail.labels is not None else "Give this label", key="correct"
-        ):
-            _correct(server, detail.line, chosen, user, note)
+        words = f"Correct the {task.noun}" if detail.answer is not None else f"Give this {task.noun}"
+        if not st.form_submit_button(words, key="correct"):
+            return
+        if answer is None:
+            st.text(f"Nothing was saved: there is no {task.noun} above.")
+        else:
+            _correct(server, detail.line, answer, user, note)
 
 
-def _correct(server: ProjectServer, line: Line, labels: list[str], user: str, note: str) -> None:
+def _correct(server: ProjectServer, line: Line, answer: Answer, user: str, note: str) -> None:
     try:
         if not user:
             st.session_state["record-trouble"] = "Write your name first: the correction is kept under it."
         else:
-            correct(server.project, line.id, labels, user, note)
+            correct(server.project, line.id, answer, user, note)
             server.after_events()
             st.toast("Saved")
     except RondoError as error:

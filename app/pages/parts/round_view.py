@@ -29,11 +29,11 @@ TABLE = ":material/table_rows:"
 def draw_curve(project: Project) -> None:
     """Every model so far on the audit and gold records there are now."""
     st.header("Learning curve")
-    names = {"accuracy": "Accuracy", "macro_f1": "Macro F1"}
+    curve = model_quality.learning_curve(project)
+    names = {name: f"{name[0].upper()}{name[1:]}" for name in model_quality.curve_measures(curve)}
     measure = st.segmented_control(
         "Measure", list(names), default="accuracy", required=True, format_func=names.__getitem__, key="curve-measure"
     )
-    curve = model_quality.learning_curve(project)
     if chart := learning_chart(curve, measure or "accuracy"):
         st.altair_chart(chart, key="curve", alt=f"{names[measure or 'accuracy']} over labels")
         with st.expander("The numbers"):

@@ -54,9 +54,9 @@ def draw_agreement(server: ProjectServer) -> None:
         return
     if chart := alpha_chart(result.labels):
         st.altair_chart(chart, key="alpha", alt="Krippendorff's alpha of each label with its interval")
-    with st.expander("The numbers"):
-        rows = [{"label": one.label, **vars(one.agreement)} for one in result.labels]
-        st.dataframe(rows, key="alpha-table", hide_index=True)
+    if rows := [{"label": one.label, **vars(one.agreement)} for one in result.labels]:
+        with st.expander("The numbers"):
+            st.dataframe(rows, key="alpha-table", hide_index=True)
     _draw_pairs(result)
     _draw_two(server, result.people)
 

@@ -6,7 +6,7 @@ from app.auth.identity import has_right, require_right
 from app.background import ProjectServer
 from app.rendering.progress import progress_line
 from core.evaluation.metrics import Metrics
-from core.evaluation.reporting import FEWEST, TOO_FEW, shown_score, too_few
+from core.evaluation.reporting import FEWEST, TOO_FEW, figures, too_few
 from core.reports.card_text import escaped
 
 
@@ -24,7 +24,7 @@ def activity(server: ProjectServer) -> None:
 
 
 def score_metrics(metrics: Metrics) -> None:
-    """Accuracy and macro F1 with their intervals, on audit and gold, or a sentence on what is missing."""
+    """Accuracy and, where there is one, macro F1 with their intervals, on audit and gold, or what is missing."""
     scores = [(name, score) for name in ("gold", "audit") if (score := metrics.on(name))]
     if not scores:
         st.info("Nothing can be said about accuracy yet: no audit or gold record has a label and a model to judge.")
@@ -33,11 +33,10 @@ def score_metrics(metrics: Metrics) -> None:
         if score.n < FEWEST:
             st.text(f"How good it is: {too_few(score.n, name)}.")
             continue
-        figures = shown_score(score)
-        titles = {"Accuracy": figures.accuracy, "Macro F1": figures.macro_f1}
-        for column, (title, estimate) in zip(st.columns(2), titles.items(), strict=True):
+        measured = {name: one for name, one in figures(score).items() if name != "micro F1"}
+        for column, (name, estimate) in zip(st.columns(2), measured.items(), strict=False):
             column.metric(
-                f"{title} on {score.n:,} {name} records",
+                f"{name[0].upper()}{name[1:]} on {score.n:,} {name} records",
                 f"{estimate.value:.1%}" if estimate else TOO_FEW,
                 f"95 %: {estimate.low:.1%} to {estimate.high:.1%}" if estimate else None,
                 delta_color="off",

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from core.arrays import Floats
+from core.arrays import Floats, unit_rows
 from core.errors import Damaged
 from core.jobs.bundle import write_json
 from core.models.encoders.encoder import FEATURES, encode_in_batches, without_surrogates
@@ -60,11 +58,6 @@ class FeatureEncoder:
             hook.remove()
         rows: Floats = seen[0].float().cpu().numpy()
         return rows
-
-
-def unit_rows(rows: Floats) -> Floats:
-    """Of length one; a row of zeros stays."""
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12)), np.float32)
 
 
 def mark_features(folder: Path, layer: str, dims: int, longest: int) -> None:

@@ -1,8 +1,8 @@
 """How much of a text an encoder reads, by its tokenizer alone. Knows files of models; no weights, no records."""
 
 import json
-import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -56,11 +56,15 @@ def _folder(source: str, cache: Path) -> Path | None:
     """The encoder's own folder, or where a fetched one lies."""
     if Path(source).is_dir():
         return Path(source)
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
     name = source if "/" in source else f"sentence-transformers/{source}"
-    shared = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")) / "hub"
-    for place in (shared, cache):
-        if matches := sorted(place.glob(f"models--{name.replace('/', '--')}/snapshots/*/tokenizer.json")):
-            return matches[-1].parent
+    with suppress(HFValidationError):
+        for place in (None, cache):
+            file = try_to_load_from_cache(name, "tokenizer.json", place)
+            if isinstance(file, str):
+                return Path(file).parent
     return None
 
 

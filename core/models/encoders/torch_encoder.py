@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from core.arrays import Floats
+from core.arrays import Floats, unit_rows
 from core.errors import BadInput, Unreachable
 from core.models.encoders.encoder import EMBEDDED, encode_in_batches, without_surrogates
 
@@ -40,9 +38,7 @@ class TorchEncoder:
 
     def _run(self, texts: list[str]) -> Floats:
         matches = self.model.encode(texts, batch_size=len(texts), show_progress_bar=False, convert_to_tensor=True)
-        rows: Floats = matches.float().cpu().numpy()
-        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        return rows
+        return unit_rows(matches.float().cpu().numpy())
 
 
 def load_sentence_transformer(name: str, cache: Path, threads: int) -> TorchEncoder:

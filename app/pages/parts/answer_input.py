@@ -1,0 +1,43 @@
+"""How a person gives an answer on a page: among the task's categories where it has some, else as text."""
+
+import numpy as np
+import streamlit as st
+
+from core.config.settings import Settings
+from core.errors import BadInput
+from core.reports.card_text import escaped
+from core.tasks.task import Answer, AnswerSpace
+from core.tasks.tasks import task_of
+
+
+def answer_input(
+    settings: Settings, title: str, key: str, before: Answer | None = None, *, plural: str | None = None
+) -> Answer | None:
+    """What is chosen, or typed as the task reads it; None where nothing is typed, or what is no answer, which is said
+    under the field. before: stands in it at first. plural: the title where several categories may be chosen."""
+    task = task_of(settings)
+    setup = task.setup(settings)
+    space = task.space(setup)
+    if space.categories:
+        return _choose(space, title if space.exclusive else plural or title, key, before)
+    typed = st.text_input(title, "" if before is None else task.text(before, setup), key=key)
+    try:
+        return task.read_text(typed, setup) if typed.strip() else None
+    except BadInput as error:
+        st.error(escaped(error))
+        return None
+
+
+def _choose(space: AnswerSpace, title: str, key: str, before: Answer | None) -> Answer:
+    """Of one category, or of several where they may hold; none is an answer too, which the task may refuse."""
+    names = dict(zip(space.categories, space.names, strict=True))
+    held = np.zeros(len(names), np.bool_) if before is None else space.encode([before])[0]
+    chosen = [category for category, holds in zip(names, held, strict=True) if holds]
+    if space.exclusive:
+        place = list(names).index(chosen[0]) if chosen else None
+        one = st.selectbox(title, list(names), place, format_func=names.__getitem__, key=key)
+        chosen = [one] if one else []
+    else:
+        chosen = st.multiselect(title, list(names), chosen, format_func=names.__getitem__, key=key)
+    [answer] = space.decode(np.array([[category in chosen for category in names]]))
+    return answer

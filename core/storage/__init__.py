@@ -1,1 +1,0 @@
-"""Keeping a project: backups, archives, checking what is stored, and repairing it."""
