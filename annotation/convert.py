@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from core.exchange.workspace import LAST, SUBMITTED, Outgoing, Placed, Setup, Suggested, TeamAnswer
+from core.exchange.workspace import LAST, Outgoing, Placed, Setup, Suggested, TeamAnswer
 from core.labelling.responses import NOTE_LIMIT
+from core.tasks.questions import Value
 
-LABEL, NOTE, RANK, STATE = "label", "note", "queue_rank", "rondo_state"
-NONE = "(none)"
-"""value of the option that says none of the labels, since Argilla wants at least one"""
+ANSWER, NOTE, RANK, STATE = "label", "note", "queue_rank", "rondo_state"
 OPEN, DONE = "open", "answered in Rondo"
 _LONGEST = {"name": 200, "title": 500, "text": 500, "description": 1_000, "guidelines": 10_000}
 RESERVED = (RANK, STATE)
@@ -69,35 +68,31 @@ def _property(name: str, title: str, kind: str) -> Json:
 
 
 def question_bodies(setup: Setup) -> list[Json]:
-    """The label or labels, and a note that nobody must write."""
-    kind = "multi_label_selection" if setup.multi else "label_selection"
-    title = "Which labels fit?" if setup.multi else "Which label fits?"
-    entries = {"name": LABEL, "title": title, "required": True, "settings": {"type": kind, "options": options(setup)}}
+    """The one that the project asks, and a note that nobody must write."""
+    asks = {"name": ANSWER, "title": cut(setup.question.title, "title"), "required": True}
     note = {"name": NOTE, "title": "Note", "required": False, "settings": {"type": "text", "use_markdown": False}}
-    return [entries, note]
+    return [asks | {"settings": question_settings(setup)}, note]
 
 
-def label_change(setup: Setup) -> Json:
-    """Body that renames the labels of a published dataset."""
-    kind = "multi_label_selection" if setup.multi else "label_selection"
-    return {"settings": {"type": kind, "options": options(setup)}}
+def question_settings(setup: Setup) -> Json:
+    """What of the question may change later is in here: the texts of its options."""
+    kind = setup.question.kind
+    return {"type": "text", "use_markdown": False} if kind == "text" else {"type": kind, "options": options(setup)}
 
 
 def options(setup: Setup) -> list[Json]:
-    """An option's value is the label's id, so that a rename touches no answer."""
-    result = [
-        {"value": id, "text": cut(name, "text"), "description": cut(description, "description")}
-        for id, name, description in setup.labels
+    """Of a question that has some."""
+    return [
+        {"value": one.value, "text": cut(one.text, "text"), "description": cut(one.description, "description")}
+        for one in setup.question.options
     ]
-    none = {"value": NONE, "text": "None of these", "description": None}
-    return [*result, none] if setup.multi else result
 
 
 def record_body(record: Outgoing, setup: Setup, question: str, others: Mapping[str, object]) -> Json:
     """Body that creates or changes a record. others: metadata there that is not ours, sent back, since it would be lost
     otherwise.
 
-    question: id of the one that asks for labels.
+    question: id of the one that asks for the answer.
     """
     metadata = {**others, **{metadata_name(name): value for name, value in record.metadata.items()}}
     fields = {name: record.fields[name] for name in setup.fields if name in record.fields}
@@ -113,45 +108,37 @@ def record_body(record: Outgoing, setup: Setup, question: str, others: Mapping[s
 
 
 def suggestion_body(suggested: Suggested, setup: Setup, question: str) -> Json | None:
-    """None where none of its labels is in the dataset."""
-    pairs = [
-        (label, score)
-        for label, score in zip(suggested.labels, suggested.scores, strict=True)
-        if label in setup.label_ids
-    ]
-    if not pairs:
+    """None where it cannot be given there."""
+    if not setup.question.fits(suggested.value):
         return None
-    labels, scores = [label for label, _ in pairs], [score for _, score in pairs]
-    value: Json = {"value": labels, "score": scores} if setup.multi else {"value": labels[0], "score": scores[0]}
-    return {"question_id": question, "type": "model", "agent": suggested.model, **value}
+    scored: Json = {} if suggested.score is None else {"score": suggested.score}
+    return {"question_id": question, "type": "model", "agent": suggested.model, "value": suggested.value, **scored}
 
 
-def response_values(labels: Sequence[str], note: str | None, setup: Setup, status: str = SUBMITTED) -> Json:
-    """An answer in Argilla's form; only a submitted one needs a label."""
+def response_values(value: Value, note: str | None) -> Json:
+    """An answer as Argilla keeps it; only one that is submitted needs a value."""
     noted: Json = {NOTE: {"value": note}} if note else {}
-    if not labels and status != SUBMITTED:
-        return noted
-    value: object = (list(labels) or [NONE]) if setup.multi else labels[0]
-    return {LABEL: {"value": value}} | noted
+    return noted if value is None else {ANSWER: {"value": value}} | noted
 
 
-def carried_body(record: str, answers: Sequence[tuple[str, TeamAnswer]], setup: Setup) -> Json:
+def carried_body(record: str, answers: Sequence[tuple[str, TeamAnswer]]) -> Json:
     """Body that changes only these people's responses to a record, by their ids."""
     responses = [
-        {"user_id": user, "status": one.status, "values": response_values(one.labels, one.note, setup, one.status)}
-        for user, one in answers
+        {"user_id": user, "status": one.status, "values": response_values(one.value, one.note)} for user, one in answers
     ]
     return {"external_id": record, "responses": responses}
 
 
 def remote_answer(response: Json, annotator: str) -> TeamAnswer:
-    """A person's answer. Where 'none of these' is given beside labels, the labels count."""
-    values = response["values"] or {}
-    supplied = values.get(LABEL, {}).get("value")
-    labels = [supplied] if isinstance(supplied, str) else list(supplied or [])
-    note = (values.get(NOTE, {}).get("value") or "").strip()[:NOTE_LIMIT].rstrip()
-    retained = tuple(sorted({label for label in labels if label != NONE}))
-    return TeamAnswer(annotator, response["status"], retained, note or None, moment(response["updated_at"]))
+    """What a person says."""
+    note = (_value(response, NOTE) or "").strip()[:NOTE_LIMIT].rstrip()
+    value = _value(response, ANSWER)
+    return TeamAnswer(annotator, response["status"], value, note or None, moment(response["updated_at"]))
+
+
+def _value(response: Json, question: str) -> Any:
+    """What one of the questions was answered with, None for nothing."""
+    return ((response["values"] or {}).get(question) or {}).get("value")
 
 
 def placed(record: Json) -> Placed:
@@ -163,38 +150,30 @@ def placed(record: Json) -> Placed:
 
 def copied_body(record: Json, setup: Setup, question: str, old_question: str) -> Json:
     """Body of a record for another dataset, with all responses and suggestions that fit there."""
+    names = {*setup.fields, *map(context_name, setup.context)}
     body: Json = {
         "external_id": record["external_id"],
-        "fields": {name: value for name, value in record["fields"].items() if name in _field_names(setup)},
+        "fields": {name: value for name, value in record["fields"].items() if name in names},
         "metadata": record.get("metadata") or {},
-        "responses": [_copied_response(one) for one in record.get("responses") or [] if fits(one, setup)],
+        "responses": [
+            {"user_id": one["user_id"], "values": one["values"] or {}, "status": one["status"]}
+            for one in record.get("responses") or []
+            if fits(one, setup)
+        ],
     }
     body["fields"] = {setup.fields[0]: "", **body["fields"]}
     retained = [one for one in record.get("suggestions") or [] if one["question_id"] == old_question]
     body["suggestions"] = [
         {"question_id": question, **{key: one.get(key) for key in ("value", "score", "agent", "type")}}
         for one in retained
-        if set(_listed(one["value"])) <= set(setup.label_ids)
+        if setup.question.fits(one["value"])
     ]
     return body
 
 
 def fits(response: Json, setup: Setup) -> bool:
     """Whether a response can be given in a dataset of this setup."""
-    supplied = _listed(((response["values"] or {}).get(LABEL) or {}).get("value"))
-    return set(supplied) <= {*setup.label_ids, *([NONE] if setup.multi else [])}
-
-
-def _copied_response(response: Json) -> Json:
-    return {"user_id": response["user_id"], "values": response["values"] or {}, "status": response["status"]}
-
-
-def _listed(value: str | list[str] | None) -> list[str]:
-    return [value] if isinstance(value, str) else list(value or [])
-
-
-def _field_names(setup: Setup) -> set[str]:
-    return {*setup.fields, *map(context_name, setup.context)}
+    return setup.question.fits(_value(response, ANSWER))
 
 
 def moment(text: str) -> datetime:

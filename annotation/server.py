@@ -102,6 +102,10 @@ def start(project: Path, host: str, port: int, report: Report, *, speedups: bool
 
     Raises Refused: port taken, wrong version, no network for the first start, an own server named in rondo.toml.
     """
+    import psutil
+
+    from annotation.engine.serve import PROVEN
+
     settings = read_settings(project)
     if settings.team_url:
         raise Refused(f"rondo.toml names an Argilla server of yours ({settings.team_url}); that one is used.")
@@ -116,7 +120,9 @@ def start(project: Path, host: str, port: int, report: Report, *, speedups: bool
     process = _launch(python, home, requested)
     try:
         owner_made = _answer(process, home)
-        server = _noted(project, process, host, port)
+        began = psutil.Process(process.pid).create_time()
+        server = Running(process.pid, began, host, port, PROVEN, f"{utc_now():%Y-%m-%dT%H:%M:%SZ}")
+        note_running(project, server)
         report("Starting Argilla", 1, 2)
         _wait_until_healthy(server.url, process, home)
     except BaseException:
@@ -164,17 +170,6 @@ def _answer(process: "subprocess.Popen[str]", home: Path) -> bool:
             if not line:
                 raise Refused(f"Argilla fell over while it started; {home / 'start.log'} says why.")
     raise Refused(f"Argilla did not start within {START_SECONDS:.0f} s; {home / 'log.txt'} may say why.")
-
-
-def _noted(project: Path, process: "subprocess.Popen[str]", host: str, port: int) -> Running:
-    import psutil
-
-    from annotation.engine.serve import PROVEN
-
-    began = psutil.Process(process.pid).create_time()
-    result = Running(process.pid, began, host, port, PROVEN, f"{utc_now():%Y-%m-%dT%H:%M:%SZ}")
-    note_running(project, result)
-    return result
 
 
 def _wait_until_healthy(url: str, process: "subprocess.Popen[str]", home: Path) -> None:

@@ -86,7 +86,7 @@ class ArgillaWorkspace:
         """Published; an empty one of this name that was left over is replaced. Raises Unfit where a full one has it."""
         for old in self._ask("GET", "/me/datasets", params={"workspace_id": self._workspace})["items"]:
             if old["name"] == convert.cut(name, "name"):
-                if self._count(old["id"]):
+                if self._ask("GET", f"/datasets/{old['id']}/records", params={"limit": 1})["total"]:
                     raise Unfit(f"There is a dataset {name!r} in the workspace {self._name!r} already.")
                 self._ask("DELETE", f"/datasets/{old['id']}")
         dataset = str(self._ask("POST", "/datasets", json=convert.dataset_body(name, setup, self._workspace))["id"])
@@ -103,8 +103,9 @@ class ArgillaWorkspace:
         """Only what differs: a change of the dataset itself makes the server recount every record's answers."""
         if convert.shared_body(old) != convert.shared_body(new):
             self._ask("PATCH", f"/datasets/{dataset}", json=convert.shared_body(new))
-        if old.labels != new.labels:
-            self._ask("PATCH", f"/questions/{self._question(dataset)}", json=convert.label_change(new))
+        if old.question != new.question:
+            change = {"settings": convert.question_settings(new)}
+            self._ask("PATCH", f"/questions/{self._question(dataset)}", json=change)
 
     def retire_dataset(self, dataset: str, name: str, result: str) -> None:
         """Renames it, with guidelines that point to the new dataset."""
@@ -150,7 +151,7 @@ class ArgillaWorkspace:
             sent, previous = _in_parts(lambda part: self._upsert(new, part), bodies), now
         return sent
 
-    def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, TeamAnswer]]) -> None:
+    def carry(self, dataset: str, answers: Sequence[tuple[str, TeamAnswer]]) -> None:
         """Adds answers to the dataset; those that do not fit stay where they are."""
         users = {name: id for id, name in self._read_people().items()}
         entries: dict[str, list[tuple[str, TeamAnswer]]] = {}
@@ -158,7 +159,7 @@ class ArgillaWorkspace:
             if one.annotator not in users:  # removed meanwhile
                 continue
             entries.setdefault(record, []).append((users[one.annotator], one))
-        bodies = [convert.carried_body(record, answer, setup) for record, answer in entries.items()]
+        bodies = [convert.carried_body(record, answer) for record, answer in entries.items()]
         _in_parts(lambda part: self._upsert(dataset, part), bodies)
 
     def activity(self, dataset: str) -> str:
@@ -222,14 +223,11 @@ class ArgillaWorkspace:
         return str(self._ask("POST", "/workspaces", json={"name": self._name})["id"])
 
     def _question(self, dataset: str) -> str:
-        """The one that asks for labels."""
+        """The one that asks for the answer."""
         if dataset not in self._questions:
             items = self._ask("GET", f"/datasets/{dataset}/questions")["items"]
-            self._questions[dataset] = next(one["id"] for one in items if one["name"] == convert.LABEL)
+            self._questions[dataset] = next(one["id"] for one in items if one["name"] == convert.ANSWER)
         return self._questions[dataset]
-
-    def _count(self, dataset: str) -> int:
-        return int(self._ask("GET", f"/datasets/{dataset}/records", params={"limit": 1})["total"])
 
     def _ask(
         self,

@@ -121,9 +121,16 @@ class ProjectServer:
     def run(self, background_task: BackgroundTask, report: Report, *, user: str = "local", **options: Any) -> Any:
         """Runs the verb of this task and ends the task. user: for the history."""
         try:
-            return loop.do_verb(
-                self.project, background_task.verb, _following(background_task, report), user=user, **options
-            )
+            since: dict[str, float] = {}
+
+            def report_step(what: str, done: int, total: int) -> None:
+                """The same report, seen by the pages too, and ended by the task's flag."""
+                if background_task.stop.is_set() and not (total and done >= total):  # a last report is passed on
+                    raise Cancelled(f"{what}: stopped. What was finished is kept.")
+                background_task.activity = TaskProgress(what, done, total, since.setdefault(what, time.monotonic()))
+                report(what, done, total)
+
+            return loop.do_verb(self.project, background_task.verb, report_step, user=user, **options)
         finally:
             with self._changing:
                 self._tasks.remove(background_task)
@@ -148,11 +155,9 @@ class ProjectServer:
     ) -> Result | None:
         """The same; None, and nothing is done, while the verb runs already."""
         background_task = self.begin_task(loop.name_of(verb), alone=True)
-        return (
-            None
-            if background_task is None
-            else cast(Result, self.run(background_task, lambda *_: None, user=user, **options))
-        )
+        if background_task is None:
+            return None
+        return cast(Result, self.run(background_task, lambda *_: None, user=user, **options))
 
     def after_events(self) -> None:
         """Starts a round when a batch is finished, and looks at a guarantee when machine labels were answered since it
@@ -244,19 +249,6 @@ class ProjectServer:
         except RondoError as error:
             self.error_message = str(error)
             log.warning("%s: %s", background_task.verb, error)
-
-
-def _following(background_task: BackgroundTask, report: Report) -> Report:
-    """The same report, seen by the pages too, and ended by the task's flag."""
-    since: dict[str, float] = {}
-
-    def report_step(what: str, done: int, total: int) -> None:
-        if background_task.stop.is_set() and not (total and done >= total):  # a last report is passed on
-            raise Cancelled(f"{what}: stopped. What was finished is kept.")
-        background_task.activity = TaskProgress(what, done, total, since.setdefault(what, time.monotonic()))
-        report(what, done, total)
-
-    return report_step
 
 
 _OPEN: list[ProjectServer] = []

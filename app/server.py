@@ -108,14 +108,7 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
         announce(link)
         server.start("open")
         server.watch()
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=5,
-        )
+        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
     finally:
         client.address_file(folder).unlink(missing_ok=True)
         background.close_server()
@@ -170,20 +163,16 @@ def own_routes(server: background.ProjectServer, key: str) -> list[Route]:
         *verb_routes(background.opened, key),
         *api_routes(background.opened, read_token(server.project.folder)),
     ]
-    return [*routes, _rest_of_api(routes)]
-
-
-def _rest_of_api(routes: list[Route]) -> Route:
-    """Whatever else begins with /api: Streamlit would answer with its page, Starlette with half of what is allowed."""
 
     async def unknown(request: Request) -> Response:
+        """Streamlit would answer with its page, Starlette with half of what is allowed."""
         fitting = (one.methods or () for one in routes if one.path_regex.match(request.url.path))
         if allowed := sorted({method for methods in fitting for method in methods}):
             word = f"This address takes {', '.join(allowed)}."
             return JSONResponse({"error": word}, 405, {"Allow": ", ".join(allowed)})
         return JSONResponse({"error": NOTHING_HERE}, 404)
 
-    return Route("/api/{rest:path}", unknown, methods=[*METHODS])
+    return [*routes, Route("/api/{rest:path}", unknown, methods=[*METHODS])]
 
 
 class SecurityHeaders:

@@ -96,22 +96,19 @@ class TeamWatch:
             register(self._server.project, address.url)
             self._asked = True
         if now >= self._next:
-            self._sync(now)
+            whole = now >= self._whole
+            result = self._server.do_alone("rondo", sync, changed_only=not whole)
+            took = time.monotonic() - now
+            self._next = time.monotonic() + max(SYNC_SECONDS, SHARE * took)
+            if whole and result is not None:
+                self._whole = now + WHOLE_SECONDS
+            if result and result.stored:
+                self._server.after_events()
+            self._answers = answers_from_elsewhere(self._server.project)
         if self._server.settings().team_automatic and self._is_new():
             before = self._state()
             if self._server.do_alone("rondo", push) is not None:
                 self._pushed = before
-
-    def _sync(self, now: float) -> None:
-        whole = now >= self._whole
-        result = self._server.do_alone("rondo", sync, changed_only=not whole)
-        took = time.monotonic() - now
-        self._next = time.monotonic() + max(SYNC_SECONDS, SHARE * took)
-        if whole and result is not None:
-            self._whole = now + WHOLE_SECONDS
-        if result and result.stored:
-            self._server.after_events()
-        self._answers = answers_from_elsewhere(self._server.project)
 
     def _is_new(self) -> bool:
         """Whether what a push would send may have changed since the last one."""

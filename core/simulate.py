@@ -1,5 +1,6 @@
 """Playing the annotator: the loop with known answers, through the verbs people use. Knows no runner, no terminal."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.settling import settle
 from core.project import Project
+from core.tasks.task import Answer
 
 ORACLE = Holder("oracle", "replay")
 HANDFUL = 50
@@ -37,8 +39,8 @@ class Budget:
     strategy: str
 
 
-Truth = Mapping[str, tuple[str, ...]]
-"""record id -> label ids"""
+Truth = Mapping[str, Answer]
+"""record id -> the known answer"""
 
 
 def answer_queued(project: Project, truth: Truth, count: int) -> int:
@@ -86,15 +88,15 @@ def simulate_rounds(
     return points
 
 
-def withhold_labels(project: Project) -> dict[str, tuple[str, ...]]:
-    """Takes the labels that came with the file out of the project and returns them as the truth; gold stays."""
-    rows = project.store.query("select r.id, s.labels from settled s join records r using (n) where s.stratum = 'file'")
+def withhold_answers(project: Project) -> dict[str, Answer]:
+    """Takes the answers that came with the file out of the project and returns them as the truth; gold stays."""
+    rows = project.store.query("select r.id, s.answer from settled s join records r using (n) where s.stratum = 'file'")
     with project.store.transaction() as cursor:
         cursor.execute("delete from responses where n in (select n from settled where stratum = 'file')")
         cursor.execute("delete from settled where stratum = 'file'")
         cursor.execute("delete from models")
     project.label_queue.reload()
-    return {record: tuple(labels) for record, labels in rows}
+    return {record: json.loads(answer) for record, answer in rows}
 
 
 def hold_out(project: Project, share: float, seed: int) -> None:

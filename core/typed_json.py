@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from core.errors import BadInput
@@ -40,6 +41,15 @@ def result_type(function: Callable[..., T]) -> type[T]:
     """What the function's annotation says that it returns."""
     kind: type[T] = get_type_hints(function)["return"]
     return kind
+
+
+def finite(result: Any) -> Any:
+    """The same value, at any depth, with None for NaN and infinity, which strict JSON does not have."""
+    if isinstance(result, float):
+        return result if isfinite(result) else None
+    if isinstance(result, dict):
+        return {name: finite(value) for name, value in result.items()}
+    return [finite(value) for value in result] if isinstance(result, list | tuple) else result
 
 
 @cache

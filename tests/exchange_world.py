@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from annotation.convert import LABEL, NOTE
+from annotation.convert import ANSWER, NOTE
 from annotation.home import team_folder
 from annotation.workspace import ArgillaWorkspace
 from core.config.settings import Settings
@@ -80,7 +80,7 @@ class Team:
 
         record: Argilla's id. more: status ('submitted'), multi (False).
         """
-        values: dict[str, Any] = {LABEL: {"value": list(labels) if more.get("multi") else labels[0]}}
+        values: dict[str, Any] = {ANSWER: {"value": list(labels) if more.get("multi") else labels[0]}}
         if note is not None:
             values[NOTE] = {"value": note}
         body = {"status": more.get("status", "submitted"), "values": values}

@@ -12,6 +12,7 @@ from core.arrays import Bools, Floats, Ints, Rows
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.models.heads.kind import CrossFit, HeadKind, NeighbourGraph, TrainingRecords
+from core.tasks.questions import Question, TeamForm
 from core.tasks.task import Answer, AnswerSpace, Setup, Task
 
 if TYPE_CHECKING:
@@ -31,18 +32,25 @@ def read(fields: Mapping[str, object]) -> Answer:
     return number(value)
 
 
-def read_text(text: str, setup: Setup) -> Answer:
+def read_text(cell: str, setup: Setup) -> Answer:
     try:
-        return number(text)
+        answer = number(cell)
     except ValueError:
-        raise BadInput(f"{text[:80]!r} is not a number.") from None
+        raise BadInput(f"{cell[:80]!r} is not a number.") from None
+    if reason := refusal(answer):
+        raise BadInput(reason)
+    return answer
+
+
+def text(answer: Answer) -> str:
+    return repr(number_of(answer)).removesuffix(".0")
 
 
 def number_of(answer: Answer) -> float:
     return float(answer["number"]) if isinstance(answer, dict) else float("nan")
 
 
-def refusal(answer: Answer, settings: Settings, cursor: "DuckDBPyConnection | None" = None) -> str | None:
+def refusal(answer: Answer, settings: Settings | None = None, cursor: "DuckDBPyConnection | None" = None) -> str | None:
     return None if 0 <= number_of(answer) <= MOST else f"A number from 0 to {MOST} is needed."
 
 
@@ -138,8 +146,8 @@ NUMBER = Task(
     read=read,
     fields=lambda answer: {"number": number_of(answer)},
     read_text=read_text,
-    text=lambda answer, setup: f"{number_of(answer):g}",
-    describe=lambda settings: lambda answer: f"{number_of(answer):g}",
+    text=lambda answer, setup: text(answer),
+    describe=lambda settings: text,
     canonical=lambda answer: number(number_of(answer)),
     refusal=refusal,
     retired=lambda answer, settings: refusal(answer, settings),
@@ -147,4 +155,11 @@ NUMBER = Task(
     parameters=lambda settings: {"active": [], "multi": True},
     space=lambda setup: SPACE,
     noun="number",
+    suggestion=lambda alternatives, settings: {"number": alternatives[0][0]},
+    team=TeamForm(
+        question=lambda setup: Question("text", f"How many? (0 to {setup['most']})"),
+        to_value=lambda answer, question: text(answer),
+        from_value=lambda value: read_text(str(value), {}),
+        proposed=lambda suggestion, question: (text(suggestion), None),
+    ),
 )

@@ -6,30 +6,40 @@ from hypothesis import strategies as st
 from annotation import convert
 from core.exchange.workspace import LAST, Outgoing, Setup, Suggested
 from core.labelling.responses import NOTE_LIMIT
+from core.tasks.label_question import LABEL_FORM, NONE, SEVERAL
+from core.tasks.questions import Question
 
 TEXT = st.text(max_size=40)
 IDS = st.lists(st.text(min_size=1, max_size=12), min_size=2, max_size=6, unique=True).filter(
-    lambda ids: convert.NONE not in ids
+    lambda ids: NONE not in ids
 )
 
 
 @st.composite
 def setups(draw: st.DrawFn) -> Setup:
-    labels = tuple((id, draw(st.text(min_size=1, max_size=600)), draw(st.text(max_size=1200))) for id in draw(IDS))
+    labels = [
+        {"id": id, "name": draw(st.text(min_size=1, max_size=600)), "description": draw(st.text(max_size=1200))}
+        for id in draw(IDS)
+    ]
+    question = LABEL_FORM.question({"labels": labels, "multi": draw(st.booleans())})
     names = draw(st.lists(st.text(min_size=1, max_size=10), min_size=1, max_size=5, unique=True))
     cut = draw(st.integers(1, len(names)))
-    return Setup(tuple(names[:cut]), tuple(names[cut:]), ("source", "queue_rank"), labels, draw(st.booleans()), "", 1)
+    return Setup(tuple(names[:cut]), tuple(names[cut:]), ("source", "queue_rank"), question, "", 1)
+
+
+def ids_of(setup: Setup) -> list[str]:
+    return [value for value in setup.question.values if value != NONE]
 
 
 @given(setups(), st.data(), st.text(max_size=NOTE_LIMIT + 50))
 def test_an_answer_that_goes_there_comes_back_as_it_was(setup: Setup, data: st.DataObject, note: str) -> None:
-    most = len(setup.labels) if setup.multi else 1
-    least = 0 if setup.multi else 1
-    labels = data.draw(st.lists(st.sampled_from(setup.label_ids), min_size=least, max_size=most, unique=True))
-    values = convert.response_values(labels, note, setup)
+    several = setup.question.kind == SEVERAL
+    ids, least, most = ids_of(setup), 0 if several else 1, None if several else 1
+    labels = data.draw(st.lists(st.sampled_from(ids), min_size=least, max_size=most, unique=True))
+    values = convert.response_values(LABEL_FORM.to_value(labels, setup.question), note)
     response = {"values": values, "status": "submitted", "updated_at": "2026-05-04T12:00:00.250000", "user_id": "u"}
     received = convert.remote_answer(response, "ann")
-    assert received.labels == tuple(sorted(labels))
+    assert LABEL_FORM.from_value(received.value) == sorted(labels)
     assert (received.note or "") == note.strip()[:NOTE_LIMIT].rstrip()
     assert convert.fits(response, setup)
 
@@ -51,8 +61,10 @@ def test_what_asks_for_labels_is_what_argilla_takes(setup: Setup) -> None:
 def test_a_record_keeps_what_others_wrote_and_names_no_strange_label(
     setup: Setup, metadata: dict[str, str], others: dict[str, str], rank: int, data: st.DataObject
 ) -> None:
-    labels = data.draw(st.lists(st.sampled_from([*setup.label_ids, "retired"]), min_size=1, max_size=3, unique=True))
-    suggested = Suggested(tuple(labels), tuple(0.5 for _ in labels), "m1")
+    labels = data.draw(st.lists(st.sampled_from([*ids_of(setup), "retired"]), min_size=1, max_size=3, unique=True))
+    shown = {"labels": [{"id": id, "probability": 0.5} for id in labels], "model": "m1"}
+    proposed = LABEL_FORM.proposed(shown, setup.question)
+    suggested = None if proposed is None else Suggested(*proposed, "m1")
     record = Outgoing("r1", {setup.fields[0]: "text"}, metadata, rank, suggested)
     body = convert.record_body(record, setup, "q", others)
     long = {convert.metadata_name(name) for name in setup.context}
@@ -62,10 +74,21 @@ def test_a_record_keeps_what_others_wrote_and_names_no_strange_label(
     assert (body["metadata"][convert.STATE] == convert.DONE) == (rank == LAST)
     for one in body.get("suggestions", []):
         value = one["value"]
-        assert {value} if isinstance(value, str) else set(value) <= set(setup.label_ids)
+        assert set(value if isinstance(value, list) else [value]) <= set(ids_of(setup))
 
 
 def test_none_of_these_beside_a_label_is_the_label() -> None:
-    values = {"label": {"value": [convert.NONE, "spam"]}}
+    values = {"label": {"value": [NONE, "spam"]}}
     response = {"values": values, "status": "submitted", "updated_at": "2026-05-04T12:00:00Z", "user_id": "u"}
-    assert convert.remote_answer(response, "ann").labels == ("spam",)
+    assert LABEL_FORM.from_value(convert.remote_answer(response, "ann").value) == ["spam"]
+
+
+def test_a_question_that_is_a_text_takes_any_text_and_nothing_else() -> None:
+    setup = Setup(("text",), (), (), Question("text", "How many?"), "", 1)
+    assert convert.question_bodies(setup)[0]["settings"] == {"type": "text", "use_markdown": False}
+    record = Outgoing("r1", {"text": "x"}, {}, 0, Suggested("3", None, "m1"))
+    [suggestion] = convert.record_body(record, setup, "q", {})["suggestions"]
+    assert suggestion == {"question_id": "q", "type": "model", "agent": "m1", "value": "3"}
+    kept = {"values": {"label": {"value": "7"}}, "status": "submitted"}
+    assert convert.fits(kept, setup)
+    assert not convert.fits({"values": {"label": {"value": ["a"]}}}, setup)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from core import loop
 from core.config.taxonomy import clean_name, number_key
 from core.data.ingest_job import IngestParams, Layout
-from core.data.label_cells import MISSING_WORDS
 from core.errors import BadInput, Refused
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
@@ -26,6 +25,7 @@ from core.labelling.responses import Event
 from core.project import Project
 from core.reports.export import CAPTIONS, count_rows, first_rows, stamp, write_export
 from core.store.tables import EXCEL, FORMATS, write_table
+from core.tasks.columns import MISSING_WORDS
 from gpu_jobs.work.ingest import ingest
 from tests.conftest import quiet
 

@@ -9,7 +9,7 @@ from app import background
 from app.charts.quality import learning_chart
 from app.cli.status import status_lines
 from app.cli.terminal import present
-from app.rendering.model_rows import version_rows
+from app.pages.parts.model_rows import version_rows
 from core import loop, simulate
 from core.evaluation.metrics import Estimate, LabelScore, Missing, Score
 from core.evaluation.reporting import TOO_FEW, shown, shown_label, shown_score

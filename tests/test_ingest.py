@@ -146,18 +146,18 @@ def test_several_labels_come_joined_or_as_a_list_and_are_counted_one_by_one(tmp_
     file = write(
         tmp_path / "a.jsonl", '{"text": "x", "label": "a|b"}\n{"text": "y", "label": ["b", "c"]}\n{"text": "z"}\n'
     )
-    rows = read(tmp_path, file, label="label", multi=True)
+    rows = read(tmp_path, file, label="label", about={"multi": True})
     assert [row["label"] for row in rows] == ["a|b", "b|c", None]
-    assert report_of(tmp_path, file, label="label", multi=True).labels == {"b": 2, "a": 1, "c": 1}
+    assert report_of(tmp_path, file, label="label", about={"multi": True}).labels == {"b": 2, "a": 1, "c": 1}
 
 
 def test_a_label_is_written_in_one_way_however_the_file_writes_it(tmp_path: Path) -> None:
     names = ["spam\t", " cafe\u0301 ", "café", "caf\u00e9|spam\u00a0|café||", "\u3000", " | "]
     lines = "".join(json.dumps({"text": f"text {n}", "label": name}) + "\n" for n, name in enumerate(names))
     file = write(tmp_path / "a.jsonl", lines)
-    rows = read(tmp_path, file, label="label", multi=True)
+    rows = read(tmp_path, file, label="label", about={"multi": True})
     assert [row["label"] for row in rows] == ["spam", "café", "café", "café|spam", None, None]
-    assert report_of(tmp_path, file, label="label", multi=True).labels == {"café": 3, "spam": 2}
+    assert report_of(tmp_path, file, label="label", about={"multi": True}).labels == {"café": 3, "spam": 2}
 
 
 def test_importing_the_same_file_again_gives_the_same_ids_and_repeats_are_told_apart(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_long_texts_emoji_and_right_to_left_come_through(tmp_path: Path) -> None
     assert [row["text"] for row in read(tmp_path, write(tmp_path / "a.jsonl", lines))] == texts
 
 
-ID, LABEL, LABELS = {"id": "id"}, {"label": "l"}, {"label": "l", "multi": True}
+ID, LABEL, LABELS = {"id": "id"}, {"label": "l"}, {"label": "l", "about": {"multi": True}}
 NUMBERED = "text\n" + "".join(f"text {n}\n" for n in range(10_001))
 DEEP = '{"text": ' + "[" * 100_000
 

@@ -22,13 +22,13 @@ from app.http.job_requests import MOST_BYTES, read_order, read_whole
 from app.http.openapi import document
 from app.http.openapi_page import page
 from app.http.program_routes import ACTS, api_routes
-from app.rendering.finite import finite
 from core import loop
 from core.errors import BadInput
 from core.project import Runners, open_project
 from core.store.private_files import FOLDER
 from core.training.trainers import read_values
 from core.training.watching import follow
+from core.typed_json import finite
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from tests.conftest import quiet
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from app import background
 from app.charts.evaluation import gate_chart, reach_of
 from app.charts.training import LOSSES, evaluation_chart, loss_chart, points_of
-from app.rendering.job_rows import STATES, figures_of, how_far, run_rows
-from app.rendering.model_rows import score_rows, version_rows, what_promoting_does
+from app.pages.parts.job_rows import STATES, figures_of, how_far, run_rows
+from app.pages.parts.model_rows import score_rows, version_rows, what_promoting_does
 from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
 from core.evaluation.metrics import Estimate, Metrics, Score

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.rendering.model_rows import version_rows
-from app.rendering.score_text import score_lines
+from app.pages.parts.model_rows import version_rows
+from app.words import score_lines
 from core import loop, simulate
 from core.auto_label.accepting import auto, check
 from core.auto_label.guarantees import announcements, guarantee_in_force

@@ -51,7 +51,10 @@ class Clauses:
             return " AND ".join(self.where(part) for part in requested.filters) or "1"
         scope = requested.scope
         if isinstance(scope, RecordFilterScope):
-            return self._of_record(requested, plain(scope.property))
+            column = plain(scope.property)
+            if column == "id" and isinstance(requested, TermsFilter):
+                return self.among("r.id", [_hex(value) for value in requested.values])
+            return self._compare(requested, f"r.{column}")
         if isinstance(scope, MetadataFilterScope):
             return f"EXISTS (SELECT 1 FROM {self.metadata(scope)} WHERE {self._compare(requested, 'j.value')})"
         if isinstance(scope, SuggestionFilterScope):
@@ -61,22 +64,14 @@ class Clauses:
             answers = f"{self._answers(scope)}{self._by(scope)}"
             return f"EXISTS (SELECT 1 FROM {answers} AND {self._compare(requested, 'j.value')})"
         if isinstance(scope, ResponseFilterScope):
-            return self._of_responses(requested, scope)
+            # a record is pending where nobody (of those asked for) has a response; a draft is one
+            states = [plain(value) for value in getattr(requested, "values", ())]
+            responses = f"(SELECT 1 FROM responses x WHERE x.record_id = r.id{self._by(scope)}"
+            either = [f"NOT EXISTS {responses})"] if "pending" in states else []
+            if others := [state for state in states if state != "pending"]:
+                either.append(f"EXISTS {responses} AND {self.among('x.status', others)})")
+            return "(" + (" OR ".join(either) or "1") + ")"
         raise ValueError(f"Cannot process filter {requested}")
-
-    def _of_record(self, requested: TermsFilter | RangeFilter, column: str) -> str:
-        if column == "id" and isinstance(requested, TermsFilter):
-            return self.among("r.id", [_hex(value) for value in requested.values])
-        return self._compare(requested, f"r.{column}")
-
-    def _of_responses(self, requested: TermsFilter | RangeFilter, scope: ResponseFilterScope) -> str:
-        """A record is pending where nobody (of the requested people) has a response; a draft is one."""
-        states = [plain(value) for value in getattr(requested, "values", ())]
-        responses = f"(SELECT 1 FROM responses x WHERE x.record_id = r.id{self._by(scope)}"
-        either = [f"NOT EXISTS {responses})"] if "pending" in states else []
-        if others := [state for state in states if state != "pending"]:
-            either.append(f"EXISTS {responses} AND {self.among('x.status', others)})")
-        return "(" + (" OR ".join(either) or "1") + ")"
 
     def _compare(self, requested: TermsFilter | RangeFilter, value: str) -> str:
         """A list (several labels, terms) comes here one element at a time."""

@@ -95,22 +95,20 @@ class Queue:
 
     def _run(self) -> None:
         while True:
-            self._attempt(self._next())
-
-    def _attempt(self, job: Job) -> None:
-        job.status = "started"
-        try:
-            result = job.work()
-            if inspect.iscoroutine(result):
-                asyncio.run(result)
-            job.status = "finished"
-        except Exception as error:  # noqa: BLE001 - whatever a receiver does, the next job runs
-            job.status = "failed"
-            if job.attempts < len(job.waits):
-                job.status = "scheduled"
-                self._put(job, job.waits[job.attempts])
-            log.warning("%s, attempt %s: %r, now %s", job.name, job.attempts + 1, error, job.status)
-            job.attempts += 1
+            job = self._next()
+            job.status = "started"
+            try:
+                result = job.work()
+                if inspect.iscoroutine(result):
+                    asyncio.run(result)
+                job.status = "finished"
+            except Exception as error:  # noqa: BLE001 - whatever a receiver does, the next job runs
+                job.status = "failed"
+                if job.attempts < len(job.waits):
+                    job.status = "scheduled"
+                    self._put(job, job.waits[job.attempts])
+                log.warning("%s, attempt %s: %r, now %s", job.name, job.attempts + 1, error, job.status)
+                job.attempts += 1
 
 
 class NoRedis:

@@ -21,24 +21,19 @@ Result = TypeVar("Result")
 
 def install_speedups() -> None:
     """Once, after argilla_server is imported."""
+    from argilla_server.api.schemas.v1.questions import QuestionSettings
+    from argilla_server.models import MetadataProperty, Question
+    from argilla_server.models.metadata_properties import MetadataPropertySettings
     from argilla_server.webhooks.v1 import records, responses
+    from pydantic import TypeAdapter
 
-    _compile_settings_once()
+    # upstream compiles a validator and reads the settings anew for each record that is checked against them
+    for model, settings in ((Question, QuestionSettings), (MetadataProperty, MetadataPropertySettings)):
+        model.parsed_settings = property(_parsed(TypeAdapter(settings)))
     enabled_events = _remembered_events()
     _guard(records, "build_record_event", enabled_events)
     _guard(responses, "build_response_event", enabled_events)
     _insert_row_by_row()
-
-
-def _compile_settings_once() -> None:
-    """Upstream compiles a validator and reads the settings anew for each record that is checked against them."""
-    from argilla_server.api.schemas.v1.questions import QuestionSettings
-    from argilla_server.models import MetadataProperty, Question
-    from argilla_server.models.metadata_properties import MetadataPropertySettings
-    from pydantic import TypeAdapter
-
-    for model, settings in ((Question, QuestionSettings), (MetadataProperty, MetadataPropertySettings)):
-        model.parsed_settings = property(_parsed(TypeAdapter(settings)))
 
 
 def _parsed(adapter: "TypeAdapter[BaseModel]") -> Callable[["Question | MetadataProperty"], "BaseModel"]:

@@ -261,16 +261,12 @@ def _refusal(connection: HTTPConnection, identity: Identity) -> Response | None:
     if identity.auth_mode is AuthMode.SHUT:
         return JSONResponse({"error": "Nobody is let in. Whoever runs this server: `rondo people add NAME`."}, 403)
     if right is not None:
-        return _without_right(identity, right)
+        if identity.person is None:
+            return JSONResponse({"error": "Nobody is signed in here. Reload the page."}, 401)
+        if right not in identity.person.rights:
+            return JSONResponse({"error": f"Only {holders(right)} may do this."}, 403)
+        return None
     return _not_signed_in(connection, identity.auth_mode) if identity.person is None else None
-
-
-def _without_right(identity: Identity, right: str) -> Response | None:
-    if identity.person is None:
-        return JSONResponse({"error": "Nobody is signed in here. Reload the page."}, 401)
-    if right not in identity.person.rights:
-        return JSONResponse({"error": f"Only {holders(right)} may do this."}, 403)
-    return None
 
 
 def _not_signed_in(connection: HTTPConnection, auth_mode: AuthMode) -> Response | None:

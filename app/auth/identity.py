@@ -44,7 +44,14 @@ def has_right(right: str) -> bool:
 
 def require_right(right: str) -> str:
     """The name of who acts, who has the right. Raises Refused: a page may be older than a change of roles."""
-    person = _somebody()
+    import streamlit as st
+
+    person, state = current_person(), st.session_state
+    if person is None:
+        raise Refused("Nobody is signed in here any more. Reload the page.")
+    if not is_signed_in():
+        typed = state.get("records-name") or state.get("annotator") or st.query_params.get("annotator")
+        person = Person(check_name(typed) if typed else NOBODY, MANAGER)
     if right not in person.rights:
         raise Refused(forbidden(person, right))
     return person.name
@@ -53,16 +60,3 @@ def require_right(right: str) -> str:
 def forbidden(person: Person, right: str) -> str:
     """One sentence."""
     return f"Only {holders(right)} may do this; {person.name} is signed in here, with the role {person.role}."
-
-
-def _somebody() -> Person:
-    import streamlit as st
-
-    person = current_person()
-    if person is None:
-        raise Refused("Nobody is signed in here any more. Reload the page.")
-    if is_signed_in():
-        return person
-    state = st.session_state
-    typed = state.get("records-name") or state.get("annotator") or st.query_params.get("annotator")
-    return Person(check_name(typed) if typed else NOBODY, MANAGER)

@@ -24,18 +24,13 @@ def read_secret_table(project: Path) -> dict[str, object]:
     path = project / ".streamlit" / "secrets.toml"
     if not path.exists():
         return {}
-    _point_out(path)
+    if path.stat().st_mode & 0o077 and path not in _POINTED_OUT:
+        _POINTED_OUT.add(path)
+        sys.stderr.write(f"{path} holds secrets, and other users of this machine can read it: chmod 600 {path}\n")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # without the text of the error, which may quote a secret
         raise BadInput(f'{path} is not valid TOML. Mend it: one line per secret, NAME = "value".') from None
-
-
-def _point_out(path: Path) -> None:
-    """A line, once in a process, where others can read the file."""
-    if path.stat().st_mode & 0o077 and path not in _POINTED_OUT:
-        _POINTED_OUT.add(path)
-        sys.stderr.write(f"{path} holds secrets, and other users of this machine can read it: chmod 600 {path}\n")
 
 
 def load_secrets(project: Path) -> None:

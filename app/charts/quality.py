@@ -189,14 +189,14 @@ def queue_chart(now: Status) -> alt.Chart:
     )
 
 
-def replay_chart(rows: Rows, full: float) -> alt.LayerChart:
-    """Macro F1 over labels per strategy, mean and spread over seeds, with 95 % of the full score as a rule.
+def replay_chart(rows: Rows, full: float, measure: str = "macro F1") -> alt.LayerChart:
+    """The measure over labels per strategy, mean and spread over seeds, with 95 % of the full score as a rule.
 
-    rows: strategy, labels, macro F1.
+    rows: strategy, labels, and the measure by its name.
     """
     base = alt.Chart(alt.Data(values=list(rows))).encode(x="labels:Q", color="strategy:N")
-    band = base.mark_errorband(extent="stdev", opacity=0.2).encode(y=alt.Y("macro F1:Q", scale=alt.Scale(zero=False)))
-    line = base.mark_line().encode(y="mean(macro F1):Q")
+    band = base.mark_errorband(extent="stdev", opacity=0.2).encode(y=alt.Y(f"{measure}:Q", scale=alt.Scale(zero=False)))
+    line = base.mark_line().encode(y=f"mean({measure}):Q")
     target = alt.Chart(alt.Data(values=[{"target": 0.95 * full}]))
     rule = target.mark_rule(strokeDash=[4, 4]).encode(y="target:Q")
     return (band + line + rule).properties(width=520, height=300)

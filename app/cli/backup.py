@@ -10,7 +10,7 @@ from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_ve
 from app.cli.terminal import Ticker, present
 
 if TYPE_CHECKING:
-    from core.backup.integrity import Integrity
+    pass
 
 
 def backup(
@@ -69,7 +69,11 @@ def restore(
 def check(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Read everything that is stored and compare it with its checksums: settings, database, vectors, models."""
     with errors("Stopped. Nothing was changed."):
-        from core.backup.integrity import Integrity
+        from app.client import call
+        from core.backup.integrity import Finding, Integrity, advice, check_files, check_tables
+        from core.config.settings import FILE
+        from core.errors import BadInput, Damaged, NotAProject
+        from core.store.database import FILE as DATABASE
 
         def lines(result: Integrity) -> list[str]:
             sound = [each.part for each in result.findings if not each.damage]
@@ -79,29 +83,19 @@ def check(context: typer.Context, project: ProjectOption = None, as_json: JsonOp
                 *([result.advice] if result.advice else []),
             ]
 
-        result = _integrity(folder_of(context, project))
+        folder = folder_of(context, project)
+        if not (folder / FILE).exists() and not (folder / DATABASE).exists():
+            raise NotAProject(f"There is no project in {folder} (no {FILE}). Name one with --project.")
+        findings = check_files(folder, Ticker())
+        if not any(finding.damage for finding in findings if "/" not in finding.part):
+            try:  # the tables: where a server has the project open it is asked
+                findings += call(folder, check_tables, Ticker()).findings
+            except (BadInput, Damaged) as error:
+                findings.append(Finding("tables", str(error)))
+        result = Integrity(findings, advice(folder, findings))
     present(result, lines, as_json=as_json)
     if any(finding.damage for finding in result.findings):
         sys.exit(5)
-
-
-def _integrity(folder: Path) -> "Integrity":
-    """Checks the files, and the tables, by the server where one has the project open."""
-    from app.client import call
-    from core.backup.integrity import Finding, Integrity, advice, check_files, check_tables
-    from core.config.settings import FILE
-    from core.errors import BadInput, Damaged, NotAProject
-    from core.store.database import FILE as DATABASE
-
-    if not (folder / FILE).exists() and not (folder / DATABASE).exists():
-        raise NotAProject(f"There is no project in {folder} (no {FILE}). Name one with --project.")
-    findings = check_files(folder, Ticker())
-    if not any(finding.damage for finding in findings if "/" not in finding.part):
-        try:
-            findings += call(folder, check_tables, Ticker()).findings
-        except (BadInput, Damaged) as error:
-            findings.append(Finding("tables", str(error)))
-    return Integrity(findings, advice(folder, findings))
 
 
 def repair(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.table import Column, Table
 
-from app.rendering.score_text import interval
+from app.words import interval
 from core.errors import Refused
 from core.jobs.bundle import Report
 from core.simulate import Point

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import present
-from app.rendering.score_text import interval
+from app.words import interval
 from core.evaluation.metrics import Estimate
 from core.evaluation.reporting import TOO_FEW, shown_label
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from core.registry.evaluation_jobs import (
         CompareEncodersResult,
         CompareResult,
-        EncoderRow,
         EvaluateResult,
         FewLabelAccuracy,
         LabelDifference,
@@ -262,31 +261,27 @@ def _difference(row: "Difference | LabelDifference") -> str:
 
 
 def encoder_lines(result: "CompareEncodersResult") -> Iterator[str]:
-    yield f"On {result.records:,} records of {result.labels} labels ({result.on}):"
-    for row in result.rows:
-        yield from _encoder(row)
-    yield result.verdict
-    yield f"  Purity of {result.clusters:,} clusters; chance alone gives {result.chance.purity:.1%} or a little more."
-    for note in result.notes:
-        yield f"  {note}"
-
-
-def _encoder(row: "EncoderRow") -> Iterator[str]:
     def ahead(gap: "Estimate | FewLabelAccuracy | None") -> str:
         """', +2.1 points on the first (+0.4 to +3.8)'; nothing for the first itself."""
         if gap is None:
             return ""
         return f", {100 * gap.value:+.1f} points on the first ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})"
 
-    first = row.difference
-    yield f"  {row.encoder} ({row.dims} numbers)"
-    yield f"    nearest neighbours    {interval(row.knn_accuracy)}{ahead(first.knn_accuracy if first else None)}"
-    yield f"    cluster purity        {interval(row.purity)}{ahead(first.purity if first else None)}"
-    yield (
-        f"    silhouette            {row.silhouette.value:.3f} (95 %: {row.silhouette.low:.3f} to "
-        f"{row.silhouette.high:.3f})"
-    )
-    for index, few in enumerate(row.few_label_accuracy):
-        accuracy = interval(Estimate(few.value, few.low, few.high))
-        gap = ahead(first.few_label_accuracy[index] if first else None)
-        yield f"    from {few.per_label:>2} of each label {accuracy}{gap}"
+    yield f"On {result.records:,} records of {result.labels} labels ({result.on}):"
+    for row in result.rows:
+        first = row.difference
+        yield f"  {row.encoder} ({row.dims} numbers)"
+        yield f"    nearest neighbours    {interval(row.knn_accuracy)}{ahead(first.knn_accuracy if first else None)}"
+        yield f"    cluster purity        {interval(row.purity)}{ahead(first.purity if first else None)}"
+        yield (
+            f"    silhouette            {row.silhouette.value:.3f} (95 %: {row.silhouette.low:.3f} to "
+            f"{row.silhouette.high:.3f})"
+        )
+        for index, few in enumerate(row.few_label_accuracy):
+            accuracy = interval(Estimate(few.value, few.low, few.high))
+            gap = ahead(first.few_label_accuracy[index] if first else None)
+            yield f"    from {few.per_label:>2} of each label {accuracy}{gap}"
+    yield result.verdict
+    yield f"  Purity of {result.clusters:,} clusters; chance alone gives {result.chance.purity:.1%} or a little more."
+    for note in result.notes:
+        yield f"  {note}"

@@ -21,7 +21,11 @@ def import_(
     file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL (.gz too), Parquet, or a folder of .txt files.")],
     text: Annotated[list[str] | None, typer.Option(help="Column with the text; repeat it for several fields.")] = None,
     label: Annotated[
-        str | None, typer.Option(help="Column with labels; several in one cell are joined by |, [] is none of them.")
+        str | None,
+        typer.Option(
+            help="Column with labels; several in one cell are joined by |, [] is none of them. Of another task: with "
+            "answers."
+        ),
     ] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
     split: Annotated[
@@ -77,7 +81,7 @@ def import_(
 def import_lines(result: "ImportSummary") -> list[str]:
     """Records first, then labels and splits with counts, then every warning."""
     lines = [f"{result.rows:,} rows: {result.added:,} new records, {result.known:,} known already."]
-    lines += [*_record_lines(result), *_label_lines(result), *_people_lines(result), *_split_lines(result)]
+    lines += [*_record_lines(result), *_label_lines(result), *_gold_lines(result)]
     lines += [f"Warning: {doubt}" for doubt in _doubts(result)]
     return [*lines, "Next: rondo next (choose the first batch), rondo up (label it)."]
 
@@ -85,9 +89,10 @@ def import_lines(result: "ImportSummary") -> list[str]:
 def _record_lines(result: "ImportSummary") -> Iterator[str]:
     if result.report.blank_rows:
         yield f"{result.report.blank_rows:,} rows of empty fields were passed over."
+    noun = result.report.noun
     if result.duplicates:
         yield (
-            f"{result.duplicates:,} are exact duplicates: nobody is asked for them, and where they have no label of "
+            f"{result.duplicates:,} are exact duplicates: nobody is asked for them, and where they have no {noun} of "
             "their own they take that of the first of their kind."
         )
     if near := result.report.near_duplicates:
@@ -95,31 +100,33 @@ def _record_lines(result: "ImportSummary") -> Iterator[str]:
 
 
 def _label_lines(result: "ImportSummary") -> Iterator[str]:
-    report = result.report
+    from core.tasks.columns import with_article
+
+    report, one = result.report, with_article(result.report.noun)
     if result.labelled:
         parts = f": {result.new:,} new, {result.changed:,} changed, {result.same:,} as files said before"
-        yield f"{result.labelled:,} came with a label{parts if result.changed or result.same else ''}."
+        yield f"{result.labelled:,} came with {one}{parts if result.changed or result.same else ''}."
     if report.labels:
         yield f"Labels: {_listed(report.labels)}."
+    if report.distinct:
+        yield f"{report.distinct:,} different {report.noun}s, such as {', '.join(report.examples)}."
     if report.none_of_them:
         yield f"{report.none_of_them:,} say that none of the labels holds."
     if words := report.missing_words:
-        yield f"No label where the file says {_listed(words)} (as labels: --keep-missing-words)."
+        yield f"No {report.noun} where the file says {_listed(words)} (as {report.noun}s: --keep-missing-words)."
     for number, written in report.spellings.items():
         if len(written) > 1:
             yield f"{' and '.join(written)} are one label, {number}."
 
 
-def _people_lines(result: "ImportSummary") -> Iterator[str]:
+def _gold_lines(result: "ImportSummary") -> Iterator[str]:
+    """What people answered, and what of it, or of a split, is gold."""
     if result.answers:
         yield f"{result.answers:,} answers of {result.annotators:,} people."
     if result.made_gold:
         yield f"{result.made_gold:,} records are gold by their known answers: they judge, and are not asked."
     if result.not_gold:
         yield f"{result.not_gold:,} known answers make no gold: their records were asked, or taught a model."
-
-
-def _split_lines(result: "ImportSummary") -> Iterator[str]:
     if splits := result.report.splits:
         gold = "; test is gold, which judges and never teaches" if "test" in splits else ""
         yield f"Splits: {_listed(splits)}{gold}."
@@ -129,22 +136,22 @@ def _split_lines(result: "ImportSummary") -> Iterator[str]:
 
 
 def _doubts(result: "ImportSummary") -> Iterator[str]:
-    report, clashes = result.report, result.report.contradictions
+    report, clashes, noun = result.report, result.report.contradictions, result.report.noun
     if report.doubt:
         yield report.doubt
     if unknown := report.unknown_splits:
         yield f"no split is called {_listed(unknown)}: these records teach. Only 'test' makes gold."
     if result.contradicted:
-        yield f"{result.contradicted:,} labels contradict what people answered, which holds."
+        yield f"{result.contradicted:,} {noun}s contradict what people answered, which holds."
     if repeated := report.repeated_ids.other_label:
         rows = _rows(report.relabelled_rows)
-        yield f"{repeated:,} rows repeat an id with another label; only the first row of each counts ({rows})."
+        yield f"{repeated:,} rows repeat an id with another {noun}; only the first row of each counts ({rows})."
     if clashes and clashes.texts:
         rows = _rows([example.rows for example in clashes.examples])
-        yield f"{clashes.texts:,} texts stand there with different labels, which contradict each other ({rows})."
+        yield f"{clashes.texts:,} texts stand there with different {noun}s, which contradict each other ({rows})."
     if result.clashing > (clashes.rows if clashes else 0):
         yield (
-            f"{result.clashing:,} labels contradict the label that a file gave another record with the same text; "
+            f"{result.clashing:,} {noun}s contradict the {noun} that a file gave another record with the same text; "
             "look at the duplicates on the Records page."
         )
     for names in result.look_alikes:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import JsonOption, ModelArgument, ProjectOption, folder_of, run_verb
+from app.cli.options import JsonOption, ModelArgument, ProjectOption, folder_of, run_verb, without_a_command
 from app.cli.terminal import present
 from app.cli.training import GpuOption, SetOption
-from app.rendering.score_text import interval, score_lines
+from app.words import interval, score_lines
 from core.evaluation.reporting import best_score, headline
 
 if TYPE_CHECKING:
@@ -27,14 +27,6 @@ models = typer.Typer(
 )
 
 
-@models.callback()
-def root(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Without a command: list them."""
-    context.obj = project or context.obj
-    if context.invoked_subcommand is None:
-        list_(context, project, as_json)
-
-
 @models.command("list")
 def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """List the models, newest first."""
@@ -48,6 +40,9 @@ def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOp
         return [*map(model_line, result.models), *back]
 
     present(run_verb(folder_of(context, project), verb), lines, as_json=as_json)
+
+
+without_a_command(models, list_)
 
 
 def model_line(model: "ModelEntry") -> str:

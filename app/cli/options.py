@@ -54,6 +54,16 @@ def folder_of(context: typer.Context, project: Path | None) -> Path:
     return (project or context.obj or Path()).resolve()
 
 
+def without_a_command(group: typer.Typer, command: Callable[[typer.Context, Path | None, bool], None]) -> None:
+    """What a group of commands does where none of them is named."""
+
+    @group.callback()
+    def root(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+        context.obj = project or context.obj
+        if context.invoked_subcommand is None:
+            command(context, project, as_json)
+
+
 def run_verb(
     folder: Path,
     verb: Callable[Concatenate["Project", "Report", Options], Result],

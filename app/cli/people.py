@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
+from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb, without_a_command
 from app.cli.terminal import present
 
 if TYPE_CHECKING:
@@ -23,20 +23,15 @@ people = typer.Typer(
 )
 
 
-@people.callback()
-def root(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Without a command: list them."""
-    context.obj = project or context.obj
-    if context.invoked_subcommand is None:
-        list_(context, project, as_json)
-
-
 @people.command("list")
 def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """List them."""
     from core.people.people import list_people
 
     present(run_verb(folder_of(context, project), list_people), _people, as_json=as_json)
+
+
+without_a_command(people, list_)
 
 
 def _people(result: "People") -> "list[Table | str]":

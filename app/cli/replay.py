@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -11,16 +11,18 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 
 from core import loop, simulate
-from core.config.settings import with_changes, write_settings
+from core.config.settings import read_settings, with_changes, write_settings
 from core.data.encoding import encode
 from core.data.file_import import ImportOptions, import_file
 from core.errors import BadInput
 from core.jobs.bundle import Report
 from core.project import Project, open_project
 from core.rounds.run_round import can_learn
+from core.tasks.tasks import space_of
 from gpu_jobs.runners.local import InProcessRunner
 
 CHARTS = (".html", ".svg", ".png")
+MACRO_F1, ACCURACY = "macro F1", "accuracy"
 HELD_OUT = 0.2
 """share of records that judge where the file has no test split"""
 
@@ -39,6 +41,7 @@ class ReplayOptions:
     seeds: int
     multi: bool = False
     out: Path | None = None
+    task: str = "labels"
 
     @property
     def rounds(self) -> int:
@@ -48,14 +51,14 @@ class ReplayOptions:
 
 @dataclass(frozen=True)
 class FullScore:
-    """Score of a model trained on all labels."""
+    """What a model reaches that learnt from all labels: macro F1, or what the replay measures instead."""
 
     macro_f1: float
 
 
 @dataclass(frozen=True)
 class Gain:
-    """Mean macro F1 over the curve minus that of random labelling with the same seed."""
+    """Mean score over the curve minus that of random labelling with the same seed."""
 
     mean: float
     sd: float
@@ -64,8 +67,9 @@ class Gain:
 
 @dataclass(frozen=True)
 class StrategyCurves:
-    """One strategy. macro_f1: a curve for each seed, at so many `labels`; aulc: their mean (area under the learning
-    curve). to90, to95: labels until the mean over seeds has that share of the full score, None: never."""
+    """One strategy. macro_f1: a curve for each seed, at so many `labels`, of what the replay measures; aulc: their mean
+    (area under the learning curve). to90, to95: labels until the mean over seeds has that share of the full score,
+    None: never."""
 
     labels: list[int]
     macro_f1: list[list[float]]
@@ -80,11 +84,14 @@ class StrategyCurves:
 
 @dataclass(frozen=True)
 class Replay:
-    """The learning curves of all strategies."""
+    """The learning curves of all strategies. measure: macro F1, accuracy where answers are no choice among
+    categories.
+    """
 
     full: FullScore
     records: int
     strategies: dict[str, StrategyCurves]
+    measure: str = MACRO_F1
 
 
 def run_replay(requested: ReplayOptions, report: Report) -> Replay:
@@ -92,7 +99,23 @@ def run_replay(requested: ReplayOptions, report: Report) -> Replay:
     _check(requested)
     folder = Path(tempfile.mkdtemp(prefix="rondo-replay-"))
     try:
-        result = _replay(requested, report, folder)
+        template, truth, full = _template(requested, report, folder / "template")
+        curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in requested.strategies}
+        total = requested.seeds * len(requested.strategies) * requested.rounds
+        played = 0
+
+        def report_step(_: simulate.Point) -> None:
+            nonlocal played
+            played += 1
+            report("Replaying rounds", played, total)
+
+        for seed in range(requested.seeds):
+            for name in requested.strategies:
+                curves[name].append(_one_run(template, truth, requested, (name, seed), report_step))
+        measure, random = measure_of(template), curves.get("random")
+        template.close()
+        strategies = {name: summarise(curves[name], full, random, measure) for name in requested.strategies}
+        result = Replay(FullScore(full), len(truth), strategies, measure)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if requested.out is not None:
@@ -101,7 +124,7 @@ def run_replay(requested: ReplayOptions, report: Report) -> Replay:
         inline = (
             {"inline": True} if requested.out.suffix == ".html" else {}
         )  # else the page loads its code from another host
-        replay_chart(points_of(result), result.full.macro_f1).save(str(requested.out), **inline)
+        replay_chart(points_of(result), result.full.macro_f1, result.measure).save(str(requested.out), **inline)
     return result
 
 
@@ -119,32 +142,13 @@ def _check(requested: ReplayOptions) -> None:
             raise BadInput(f"--{name} is {getattr(requested, name)}; it must be at least 1.")
 
 
-def _replay(requested: ReplayOptions, report: Report, folder: Path) -> Replay:
-    template, truth, full = _template(requested, report, folder / "template")
-    curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in requested.strategies}
-    total = requested.seeds * len(requested.strategies) * requested.rounds
-    played = 0
-
-    def report_step(_: simulate.Point) -> None:
-        nonlocal played
-        played += 1
-        report("Replaying rounds", played, total)
-
-    for seed in range(requested.seeds):
-        for name in requested.strategies:
-            curves[name].append(_one_run(template, truth, requested, (name, seed), report_step))
-    template.close()
-    strategies = {name: summarise(curves[name], full, curves.get("random")) for name in requested.strategies}
-    return Replay(FullScore(full), len(truth), strategies)
-
-
 def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:
     """A project, imported and encoded once, scored once with all labels; then the labels are withheld."""
     from core.evaluation.metrics import Metrics
 
     loop.create_project(folder, [], multi=requested.multi)
+    write_settings(folder, replace(read_settings(folder), task=requested.task, audit_share=0.0, automatic=False))
     project = open_project(folder, InProcessRunner())
-    write_settings(folder, with_changes(project.settings(), audit_share=0.0, automatic=False))
     columns = ImportOptions(text=list(requested.text), label=requested.label, split=requested.split)
     import_file(project, report, file=str(requested.file), **columns)
     if not project.store.one("select count(*) from settled where stratum = 'gold'"):
@@ -152,8 +156,8 @@ def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[P
     if not can_learn(project):
         raise BadInput(f"{requested.file}: no row outside the test split has a label in {requested.label!r}.")
     encode(project, report)
-    full = _f1(simulate.Point(0, loop.fit(project, lambda *_: None).metrics or Metrics()))
-    return project, simulate.withhold_labels(project), full
+    full = _score(simulate.Point(0, loop.fit(project, lambda *_: None).metrics or Metrics()), measure_of(project))
+    return project, simulate.withhold_answers(project), full
 
 
 def _one_run(
@@ -178,16 +182,16 @@ def _one_run(
 
 
 def summarise(
-    runs: list[list[simulate.Point]], full: float, random: list[list[simulate.Point]] | None
+    runs: list[list[simulate.Point]], full: float, random: list[list[simulate.Point]] | None, measure: str = MACRO_F1
 ) -> StrategyCurves:
     """Curve per seed, its mean (AULC), labels to 90 and 95 % of the full-data score, the paired gain over random."""
-    curves = [[_f1(point) for point in run] for run in runs]
+    curves = [[_score(point, measure) for point in run] for run in runs]
     labels = [point.labels for point in runs[0]]
     areas = [mean(curve) for curve in curves]
     to90, to95 = (_reached(labels, curves, share * full) for share in (0.9, 0.95))
     gain = None
     if random is not None:
-        gains = [area - mean(map(_f1, run)) for area, run in zip(areas, random, strict=True)]
+        gains = [area - mean(_score(point, measure) for point in run) for area, run in zip(areas, random, strict=True)]
         gain = Gain(mean(gains), stdev(gains) if len(gains) > 1 else 0.0, gains)
     return StrategyCurves(
         labels=labels,
@@ -202,9 +206,16 @@ def summarise(
     )
 
 
-def _f1(point: simulate.Point) -> float:
-    gold = point.metrics.gold
-    return gold.macro_f1.value if gold and gold.macro_f1 else 0.0
+def measure_of(project: Project) -> str:
+    """What models are compared by."""
+    return MACRO_F1 if space_of(project.settings()).categories else ACCURACY
+
+
+def _score(point: simulate.Point, measure: str) -> float:
+    if not (gold := point.metrics.gold):
+        return 0.0
+    figure = gold.macro_f1 if measure == MACRO_F1 else gold.accuracy
+    return figure.value if figure else 0.0
 
 
 def _reached(labels: list[int], curves: list[list[float]], target: float) -> int | None:
@@ -219,7 +230,7 @@ def _reached(labels: list[int], curves: list[list[float]], target: float) -> int
 def points_of(result: Replay) -> list[dict[str, str | int | float]]:
     """A row for each strategy, seed and number of labels."""
     return [
-        {"strategy": name, "labels": labels, "macro F1": value}
+        {"strategy": name, "labels": labels, result.measure: value}
         for name, one in result.strategies.items()
         for curve in one.macro_f1
         for labels, value in zip(one.labels, curve, strict=False)
@@ -232,7 +243,7 @@ def replay_lines(result: Replay) -> list[RenderableType]:
     for name, one in result.strategies.items():
         gain = f"{one.against_random.mean:+.3f}" if one.against_random else ""
         table.add_row(name, f"{one.aulc:.3f}", f"{one.aulc_sd:.3f}", _count(one.to90), _count(one.to95), gain)
-    return [f"All labels: macro F1 {result.full.macro_f1:.3f}", "", table, "", *_bars(result.strategies)]
+    return [f"All labels: {result.measure} {result.full.macro_f1:.3f}", "", table, "", *_bars(result.strategies)]
 
 
 COLUMNS = ("AULC", "±", "to 90 %", "to 95 %", "vs random")

@@ -16,7 +16,7 @@ from app.cli.options import (
     run_verb,
 )
 from app.cli.terminal import present
-from app.rendering.score_text import score_lines
+from app.words import score_lines
 from core.evaluation.metrics import Metrics
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import typer
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
 from app.cli.terminal import present
-from app.rendering.score_text import score_lines
+from app.words import score_lines
 from core.evaluation.metrics import Forecast, Savings
 
 if TYPE_CHECKING:

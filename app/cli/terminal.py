@@ -9,9 +9,8 @@ from typing import TypeVar
 import typer
 from rich.console import Console, RenderableType
 
-from app.rendering.finite import finite
-from app.rendering.progress import progress_line
-from core.typed_json import to_json
+from app.words import progress_line
+from core.typed_json import finite, to_json
 
 Result = TypeVar("Result")
 

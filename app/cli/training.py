@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.options import JsonOption, ProjectOption, SeedOption, errors, folder_of, run_verb
+from app.cli.options import JsonOption, ProjectOption, SeedOption, errors, folder_of, run_verb, without_a_command
 from app.cli.terminal import present
-from app.rendering.score_text import score_lines
+from app.words import ended_in, score_lines
 
 if TYPE_CHECKING:
     from core.training.entries import TrainingJob, TrainingJobs
@@ -65,20 +65,15 @@ def trainers(as_json: JsonOption = False) -> None:
         present(tables, _trainers_lines, as_json=as_json)
 
 
-@jobs.callback()
-def root(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Without a command: list them."""
-    context.obj = project or context.obj
-    if context.invoked_subcommand is None:
-        list_(context, project, as_json)
-
-
 @jobs.command("list")
 def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """List the training jobs, newest first."""
     from core.training.watching import jobs
 
     present(run_verb(folder_of(context, project), jobs), jobs_lines, as_json=as_json)
+
+
+without_a_command(jobs, list_)
 
 
 @jobs.command("show")
@@ -141,8 +136,6 @@ def _job_line(job: "TrainingJob") -> str:
     """One job in one line: id, trainer, where, state, how far or when it ended, cost, note, message."""
     line = f"{job.id}  {job.trainer} on {job.runner}: {job.state.replace('_', ' ')}"
     if job.ended_at:
-        from app.rendering.job_rows import ended_in
-
         line += f", {ended_in(job)}"
     elif job.total and job.state == "running":
         line += f", {job.done:,} of {job.total:,}"
@@ -155,7 +148,8 @@ def _job_line(job: "TrainingJob") -> str:
 
 def train_lines(result: "TrainingJob") -> list[str]:
     if result.kind == "grid":
-        return _grid_lines(result)
+        winner = [_next(result.model)] if result.model else []
+        return [*map(_job_line, result.runs), result.sentence, *winner]
     if result.state != "succeeded":
         return [
             _job_line(result),
@@ -165,11 +159,6 @@ def train_lines(result: "TrainingJob") -> list[str]:
     lines += score_lines(result.metrics)
     lines += [result.remark] if result.remark else []
     return [*lines, _next(result.model or "")]
-
-
-def _grid_lines(result: "TrainingJob") -> list[str]:
-    lines = [_job_line(run) for run in result.runs]
-    return [*lines, result.sentence, *([_next(result.model)] if result.model else [])]
 
 
 def _next(model: str) -> str:

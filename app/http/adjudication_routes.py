@@ -4,26 +4,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from app.auth.authenticator import Authenticator
 from app.background import ProjectServer
-from app.http.label_routes import (
-    Events,
-    Ids,
-    TooLong,
-    Whole,
-    author,
-    card_setup,
-    read_body,
-    read_events,
-    refused,
-    with_reading,
-)
+from app.http.label_routes import Events, Ids, Whole, answered, author, card_setup, read_events, with_reading
 from core.agreement.conflicts import WORDS, Opinion, read_conflicts, still_in_conflict
-from core.errors import BadInput, RondoError
+from core.errors import RondoError
 from core.labelling.corrections import decide
 from core.labelling.responses import Event
 from core.tasks.task import Task
@@ -39,16 +28,7 @@ def adjudicate_routes(opened: Callable[[], ProjectServer], authenticator: Authen
         user = await run_in_threadpool(author, request, authenticator, "adjudicate")
         if isinstance(user, Response):
             return user
-        try:
-            sent = await read_body(request, DecisionRequest)
-            reply = await run_in_threadpool(_exchange, opened(), user, sent)
-        except TooLong as error:
-            return refused(413, str(error))
-        except BadInput as error:
-            return refused(400, str(error))
-        except ClientDisconnect:
-            return Response(status_code=204)
-        return JSONResponse(asdict(reply))
+        return await answered(request, DecisionRequest, lambda sent: asdict(_exchange(opened(), user, sent)))
 
     return [Route("/api/adjudicate", adjudicate, methods=["POST"])]
 
@@ -75,7 +55,7 @@ class DecisionReply:
 
 
 def _exchange(server: ProjectServer, user: str, sent: DecisionRequest) -> DecisionReply:
-    """Runs in a thread: it waits for the disk. What the reply says is stored is durable."""
+    """What the reply says is stored is durable."""
     task = task_of(server.settings())
     events, statuses = read_events(sent.events, task)
     for event in events:

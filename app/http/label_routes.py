@@ -78,16 +78,8 @@ def label_routes(opened: Callable[[], LabelProject], authenticator: Authenticato
         tab = request.headers.get("x-rondo-tab", "")
         if not 0 < len(tab) <= 64:
             return refused(400, "The header X-Rondo-Tab must name the tab in 1 to 64 characters.")
-        try:
-            sent = await read_body(request, LabelRequest)
-            reply = await run_in_threadpool(_exchange, opened(), Holder(annotator, tab), sent)
-        except TooLong as error:
-            return refused(413, str(error))
-        except BadInput as error:
-            return refused(400, str(error))
-        except ClientDisconnect:
-            return Response(status_code=204)
-        return JSONResponse(asdict(reply))
+        holder = Holder(annotator, tab)
+        return await answered(request, LabelRequest, lambda sent: asdict(_exchange(opened(), holder, sent)))
 
     async def token(request: Request) -> Response:
         if await run_in_threadpool(authenticator.auth_mode) is not AuthMode.TRUST:
@@ -142,6 +134,19 @@ def refused(status: int, error: str) -> Response:
     return JSONResponse({"error": error}, status)
 
 
+async def answered(request: Request, kind: type[Body], exchange: Callable[[Body], dict[str, object]]) -> Response:
+    """What `exchange` replies to the body that was sent, as JSON. It runs in a thread: it waits for the disk."""
+    try:
+        reply = await run_in_threadpool(exchange, await read_body(request, kind))
+    except TooLong as error:
+        return refused(413, str(error))
+    except BadInput as error:
+        return refused(400, str(error))
+    except ClientDisconnect:
+        return Response(status_code=204)
+    return JSONResponse(reply)
+
+
 async def read_body(request: Request, kind: type[Body]) -> Body:
     """The JSON object that was sent. Raises TooLong before it is all in memory, BadInput where it is none.
 
@@ -193,7 +198,6 @@ class LabelReply:
 
 
 def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest) -> LabelReply:
-    """Runs in a thread: it waits for the disk."""
     events, broken = read_events(sent.events, task_of(project.settings()))
     ask = QueueRequest(tuple(events), sent.have, sent.give_back, sent.want, sent.turn, sent.tabs)
     reply = project.label_queue.exchange(holder, ask)

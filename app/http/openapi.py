@@ -29,6 +29,13 @@ REFUSALS = {
 
 def document() -> Value:
     """The whole of it, ready for JSON."""
+    sent: list[type] = [Order, Activation]
+    answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated]
+    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
+        *((kind.__name__, "validation", TypeAdapter(kind)) for kind in sent),
+        *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers),
+    ]
+    _, schemas = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
     return {
         "openapi": "3.1.0",
         "info": {"title": "Rondo", "version": _version(), "description": ABOUT},
@@ -37,7 +44,7 @@ def document() -> Value:
         "paths": _paths(),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": _schemas(),
+            "schemas": schemas["$defs"],
         },
     }
 
@@ -124,16 +131,3 @@ def _in_path(name: str, description: str) -> Value:
 def _in_query(name: str, description: str, default: int, most: int) -> Value:
     schema = {"type": "integer", "minimum": 0, "maximum": most, "default": default}
     return {"name": name, "in": "query", "description": description, "schema": schema}
-
-
-def _schemas() -> Value:
-    """Of what is sent and given, by the types themselves."""
-    sent: list[type] = [Order, Activation]
-    answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated]
-    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
-        *((kind.__name__, "validation", TypeAdapter(kind)) for kind in sent),
-        *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers),
-    ]
-    _, schemas = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
-    defined: Value = schemas["$defs"]
-    return defined

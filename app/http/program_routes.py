@@ -26,14 +26,13 @@ from app.http.job_requests import (
 from app.http.messages import Activating, Job, JobInFull, Jobs, Models, Progress
 from app.http.openapi import document
 from app.http.openapi_page import page
-from app.rendering.finite import finite
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle
 from core.registry.champions import find_model
 from core.registry.models import model as show_model
 from core.registry.models import models
 from core.training.entries import TrainingJob, list_training_jobs, read_training_job, summarise_metrics
-from core.typed_json import from_json, to_json
+from core.typed_json import finite, from_json, to_json
 
 log = logging.getLogger("rondo")
 

@@ -145,14 +145,10 @@ def register(project: Project, own: str) -> None:
         project.team.called = can_call(workspace, own)
         if not project.team.called:
             return
-        secret = workspace.listen(f"{own}{PATH}", _description(project.folder))
+        # By which our webhook is found again among others' on the same server
+        file = made_once(private_folder(project.folder, "team") / "webhook_name", secrets.token_hex(6))
+        secret = workspace.listen(f"{own}{PATH}", f"Rondo, project {file.read_text(encoding='utf-8')}")
     written(_secret_file(project.folder), secret)
-
-
-def _description(project: Path) -> str:
-    """Description that identifies our webhook among others on the same server."""
-    file = made_once(private_folder(project, "team") / "webhook_name", secrets.token_hex(6))
-    return f"Rondo, project {file.read_text(encoding='utf-8')}"
 
 
 def _secret_file(project: Path) -> Path:

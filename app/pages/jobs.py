@@ -4,8 +4,7 @@ import streamlit as st
 
 from app.background import opened
 from app.pages.parts.jobs_view import act, draw_jobs, draw_price, draw_runners, draw_trouble
-from app.pages.parts.parameter_view import draw_parameters
-from app.pages.parts.search_view import draw_budget, draw_search
+from app.pages.parts.parameter_view import draw_budget, draw_parameters, draw_search
 from app.pages.parts.widgets import activity
 from app.runner_readiness import runner_readiness
 from core.tasks.tasks import lacks_labels

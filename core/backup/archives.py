@@ -6,7 +6,6 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -24,7 +23,7 @@ from core.store.database import CONFIG, Store, migrate, utc_now
 from core.store.database import FILE as DATABASE
 from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
-from core.store.whole_files import disk_errors, whole_file
+from core.store.whole_files import disk_errors, sha256_of, whole_file
 from core.typed_json import from_json, to_json
 
 MANIFEST = "archive.json"
@@ -85,9 +84,11 @@ def write_archive(project: Project, report: Report, *, archive: str) -> Archived
     target = Path(archive)
     if target.exists():
         raise BadInput(f"{target} is there already; a backup never overwrites. Name another file.")
+    if not target.parent.is_dir():
+        raise BadInput(f"There is no folder {target.parent}. Make it, or name another place.")
     with (
         disk_errors(f"The archive {target}"),
-        tempfile.TemporaryDirectory(prefix="archive-", suffix=".partial", dir=_beside(target)) as name,
+        tempfile.TemporaryDirectory(prefix="archive-", suffix=".partial", dir=target.parent) as name,
     ):
         folder = Path(name)
         snapshot(project, folder, report)
@@ -100,12 +101,6 @@ def write_archive(project: Project, report: Report, *, archive: str) -> Archived
     return Archived(str(target), target.stat().st_size, rows, len(contents))
 
 
-def _beside(target: Path) -> Path:
-    if not target.parent.is_dir():
-        raise BadInput(f"There is no folder {target.parent}. Make it, or name another place.")
-    return target.parent
-
-
 def _export_tables(folder: Path, report: Report) -> dict[str, StoredTable]:
     """Each table as Parquet in `tables/`; the database goes."""
     (folder / "tables").mkdir()
@@ -116,20 +111,14 @@ def _export_tables(folder: Path, report: Report) -> dict[str, StoredTable]:
             report("Writing tables", done, len(names))
             columns = {column: kind for column, kind, *_ in copy.execute(f"describe {table}").fetchall()}
             target = quoted(folder / "tables" / f"{table}.parquet")
-            _in_sentences(copy, f"copy (from {table} order by rowid) to '{target}' (format parquet, compression zstd)")
+            try:
+                copy.execute(f"copy (from {table} order by rowid) to '{target}' (format parquet, compression zstd)")
+            except duckdb.IOException as error:  # DuckDB gives no number: what was read was sound
+                raise OSError(errno.ENOSPC, str(error).splitlines()[0]) from None
             rows = copy.execute(f"select count(*) from {table}").fetchall()[0][0]
             contents[table] = StoredTable(rows, columns)
     (folder / DATABASE).unlink()
     return contents
-
-
-def _in_sentences(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    try:
-        connection.execute(sql)
-    except duckdb.IOException as error:
-        raise OSError(
-            errno.ENOSPC, str(error).splitlines()[0]
-        ) from None  # DuckDB gives no number: what was read was sound
 
 
 def _zip(folder: Path, target: Path, contents: dict[str, StoredTable]) -> None:
@@ -140,7 +129,7 @@ def _zip(folder: Path, target: Path, contents: dict[str, StoredTable]) -> None:
         format=FORMAT,
         schema=len(MIGRATIONS),
         tables=contents,
-        files={path.relative_to(folder).as_posix(): _sha256(path) for path in files},
+        files={path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
         made_at=f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
         code=code_version(),
     )
@@ -148,11 +137,6 @@ def _zip(folder: Path, target: Path, contents: dict[str, StoredTable]) -> None:
         for path in files:
             archive.write(path, path.relative_to(folder).as_posix())
         archive.writestr(MANIFEST, json.dumps(to_json(manifest), indent=1))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_manifest(archive: Path) -> ArchiveManifest:
@@ -227,7 +211,9 @@ def _import_tables(folder: Path, manifest: ArchiveManifest, report: Report) -> N
     """A database of the archive's schema with its rows. Raises Damaged where they are not those that it names."""
     with duckdb.connect(str(folder / DATABASE), config=CONFIG) as made:
         migrate(made, manifest.schema)
-        names = list(_known_tables(made, manifest))
+        names = list(manifest.tables)
+        if unknown := manifest.tables.keys() - tables(made):
+            raise Damaged(f"The archive holds a table {min(unknown)[:80]!r}, which no Rondo has. Nothing was restored.")
         for done, table in enumerate(names):
             report("Restoring tables", done, len(names))
             columns = ", ".join(f'"{column}"' for column in manifest.tables[table].columns)
@@ -242,11 +228,3 @@ def _import_tables(folder: Path, manifest: ArchiveManifest, report: Report) -> N
             if rows != manifest.tables[table].rows:
                 raise Damaged(f"The table {table} of the archive has {rows:,} rows, not as many as it says.")
         made.execute("checkpoint")
-
-
-def _known_tables(made: duckdb.DuckDBPyConnection, manifest: ArchiveManifest) -> Iterator[str]:
-    known = set(tables(made))
-    for table in manifest.tables:
-        if table not in known:
-            raise Damaged(f"The archive holds a table {table[:80]!r}, which no Rondo has. Nothing was restored.")
-        yield table

@@ -88,16 +88,12 @@ def snapshot(project: Project, folder: Path, report: Report) -> None:
         shutil.copytree(model, folder / "models" / model.name)
     if (project.folder / ROUNDS).is_dir():
         shutil.copytree(project.folder / ROUNDS, folder / ROUNDS, ignore=shutil.ignore_patterns("*.partial"))
-    missing = set(_models_in_use(folder)) - {model.name for model in models}
+    with duckdb.connect(str(folder / DATABASE), read_only=True, config=CONFIG) as copy:
+        rows = copy.execute("select model from champions order by since desc limit 1").fetchall()
+    missing = {model for (model,) in rows} - {model.name for model in models}
     for name in missing:
         if (project.models / name).is_dir():
             raise Damaged(f"{project.models / name}, which is in use, is no whole model. Run `rondo check`.")
-
-
-def _models_in_use(folder: Path) -> list[str]:
-    with duckdb.connect(str(folder / DATABASE), read_only=True, config=CONFIG) as copy:
-        rows = copy.execute("select model from champions order by since desc limit 1").fetchall()
-    return [model for (model,) in rows]
 
 
 def check_copy(database: Path) -> None:

@@ -157,7 +157,11 @@ def _rebuilt(folder: Path, work: Path, done: Repair, report: Report) -> Path:
     parts = read_tables(_copy(folder, work / "old"), work / "parts", report)
     done.with_write_ahead = wal_of(work / "old" / DATABASE).exists()
     with duckdb.connect(str(base / DATABASE), config=CONFIG) as made:
-        migrate(made, _version(parts))  # rows go into tables of the schema that they are of
+        with duckdb.connect() as reader:
+            files = parts.get("schema_version", SalvagedTable()).files
+            versions = [count(reader, f"select max(version) from read_parquet('{quoted(file)}')") for file in files]
+        # rows go into tables of the schema that they are of, this one's where that cannot be read
+        migrate(made, max(versions, default=len(MIGRATIONS)))
         done.lost = merge_tables(made, parts)
     if not backup and not any(part.rows for part in parts.values()):
         raise Damaged(
@@ -165,14 +169,6 @@ def _rebuilt(folder: Path, work: Path, done: Repair, report: Report) -> Path:
             "changed. `rondo restore` makes a project of an archive; exports hold labels."
         )
     return base / DATABASE
-
-
-def _version(parts: dict[str, SalvagedTable]) -> int:
-    """The schema of what was read; this one's where that cannot be read."""
-    with duckdb.connect() as reader:
-        files = parts.get("schema_version", SalvagedTable()).files
-        versions = [count(reader, f"select max(version) from read_parquet('{quoted(file)}')") for file in files]
-    return max(versions, default=len(MIGRATIONS))
 
 
 def _finished(made: Path, wal: Path, settings: Settings, done: Repair) -> bool:
@@ -192,7 +188,12 @@ def _finish(made: Path, wal: Path, settings: Settings, done: Repair) -> None:
         with store.transaction() as cursor:
             _fill_gaps(cursor, answers)
             if answers:
-                done.from_write_ahead = _add_answers(cursor, answers)
+                before = count(cursor, "select count(*) from responses")
+                cursor.execute(
+                    f"""insert into responses by name select * from read_parquet('{quoted(answers)}')
+                        where event_id not in (select event_id from responses) and n in (select n from records)"""
+                )
+                done.from_write_ahead = count(cursor, "select count(*) from responses") - before
             settle_all(cursor, adopt_taxonomy(cursor, settings))
             done.saved_answers = count(cursor, "select count(*) from responses")
             if "responses" in done.lost and done.with_write_ahead:  # they were counted with those
@@ -235,16 +236,6 @@ def _answers_in(wal: Path, folder: Path) -> Path | None:
     except duckdb.Error:  # entries of another schema: what the database itself holds is all there is
         return None
     return folder / "responses.parquet"
-
-
-def _add_answers(cursor: duckdb.DuckDBPyConnection, file: Path) -> int:
-    """Those that are not there yet, of records that are."""
-    before = count(cursor, "select count(*) from responses")
-    cursor.execute(
-        f"""insert into responses by name select * from read_parquet('{quoted(file)}')
-            where event_id not in (select event_id from responses) and n in (select n from records)"""
-    )
-    return count(cursor, "select count(*) from responses") - before
 
 
 def _fill_gaps(cursor: duckdb.DuckDBPyConnection, answers: Path | None) -> None:

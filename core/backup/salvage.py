@@ -1,6 +1,5 @@
 """Reading the rows of a damaged database that can be read, and putting them into a sound one. Knows tables and keys."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +51,8 @@ def read_tables(database: Path, out: Path, report: Report) -> dict[str, Salvaged
     """Every table, whole where that can be done, else in pieces; one that cannot be read at all has no files."""
     out.mkdir(exist_ok=True)
     try:
-        names = _table_names(database)
+        with duckdb.connect(str(database), read_only=True, config=CONFIG) as connection:
+            names = tables(connection)
     except duckdb.Error:
         if not wal_of(database).exists():
             return {}
@@ -63,11 +63,6 @@ def read_tables(database: Path, out: Path, report: Report) -> dict[str, Salvaged
         report("Reading what can be read", done, len(names))
         parts[table] = _read_table(database, table, out)
     return parts
-
-
-def _table_names(database: Path) -> list[str]:
-    with duckdb.connect(str(database), read_only=True, config=CONFIG) as connection:
-        return tables(connection)
 
 
 def _read_table(database: Path, table: str, out: Path) -> SalvagedTable:
@@ -125,7 +120,7 @@ def _insert(made: duckdb.DuckDBPyConnection, table: str, part: SalvagedTable) ->
     files = ", ".join("'" + quoted(file) + "'" for file in part.files)
     made.execute(f"create or replace temp view salvaged as from read_parquet([{files}])")
     key = KEYS.get(table)
-    columns = ", ".join(f'"{name}"' for name in _columns(made, "salvaged"))
+    columns = ", ".join(f'"{name}"' for name, *_ in made.execute("describe salvaged").fetchall())
     if part.whole:
         made.execute(f"delete from {table}")
     elif key:
@@ -133,8 +128,3 @@ def _insert(made: duckdb.DuckDBPyConnection, table: str, part: SalvagedTable) ->
     else:
         made.execute(f"delete from {table} where ({columns}) in (select ({columns}) from salvaged)")
     made.execute(f"insert into {table} ({columns}) select {columns} from salvaged")
-
-
-def _columns(made: duckdb.DuckDBPyConnection, table: str) -> Iterator[str]:
-    for name, *_ in made.execute(f"describe {table}").fetchall():
-        yield name

@@ -113,15 +113,6 @@ def look_alikes(names: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _new_id(name: str, taken: Iterable[str]) -> str:
-    slug = re.sub(r"\W+", "_", name.casefold()).strip("_") or "label"
-    taken = set(taken)
-    number, candidate = 2, slug
-    while candidate in taken:
-        candidate, number = f"{slug}_{number}", number + 1
-    return candidate
-
-
 def make_taxonomy(names: Iterable[str]) -> Taxonomy:
     """Version 1 of a taxonomy with these label names, in this order. Repeats and empty names are refused."""
     taxonomy = Taxonomy()
@@ -138,8 +129,12 @@ def add_label(taxonomy: Taxonomy, name: str, description: str = "") -> Taxonomy:
             raise BadInput(f"There is already a label named {name!r}.")
         if label.name == name:
             return _changed(taxonomy, label.id, retired=False)
-    label = Label(_new_id(name, (label.id for label in taxonomy.labels)), name, description)
-    return Taxonomy((*taxonomy.labels, label), taxonomy.version + 1)
+    slug = re.sub(r"\W+", "_", name.casefold()).strip("_") or "label"
+    taken = {label.id for label in taxonomy.labels}
+    number, candidate = 2, slug
+    while candidate in taken:
+        candidate, number = f"{slug}_{number}", number + 1
+    return Taxonomy((*taxonomy.labels, Label(candidate, name, description)), taxonomy.version + 1)
 
 
 def rename_label(taxonomy: Taxonomy, label_id: str, name: str) -> Taxonomy:

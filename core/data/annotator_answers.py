@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.config.taxonomy import SEPARATOR
 from core.data.cells import Column
 from core.errors import BadInput
 from core.people.names import NAME_LIMIT, check_name
+from core.tasks.columns import ColumnReader, with_article
 
 AnswersByRecord = dict[tuple[str, str], tuple[int, str]]
-"""(record id, annotator) -> (row of the file from 1, labels by name); "" stands for the known answer"""
+"""(record id, annotator) -> (row of the file from 1, answer as the reader gave it); "" stands for the known answer"""
 
 KNOWN = ""
 
@@ -23,6 +23,7 @@ KNOWN = ""
 class AnswerCollector:
     """Grows with the answers. names: as the file writes them -> as they are kept. repeated: rows with nothing new."""
 
+    answers: ColumnReader
     details: AnswersByRecord = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     repeated: int = 0
@@ -32,7 +33,8 @@ class AnswerCollector:
         names = people.filled()
         for index, (label, name) in enumerate(zip(labels, names, strict=True)):
             if label is not None and name is None:
-                people.complain(index, "is empty where there is a label; say who gave it, or remove the row")
+                there = with_article(self.answers.noun)
+                people.complain(index, f"is empty where there is {there}; say who gave it, or remove the row")
         whose = [name and self._kept(people, index, name) for index, name in enumerate(names)]
         self._enter(ids, labels, column, [name or KNOWN for name in whose])
 
@@ -46,13 +48,14 @@ class AnswerCollector:
         for index, (record, label, user) in enumerate(zip(ids, labels, whose, strict=True)):
             if label is None:
                 continue
-            label = SEPARATOR.join(sorted(label.split(SEPARATOR)))
+            label = self.answers.form(label)
             row = column.batch.first + index
             first, before = self.details.setdefault((record, user), (row, label))
             if before != label:
                 by, place = f"'{user}'" if user else "the known answers", column.batch.place(first)
-                fault = f"gives the record '{record}' the label '{label}', but '{before}' in {place}, both by {by}"
-                column.complain(index, f"{fault}; keep one of them")
+                this, other = self.answers.words(label), self.answers.words(before)
+                fault = f"gives the record '{record}' the {self.answers.noun} '{this}', but '{other}' in {place}"
+                column.complain(index, f"{fault}, both by {by}; keep one of them")
             self.repeated += first != row
 
     def _kept(self, people: Column, index: int, name: str) -> str:
@@ -74,8 +77,8 @@ class AnswerCollector:
         """How many people answered."""
         return len({user for _, user in self.details} - {KNOWN})
 
-    def known_labels(self) -> Iterable[str]:
-        """The labels of each known answer, joined by the separator where there are several."""
+    def known_answers(self) -> Iterable[str]:
+        """Each, as the reader gave it."""
         return (label for (_, user), (_, label) in self.details.items() if user == KNOWN)
 
     def write(self, target: Path) -> None:

@@ -31,8 +31,12 @@ class Column:
 
     def complain(self, index: int, fault: str) -> NoReturn:
         """Raises the one sentence. index: of the row in the batch, from 0. fault: what is wrong; what to do."""
+        raise BadInput(f"{self.place(index)} {fault}.")
+
+    def place(self, index: int) -> str:
+        """File, row and column in words."""
         place = self.batch.place(self.batch.first + index)
-        raise BadInput(f"{self.source.path.name}: {place}, column '{self.name}' {fault}.")
+        return f"{self.source.path.name}: {place}, column '{self.name}'"
 
     def strings(self) -> list[str | None]:
         """The cells as text: numbers and dates are written out (2.0 as 2), None and NaN stay None, "" stays ""."""

@@ -1,17 +1,19 @@
 """Bringing a file into the project: a job reads it, then all of it comes in or nothing. Knows no file format."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 from core.config.taxonomy import look_alikes
 from core.data.import_parts import begin_import, continue_import, finish_imports
 from core.data.ingest_job import INGEST, FileReport, IngestParams, Layout
-from core.data.records import ImportCounts, learn_labels, number_records
+from core.data.records import ImportCounts, number_records
 from core.errors import Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
 from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.project import Project
+from core.tasks.tasks import about_columns, learn_from
 
 
 class ImportOptions(TypedDict, total=False):
@@ -60,7 +62,7 @@ def import_file(
     with project.storing:  # one file at a time: its records are numbered before they come in
         finish_imports(project.store, project.folder, project.holding_settings)
         try:
-            alike = _accept(project, bundle, contents, multi=params.layout.multi, add_labels=add_labels)
+            alike = _accept(project, bundle, contents, about=params.layout.about, add=add_labels)
         except RondoError as error:
             project.jobs.refuse(bundle, error)
             raise
@@ -79,11 +81,11 @@ def _params(project: Project, file: str, options: ImportOptions) -> IngestParams
         id=id_,
         split=options.get("split"),
         meta=tuple(options.get("meta") or ()),
-        multi=settings.multi,
         encoding=options.get("encoding") or "utf-8",
         annotator=options.get("annotator"),
         gold=options.get("gold"),
-        known=tuple(settings.taxonomy.ids),
+        task=settings.task,
+        about=about_columns(settings),
         keep_missing_words=options.get("keep_missing_words", False),
         many_labels=options.get("many_labels", False),
     )
@@ -99,21 +101,18 @@ def _showing_new_records(project: Project, report: Report) -> Report:
 
 
 def _accept(
-    project: Project, bundle: Bundle, contents: FileReport, *, multi: bool, add_labels: bool
+    project: Project, bundle: Bundle, contents: FileReport, *, about: Mapping[str, object], add: bool
 ) -> list[list[str]]:
     """Decides that the file comes in, or raises why not; returns the labels that look alike.
 
-    Labels are learnt with the settings as they are now: a person may have changed them while the file was read.
+    What the file teaches is learnt with the settings as they are now: a person may have changed them while it was read.
     """
     with project.store.reading() as cursor:
         sizes = number_records(cursor, bundle.path / "out", contents.file)
     with project.changing_settings() as (current, cursor):
-        if current.multi != multi:
-            raise Refused("Whether a record may have several labels was changed meanwhile. Import the file again.")
         if not project.jobs.claim_result(bundle, cursor):
             raise Refused("This file was taken in already.")
-        taxonomy = learn_labels(contents, current, add=add_labels)
-        requested = adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
+        requested = adopt_taxonomy(cursor, learn_from(contents, about, current, add=add))
         begin_import(cursor, bundle.path.name, contents, requested, sizes)
         if requested != current:
             project.save_settings(requested)

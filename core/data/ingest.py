@@ -1,7 +1,7 @@
 """From a person's file to `records.parquet`, and `answers.parquet` where it names annotators.
 
 Which column means what, checked and streamed through. Knows columns and texts; not the project, its store or its
-taxonomy.
+taxonomy, nor what an answer is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 
 from core.data.annotator_answers import AnswerCollector
+from core.data.answer_cells import contradictions_in, read_splits
 from core.data.cells import Column, json_of
 from core.data.formats.reading import RowBatch
 from core.data.formats.sources import ParquetFile, Source, open_source
 from core.data.ingest_job import FileReport, Layout, RepeatedIds
-from core.data.label_cells import LabelReader, contradictions_in, looks_like_labels, read_splits
-from core.data.ledger import MANY_LABELS, MOST_LABELS, Ledger
+from core.data.ledger import Ledger
 from core.data.near_duplicates import near_duplicates_in
 from core.errors import BadInput
+from core.tasks.columns import CellRules, ColumnReader
+from core.tasks.tasks import TASKS, reader_of
 
 Progress = Callable[[int, int], None]
 """(done, total): bytes of a text file, rows of a table, files of a folder."""
@@ -39,11 +41,12 @@ def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_dupl
     require_columns(source, layout)
     out.mkdir(parents=True, exist_ok=True)
     part, answers = out / "records.parquet.part", out / "answers.parquet"
+    reader = reader_of(layout.task, layout.about, CellRules(layout.keep_missing_words, layout.many_labels))
     answers.unlink(missing_ok=True)  # of a job that did not end
     try:
         result = replace(
-            write_records(source, layout, part, report),
-            contradictions=contradictions_in(part) if layout.label else None,
+            write_records(source, layout, reader, part, report),
+            contradictions=contradictions_in(part, reader) if layout.label else None,
             near_duplicates=near_duplicates_in(part) if near_duplicates else None,
         )
         part.replace(out / "records.parquet")  # last: whoever finds it has all of it
@@ -54,11 +57,12 @@ def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_dupl
 
 def require_columns(source: Source, layout: Layout) -> None:
     """Each wanted column must be there, once. Suggests the one that was probably meant."""
+    noun = TASKS[layout.task].noun
     if not layout.text:
         raise BadInput("No text column was named; say which one to label, for example --text text.")
     if layout.annotator and not (layout.label and layout.id):
         raise BadInput(
-            "With a column of annotators every row is one answer: say which column holds the labels (--label) and "
+            f"With a column of annotators every row is one answer: say which column holds the {noun}s (--label) and "
             "which one says what record a row is about (--id)."
         )
     if layout.gold and not layout.annotator:
@@ -85,14 +89,13 @@ class Reading:
 
     ledger: Ledger
     crowd: AnswerCollector
-    labels: LabelReader
+    answers: ColumnReader
 
 
-def write_records(source: Source, layout: Layout, target: Path, report: Progress) -> FileReport:
+def write_records(source: Source, layout: Layout, answers: ColumnReader, target: Path, report: Progress) -> FileReport:
     """Streams the file into a Parquet table at `target` and returns what was counted on the way."""
-    labels = LabelReader(layout.multi, frozenset(layout.known), layout.keep_missing_words)
-    ledger = Ledger(most_labels=MANY_LABELS if layout.many_labels else MOST_LABELS)
-    reading, total = Reading(ledger, AnswerCollector(), labels), source.total
+    ledger = Ledger()
+    reading, total = Reading(ledger, AnswerCollector(answers), answers), source.total
     with _parquet_writer(target) as write:
         for batch in source.batches(layout.columns):
             ledger.blank += batch.blank
@@ -104,50 +107,42 @@ def write_records(source: Source, layout: Layout, target: Path, report: Progress
             raise BadInput(f"{source.path.name} has no rows; it needs at least one record.")
     if layout.annotator:
         reading.crowd.write(target.with_name("answers.parquet"))
-        ledger.add_labels(reading.crowd.known_labels(), multi=layout.multi)
+        answers.count_known(reading.crowd.known_answers())
     return _report(source, layout, reading)
 
 
 def _report(source: Source, layout: Layout, reading: Reading) -> FileReport:
     """All that was counted while the file was read."""
-    ledger, labels, crowd = reading.ledger, reading.labels, reading.crowd
-    spellings = {number: tuple(sorted(words)) for number, words in labels.spellings.items() if words != {number}}
+    ledger, crowd = reading.ledger, reading.crowd
     declared = source.declared(layout.label) if isinstance(source, ParquetFile) and layout.label else ()
     return FileReport(
         file=source.path.name,
         rows=ledger.rows,
         records=ledger.records,
         blank_rows=ledger.blank,
-        labelled=ledger.labelled,
         repeated_ids=RepeatedIds(ledger.rows - ledger.records, ledger.relabelled),
         relabelled_rows=tuple(ledger.relabelled_rows),
         exact_duplicates=ledger.exact_duplicates(),
-        labels=dict(ledger.labels.most_common()),
         splits=dict(ledger.splits.most_common()),
         unknown_splits=dict(ledger.unknown_splits.most_common(10)),
-        missing_words=dict(labels.missing.most_common()),
-        spellings=spellings,
-        none_of_them=labels.none,
-        fault=labels.fault,
-        doubt=looks_like_labels(ledger.labels, ledger.labelled),
-        declared=tuple(declared),
         answers=len(crowd.details) - crowd.known,
         annotators=crowd.annotators,
         known_answers=crowd.known,
         repeated_answers=crowd.repeated,
+        **vars(reading.answers.summary(declared)),
     )
 
 
 def record_columns(source: Source, batch: RowBatch, layout: Layout, reading: Reading) -> dict[str, Any]:
     """One batch as columns of the table, without the rows whose record is known already.
 
-    Where rows are answers the table has no labels: the crowd has them.
+    Where rows are answers of people the table has none: the crowd has them.
     """
     ledger = reading.ledger
     texts, fields = _texts([Column(source, batch, name) for name in layout.text])
     rows = len(texts)
     label = Column(source, batch, layout.label) if layout.label and not layout.annotator else None
-    labels = reading.labels.read(label) if label else [None] * rows
+    labels = reading.answers.read(label) if label else [None] * rows
     contents = texts if fields is None else fields
     retained: Sequence[int]
     if layout.id:
@@ -168,22 +163,22 @@ def record_columns(source: Source, batch: RowBatch, layout: Layout, reading: Rea
     if len(retained) < rows:
         table = {name: [cells[index] for index in retained] for name, cells in table.items()}
     if label:
-        ledger.count_labels(label, table["label"], multi=layout.multi)
+        reading.answers.count(label, table["label"])
     ledger.splits.update(split for split in table["split"] if split is not None)
     position = batch.first - 1 + np.asarray(retained, np.int64)  # row of the file, from 0
     return {**table, "position": position, "hash": ledger.enter(rows, table["text"])}
 
 
 def _enter_answers(source: Source, batch: RowBatch, layout: Layout, reading: Reading) -> None:
-    """The labels of all rows, by whom they are."""
+    """The answers of all rows, by whom they are."""
     names = (layout.id, layout.label, layout.annotator, layout.gold)
     record, label, people, gold = (Column(source, batch, name) if name else None for name in names)
     if record and label and people:
-        ids, labels = [name or "" for name in record.strings()], reading.labels.read(label)
+        ids, labels = [name or "" for name in record.strings()], reading.answers.read(label)
         reading.crowd.enter(ids, labels, label, people)
-        reading.ledger.count_labels(label, labels, multi=layout.multi)
+        reading.answers.count(label, labels)
         if gold:
-            reading.crowd.enter_known(ids, reading.labels.read(gold), gold)
+            reading.crowd.enter_known(ids, reading.answers.read(gold), gold)
 
 
 def _texts(columns: Sequence[Column]) -> tuple[list[str], list[str] | None]:

@@ -1,17 +1,19 @@
 """What the job that reads a person's file is given, and what it reports. Knows no store and no file format."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from core.jobs.kinds import JobKind
+from core.tasks.columns import ColumnSummary
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How to read a file. text: its column, or several that make up one record together. multi: labels joined by |.
+    """How to read a file. text: its column, or several that make up one record together. label: that of the answers.
 
     annotator: every row is an answer of whom it names, several rows may be one record; gold: its known answer.
-    known: the labels that there are. keep_missing_words: NA, null and their like are labels. many_labels: more than
-    1,000 are no mistake.
+    task, about: what an answer is, and what the task must know to read one. keep_missing_words: NA, null and their like
+    are answers. many_labels: more than 1,000 different labels are no mistake.
     """
 
     text: tuple[str, ...]
@@ -19,11 +21,11 @@ class Layout:
     id: str | None = None
     split: str | None = None
     meta: tuple[str, ...] = ()
-    multi: bool = False
     encoding: str = "utf-8"
     annotator: str | None = None
     gold: str | None = None
-    known: tuple[str, ...] = ()
+    task: str = "labels"
+    about: Mapping[str, object] = field(default_factory=dict)
     keep_missing_words: bool = False
     many_labels: bool = False
 
@@ -45,7 +47,7 @@ class IngestParams:
 
 @dataclass(frozen=True)
 class RepeatedIds:
-    """rows: that are no new record; other_label: how many of them have another label than the record's first row."""
+    """rows: that are no new record; other_label: how many of them have another answer than the record's first row."""
 
     rows: int
     other_label: int
@@ -61,7 +63,7 @@ class ExactDuplicates:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """One text with different labels: some of its rows, from 1, and of its labels."""
+    """One text with different answers: some of its rows, from 1, and of its answers in words."""
 
     rows: tuple[int, ...]
     labels: tuple[str, ...]
@@ -69,7 +71,7 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Contradictions:
-    """texts: that stand in the file with different labels; rows: all that have such a text; examples: the first."""
+    """texts: that stand in the file with different answers; rows: all that have such a text; examples: the first."""
 
     texts: int
     rows: int
@@ -90,33 +92,24 @@ class NearDuplicates:
     examples: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
-class FileReport:
-    """What a file holds. labels, splits: how many rows have each; none_of_them: rows that say that no label holds.
+@dataclass(frozen=True, kw_only=True)
+class FileReport(ColumnSummary):
+    """What a file holds, its column of answers included. splits: how many rows have each; unknown_splits: words that
+    are none.
 
-    relabelled_rows: some pairs of rows with one id and two labels. unknown_splits: words that are none. missing_words:
-    that were taken for no label. spellings: of numbers that are written in several ways. fault: the first name that no
-    label can have; doubt: about the column of labels. answers, annotators, known_answers, repeated_answers: of a file
-    whose rows are answers. declared: labels that its metadata name.
+    relabelled_rows: some pairs of rows with one id and two answers. answers, annotators, known_answers,
+    repeated_answers: of a file whose rows are answers of people.
     """
 
     file: str
     rows: int
     records: int
     blank_rows: int
-    labelled: int
     repeated_ids: RepeatedIds
     relabelled_rows: tuple[tuple[int, int], ...]
     exact_duplicates: ExactDuplicates
-    labels: dict[str, int]
     splits: dict[str, int]
     unknown_splits: dict[str, int]
-    missing_words: dict[str, int]
-    spellings: dict[str, tuple[str, ...]]
-    none_of_them: int
-    fault: str | None
-    doubt: str | None
-    declared: tuple[str, ...]
     answers: int
     annotators: int
     known_answers: int

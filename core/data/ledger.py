@@ -1,4 +1,4 @@
-"""What the rows of a file have shown so far: ids, duplicates, counts of labels and splits.
+"""What the rows of a file have shown so far: ids, duplicates, counts of splits.
 
 Knows strings and numbers; not files, the project or its store.
 """
@@ -13,12 +13,9 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from core.config.taxonomy import SEPARATOR
 from core.data.cells import Column
 from core.data.ingest_job import ExactDuplicates
 
-MOST_LABELS, MANY_LABELS = 1_000, 10_000
-"""More different labels are not labels but a mistaken column; the second where somebody says that they are many."""
 EXAMPLES = 5
 
 
@@ -31,14 +28,11 @@ class Ledger:
     text_of: "array[int]" = field(default_factory=lambda: array("q"))
     label_of: "array[int]" = field(default_factory=lambda: array("q"))
     hashes: list[npt.NDArray[np.uint64]] = field(default_factory=list)
-    labels: Counter[str] = field(default_factory=Counter)
     splits: Counter[str] = field(default_factory=Counter)
     unknown_splits: Counter[str] = field(default_factory=Counter)
-    most_labels: int = MOST_LABELS
     rows: int = 0
     records: int = 0
     blank: int = 0
-    labelled: int = 0
     relabelled: int = 0
     relabelled_rows: list[tuple[int, int]] = field(default_factory=list)
 
@@ -88,20 +82,6 @@ class Ledger:
                 if len(self.relabelled_rows) < EXAMPLES:
                     self.relabelled_rows.append((self.row_of[record], column.batch.first + index))
         return result
-
-    def count_labels(self, column: Column, labels: Iterable[str | None], *, multi: bool) -> None:
-        """Counts each label of the kept rows; refuses a column that holds no labels but texts or numbers."""
-        self.add_labels((label for label in labels if label is not None), multi=multi)
-        if len(self.labels) > self.most_labels:
-            many = ", or say that there are so many (--many-labels)" if self.most_labels < MANY_LABELS else ""
-            fault = f"brings the different labels to more than {self.most_labels:,}"
-            column.complain(0, f"{fault}; name the column that holds the labels{many}")
-
-    def add_labels(self, labels: Iterable[str], *, multi: bool) -> None:
-        """Counts them, whatever they are; "" is none of them."""
-        for label in labels:
-            self.labelled += 1
-            self.labels.update(label.split(SEPARATOR) if multi and label else [label] if label else [])
 
     def enter(self, rows: int, texts: Sequence[str]) -> npt.NDArray[np.uint64]:
         """Counts `rows` rows read, of which `texts` are kept. Returns their hashes."""

@@ -6,8 +6,6 @@ from pathlib import Path
 import duckdb
 
 from core.config.settings import Settings
-from core.config.taxonomy import Taxonomy, add_label, in_order
-from core.data.ingest_job import FileReport
 from core.errors import BadInput
 from core.labelling.file_answers import FileAnswers, store_file_answers
 from core.labelling.gold import declare_gold, take_gold_off_queue
@@ -16,34 +14,12 @@ from core.store.record_numbers import NUMBERS
 from core.store.tables import quoted
 
 
-def learn_labels(report: FileReport, settings: Settings, *, add: bool) -> Taxonomy:
-    """The taxonomy with the file's labels, where it has none yet or `add` says so; else unknown ones are refused."""
-    taxonomy = settings.taxonomy
-    if report.fault:
-        raise BadInput(f"{report.fault} Nothing was imported.")
-    unknown = [name for name in report.labels if name not in taxonomy.spellings]
-    if unknown and taxonomy.labels and not add:
-        shown = ", ".join(repr(name) for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
-        raise BadInput(
-            f"The file holds {len(unknown)} labels that the taxonomy does not: {shown}. "
-            "Add them with --add-labels, or correct the file. Nothing was imported."
-        )
-    if add or not taxonomy.labels:
-        # what the file's metadata declare has an order, and is asked about though none has it
-        declared = [name for name in report.declared if name not in taxonomy.spellings]
-        unknown = [*dict.fromkeys(declared), *in_order(name for name in unknown if name not in declared)]
-    for name in unknown:
-        written = report.spellings.get(name, ())
-        taxonomy = add_label(taxonomy, written[0] if len(written) == 1 and "." not in written[0] else name)
-    return taxonomy
-
-
 @dataclass(frozen=True)
 class ImportCounts:
     """Of what came in. rows: all; added: new records; known: of records that were there; duplicates: of other texts.
 
-    new, changed, same: labels of files, by what a file said before; labelled: all of them. contradicted: those that
-    people's answers or corrections outweigh; clashing: those of a text that has another label of a file. answers: of
+    new, changed, same: answers of files, by what a file said before; labelled: all of them. contradicted: those that
+    people's answers or corrections outweigh; clashing: those of a text that has another answer of a file. answers: of
     people whom the file names. made_gold: records with a known answer that are gold by it; not_gold: those that are
     not, since they were asked or taught. declared_gold: records that were there and are gold now; stopped_teaching:
     those of them that taught.

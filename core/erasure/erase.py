@@ -83,7 +83,14 @@ def erase(  # noqa: PLR0913 - each is an option of the command
         if preview.argilla and not leave_argilla:
             report("Erasing in Argilla", 0, STEPS)
             _erase_in_argilla(project, selection)
-        _erase_elsewhere(project, preview.jobs)
+        # what jobs that did not succeed were given may lie where they ran still
+        rows = project.store.query(
+            """select id from jobs where list_contains(?::varchar[], id) and handle is not null
+                 and runner <> 'local' and state <> 'succeeded'""",
+            [preview.jobs],
+        )
+        for (job,) in rows:
+            job_forget(project, lambda *_: None, job=job)
         report("Erasing", 1, STEPS)
         thin_evaluations(project, traces, selection)
         _delete(project, selection, traces, preview, user)
@@ -160,17 +167,6 @@ def _refuse_busy(project: Project, selection: ErasureSelection, traces: Traces) 
                 f"{selection.annotator} may still come in. First: `rondo people remove`, with this name. "
                 "Nothing was erased."
             )
-
-
-def _erase_elsewhere(project: Project, jobs: list[str]) -> None:
-    """What jobs that did not succeed were given and lies where they ran still. Raises Refused where nobody answers."""
-    rows = project.store.query(
-        """select id from jobs where list_contains(?::varchar[], id) and handle is not null
-             and runner <> 'local' and state <> 'succeeded'""",
-        [jobs],
-    )
-    for (job,) in rows:
-        job_forget(project, lambda *_: None, job=job)
 
 
 def _erase_in_argilla(project: Project, selection: ErasureSelection) -> None:

@@ -90,18 +90,15 @@ def _exports(project: Project, selection: ErasureSelection) -> tuple[list[Path],
     inside = {path for path in (project.folder / "exports").rglob("*") if path.is_file()}
     lying = {path for path in project.folder.iterdir() if path.is_file() and path.suffix.lower() in (*_READERS, ".txt")}
     home = project.folder.resolve()
+    recorded = {path.resolve() for path in written}
     ours: list[Path] = []
     others: list[Path] = []
     for path in sorted({path.resolve() for path in written | inside | lying if path.is_file()}):
         if not holds(path, selection):
             continue
-        mine = path.is_relative_to(home) and (path.is_relative_to(home / "exports") or _was(path, written))
+        mine = path.is_relative_to(home) and (path.is_relative_to(home / "exports") or path in recorded)
         (ours if mine else others).append(project.folder / path.relative_to(home) if mine else path)
     return ours, others
-
-
-def _was(path: Path, written: set[Path]) -> bool:
-    return any(path == one.resolve() for one in written)
 
 
 def logged(project: Project, what: Sequence[str], key: str) -> list[str]:

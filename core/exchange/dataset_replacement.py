@@ -1,6 +1,6 @@
-"""A dataset whose labels or fields are not the project's any more, replaced by one that has everything of the old one.
+"""A dataset whose options or fields are not the project's any more, replaced by one that has everything of the old one.
 
-Argilla fixes labels and fields when a dataset is published, so there is no other way.
+Argilla fixes options and fields when a dataset is published, so there is no other way.
 """
 
 from core.exchange.datasets import (

@@ -12,6 +12,8 @@ from core.errors import Refused
 from core.exchange.workspace import Placed, Setup, Workspace
 from core.labelling.cards import named_values
 from core.store.database import utc_now
+from core.tasks.questions import TeamForm
+from core.tasks.tasks import task_of
 from core.typed_json import from_json, to_json
 
 CURRENT, FILLING, REPLACED, GONE = "current", "filling", "replaced", "gone"
@@ -128,13 +130,20 @@ def _kept(placed: Placed, known: DatasetRecord | None) -> tuple[str | None, date
 
 def required_setup(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Setup:
     """What a dataset of this project must look like now. Raises Refused where Argilla could not ask the question."""
-    labels = tuple((label.id, label.name, label.description) for label in settings.taxonomy.active)
-    if len(labels) < (1 if settings.multi else 2):
-        raise Refused("Argilla asks for one of at least two labels. Add labels on the Settings page, then push again.")
+    task = task_of(settings)
+    question = team_form(settings).question(task.setup(settings))
     fields, (context, metadata) = _field_names(cursor), _metadata_names(cursor)
     if not fields:
         raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")
-    return Setup(fields, context, metadata, labels, settings.multi, settings.guidelines, settings.overlap)
+    return Setup(fields, context, metadata, question, settings.guidelines, settings.overlap)
+
+
+def team_form(settings: Settings) -> TeamForm:
+    """How Argilla asks for this project's answers. Raises Refused where it cannot."""
+    form = task_of(settings).team
+    if form is None:
+        raise Refused(f"Argilla has no question for the task {settings.task!r}. Answer the records in the app.")
+    return form
 
 
 def _field_names(cursor: duckdb.DuckDBPyConnection) -> tuple[str, ...]:

@@ -4,19 +4,19 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import duckdb
 
 from core.config.settings import Settings
+from core.exchange.datasets import team_form
 from core.exchange.workspace import LAST, Outgoing, Suggested
 from core.labelling.cards import Card, read_cards
 from core.labelling.waiting import REVIEW, Row, read_waiting
 from core.store.answers import ARGILLA
+from core.tasks.questions import Question, TeamForm
 
 PER_PERSON = 20
 """records of one tier for each annotator: a strict order would have people work on the same ones"""
-_LIKELY = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,13 @@ def plan_push(cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Coll
         row.record_no for row in spare if row.record_no in there
     }
     rows = {n: row for n, row in waiting.rows.items() if n in chosen or n in there}
-    done = _completed(cursor, settings)
+    # what has all its answers from Argilla is handed out there no more
+    completed = cursor.execute(
+        """select n from responses where source = ? and action = 'submit'
+           group by n having count(distinct annotator) >= ?""",
+        [ARGILLA, settings.overlap],
+    ).fetchall()
+    done = {n for (n,) in completed}
     ranks = {n: rank for n, rank in tiers(rows.values(), tier).items() if n in chosen}
     ranks |= {n: LAST for n in there if n not in chosen and n not in done}
     hidden = frozenset(n for n, row in rows.items() if row.blind or not settings.show_suggestions)
@@ -61,24 +67,22 @@ def tiers(rows: Iterable[Row], size: int) -> dict[int, int]:
     return {row.record_no: entry // size for entry, row in enumerate(order)}
 
 
-def _completed(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> set[int]:
-    """Records that have all their answers from Argilla, which then hands them out no more by itself."""
-    rows = cursor.execute(
-        """select n from responses where source = ? and action = 'submit'
-           group by n having count(distinct annotator) >= ?""",
-        [ARGILLA, settings.overlap],
-    ).fetchall()
-    return {n for (n,) in rows}
-
-
 def read_outgoing(
-    cursor: duckdb.DuckDBPyConnection, plan: PushPlan, record_nos: Sequence[int], settings: Settings
+    cursor: duckdb.DuckDBPyConnection, plan: PushPlan, record_nos: Sequence[int], settings: Settings, question: Question
 ) -> dict[int, Outgoing]:
-    """These records as they shall stand there."""
+    """These records as they shall stand there, in a dataset that asks this question."""
     rows = [plan.rows.get(n) or _unqueued(cursor, n) for n in record_nos]
     cards = read_cards(cursor, rows, settings)
+    form = team_form(settings)
     return {
-        row.record_no: _outgoing(row.record_no, card, plan, settings) for row, card in zip(rows, cards, strict=True)
+        row.record_no: Outgoing(
+            id=card.id,
+            fields={one["name"]: one["value"] for one in card.fields} or {"text": card.text},
+            metadata={one["name"]: one["value"] for one in card.meta},
+            rank=plan.ranks[row.record_no],
+            suggestion=None if row.record_no in plan.blind else _suggested(card, form, question),
+        )
+        for row, card in zip(rows, cards, strict=True)
     }
 
 
@@ -88,26 +92,9 @@ def _unqueued(cursor: duckdb.DuckDBPyConnection, record_no: int) -> Row:
     return Row(record_no, record, 0, 0.0, False, True, None, None, 0, False)
 
 
-def _outgoing(record_no: int, card: Card, plan: PushPlan, settings: Settings) -> Outgoing:
-    return Outgoing(
-        id=card.id,
-        fields={one["name"]: one["value"] for one in card.fields} or {"text": card.text},
-        metadata={one["name"]: one["value"] for one in card.meta},
-        rank=plan.ranks[record_no],
-        suggestion=None if record_no in plan.blind else _suggested(card, settings),
-    )
-
-
-def _suggested(card: Card, settings: Settings) -> Suggested | None:
-    """The likeliest label; where several may hold, all that are likelier than not."""
-    shown: Any = card.suggestion
-    if not shown:
-        return None
-    matches = [(str(one["id"]), float(one["probability"])) for one in shown["labels"]]
-    retained = [pair for pair in matches if pair[1] >= _LIKELY] if settings.multi else matches[:1]
-    if not retained:
-        return None
-    return Suggested(tuple(id for id, _ in retained), tuple(chance for _, chance in retained), str(shown["model"]))
+def _suggested(card: Card, form: TeamForm, question: Question) -> Suggested | None:
+    proposed = form.proposed(card.suggestion, question) if card.suggestion else None
+    return Suggested(*proposed, str(card.suggestion["model"])) if proposed and card.suggestion else None
 
 
 def digest(record: Outgoing, *, blind: bool) -> str:

@@ -6,12 +6,14 @@ Doing it twice, in another order, or while somebody else does, changes nothing. 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 
 import duckdb
 
+from core.config.settings import Settings
+from core.errors import BadInput
 from core.exchange.datasets import (
     GONE,
     Dataset,
@@ -21,13 +23,15 @@ from core.exchange.datasets import (
     read_dataset_records,
     read_datasets,
     server_of,
+    team_form,
 )
 from core.exchange.workspace import DRAFT, SUBMITTED, Gone, TeamAnswer, Workspace
 from core.jobs.bundle import Report
 from core.labelling.responses import KNOWN, STORED, Event
 from core.project import Project
-from core.store.answers import ARGILLA, ID_PREFIXES
+from core.store.answers import ARGILLA, ID_PREFIXES, answer_text
 from core.store.database import note, utc_now
+from core.tasks.tasks import task_of
 
 PART = 200
 """records whose answers are asked for at once"""
@@ -45,11 +49,11 @@ class RemoteAnswer:
 
 @dataclass(frozen=True)
 class LoggedEvent:
-    """An event from Argilla that stands."""
+    """An event from Argilla that stands. answer: its canonical text, None for a skip."""
 
     eid: str
     action: str
-    labels: tuple[str, ...]
+    answer: str | None
     note: str | None
 
 
@@ -146,11 +150,15 @@ def reconcile(project: Project, workspace: Workspace, record_nos: Sequence[int])
         received = _listen(project, workspace, record_nos)
         with project.store.reading() as cursor:
             logged = _logged(cursor, record_nos)
-        events = _differences(received, logged, _silent(workspace, received, logged))
+        missing = {key for key in logged if key[0] in received.there and key not in received.newest}
+        known = set(workspace.people()) if missing else set()  # of somebody who is gone, what was said stands
+        silent = {key for key in missing if key[1] in known}
+        events, unreadable = _differences(received, logged, silent, project.settings())
         statuses = project.label_queue.receive(events) if events else {}
         if received.late:
             _carry(project, workspace, received)
     refused = {event.record: statuses[event.eid] for _, event in events if statuses[event.eid] not in (STORED, KNOWN)}
+    refused |= unreadable
     project.team.unreadable |= refused
     return sum(status == STORED for status in statuses.values()), len(refused)
 
@@ -160,7 +168,8 @@ def _listen(project: Project, workspace: Workspace, record_nos: Sequence[int]) -
     with project.store.reading() as cursor:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
         entries = read_dataset_records(cursor, list(datasets), record_nos)
-        answers = RemoteAnswers({}, set(), [], _ids(cursor, record_nos), datasets)
+        rows = cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [list(record_nos)])
+        answers = RemoteAnswers({}, set(), [], dict(rows.fetchall()), datasets)
     for dataset, group in groupby(
         sorted(entries, key=lambda one: (one.dataset, one.record_no)), lambda one: one.dataset
     ):
@@ -174,24 +183,15 @@ def _listen(project: Project, workspace: Workspace, record_nos: Sequence[int]) -
             successor = _successor(entry, entries, datasets)
             for answer in remote_record.answers:
                 remote, key = RemoteAnswer(answer, dataset, model), (entry.record_no, answer.annotator)
-                if successor and answer.at <= successor.made_at and _fits(answer, datasets[successor.dataset]):
+                fits = successor and datasets[successor.dataset].setup.question.fits(answer.value)
+                if successor and answer.at <= successor.made_at and fits:
                     continue  # it was copied, and may have been changed or deleted there since
                 if successor and answer.at > successor.made_at:
                     answers.late.append((successor, answer))
-                if _is_newer(remote, answers.newest.get(key)):
+                other = answers.newest.get(key)
+                if other is None or answer.at >= other.answer.at:
                     answers.newest[key] = remote
     return answers
-
-
-def _silent(workspace: Workspace, received: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]]) -> set[Key]:
-    """Who answered before and says nothing any more. Whom the server knows is asked only where somebody may be."""
-    missing = {key for key in logged if key[0] in received.there and key not in received.newest}
-    known = set(workspace.people()) if missing else set()
-    return {key for key in missing if key[1] in known}
-
-
-def _fits(answer: TeamAnswer, dataset: Dataset) -> bool:
-    return set(answer.labels) <= set(dataset.setup.label_ids)
 
 
 def _successor(
@@ -206,13 +206,14 @@ def _successor(
 def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> None:
     """Late answers that hold go to the dataset after theirs; then it speaks for them, and they may be deleted there."""
     moved: dict[str, list[tuple[str, TeamAnswer]]] = {}
+    form = team_form(project.settings())
     for entry, answer in received.late:
-        if received.newest[(entry.record_no, answer.annotator)].answer == answer and _fits(
-            answer, received.datasets[entry.dataset]
-        ):
-            moved.setdefault(entry.dataset, []).append((received.ids[entry.record_no], answer))
+        question = received.datasets[entry.dataset].setup.question
+        if received.newest[(entry.record_no, answer.annotator)].answer == answer and question.fits(answer.value):
+            value = None if answer.value is None else form.to_value(form.from_value(answer.value), question)
+            moved.setdefault(entry.dataset, []).append((received.ids[entry.record_no], replace(answer, value=value)))
     for dataset, answers in moved.items():
-        workspace.carry(dataset, received.datasets[dataset].setup, answers)
+        workspace.carry(dataset, answers)
     with project.store.transaction() as cursor:
         for entry, answer in received.late:
             cursor.execute(
@@ -221,45 +222,49 @@ def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> N
             )
 
 
-def _is_newer(remote: RemoteAnswer, other: RemoteAnswer | None) -> bool:
-    return other is None or remote.answer.at >= other.answer.at
-
-
 def _differences(
-    received: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]], silent: set[Key]
-) -> list[tuple[str, Event]]:
-    """(annotator, event) for all that the log does not say yet."""
+    received: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]], silent: set[Key], settings: Settings
+) -> tuple[list[tuple[str, Event]], dict[str, str]]:
+    """(annotator, event) for all that the log does not say yet; record -> why an answer to it cannot be read."""
     events: list[tuple[str, Event]] = []
+    unreadable: dict[str, str] = {}
     for key, one in received.newest.items():
         logged_events = logged.get(key, [])
         if one.answer.status == DRAFT:
             events += _undone(key, received.ids, logged_events, one.dataset)
-        elif not logged_events or _content(one.answer) != (
+            continue
+        record = received.ids[key[0]]
+        try:
+            event = _event(record, one, logged_events, settings)
+        except BadInput as error:
+            unreadable[record] = str(error)
+            continue
+        if not logged_events or _content(event) != (
             logged_events[-1].action,
-            logged_events[-1].labels,
+            logged_events[-1].answer,
             logged_events[-1].note,
         ):
-            events.append((key[1], _event(received.ids[key[0]], one, logged_events)))
+            events.append((key[1], event))
     for key in silent:
         events += _undone(key, received.ids, logged[key], "")
-    return events
+    return events, unreadable
 
 
-def _content(answer: TeamAnswer) -> tuple[str, tuple[str, ...], str | None]:
-    if answer.status == SUBMITTED:
-        return "submit", answer.labels, answer.note
-    return "skip", (), answer.note
+def _content(event: Event) -> tuple[str, str | None, str | None]:
+    return event.action, answer_text(event.answer) if event.action == "submit" else None, event.note
 
 
-def _event(record: str, remote: RemoteAnswer, logged_events: Sequence[LoggedEvent]) -> Event:
-    """Dated as Argilla does; it holds from when it is read here, as every answer does."""
-    action, labels, result = _content(remote.answer)
+def _event(record: str, remote: RemoteAnswer, logged_events: Sequence[LoggedEvent], settings: Settings) -> Event:
+    """Dated as Argilla does; it holds from when it is read here, as every answer does. Raises BadInput."""
+    one, submits = remote.answer, remote.answer.status == SUBMITTED
+    answer = task_of(settings).canonical(team_form(settings).from_value(one.value)) if submits else ()
+    action = "submit" if submits else "skip"
     return Event(
-        eid=_eid(record, remote.answer.annotator, action, labels, result, remote.answer.at.isoformat()),
+        eid=_eid(record, one.annotator, action, answer, one.note, one.at.isoformat()),
         record=record,
         action=action,
-        answer=labels,
-        note=result,
+        answer=answer,
+        note=one.note,
         seq=len(logged_events),
         ts=remote.answer.at.replace(tzinfo=UTC).timestamp(),
         model=remote.model,
@@ -290,16 +295,11 @@ def _eid(*parts: object) -> str:
 def _logged(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dict[Key, list[LoggedEvent]]:
     """What stands of what came from Argilla, the newest last. An author may have taken it back here too."""
     rows = cursor.execute(
-        """select n, annotator, event_id, action, labels, note from responses_in_force
+        """select n, annotator, event_id, action, answer, note from responses_in_force
            where n in (select unnest(?::bigint[])) and source = ? order by stamp""",
         [list(record_nos), ARGILLA],
     ).fetchall()
     matches: dict[Key, list[LoggedEvent]] = {}
-    for n, user, eid, action, labels, result in rows:
-        matches.setdefault((n, user), []).append(LoggedEvent(eid, action, tuple(labels), result))
+    for n, user, *event in rows:
+        matches.setdefault((n, user), []).append(LoggedEvent(*event))
     return matches
-
-
-def _ids(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dict[int, str]:
-    rows = cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [list(record_nos)])
-    return dict(rows.fetchall())

@@ -22,7 +22,7 @@ from core.exchange.datasets import (
 )
 from core.exchange.outgoing import PushPlan, digest, plan_push, read_outgoing
 from core.exchange.pull import sync_with
-from core.exchange.workspace import Gone, Outgoing, Setup, Workspace
+from core.exchange.workspace import Gone, Outgoing, Workspace
 from core.jobs.bundle import Report
 from core.project import Project
 from core.store.database import note, utc_now
@@ -99,11 +99,16 @@ def _make_ready(project: Project, workspace: Workspace, report: Report, user: st
         datasets, requested = read_datasets(cursor, server), required_setup(cursor, project.settings())
     current = _still_there(project, workspace, find_current(datasets))
     if current is None:
-        return _first(project, workspace, requested, user), None
+        name = free_name(project)
+        dataset = Dataset(workspace.make_dataset(name, requested), name, utc_now(), requested, CURRENT)
+        with project.store.transaction() as cursor:
+            enter_dataset(cursor, server, dataset)
+            note(cursor, user, "team_dataset", {"dataset": dataset.id, "name": name})
+        return dataset, None
     if not current.setup.takes(requested):
         return replace_dataset(project, workspace, current, requested, report), current.name
     old = current.setup  # what a dataset shows stays as it was made
-    requested = replace(old, labels=requested.labels, guidelines=requested.guidelines, overlap=requested.overlap)
+    requested = replace(old, question=requested.question, guidelines=requested.guidelines, overlap=requested.overlap)
     if requested != current.setup:
         workspace.change_dataset(current.id, current.setup, requested)
         with project.store.transaction() as cursor:
@@ -124,15 +129,6 @@ def _still_there(project: Project, workspace: Workspace, dataset: Dataset | None
     return dataset
 
 
-def _first(project: Project, workspace: Workspace, setup: Setup, user: str) -> Dataset:
-    name = free_name(project)
-    dataset = Dataset(workspace.make_dataset(name, setup), name, utc_now(), setup, CURRENT)
-    with project.store.transaction() as cursor:
-        enter_dataset(cursor, server_of(workspace), dataset)
-        note(cursor, user, "team_dataset", {"dataset": dataset.id, "name": name})
-    return dataset
-
-
 def _send(project: Project, workspace: Workspace, dataset: Dataset, report: Report) -> tuple[PushPlan, Tally]:
     """All that differs from what was sent last."""
     settings, people = project.settings(), len(workspace.annotators())
@@ -143,7 +139,7 @@ def _send(project: Project, workspace: Workspace, dataset: Dataset, report: Repo
     report("Pushing", 0, total)
     for done, part in enumerate(parts(sorted(plan.ranks, key=plan.ranks.__getitem__), PART)):
         with project.store.reading() as cursor:
-            records = read_outgoing(cursor, plan, part, settings)
+            records = read_outgoing(cursor, plan, part, settings, dataset.setup.question)
         _send_part(project, workspace, dataset, _Part(plan, records, there), tally)
         report("Pushing", min((done + 1) * PART, total), total)
     return plan, tally

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from core.config.settings import Settings
 from core.errors import BadInput, Refused
+from core.tasks.questions import Question, Value
 
 SUBMITTED, DRAFT = "submitted", "draft"
 """of an answer there; besides there is "discarded", which is a skip"""
@@ -32,7 +33,7 @@ class Unfit(BadInput):
 
 @dataclass(frozen=True)
 class Setup:
-    """A dataset: what is shown and asked. labels: (id, name, description) each.
+    """A dataset: what is shown and asked.
 
     context: names of metadata too long for a column; metadata: of the short ones. overlap: answers that complete one.
     """
@@ -40,28 +41,21 @@ class Setup:
     fields: tuple[str, ...]
     context: tuple[str, ...]
     metadata: tuple[str, ...]
-    labels: tuple[tuple[str, str, str], ...]
-    multi: bool
+    question: Question
     guidelines: str
     overlap: int
 
-    @property
-    def label_ids(self) -> tuple[str, ...]:
-        """In order of the taxonomy."""
-        return tuple(id for id, _, _ in self.labels)
-
     def takes(self, requested: "Setup") -> bool:
-        """Whether a dataset made like this can be changed into the requested one: labels and fields are fixed."""
-        same = self.multi == requested.multi and sorted(self.label_ids) == sorted(requested.label_ids)
-        return same and set(requested.fields) <= set(self.fields)
+        """Whether a dataset made like this can be changed into the requested one: options and fields are fixed."""
+        return self.question.takes(requested.question) and set(requested.fields) <= set(self.fields)
 
 
 @dataclass(frozen=True)
 class Suggested:
-    """What a model proposes, best first, with a probability each."""
+    """What a model proposes, as an answer to the question. score: its probability, a list where the value is one."""
 
-    labels: tuple[str, ...]
-    scores: tuple[float, ...]
+    value: Value
+    score: Value
     model: str
 
 
@@ -91,11 +85,14 @@ class Placed:
 
 @dataclass(frozen=True)
 class TeamAnswer:
-    """What one person answers to a record there. status: submitted, discarded or draft. at: last changed, naive UTC."""
+    """What one person answers to a record there. status: submitted, discarded or draft. at: last changed, naive UTC.
+
+    value: what the question was answered with, None for nothing.
+    """
 
     annotator: str
     status: str
-    labels: tuple[str, ...]
+    value: Value
     note: str | None
     at: datetime
 
@@ -137,7 +134,7 @@ class Workspace(Protocol):
         """A published dataset; an empty one of this name that was left over is replaced. Raises Unfit."""
 
     def change_dataset(self, dataset: str, old: Setup, new: Setup) -> None:
-        """Names of labels, guidelines and overlap, where they differ."""
+        """Texts of the options, guidelines and overlap, where they differ."""
 
     def retire_dataset(self, dataset: str, name: str, result: str) -> None:
         """Another name, and guidelines that say where to go on. What is in it stays."""
@@ -155,9 +152,9 @@ class Workspace(Protocol):
         """Those of our record ids that are there, at most a few hundred. Raises Gone where the dataset is not."""
 
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> PutResult:
-        """Records with metadata, suggestions and everybody's responses as they are; what names other labels is left."""
+        """Records with metadata, suggestions and everybody's responses as they are, but what does not fit there."""
 
-    def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, TeamAnswer]]) -> None:
+    def carry(self, dataset: str, answers: Sequence[tuple[str, TeamAnswer]]) -> None:
         """(our record id, answer) each, given in another dataset, as their authors' answers in this one."""
 
     def activity(self, dataset: str) -> str:

@@ -18,7 +18,7 @@ from core.jobs.code_version import code_version
 from core.jobs.job_states import ENDED, OPEN, UNDER_WAY, change_state
 from core.jobs.kinds import JobKind, Params, Result
 from core.store.database import Store, utc_now
-from core.store.whole_files import write_whole
+from core.store.whole_files import sha256_of, write_whole
 from core.typed_json import from_json, to_json
 
 POLL_SECONDS = 0.05
@@ -205,12 +205,7 @@ def _event(line: bytes) -> dict[str, Any] | None:
 
 def manifest(out: Path) -> dict[str, str]:
     """Path below `out` to SHA-256, of every file, to verify what came back."""
-    return {file.relative_to(out).as_posix(): _digest(file) for file in sorted(out.rglob("*")) if file.is_file()}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return {file.relative_to(out).as_posix(): sha256_of(file) for file in sorted(out.rglob("*")) if file.is_file()}
 
 
 def write_json(path: Path, value: object) -> None:
@@ -256,7 +251,10 @@ class Jobs:
         """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`."""
         handle = self._attach(bundle) or self._start(bundle, resources)
         try:
-            self._wait(bundle, handle, report, what)
+            while self.runner.poll(bundle.path, handle).state in UNDER_WAY:
+                report(what, *bundle.progress)
+                time.sleep(POLL_SECONDS)
+            report(what, *bundle.progress)
         except (Cancelled, KeyboardInterrupt):
             self.runner.cancel(bundle.path, handle)
             self._end(bundle, "cancelled", None)
@@ -266,12 +264,6 @@ class Jobs:
             self._end(bundle, "lost", None)
             raise JobBroke(f"{what}: the process ended without a result. See {bundle.path / 'log.txt'}; try again.")
         return from_json(kind.result, self._checked(bundle, result, what), f"The result of {bundle.path.name}")
-
-    def _wait(self, bundle: Bundle, handle: Handle, report: Report, what: str) -> None:
-        while self.runner.poll(bundle.path, handle).state in UNDER_WAY:
-            report(what, *bundle.progress)
-            time.sleep(POLL_SECONDS)
-        report(what, *bundle.progress)
 
     def claim_result(self, bundle: Bundle, cursor: Any) -> bool:
         """True for the one transaction that may store the result; False for every later one."""

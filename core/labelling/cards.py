@@ -13,8 +13,8 @@ from core.tasks.tasks import task_of
 
 @dataclass(frozen=True)
 class Card:
-    """A record as a person sees it. suggestion: {"labels": [{"id", "probability"}], "model"}, best first, or None; of
-    another task {"alternatives": pairs as its space gives them, "model"}."""
+    """A record as a person sees it. suggestion: None, or what the task says of
+    it (of labels: {"labels": [{"id", "probability"}]}, best first) and "model"."""
 
     id: str
     text: str
@@ -49,8 +49,5 @@ def _suggestion(row: Row, settings: Settings) -> dict[str, object] | None:
     """None on blind rows."""
     if row.blind or not settings.show_suggestions or not row.suggestion or not row.model:
         return None
-    if not task_of(settings).taxonomy:
-        return {"alternatives": json.loads(row.suggestion), "model": row.model}
-    active = {label.id for label in settings.taxonomy.active}
-    labels = [{"id": id, "probability": chance} for id, chance in json.loads(row.suggestion) if id in active]
-    return {"labels": labels, "model": row.model} if labels else None
+    shown = task_of(settings).suggestion(json.loads(row.suggestion), settings)
+    return {**shown, "model": row.model} if shown else None

@@ -1,4 +1,4 @@
-"""Labels that come with files: the file's own, which a person's answer overrides, and those of annotators it names.
+"""Answers that come with files: their own, all of one source, which a person's answer beats, and those of people named.
 
 Knows events and the store; not how the file was read.
 """
@@ -9,16 +9,17 @@ from dataclasses import dataclass
 import duckdb
 
 from core.config.settings import Settings
-from core.config.taxonomy import SEPARATOR
 from core.labelling.responses import COLUMNS
 from core.labelling.settling import settle
 from core.store.answers import CROWD, FILE, ID_PREFIXES
 from core.store.database import count, utc_now
+from core.tasks.tasks import stored_query
 
 
 @dataclass(frozen=True)
 class FileAnswers:
-    """query: id, annotator (null: the file itself), label (names, joined by |). stamp: the first that they get.
+    """query: id, annotator (null: the file itself), label (as the task's reader gave it). stamp: the first that
+    they get.
 
     by_people: the file's own labels are known answers.
     """
@@ -32,19 +33,17 @@ class FileAnswers:
 def store_file_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, settings: Settings) -> dict[str, int]:
     """Stores and settles what came with a file.
 
-    A label is stored where it differs from the last file's label of the record (by the same annotator, where files name
-    them): the same file again changes nothing, and the last file holds. `new`, `changed` and `same` count the labels of
-    files; `contradicted` those that people's answers or corrections outweigh; `clashing` those of a text that stands in
-    the project with another label of a file. A known answer makes the record gold, unless people were asked for it or a
-    model may have learnt from it: then it is a label of the file's like others, and `not_gold` counts it.
+    An answer is stored where a file said nothing of the record before, or another thing (of the same person, where it
+    names people): the same file again changes nothing, and the last file holds. `new`, `changed` and `same` count the
+    answers of files; `contradicted` those that people's answers or corrections outweigh; `clashing` those of a text
+    that stands in the project with another answer of a file. A known answer makes the record gold, unless people were
+    asked for it or a model may have learnt from it: then it is an answer of the file's like others, and `not_gold`
+    counts it.
     """
     source, by_people = answers.source, answers.by_people
-    cursor.execute("create or replace temp table label_ids (name varchar, id varchar)")
-    if settings.taxonomy.labels:
-        cursor.executemany("insert into label_ids values (?, ?)", list(settings.taxonomy.spellings.items()))
-    parts = f"string_split(label, '{SEPARATOR}')" if settings.multi else "[label]"
+    rows = stored_query(cursor, answers.query, settings)
     about_import = {"source": source, "import": secrets.token_hex(8)}
-    cursor.execute(_ANSWERED.format(answers=answers.query, parts=parts), about_import)
+    cursor.execute(_ANSWERED.format(rows=rows), about_import)
     about = {"now": utc_now(), "source": source, "taxonomy": settings.taxonomy.version}
     cursor.execute(_STORE, about | {"stamp": answers.stamp})
     if by_people:
@@ -65,21 +64,17 @@ def store_file_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, 
     return counts
 
 
-# "" is none of them. An earlier label counts even where its author took it back: that makes the file no newer.
+# What was said before counts even where its author took it back: the file is none the newer for it.
 _ANSWERED = f"""
     create or replace temp table answered as
-    with named as (select id, annotator, unnest({{parts}}) as name from ({{answers}})),
-    given as (
-        select named.id, annotator, coalesce(list(distinct l.id order by l.id) filter (l.id is not null), []) as labels
-        from named left join label_ids l using (name) group by named.id, annotator
-    ),
+    with given as ({{rows}}),
     before as (
-        select n, if(source = 'file', '', annotator) as author, source = 'file' as own, labels
+        select n, if(source = 'file', '', annotator) as author, source = 'file' as own, answer
         from responses where source in ('file', 'crowd')
         qualify row_number() over (
             partition by n, author, own order by stamp desc) = 1
     )
-    select r.n, given.annotator, given.labels, before.labels as before,
+    select r.n, given.annotator, given.labels, given.answer, before.answer as before,
            if(given.annotator is null, '{ID_PREFIXES[FILE]}' || $source || ':' || r.id || ':' || $import,
               '{ID_PREFIXES[CROWD]}' || md5(to_json([$import, r.id, given.annotator])::varchar)) as event_id
     from given join records r on r.id = given.id
@@ -87,12 +82,12 @@ _ANSWERED = f"""
         and before.own = (given.annotator is null)
 """
 _STATES = """
-    select case when before is null then 'new' when before = labels then 'same' else 'changed' end, count(*)
+    select case when before is null then 'new' when before = answer then 'same' else 'changed' end, count(*)
     from answered
 """
 _CONTRADICTED = """
     select count(*) from answered left join settled s using (n)
-    where annotator is null and s.labels is distinct from answered.labels
+    where annotator is null and s.answer is distinct from answered.answer
       and n in (select n from responses where action = 'submit' and source <> 'file')
 """
 _CLASHING = """
@@ -101,19 +96,19 @@ _CLASHING = """
         where duplicate_of is not null or n in (select duplicate_of from records)
     ),
     said as (
-        select text, n, labels from texts join responses using (n) where source = 'file'
+        select text, n, answer from texts join responses using (n) where source = 'file'
         qualify row_number() over (partition by n order by stamp desc) = 1
     )
     select count(*) from answered join texts using (n)
     where annotator is null and exists (
-        select 1 from said where said.text = texts.text and said.n <> answered.n and said.labels <> answered.labels)
+        select 1 from said where said.text = texts.text and said.n <> answered.n and said.answer <> answered.answer)
 """
 _STORE = f"""
     insert into responses ({COLUMNS})
-    select event_id, n, coalesce(annotator, $source), 'submit', labels, answer_of(labels), null, null, $now, 0, $now, 0,
+    select event_id, n, coalesce(annotator, $source), 'submit', labels, answer, null, null, $now, 0, $now, 0,
            $taxonomy::integer, null, if(annotator is null, 'file', 'crowd'), if(annotator is null, null, $source),
            annotator is null, $stamp - 1 + row_number() over (order by n, annotator nulls first)
-    from answered where before is null or before <> labels
+    from answered where before is null or before <> answer
 """
 # A job that began after an answer may train on it, though its model is not stored yet.
 _MAKE_GOLD = """

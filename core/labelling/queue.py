@@ -17,6 +17,7 @@ from core.labelling.settling import read_facts, settle_few
 from core.labelling.waiting import CALIBRATION, Row, Waiting, read_rows, read_waiting
 from core.store.answers import APP, ARGILLA
 from core.store.database import Store, utc_now
+from core.tasks.tasks import space_of
 
 REPLY_BYTES = 512_000
 MOST_CARDS = 50
@@ -277,7 +278,7 @@ class LabelQueue:
         count = max(count, DRAWN)
         first = {"position": self._waiting.end, "batch": self._waiting.batch}
         settings = self._settings()
-        requested = {"seed": settings.seed, "multi": settings.multi, "count": count}
+        requested = {"seed": settings.seed, "exclusive": space_of(settings).exclusive, "count": count}
         drawn = cursor.execute(_DRAW, first | requested).fetchall()
         self._pool_exhausted = len(drawn) < count
         if drawn:
@@ -313,7 +314,7 @@ class LabelQueue:
 _DRAW = """
     insert into queue
     select n, $batch::integer, $position::double + row_number() over (order by hash(n, $seed::bigint), n), false, true,
-           score, if(label is null or $multi, null, json_array(json_array(label, probability))), model,
+           score, if(label is null or not $exclusive, null, json_array(json_array(label, probability))), model,
            null, null
     from (
         select n from askable

@@ -9,6 +9,7 @@ from core.labelling.responses import last_stamp
 from core.labelling.settling import settle
 from core.project import Project
 from core.store.database import note
+from core.tasks.tasks import space_of
 
 
 def queue_for_review(project: Project, record_nos: Sequence[int], user: str) -> dict[str, int]:
@@ -52,7 +53,7 @@ def send(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], user: str
         "n in (select n from queue where not is_free_spare(n, spare, purpose))",
     )
     cursor.execute("delete from queue where n in (select n from asked)")
-    cursor.execute(_SEND, {"multi": settings.multi})
+    cursor.execute(_SEND, {"exclusive": space_of(settings).exclusive})
     queued = _finish(cursor, user, "send")
     return {"queued": queued} | dict(zip(("unknown", "gold", "duplicates", "labelled", "waiting"), counts, strict=True))
 
@@ -91,7 +92,7 @@ _REVIEW = """
 _SEND = """
     insert into queue
     select n, (select coalesce(max(batch), 0) from queue), position, false, true, score,
-           if(label is null or $multi, null, json_array(json_array(label, probability))), model, 'wanted', null
+           if(label is null or not $exclusive, null, json_array(json_array(label, probability))), model, 'wanted', null
     from asked left join suggestions using (n)
 """
 

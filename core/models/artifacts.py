@@ -1,6 +1,5 @@
 """A model on disk: safetensors and JSON, the manifest with every file's hash last, never pickle. Knows no store."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from core.models.file_kinds import check_file, files_of
 from core.models.heads.head import Head, restore_head
 from core.models.heads.kind import Arrays, FittedHead
 from core.models.out_of_fold import VERDICTS
-from core.store.whole_files import whole_file
+from core.store.whole_files import sha256_of, whole_file
 
 INSIDE = "encoder/"
 """the encoder of a model that brings its own"""
@@ -105,7 +104,7 @@ def check_model(folder: Path) -> dict[str, Any]:
             check_file(path, name)
         except Damaged as error:
             raise Damaged(f"The model in {folder} is refused: {error}") from None
-        if name in expected and _hash(path) != expected[name]:
+        if name in expected and sha256_of(path) != expected[name]:
             raise Damaged(f"{path} was changed after it was saved. Nothing of the model is used.")
     return manifest
 
@@ -156,7 +155,7 @@ def load_fitted(folder: Path, restore: Callable[[Mapping[str, Any], Arrays], AHe
     if _ARRAYS not in manifest["files"]:
         raise Refused(f"{folder.name} has no head: it classifies texts without vectors and can only be compared.")
     try:
-        changed = _hash(folder / _ARRAYS) != manifest["files"][_ARRAYS]
+        changed = sha256_of(folder / _ARRAYS) != manifest["files"][_ARRAYS]
         arrays = {} if changed else load_file(folder / _ARRAYS)
     except (OSError, SafetensorError) as error:
         raise Damaged(f"{folder} is not a model: {error}. Run `rondo fit` to make a new one.") from None
@@ -209,13 +208,8 @@ def _write_head(folder: Path, head: FittedHead) -> None:
 def _write_manifest(folder: Path, head: FittedHead | None, about: dict[str, object], facts: dict[str, object]) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)
     manifest = about | {
-        "files": {name: _hash(path) for name, path in files_of(folder).items()},
+        "files": {name: sha256_of(path) for name, path in files_of(folder).items()},
         "calibration_error": head.calibration_error if head else None,
         "facts": facts,
     }
     write_json(folder / MANIFEST, manifest)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Bundle, Report, Resources
+from core.jobs.bundle import Report, Resources
 from core.jobs.job_states import LOST, change_state
 from core.project import Project
 from core.registry.model_export import README, collect, write_folder
@@ -57,15 +57,10 @@ def push(  # noqa: PLR0913 - an option is an argument
             if project.jobs.claim_result(bundle, cursor):
                 note(cursor, user, "push", asdict(result))
     finally:
-        _tidy(project, bundle)
+        bundle.empty()  # what was to be sent lies in the project anyway; a job that never began is lost
+        with project.store.transaction() as cursor:
+            change_state(cursor, bundle.path.name, LOST, ["draft"])
     return result
-
-
-def _tidy(project: Project, bundle: Bundle) -> None:
-    """Deletes the bundle's copies of project files; a job that never began becomes lost, not a draft for ever."""
-    bundle.empty()
-    with project.store.transaction() as cursor:
-        change_state(cursor, bundle.path.name, LOST, ["draft"])
 
 
 def check_repo(repo: str) -> None:

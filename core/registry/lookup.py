@@ -48,7 +48,8 @@ def find_model_to_score(project: Project, word: str) -> Model:
         return Model(BASELINE, None)
     word = word or CHAMPION
     folder = Path(word)
-    if not _is_id(project, word) and (folder / MANIFEST).is_file():
+    known = project.store.one("select count(*) from models where id = ?", [word])
+    if not known and (folder / MANIFEST).is_file():
         return Model(folder.resolve().name, folder.resolve())
     try:
         model = find_model(project, word)
@@ -56,17 +57,9 @@ def find_model_to_score(project: Project, word: str) -> Model:
         raise BadInput(f"{error} A folder with a {MANIFEST} can be judged, too, and `{BASELINE}` needs none.") from None
     require_files(project, model)
     folder = (project.models / model).resolve()
-    return Model(model, folder, _base(project, model))
-
-
-def _is_id(project: Project, word: str) -> bool:
-    return bool(project.store.one("select count(*) from models where id = ?", [word]))
-
-
-def _base(project: Project, model: str) -> str:
     written = project.store.one("select params from jobs where id = ?", [model])
     base = str((json.loads(written).get("values") or {}).get("base", "")) if written else ""
-    return base if base and Path(base).is_dir() else ""
+    return Model(model, folder, base if base and Path(base).is_dir() else "")
 
 
 def find_encoder(project: Project, word: str) -> EncoderPlace:
@@ -106,13 +99,8 @@ def held_out_rows(model: Model) -> Ints:
     rows = np.empty(0, np.int64)
     if model.folder is not None:
         stored = read_held_out(model.folder, len(read_manifest(model.folder)["labels"]))
-        rows = (
-            rows
-            if stored is None
-            else stored.held_out
-            if len(stored.held_out)
-            else _held_out_before(model.folder, stored)
-        )
+        if stored is not None:
+            rows = stored.held_out if len(stored.held_out) else _held_out_before(model.folder, stored)
     if not len(rows):
         raise Refused(f"The training of {model.name} held out no record. Evaluate it on gold, audit or a file.")
     return rows

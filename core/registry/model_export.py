@@ -81,7 +81,9 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str 
             f"There is no export for {library!r}. Name setfit, or nothing for files of safetensors and JSON."
         )
     matches = find_model(project, model or "champion")
-    target = Path(out) if out else _usual_place(project, matches)
+    if not out:
+        (project.folder / "exports").mkdir(exist_ok=True)
+    target = Path(out) if out else project.folder / "exports" / matches
     refuse_target(project, str(target))
     zipped = target.suffix.lower() == ".zip"
     if not zipped:
@@ -129,12 +131,6 @@ def _as_setfit(project: Project, report: Report, exported: Exported, bundle: Bun
     }
     files = {**exported.files, made.file: bundle.path / "out" / made.file}
     return replace(exported, packaged=packaged, files=files, texts=texts)
-
-
-def _usual_place(project: Project, model: str) -> Path:
-    exports = project.folder / "exports"
-    exports.mkdir(exist_ok=True)
-    return exports / model
 
 
 def collect(project: Project, model: str, place: str = 'folder = "."  # where this file lies') -> Exported:

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
@@ -35,8 +34,10 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], use
         raise BadInput("Name the models to remove; `rondo models` lists them.")
     with project.round_lock:  # neither a round nor a promotion is under way that reads them
         _refuse(project, ids)
-        places = [place for model in ids for place in _places(project, model)]
-        size = sum(_bytes(place) for place in places)
+        # the folder of each, and the vectors of the encoder inside it
+        folders = [(project.models / model, encoder_folder(project.vectors, OWN + model)) for model in ids]
+        places = [place for both in folders for place in both if place.is_dir()]
+        size = sum(path.stat().st_size for place in places for path in place.rglob("*") if path.is_file())
         with project.store.transaction() as cursor:  # first, so that files left after a kill are removed the next time
             for model in ids:
                 cursor.execute(
@@ -45,7 +46,12 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], use
                 note(cursor, user, "model remove", {"model": model})
         for done, place in enumerate(places):
             report("Removing models", done, len(places))
-            _delete(place)
+            try:
+                shutil.rmtree(place)
+            except OSError as error:
+                raise Refused(
+                    f"{place} could not be deleted ({error}). What is left of it goes with the same command."
+                ) from None
     return RemovedModels(tuple(ids), size)
 
 
@@ -64,22 +70,3 @@ def _refuse(project: Project, ids: Sequence[str]) -> None:
                 f"{len(built_on):,} other models work on the encoder of {model}. Remove them with it: "
                 f"`rondo models remove {' '.join([model, *built_on])}`."
             )
-
-
-def _places(project: Project, model: str) -> list[Path]:
-    """Its folder, and the vectors of the encoder inside it."""
-    vectors = encoder_folder(project.vectors, OWN + model)
-    return [place for place in (project.models / model, vectors) if place.is_dir()]
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _delete(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise Refused(
-            f"{folder} could not be deleted ({error}). What is left of it goes with the same command."
-        ) from None

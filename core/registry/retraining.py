@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from core.config.settings import Settings
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
 from core.evaluation.gate_verdict import GateVerdict
 from core.jobs.bundle import Report
@@ -98,14 +97,8 @@ def is_due(project: Project) -> bool:
         return False
     if undecided_model(project) is not None:
         return True
-    return _due_since(project, settings, _last_attempt(project))
-
-
-def _last_attempt(project: Project) -> datetime | None:
-    """When the newest training began: one by a person that gave a model, or one by the policy, whatever its outcome.
-
-    Never earlier than the time that `new_labels` counts from, so that both agree.
-    """
+    # the newest attempt: a person's that gave a model, or the policy's, whatever came of it; never earlier than what
+    # `new_labels` counts from, so that what is due here finds its labels there
     last: datetime | None = project.store.one(
         f"""select max(moment) from (
                select made_at as moment from jobs where kind = 'train' and params->>'note' = ?
@@ -113,10 +106,6 @@ def _last_attempt(project: Project) -> datetime | None:
                union all ({_BEGAN}))""",
         [BY_POLICY, FAILED],
     )
-    return last
-
-
-def _due_since(project: Project, settings: Settings, last: datetime | None) -> bool:
     new = _answered_since(project, last)
     if settings.retrain_after and new >= settings.retrain_after:
         return True

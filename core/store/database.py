@@ -73,9 +73,20 @@ class Store:
         self._connection = _connect(self.path, read_only=bool(self.why_read_only))
         try:
             if self.why_read_only:
-                self._refuse_old_schema()
+                version = self.one("select max(version) from schema_version")
+                if version != len(MIGRATIONS):
+                    raise Refused(
+                        f"{self.why_read_only} It was written by another version of Rondo (schema {version}, this one "
+                        f"knows {len(MIGRATIONS)}), which cannot be changed there. Copy the folder to where you may "
+                        "write."
+                    )
                 return
-            self._migrate()
+            with self.transaction() as cursor:
+                if (version := migrate(cursor, len(MIGRATIONS))) > len(MIGRATIONS):
+                    raise Refused(
+                        f"{self.path} was written by a newer Rondo (schema {version}, this one knows "
+                        f"{len(MIGRATIONS)}). Upgrade Rondo; nothing was changed."
+                    )
         except BaseException as error:
             self._connection.close()
             if isinstance(error, duckdb.InternalException | duckdb.SerializationException):
@@ -296,22 +307,6 @@ class Store:
         except (duckdb.Error, RondoError) as error:  # closed, or a full disk: the write-ahead log has all commits
             if not self._closed:
                 log.warning("checkpoint of %s: %s", self.path, error)
-
-    def _refuse_old_schema(self) -> None:
-        version = self.one("select max(version) from schema_version")
-        if version != len(MIGRATIONS):
-            raise Refused(
-                f"{self.why_read_only} It was written by another version of Rondo (schema {version}, this one knows "
-                f"{len(MIGRATIONS)}), which cannot be changed there. Copy the folder to where you may write."
-            )
-
-    def _migrate(self) -> None:
-        with self.transaction() as cursor:
-            if (version := migrate(cursor, len(MIGRATIONS))) > len(MIGRATIONS):
-                raise Refused(
-                    f"{self.path} was written by a newer Rondo (schema {version}, this one knows {len(MIGRATIONS)}). "
-                    "Upgrade Rondo; nothing was changed."
-                )
 
 
 def migrate(cursor: duckdb.DuckDBPyConnection, to: int) -> int:

@@ -330,4 +330,19 @@ MIGRATIONS: tuple[str, ...] = (
     alter table predictions add column answer json;  -- beside its labels, as in the other tables
     update predictions set answer = to_json(list_sort(labels));
     """,
+    """
+    -- a dataset's question is the task's: until now the labels, and whether several may hold, stood there
+    update team_datasets set setup = json_object(
+        'fields', setup->'fields', 'context', setup->'context', 'metadata', setup->'metadata',
+        'question', json_object(
+            'kind', if((setup->>'multi')::boolean, 'multi_label_selection', 'label_selection'),
+            'title', if((setup->>'multi')::boolean, 'Which labels fit?', 'Which label fits?'),
+            'options', list_concat(
+                list_transform(from_json(setup->'labels', '["json"]'), lambda label: json_object(
+                    'value', label->>0, 'text', label->>1, 'description', label->>2)),
+                if((setup->>'multi')::boolean, [json_object(
+                    'value', '(none)', 'text', 'None of these', 'description', '')], []))),
+        'guidelines', setup->>'guidelines', 'overlap', (setup->>'overlap')::integer)
+    where (setup->'labels') is not null;
+    """,
 )

@@ -159,7 +159,14 @@ def read_wal(path: Path, header: bytes) -> Wal:
     if not data:
         return Wal(0, 0, 0, None)
     if data[:start] != header:
-        return _other_header(data, header)
+        # one that was written before the last checkpoint, which a kill at its end leaves, has a checkpoint in it
+        first = data.find(_END) + 2
+        kinds = [entry.kind for entry in entries(data, first)] if first > 1 else []
+        if _CHECKPOINT in kinds or (len(data) < len(header) and header.startswith(data)):
+            return Wal(len(data), 0, 0, None)
+        if flush_entry() not in data:  # nothing was committed
+            return Wal(len(data), 0, 0, None)
+        return Wal(len(data), 0, 0, "its beginning is damaged, or it belongs to another state of the database")
     commits, sound, reached = 0, start, start
     for entry in entries(data, start):
         reached = entry.end
@@ -175,34 +182,23 @@ def _is_complete(data: bytes, start: int) -> bool:
     return 0 < size <= len(data) - start - 16
 
 
-def _other_header(data: bytes, header: bytes) -> Wal:
-    """One that was written before the last checkpoint, which a kill at its end leaves, has a checkpoint in it."""
-    first = data.find(_END) + 2
-    kinds = [entry.kind for entry in entries(data, first)] if first > 1 else []
-    if _CHECKPOINT in kinds or (len(data) < len(header) and header.startswith(data)):
-        return Wal(len(data), 0, 0, None)
-    if flush_entry() not in data:  # nothing was committed
-        return Wal(len(data), 0, 0, None)
-    return Wal(len(data), 0, 0, "its beginning is damaged, or it belongs to another state of the database")
-
-
 def committed_inserts(data: bytes, table: str) -> Iterator[bytes]:
     """The entries, as bytes, by which committed transactions put rows into a table; those of damaged ones are left out.
 
     Behind damage the next transaction begins where the next end of one stands.
     """
-    start = first_entry(data)
+    start, name = first_entry(data), table.encode()
+    names_it = bytes([len(name)]) + name + _END
     while start < len(data):
         transaction: list[bytes] = []
         in_table, end, ended = False, start, False
         for entry in entries(data, start):
-            payload = data[entry.start + 16 : entry.end]
             end = entry.end
             if entry.kind == _FLUSH:
                 ended = True
                 break
             if entry.kind == _USE_TABLE:
-                in_table = _names_table(payload, table)
+                in_table = names_it in data[entry.start + 16 : entry.end]
             if in_table and entry.kind in (_USE_TABLE, _INSERT):
                 transaction.append(data[entry.start : entry.end])
         if ended:
@@ -221,8 +217,3 @@ def first_entry(data: bytes) -> int:
         if next(entries(data, start), None):
             return start
     return max(data.find(_END) + 2, 0)
-
-
-def _names_table(payload: bytes, table: str) -> bool:
-    name = table.encode()
-    return bytes([len(name)]) + name + _END in payload

@@ -1,6 +1,7 @@
 """Files and folders that are whole or absent, also after a power cut. Knows not what is in them."""
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -51,6 +52,12 @@ def _sync(path: Path) -> None:
     """A rename may reach the disk before the content does, and a power cut between them would leave an empty file."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def sha256_of(path: Path) -> str:
+    """Of the file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

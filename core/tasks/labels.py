@@ -16,6 +16,8 @@ from core.config.taxonomy import NONE_OF_THEM, SEPARATOR, spoken
 from core.errors import BadInput
 from core.models.heads.head import Head, linear_heads
 from core.models.heads.kind import FittedHead
+from core.tasks.label_columns import LABEL_COLUMNS, NOUN
+from core.tasks.label_question import LABEL_FORM
 from core.tasks.task import Answer, AnswerSpace, Predictions, Setup, Task
 
 if TYPE_CHECKING:
@@ -126,6 +128,13 @@ def still_meant(answer: Answer, settings: Settings) -> tuple[list[str], bool]:
 def parameters(settings: Settings) -> dict[str, object]:
     """What SQL on the column `labels` binds."""
     return {"active": [label.id for label in settings.taxonomy.active], "multi": settings.multi}
+
+
+def suggestion(alternatives: Sequence[tuple[object, float]], settings: Settings) -> dict[str, object] | None:
+    """Those of the labels that are not retired."""
+    active = {label.id for label in settings.taxonomy.active}
+    labels = [{"id": id, "probability": chance} for id, chance in alternatives if id in active]
+    return {"labels": labels} if labels else None
 
 
 def space(setup: Setup) -> AnswerSpace:
@@ -267,6 +276,9 @@ LABELS = Task(
     still_meant=still_meant,
     parameters=parameters,
     space=space,
-    noun="label",
     taxonomy=True,
+    suggestion=suggestion,
+    noun=NOUN,
+    columns=LABEL_COLUMNS,
+    team=LABEL_FORM,
 )

@@ -14,6 +14,8 @@ from core.arrays import Bools, Floats, Ints, Rows
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.models.heads.kind import FittedHead, HeadKind
+from core.tasks.columns import Columns
+from core.tasks.questions import TeamForm
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Cursor
@@ -106,8 +108,11 @@ class Task:
     stand in it, and `multi`, whether an answer with any number of them counts, or only one with exactly one. A test
     holds the two together. space: the answers as numbers.
 
-    noun: what people call an answer. taxonomy: answers name labels of the project's taxonomy, so it has what belongs to
-    one: its part of the Settings page, filters by label, label errors, trainers, evaluations.
+    suggestion: what the card shows of what a model proposes, from `AnswerSpace.alternatives`; None where nothing of it
+    can be answered. noun: what people call an answer. taxonomy: answers name labels of the project's taxonomy, so it
+    has what belongs to one: its part of the Settings page, filters by label, label errors, trainers, evaluations.
+    columns: how whole columns of a file are read and written, where that is more than one cell at a time by
+    `read_text` and `text`. team: how Argilla asks for an answer, where it can.
     """
 
     setup: Callable[[Settings], Setup]
@@ -123,8 +128,11 @@ class Task:
     still_meant: Callable[[Answer, Settings], tuple[Answer, bool]]
     parameters: Callable[[Settings], dict[str, object]]
     space: Callable[[Setup], AnswerSpace]
+    suggestion: Callable[[Sequence[tuple[object, float]], Settings], dict[str, object] | None]
     noun: str = "answer"
     taxonomy: bool = False
+    columns: Columns | None = None
+    team: TeamForm | None = None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The kinds of task there are. Adding one is a file beside this and a line here."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,8 +11,12 @@ from core.arrays import Bools, Rows
 from core.config.settings import FILE, Settings
 from core.errors import BadInput, Refused
 from core.store.answers import answer_text
+from core.tasks.columns import CellReader, CellRules, ColumnReader, ColumnSummary
 from core.tasks.labels import LABELS
 from core.tasks.task import Answer, AnswerSpace, Task
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 TASKS: dict[str, Task] = {"labels": LABELS}
 """`task` of the settings, and the name of the card's module -> what an answer is"""
@@ -58,6 +63,49 @@ def describer(settings: Settings) -> Callable[[str | None], str | None]:
     """Says stored answers in words, None of None; the same text is read once."""
     describe = task_of(settings).describe(settings)
     return cache(lambda stored: None if stored is None else describe(json.loads(stored)))
+
+
+def about_columns(settings: Settings) -> Mapping[str, object]:
+    """What must be known of a project to read columns of answers in a file."""
+    task = task_of(settings)
+    return task.columns.about(settings) if task.columns else task.setup(settings)
+
+
+def reader_of(name: str, about: Mapping[str, object], rules: CellRules) -> ColumnReader:
+    """What reads the answers of one file. about: as `about_columns` has it."""
+    task = TASKS[name]
+    if task.columns:
+        return task.columns.reader(about, rules)
+    return CellReader(
+        meaning=lambda cell: task.canonical(task.read_text(cell, about)),
+        text=lambda answer: task.text(answer, about),
+        noun=task.noun,
+        keep_missing=rules.keep_missing,
+    )
+
+
+def learn_from(summary: ColumnSummary, about: Mapping[str, object], settings: Settings, *, add: bool) -> Settings:
+    """The settings with what a file's column of answers teaches. about: by which it was read.
+
+    Raises BadInput for answers that cannot be, Refused where the settings have changed since.
+    """
+    task = task_of(settings)
+    if task.columns:
+        return task.columns.learn(summary, about, settings, add)
+    if about != task.setup(settings):
+        raise Refused(f"What {summary.noun}s there may be was changed meanwhile. Import the file again.")
+    return settings
+
+
+def stored_query(cursor: "DuckDBPyConnection", query: str, settings: Settings) -> str:
+    """SQL of id, annotator, labels and answer from a query of id, annotator and label, the text that a reader gave.
+
+    May make temporary tables.
+    """
+    columns = task_of(settings).columns
+    if columns:
+        return columns.stored(cursor, query, settings)
+    return f"select id, annotator, []::varchar[] as labels, label::json as answer from ({query})"
 
 
 def encode_stored(space: AnswerSpace, stored: Sequence[str]) -> Rows:

@@ -64,10 +64,13 @@ def refresh_job(project: Project, job: str) -> TrainingJob:
         row = read_row(project, job)
         if row.state not in ENDED and row.kind != GRID and job not in _handing_over:
             bundle, runner = Bundle(project.folder / "jobs" / job), runner_of(project, row.runner)
-            if row.handle is None:
-                _pick_up(project, bundle, runner, row)
-            else:
+            if row.handle is not None:
                 _see(project, bundle, runner, row, row.handle)
+            elif row.state == "submitting":
+                # its owner died before the handle was kept: a runner starts a bundle only once, so it is told again
+                hand_over(project, bundle, runner, row.resources)
+            else:
+                set_state(project, job, "lost", "The app ended before it was handed over.", before=row.state)
     return read_training_job(project, job)
 
 
@@ -84,14 +87,6 @@ def _see(project: Project, bundle: Bundle, runner: Runner, row: JobRow, handle: 
         apply_result(project, bundle)
     elif (status.state, status.message) != (row.state, row.error or ""):
         set_state(project, job, status.state, status.message, before=row.state)
-
-
-def _pick_up(project: Project, bundle: Bundle, runner: Runner, row: JobRow) -> None:
-    """The server died before the handle was stored: starts it again; a runner starts a bundle only once."""
-    if row.state == "submitting":
-        hand_over(project, bundle, runner, row.resources)
-    else:
-        set_state(project, row.id, "lost", "The app ended before it was handed over.", before=row.state)
 
 
 def hand_over(project: Project, bundle: Bundle, runner: Runner, resources: Resources) -> None:
@@ -130,7 +125,14 @@ def job_cancel(project: Project, report: Report, *, job: str) -> TrainingJob:
     if row.state in ENDED:
         raise Refused(f"Job {job} is {row.state.replace('_', ' ')} already.")
     if row.kind == GRID:
-        return _cancel_search(project, report, job)
+        set_state(project, job, "cancelled", "")
+        runs = project.store.query(
+            "select id from jobs where parent = ? and list_contains(?, state)", [job, [*UNDER_WAY, "lost"]]
+        )
+        for (run,) in runs:
+            job_cancel(project, report, job=run)
+        Bundle(project.folder / "jobs" / job).empty()
+        return read_training_job(project, job)
     requested = "cancelled" if row.handle is None else "cancelling"
     if not set_state(project, job, requested, "", before=row.state):
         return job_cancel(project, report, job=job)  # it has changed since it was read
@@ -138,17 +140,6 @@ def job_cancel(project: Project, report: Report, *, job: str) -> TrainingJob:
         return read_training_job(project, job)
     runner_of(project, row.runner).cancel(Bundle(project.folder / "jobs" / job).path, row.handle)
     return refresh_job(project, job)
-
-
-def _cancel_search(project: Project, report: Report, job: str) -> TrainingJob:
-    set_state(project, job, "cancelled", "")
-    runs = project.store.query(
-        "select id from jobs where parent = ? and list_contains(?, state)", [job, [*UNDER_WAY, "lost"]]
-    )
-    for (run,) in runs:
-        job_cancel(project, report, job=run)
-    Bundle(project.folder / "jobs" / job).empty()
-    return read_training_job(project, job)
 
 
 def job_forget(project: Project, report: Report, *, job: str) -> TrainingJob:

@@ -22,7 +22,7 @@ from core.store.database import utc_now
 from core.training.entries import TrainingJob, read_training_job
 from core.training.following import GRID, job_cancel, locks, raise_end, refresh_job, runner_of
 from core.training.launch import POLL_SECONDS, TrainingRequest, launch, order_of
-from core.training.space import Outcome, ParameterSearch, choose, lay_out, read_search
+from core.training.space import Outcome, choose, lay_out, read_search
 from core.training.trainers import TRAINERS, Value
 from core.training.training_files import Order, refuse_too_little, write_training_files
 from core.typed_json import from_json, to_json
@@ -63,8 +63,18 @@ def search(project: Project, report: Report, query: TrainingRequest, *, detach: 
     encode_if_needed(project, report)
     job = start(project, query)
     report(_params(project, job).budget, 0, 0)
-    current = advance(project, job)
-    return current if detach else _wait(project, report, job)
+    if detach:
+        return advance(project, job)
+    try:
+        while (current := advance(project, job)).state not in ENDED:
+            report(f"Searching, {len(current.runs) - current.done} under way", current.done, current.total)
+            time.sleep(POLL_SECONDS)
+    except (Cancelled, KeyboardInterrupt):
+        raise Cancelled(
+            f"The runs under way go on, and the others begin while Rondo is open: `rondo jobs` shows them, "
+            f"`rondo jobs cancel {job}` stops all."
+        ) from None
+    return raise_end(project, current)
 
 
 def start(project: Project, query: TrainingRequest) -> str:
@@ -75,7 +85,10 @@ def start(project: Project, query: TrainingRequest) -> str:
     requested, settings = read_search(query.values), project.settings()
     seed = settings.seed if query.seed is None else query.seed
     plan = lay_out(requested, seed)
-    fixed = [f"{name}={value}" for name, value in {**_held_out(requested), **requested.fixed}.items()]
+    known = TRAINERS[requested.trainer].parameters
+    # where runs are compared, few held-out records are better than none
+    few = {"fewest_held_out": 10} if "fewest_held_out" in known and "fewest_held_out" not in requested.space else {}
+    fixed = [f"{name}={value}" for name, value in {**few, **requested.fixed}.items()]
     order = order_of(project, requested.trainer, TrainingRequest(fixed, query.on, query.gpu, seed, query.note))
     runner_of(project, order.on).price(order.resources, 1)
     refuse_too_little(project, settings, requested.trainer)
@@ -95,15 +108,14 @@ def start(project: Project, query: TrainingRequest) -> str:
     return bundle.path.name
 
 
-def _held_out(requested: ParameterSearch) -> dict[str, Value]:
-    """Where runs are compared, few held-out records are better than none."""
-    known = TRAINERS[requested.trainer].parameters
-    return {"fewest_held_out": 10} if "fewest_held_out" in known and "fewest_held_out" not in requested.space else {}
-
-
 def budget(project: Project, order: Order, runs: int, at_once: int) -> str:
     """The cost of the search in a sentence; time and money are estimated from earlier runs of the trainer."""
-    (count, seconds), runner = _earlier(project, order), runner_of(project, order.on)
+    rows = project.store.query(
+        """select count(*), coalesce(avg(epoch(ended_at) - epoch(started_at)), 0) from jobs
+           where kind = 'train' and state = 'succeeded' and runner = ? and params ->> 'trainer' = ?""",
+        [order.on, order.trainer],
+    )
+    (count, seconds), runner = rows[0], runner_of(project, order.on)
     result = f"{runs} runs of {order.trainer}, {min(at_once, runs)} at once, on {order.on}"
     if not count:
         hour = runner.price(order.resources, 3600)
@@ -115,16 +127,6 @@ def budget(project: Project, order: Order, runs: int, at_once: int) -> str:
     return f"{result}: about {minutes:,.1f} min{price} in all, going by {count} earlier ones."
 
 
-def _earlier(project: Project, order: Order) -> tuple[int, float]:
-    """How many jobs of this trainer succeeded on that runner, and their mean seconds."""
-    rows = project.store.query(
-        """select count(*), coalesce(avg(epoch(ended_at) - epoch(started_at)), 0) from jobs
-           where kind = 'train' and state = 'succeeded' and runner = ? and params ->> 'trainer' = ?""",
-        [order.on, order.trainer],
-    )
-    return int(rows[0][0]), float(rows[0][1])
-
-
 def advance(project: Project, job: str) -> TrainingJob:
     """Looks at the runs, starts more, and names the winner once all have ended; safe to call any number of times."""
     with locks[job]:
@@ -133,7 +135,11 @@ def advance(project: Project, job: str) -> TrainingJob:
         if state == "running":
             runs += _start_more(project, job, params, runs)
             done = sum(_has_ended(run) for run in runs)
-            _say_how_far(project, job, done, len(params.plan))
+            events = project.folder / "jobs" / job / "events.jsonl"
+            events.write_text(
+                json.dumps({"done": done, "total": len(params.plan), "at": round(time.time(), 3)}) + "\n",
+                encoding="utf-8",
+            )
             if done == len(runs) and (len(runs) == len(params.plan) or read_training_job(project, job).message):
                 _finish(project, job, params, runs)
         elif state == "cancelled":
@@ -157,18 +163,14 @@ def _start_more(project: Project, job: str, params: SearchParams, runs: Sequence
             break
         number = len(runs) + len(started)
         try:
-            run = launch(project, _order(job, params, number))
+            order, tried = params.order, params.plan[number]
+            note = f"Run {number + 1} of {len(params.plan)}: {_in_words(tried)}"
+            run = launch(project, replace(order, values={**order.values, **tried}, parent=job, note=note))
         except RondoError as error:
             _set(project, job, "running", f"Run {number + 1} could not be started: {error}")
             break
         started.append(read_training_job(project, run))
     return started
-
-
-def _order(job: str, params: SearchParams, number: int) -> Order:
-    order, tried = params.order, params.plan[number]
-    note = f"Run {number + 1} of {len(params.plan)}: {_in_words(tried)}"
-    return replace(order, values={**order.values, **tried}, parent=job, note=note)
 
 
 def _in_words(tried: Mapping[str, Value]) -> str:
@@ -189,13 +191,17 @@ def _finish(project: Project, job: str, params: SearchParams, runs: Sequence[Tra
         why = next((run.message for run in runs if run.message), "they held no record out: too few are labelled")
         _set(project, job, "failed", f"None of the {len(runs)} runs can be the best: {why}")
     else:
-        winner = runs[best]
+        winner, outcome = runs[best], outcomes[best]
+        scores = {stratum: shown_score(score).macro_f1 for stratum in STRATA if (score := winner.metrics.on(stratum))}
+        scored = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
         result = SearchResult(
             winner=ModelId(winner.id),
             metrics=winner.metrics,
             seconds=sum(run.seconds or 0 for run in runs),
             memory_mb=max(run.memory_mb or 0 for run in runs),
-            sentence=_sentence(params.plan[best], winner, outcomes[best], len(runs)),
+            sentence=f"The best of {len(runs)} runs is {winner.id}: {_in_words(params.plan[best])}. Macro F1 "
+            f"{outcome.score or 0:.3f} on the {outcome.held_out} held-out records that chose it, which flatters it; "
+            f"{', '.join(scored) or 'no gold or audit judges it'}.",
         )
         _set(project, job, "succeeded", read_training_job(project, job).message, result)
     Bundle(project.folder / "jobs" / job).empty()
@@ -206,21 +212,12 @@ def _outcome(run: TrainingJob) -> Outcome:
     return Outcome(held_out.macro_f1.value, held_out.n) if held_out and held_out.macro_f1 else Outcome(None, 0)
 
 
-def _sentence(tried: Mapping[str, Value], winner: TrainingJob, outcome: Outcome, runs: int) -> str:
-    scores = {stratum: shown_score(score).macro_f1 for stratum in STRATA if (score := winner.metrics.on(stratum))}
-    scored = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
-    return (
-        f"The best of {runs} runs is {winner.id}: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the "
-        f"{outcome.held_out} held-out records that chose it, which flatters it; "
-        f"{', '.join(scored) or 'no gold or audit judges it'}."
-    )
-
-
 def search_summary(project: Project, job: str) -> TrainingJob:
     """The search's entry with its budget, its winner, and its runs: entries, what was tried, the held-out score."""
     params, current = _params(project, job), read_training_job(project, job)
     runs = [replace(read_training_job(project, run), events=()) for run in _runs(project, job)]
-    result = _result(project, job)
+    stored = project.store.one("select result from jobs where id = ?", [job])
+    result = from_json(SearchResult, json.loads(stored), f"The result of {job}") if stored else None
     return replace(
         current,
         budget=params.budget,
@@ -236,19 +233,6 @@ def search_summary(project: Project, job: str) -> TrainingJob:
     )
 
 
-def _wait(project: Project, report: Report, job: str) -> TrainingJob:
-    try:
-        while (current := advance(project, job)).state not in ENDED:
-            report(f"Searching, {len(current.runs) - current.done} under way", current.done, current.total)
-            time.sleep(POLL_SECONDS)
-    except (Cancelled, KeyboardInterrupt):
-        raise Cancelled(
-            f"The runs under way go on, and the others begin while Rondo is open: `rondo jobs` shows them, "
-            f"`rondo jobs cancel {job}` stops all."
-        ) from None
-    return raise_end(project, current)
-
-
 def _runs(project: Project, job: str) -> list[str]:
     """Ids of its runs, in the order of the plan, which is that in which they were started."""
     return [run for (run,) in project.store.query("select id from jobs where parent = ? order by made_at, id", [job])]
@@ -257,16 +241,6 @@ def _runs(project: Project, job: str) -> list[str]:
 def _params(project: Project, job: str) -> SearchParams:
     stored = project.store.one("select params from jobs where id = ?", [job])
     return from_json(SearchParams, json.loads(stored), f"The parameters of {job}")
-
-
-def _result(project: Project, job: str) -> SearchResult | None:
-    stored = project.store.one("select result from jobs where id = ?", [job])
-    return from_json(SearchResult, json.loads(stored), f"The result of {job}") if stored else None
-
-
-def _say_how_far(project: Project, job: str, done: int, total: int) -> None:
-    events = project.folder / "jobs" / job / "events.jsonl"
-    events.write_text(json.dumps({"done": done, "total": total, "at": round(time.time(), 3)}) + "\n", encoding="utf-8")
 
 
 def _set(project: Project, job: str, state: str, message: str, result: SearchResult | None = None) -> None:

@@ -70,7 +70,12 @@ def launch(project: Project, order: Order) -> str:
                 [order.on, json.dumps(to_json(order.resources)), order.parent, bundle.path.name],
             )
         try:
-            _fill(project, bundle, order, params.encoder)
+            if order.parent:
+                copy_training_files(Bundle(project.folder / "jobs" / order.parent), bundle)
+            else:
+                write_training_files(project, bundle, project.settings())
+            carry_encoder(project, bundle, params.encoder)
+            bundle.seal()
             submit(project, bundle, runner, order.resources, "draft")
         except RondoError as error:
             _give_up(project, bundle, error)
@@ -80,15 +85,6 @@ def launch(project: Project, order: Order) -> str:
             _give_up(project, bundle, full)
             raise full from None
     return bundle.path.name
-
-
-def _fill(project: Project, bundle: Bundle, order: Order, base: str) -> None:
-    if order.parent:
-        copy_training_files(Bundle(project.folder / "jobs" / order.parent), bundle)
-    else:
-        write_training_files(project, bundle, project.settings())
-    carry_encoder(project, bundle, base)
-    bundle.seal()
 
 
 def _give_up(project: Project, bundle: Bundle, error: RondoError) -> None:
@@ -115,7 +111,10 @@ def wait(project: Project, report: Report, job: str) -> TrainingJob:
     try:
         while True:
             current = refresh_job(project, job)
-            report(_what(current), current.done, current.total)
+            why = (
+                "" if current.state == "running" else f" ({': '.join(filter(None, [current.state, current.message]))})"
+            )
+            report(f"Training {current.trainer}{why}", current.done, current.total)
             if current.state in ENDED or (current.state == "lost" and current.runner == "local"):
                 return raise_end(project, current)
             time.sleep(POLL_SECONDS)
@@ -123,12 +122,6 @@ def wait(project: Project, report: Report, job: str) -> TrainingJob:
         raise Cancelled(
             f"The job goes on without you: `rondo jobs` shows it, `rondo jobs cancel {job}` stops it."
         ) from None
-
-
-def _what(current: TrainingJob) -> str:
-    if current.state == "running":
-        return f"Training {current.trainer}"
-    return f"Training {current.trainer} ({current.state}{': ' + current.message if current.message else ''})"
 
 
 def job_retry(project: Project, report: Report, *, job: str) -> TrainingJob:

@@ -143,14 +143,13 @@ def lay_out(search: ParameterSearch, seed: int) -> list[dict[str, Value]]:
         return [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
     rng, result = np.random.default_rng(seed), list[dict[str, Value]]()
     for _ in range(100 * requested):  # a range of whole numbers can have few values
-        drawn = {name: _draw(choices, rng) for name, choices in search.space.items()}
+        drawn = {
+            name: choices.draw(rng) if isinstance(choices, Range) else choices[int(rng.integers(len(choices)))]
+            for name, choices in search.space.items()
+        }
         if drawn not in result and len(result) < requested:
             result.append(drawn)
     return result
-
-
-def _draw(choices: tuple[Value, ...] | Range, rng: np.random.Generator) -> Value:
-    return choices.draw(rng) if isinstance(choices, Range) else choices[int(rng.integers(len(choices)))]
 
 
 def choose(outcomes: Sequence[Outcome]) -> int | None:

@@ -11,14 +11,6 @@ from core.jobs.bundle import Runner
 from gpu_jobs.runners.local import LocalRunner
 
 
-def _local(settings: Settings) -> Runner:
-    return LocalRunner(settings.threads)
-
-
-def _modal(settings: Settings) -> Runner:
-    return _connected_to_modal()
-
-
 @cache
 def _connected_to_modal() -> Runner:
     """One for the process: it keeps its connection. Its 67,000 objects are hidden from the garbage collector
@@ -39,4 +31,8 @@ def _ray(settings: Settings) -> Runner:
     return RayRunner(settings.ray_address, settings.ray_folder)
 
 
-RUNNERS: dict[str, Callable[[Settings], Runner]] = {"local": _local, "modal": _modal, "ray": _ray}
+RUNNERS: dict[str, Callable[[Settings], Runner]] = {
+    "local": lambda settings: LocalRunner(settings.threads),
+    "modal": lambda settings: _connected_to_modal(),
+    "ray": _ray,
+}

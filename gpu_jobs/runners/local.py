@@ -85,8 +85,11 @@ class LocalRunner:
         process = _process(bundle, handle)  # before the result is read: a process that ends in between has written it
         if ended := status_of_result(bundle):
             return ended
+        if process is None and not bundle.is_dir():
+            moved = "the project was moved, renamed or deleted. Open it where it is now."
+            return RunStatus("lost", f"{bundle} is not there any more: {moved}")
         if process is None:
-            return RunStatus("lost", _why_lost(bundle, handle))
+            return RunStatus("lost", _elsewhere(bundle, handle) or "Its process ended without a result.")
         limit = handle.seconds
         if limit and time.time() - process.create_time() > limit:  # both move with the clock
             _end([process, *_descendants(process)])
@@ -125,12 +128,6 @@ def _process(bundle: Path, handle: Handle) -> psutil.Process | None:
     return process if ours else None
 
 
-def _why_lost(bundle: Path, handle: Handle) -> str:
-    if not bundle.is_dir():
-        return f"{bundle} is not there any more: the project was moved, renamed or deleted. Open it where it is now."
-    return _elsewhere(bundle, handle) or "Its process ended without a result."
-
-
 def _elsewhere(bundle: Path, handle: Handle) -> str:
     """Where this folder is a copy of the one that the process works on, a sentence that says so; else empty."""
     with suppress(psutil.Error, KeyError):
@@ -152,7 +149,12 @@ def _works_on(process: psutil.Process, bundle: Path) -> bool:
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
     with suppress(psutil.NoSuchProcess):
-        return [*process.children(recursive=True), *_in_session(process.pid)]
+        descendants = process.children(recursive=True)
+        for other in psutil.process_iter():  # of a parent that has ended, say
+            with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+                if other.pid != process.pid and os.getsid(other.pid) == process.pid:
+                    descendants.append(other)
+        return descendants
     return []
 
 
@@ -164,16 +166,6 @@ def _end(them: list[psutil.Process]) -> None:
         with suppress(psutil.NoSuchProcess):
             one.kill()
     psutil.wait_procs(them, STOP_SECONDS)
-
-
-def _in_session(leader: int) -> list[psutil.Process]:
-    """Its other processes: of a parent that has ended, say."""
-    result = []
-    for process in psutil.process_iter():
-        with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-            if process.pid != leader and os.getsid(process.pid) == leader:
-                result.append(process)
-    return result
 
 
 def _locked(lock: IO[bytes]) -> bool:

@@ -39,8 +39,10 @@ def attempt(bundle: Path, name: str, seconds: int) -> int:
         late = time.monotonic() > until
         if late or _revoked(bundle, name):
             _stop(child)
-            if late and not _revoked(bundle, name):
-                _say_timed_out(bundle)
+            # with a result it had ended by itself just then
+            if late and not _revoked(bundle, name) and Bundle(bundle).result is None:
+                message = "It took longer than jobs.job_seconds in rondo.toml allows."
+                write_json(bundle / "result.json", {"state": "timed_out", "message": message})
             return 0
         time.sleep(LOOK_SECONDS)
     return int(child.returncode) if child.returncode >= 0 else 128 - int(child.returncode)
@@ -54,12 +56,6 @@ def _revoked(bundle: Path, name: str) -> bool:
         return (bundle / "job.json").exists()
     except OSError:
         return False
-
-
-def _say_timed_out(bundle: Path) -> None:
-    if Bundle(bundle).result is None:  # else it had ended by itself just then
-        message = "It took longer than jobs.job_seconds in rondo.toml allows."
-        write_json(bundle / "result.json", {"state": "timed_out", "message": message})
 
 
 def _stop(child: psutil.Popen) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -73,12 +72,7 @@ def load_reader(name: str, cache: Path, threads: int) -> Reader:
         )
     no = [place for place, label in called.items() if label.startswith("contra")]
     no = no or [place for place in called if place not in yes]
-    model = loaded.model.to("cuda" if torch.cuda.is_available() else "cpu", dtype=_precision()).eval()
+    precision = torch.bfloat16 if multiplies_bfloat16() else torch.float32
+    model = loaded.model.to("cuda" if torch.cuda.is_available() else "cpu", dtype=precision).eval()
     loaded.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # it would say so for every batch
     return Reader(Pretrained(model, loaded.tokenizer, loaded.longest, loaded.folder), yes[0], tuple(no))
-
-
-def _precision() -> Any:
-    import torch
-
-    return torch.bfloat16 if multiplies_bfloat16() else torch.float32

@@ -113,7 +113,13 @@ def check_pairs(targets: Bools, anchors: int, run: TrainingRun) -> None:
             "Label two records each of at least two labels."
         )
     if values["loss"] == "triplet":
-        _check_triplets(targets, int(values["batch_size"]))
+        batch_size = int(values["batch_size"])
+        if batch_size < 4 or batch_size % 2:
+            raise BadInput(f"batch_size is {batch_size}, but loss=triplet needs an even one of at least 4.")
+        if (np.unique(targets, axis=0, return_counts=True)[1] > 1).sum() < 2:
+            raise Refused(
+                "loss=triplet needs two labels (or sets of labels) with two records each. Take loss=contrastive."
+            )
         return
     hard = int(values["oversampling"]) * int(values["hard_negatives"]) * anchors
     pairs = 2 * int(values["iterations"]) * count or max(like + 2 * count, unlike)
@@ -124,13 +130,6 @@ def check_pairs(targets: Bools, anchors: int, run: TrainingRun) -> None:
             f"{count:,} records make {pairs + hard:,} pairs, and max_pairs is {values['max_pairs']:,}. {remedy}, or "
             f"max_pairs={pairs + hard} if the time does not matter."
         )
-
-
-def _check_triplets(targets: Bools, batch_size: int) -> None:
-    if batch_size < 4 or batch_size % 2:
-        raise BadInput(f"batch_size is {batch_size}, but loss=triplet needs an even one of at least 4.")
-    if (np.unique(targets, axis=0, return_counts=True)[1] > 1).sum() < 2:
-        raise Refused("loss=triplet needs two labels (or sets of labels) with two records each. Take loss=contrastive.")
 
 
 def _shared(left: Bools, right: Bools) -> Bools:

@@ -18,19 +18,14 @@ def split(
     Rarest label first, each gives its share and keeps KEPT texts (iterative stratification, Sechidis et al.
     2011). Nothing is held out where that would be less than `fewest` texts, or where `share` is 0.
     """
-    group = _groups(texts)
+    numbers: dict[str, int] = {}  # equal texts have one number
+    group = np.array([numbers.setdefault(text, len(numbers)) for text in texts], np.int64)
     merged = np.zeros((int(group.max(initial=-1)) + 1, targets.shape[1]), np.bool_)
     np.logical_or.at(merged, group, targets)
     out = _stratify(merged, share, rng)[group] if len(texts) else np.zeros(0, np.bool_)
     if out.sum() < fewest:
         out[:] = False
     return np.flatnonzero(~out), np.flatnonzero(out)
-
-
-def _groups(texts: Sequence[str]) -> Ints:
-    """(n,) for each text the row of the first equal one."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(text, len(numbers)) for text in texts], np.int64)
 
 
 def _stratify(targets: Bools, share: float, rng: np.random.Generator) -> Bools:
@@ -44,7 +39,7 @@ def _stratify(targets: Bools, share: float, rng: np.random.Generator) -> Bools:
         requested = max(int(quota[label] - (strata[:, label] & out).sum()), 0)
         out[rng.permutation(rows)[:requested]] = True
         decided[rows] = True
-    for label in np.flatnonzero(counts):  # rarer labels can have taken too many of its texts
+    for label in np.flatnonzero(counts):  # rarer labels can have taken too many of its textss texts
         rows = np.flatnonzero(strata[:, label])
         missing = min(int(counts[label]), KEPT) - int((~out[rows]).sum())
         out[rows[out[rows]][: max(missing, 0)]] = False

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,9 @@ from core.arrays import Floats, unit_rows
 from core.config.taxonomy import spoken
 from core.errors import BadInput
 from core.models.encoders.loading import load_encoder
-from core.models.heads.calibration import expected_error, fit_temperature
-from core.models.heads.head import FEWEST, Head
+from core.models.heads.head import FEWEST, Head, LabelledVectors
 from core.models.heads.logistic import sigmoid, softmax
+from gpu_jobs.trainers.calibrated_fit import calibrated
 from gpu_jobs.trainers.entailment import NLI_MODEL, load_reader
 from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingSet
 
@@ -56,7 +55,8 @@ def _by_cosine(training_set: TrainingSet, run: TrainingRun, predicted: list[list
     vectors = encoder.encode(training_set.texts) if training_set.texts else np.empty((0, encoder.dims), np.float32)
     run.report(len(training_set.texts), len(training_set.texts))
     if len(vectors) >= FEWEST:
-        head = _calibrated(head, vectors, training_set)
+        targets = training_set.targets.astype(np.float32)
+        head = calibrated(head, LabelledVectors(vectors, targets, training_set.labels, training_set.multi))
 
     def predict_texts(texts: Sequence[str]) -> Floats:
         return head.predict(encoder.encode(texts))
@@ -80,13 +80,6 @@ def aim(predicted: Sequence[Floats], training_set: TrainingSet) -> Head:
     return Head(
         (scale * centred).astype(np.float32), bias.astype(np.float32), 1.0, training_set.labels, training_set.multi
     )
-
-
-def _calibrated(head: Head, vectors: Floats, training_set: TrainingSet) -> Head:
-    targets, even = training_set.targets.astype(np.float32), np.ones(len(vectors), np.float32)
-    temperature = fit_temperature(vectors @ head.weights.T + head.bias, targets, even, head.multi)
-    warm = replace(head, temperature=temperature)
-    return replace(warm, calibration_error=expected_error(warm.predict(vectors), targets, even, head.multi))
 
 
 def _by_entailment(training_set: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:

@@ -103,7 +103,11 @@ def records_of_project(bundle: Path, name: str, *, multi: bool) -> Records:
 
 def records_of_file(bundle: Path, file: LabelledFile, report: Progress, *, multi: bool) -> Records:
     """A person's file, read as for an import. Raises BadInput."""
-    layout = Layout(file.text, file.label, file.id, multi=multi, encoding=file.encoding or "utf-8", known=file.known)
+    layout = Layout(
+        *(file.text, file.label, file.id),
+        encoding=file.encoding or "utf-8",
+        about={"multi": multi, "known": file.known},
+    )
     ingested = ingest(Path(file.file), layout, bundle / "ckpt" / "file", report)
     path = bundle / "ckpt" / "file" / "records.parquet"
     labelled = _labelled(path) if file.label else 0

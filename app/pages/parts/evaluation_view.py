@@ -30,7 +30,14 @@ WHERE = {GOLD: "gold records", AUDIT: "audit records", SPLIT: "records that trai
 def draw_evaluations(server: ProjectServer, model: str) -> None:
     """What was kept of this model's evaluations, one of them open, and a button for one more."""
     st.header("Evaluation")
-    _draw_asking(server, model)
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    on = left.selectbox("Evaluate on", list(WHERE), format_func=WHERE.__getitem__, key="evaluate-on")
+    if right.button("Evaluate", key="evaluate", icon=":material/fact_check:", width="stretch"):
+        try:
+            with st.spinner("Evaluating"):
+                server.do(require_right("manage"), evaluate, model=model, on=on, save=True)
+        except RondoError as error:
+            st.error(escaped(error))
     entries = {result.on: result for result in saved_evaluations(server.project, model)}
     if not entries:
         st.text("It was not evaluated yet. In a terminal: rondo evaluate, also on a file of your own.")
@@ -41,24 +48,15 @@ def draw_evaluations(server: ProjectServer, model: str) -> None:
     draw_evaluation(server, entries[chosen or next(iter(entries))])
 
 
-def _draw_asking(server: ProjectServer, model: str) -> None:
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    on = left.selectbox("Evaluate on", list(WHERE), format_func=WHERE.__getitem__, key="evaluate-on")
-    if not right.button("Evaluate", key="evaluate", icon=":material/fact_check:", width="stretch"):
-        return
-    try:
-        with st.spinner("Evaluating"):
-            server.do(require_right("manage"), evaluate, model=model, on=on, save=True)
-    except RondoError as error:
-        st.error(escaped(error))
-
-
 def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:
     """Figures, labels, confusion, calibration and the worst misses, each with its numbers one click away."""
     st.caption(escaped(f"{result.n:,} records that judge; {result.made_at}. Intervals are 95 %."))
     for note in [*result.notes, *result.unsaid]:
         st.text(note)
-    _draw_figures(result)
+    entries = {"Accuracy": result.accuracy, "Macro F1": result.macro_f1, "Micro F1": result.micro_f1}
+    entries |= {f"True label among the {top.k} likeliest": top.accuracy for top in result.top}
+    scores = [{"measure": name, "95 %": in_words(shown(one, result.n))} for name, one in entries.items()]
+    st.dataframe(scores, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
     rows = [
         NamedScore(result.labels.get(label, label), label, shown_label(score, result.n))
         for label, score in result.per_label.items()
@@ -69,7 +67,12 @@ def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:
         table = error_analysis.label_table(rows)
         st.dataframe(table, key="evaluated-labels-table", hide_index=True, column_config={"f1": "F1"})
     _draw_confusion(server, result)
-    _draw_calibration(result)
+    if result.calibration is not None:
+        st.text(error_analysis.calibration_sentence(result.calibration, result.on))
+        bins = result.calibration.bins
+        st.altair_chart(calibration_chart(bins), key="evaluated-calibration", alt="Stated against actual certainty")
+        with st.expander("The numbers of the calibration"):
+            st.dataframe([asdict(one) for one in bins], key="evaluated-calibration-table", hide_index=True)
     if result.worst:
         with st.expander("Surest and wrong"):
             columns = {"probability": st.column_config.NumberColumn(format="percent")}
@@ -83,13 +86,6 @@ def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:
             )
 
 
-def _draw_figures(result: EvaluateResult) -> None:
-    entries = {"Accuracy": result.accuracy, "Macro F1": result.macro_f1, "Micro F1": result.micro_f1}
-    entries |= {f"True label among the {top.k} likeliest": top.accuracy for top in result.top}
-    rows = [{"measure": name, "95 %": in_words(shown(one, result.n))} for name, one in entries.items()]
-    st.dataframe(rows, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
-
-
 def _draw_confusion(server: ProjectServer, result: EvaluateResult) -> None:
     cells = error_analysis.heat_cells(result.confusion, "records")
     if not cells:
@@ -99,16 +95,6 @@ def _draw_confusion(server: ProjectServer, result: EvaluateResult) -> None:
     st.altair_chart(chart, key="evaluated-confusion", alt="True labels against the model's")
     with st.expander("The numbers of the matrix"):
         st.dataframe(confusion_rows(result.confusion), key="evaluated-confusion-table", hide_index=True)
-
-
-def _draw_calibration(result: EvaluateResult) -> None:
-    if result.calibration is None:
-        return
-    st.text(error_analysis.calibration_sentence(result.calibration, result.on))
-    bins = result.calibration.bins
-    st.altair_chart(calibration_chart(bins), key="evaluated-calibration", alt="Stated against actual certainty")
-    with st.expander("The numbers of the calibration"):
-        st.dataframe([asdict(one) for one in bins], key="evaluated-calibration-table", hide_index=True)
 
 
 def draw_comparison(result: CompareResult) -> None:

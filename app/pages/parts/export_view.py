@@ -70,17 +70,13 @@ def draw_written() -> None:
     suffixes = ("", ".card.md", ".card.json") if written["card"] else ("",)
     with st.container(horizontal=True):
         for suffix in suffixes:
-            _draw_download(target.with_name(target.name + suffix))
-
-
-def _draw_download(file: Path) -> None:
-    """Read when it is clicked, not before."""
-    if file.stat().st_size > LARGEST:
-        st.text(f"{file.name} is too large for the browser; fetch it from its folder.")
-        return
-    mime = MIMES.get(file.suffix, "application/octet-stream")
-    key = f"fetch-{file.suffix}"
-    st.download_button(file.name, file.read_bytes, file.name, mime, key, icon=":material/download:", on_click="ignore")
+            file = target.with_name(target.name + suffix)
+            if file.stat().st_size > LARGEST:
+                st.text(f"{file.name} is too large for the browser; fetch it from its folder.")
+                continue
+            mime, key = MIMES.get(file.suffix, "application/octet-stream"), f"fetch-{file.suffix}"
+            name, icon, read = file.name, ":material/download:", file.read_bytes  # read when it is clicked, not before
+            st.download_button(name, read, name, mime, key, icon=icon, on_click="ignore")
 
 
 def draw_card(project: Project) -> None:

@@ -8,8 +8,9 @@ import streamlit as st
 from app.auth.identity import require_right
 from app.background import ProjectServer
 from app.charts.training import evaluation_chart, loss_chart, search_chart
-from app.rendering.job_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, run_rows
+from app.pages.parts.job_rows import STATES, cost_of, figures_of, how_far, job_rows, run_rows
 from app.runner_readiness import RunnerOption
+from app.words import ended_in
 from core.errors import RondoError
 from core.jobs.bundle import Bundle
 from core.jobs.job_states import UNDER_WAY
@@ -73,22 +74,10 @@ def draw_job(server: ProjectServer, job: TrainingJob) -> None:
     if how := how_far(job):
         share, line = how
         st.progress(share, text=escaped(line))
-    for sentence in dict.fromkeys([job.sentence, job.message, job.remark]):
-        if sentence:
-            st.text(sentence)
+    for sentence in dict.fromkeys(filter(None, [job.sentence, job.message, job.remark])):
+        st.text(sentence)
     if cost := cost_of(job):
         st.text(cost)
-    _draw_curves(job)
-    if job.runs:
-        _draw_runs(job, job.runs)
-    if figures := figures_of(job.metrics):
-        for column, (title, value, span) in zip(st.columns(len(figures)), figures, strict=True):
-            column.metric(title, value, span, delta_color="off", delta_arrow="off")
-    _draw_ways(server, job)
-    _draw_facts(server, job)
-
-
-def _draw_curves(job: TrainingJob) -> None:
     events = job.events
     charts = [
         ("loss", "Loss over steps", loss_chart(events)),
@@ -98,15 +87,17 @@ def _draw_curves(job: TrainingJob) -> None:
     if drawn:
         for column, (name, words, chart) in zip(st.columns(len(drawn)), drawn, strict=True):
             column.altair_chart(chart, key=f"{name}-{job.id}", alt=words)
-
-
-def _draw_runs(job: TrainingJob, runs: Sequence[TrainingJob]) -> None:
-    """The runs of a search, best first."""
-    rows = run_rows(runs)
-    if chart := search_chart(rows):
-        st.altair_chart(chart, key=f"search-{job.id}", alt="Macro F1 of each run with its interval")
-    shown = [{name: value for name, value in row.items() if name != "macro_f1"} for row in rows]
-    st.dataframe(shown, key=f"runs-{job.id}", hide_index=True, alt="The runs of this search")
+    if job.runs:
+        rows = run_rows(job.runs)
+        if picture := search_chart(rows):
+            st.altair_chart(picture, key=f"search-{job.id}", alt="Macro F1 of each run with its interval")
+        shown = [{name: value for name, value in row.items() if name != "macro_f1"} for row in rows]
+        st.dataframe(shown, key=f"runs-{job.id}", hide_index=True, alt="The runs of this search")
+    if figures := figures_of(job.metrics):
+        for column, (title, value, span) in zip(st.columns(len(figures)), figures, strict=True):
+            column.metric(title, value, span, delta_color="off", delta_arrow="off")
+    _draw_ways(server, job)
+    _draw_facts(server, job)
 
 
 def _draw_ways(server: ProjectServer, job: TrainingJob) -> None:

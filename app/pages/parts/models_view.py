@@ -13,8 +13,7 @@ from app.background import ProjectServer
 from app.charts.evaluation import gate_chart
 from app.charts.versions import over_time_chart, versions_chart
 from app.pages.parts.evaluation_view import draw_comparison, draw_encoders
-from app.pages.parts.widgets import score_metrics
-from app.rendering.model_rows import (
+from app.pages.parts.model_rows import (
     flat_rows,
     measure_of,
     name_of,
@@ -24,6 +23,7 @@ from app.rendering.model_rows import (
     version_rows,
     what_promoting_does,
 )
+from app.pages.parts.widgets import score_metrics
 from core.errors import RondoError
 from core.registry.champions import RollbackOffer, champion_state
 from core.registry.evaluate import compare, compare_encoders

@@ -50,7 +50,18 @@ def draw_prospects(server: ProjectServer) -> None:
     if prospects.unsure is not None:
         right.metric("Pool still unsure", f"{prospects.unsure:.0%}", help="Best label below 80 % sure.")
     if isinstance(forecast, Forecast):
-        _draw_forecast(forecast)
+        for gain in forecast.gains:
+            if gain.more in SHOWN:
+                st.text(gain.sentence)
+        st.altair_chart(forecast_chart(forecast), key="forecast")
+        st.caption(
+            "Points: every model so far on today's audit records. Where a model learnt from them, heads from a few "
+            "labels less (a twentieth to a fifth) speak for it: such points stand further left."
+        )
+        with st.expander("The numbers"):
+            st.dataframe(
+                [{**asdict(gain), "sentence": None} for gain in forecast.gains], key="forecast-table", hide_index=True
+            )
     else:
         st.text(forecast.missing if forecast else NOTHING)
     st.markdown("**Labels saved**")
@@ -65,21 +76,6 @@ def draw_prospects(server: ProjectServer) -> None:
 
 
 _KAPPA = "Cohen's kappa of this and the last model's labels on the pool: near 1, another round changes little."
-
-
-def _draw_forecast(forecast: Forecast) -> None:
-    for gain in forecast.gains:
-        if gain.more in SHOWN:
-            st.text(gain.sentence)
-    st.altair_chart(forecast_chart(forecast), key="forecast")
-    st.caption(
-        "Points: every model so far on today's audit records. Where a model learnt from them, heads from a few labels "
-        "less (a twentieth to a fifth) speak for it: such points stand further left."
-    )
-    with st.expander("The numbers"):
-        st.dataframe(
-            [{**asdict(gain), "sentence": None} for gain in forecast.gains], key="forecast-table", hide_index=True
-        )
 
 
 def _draw_worth(server: ProjectServer, worth: Worth | None) -> None:

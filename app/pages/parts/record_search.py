@@ -20,7 +20,13 @@ LINKED = ("truth", "predicted", "like", "rows")
 
 def ask_search(settings: Settings, there: Choices) -> RecordSearch:
     """What the person wants to see, by the widgets and by the link that led here."""
-    _forget_before_link()
+    # a link says all that is wanted: filters that were set before it would hide some of what it leads to
+    link = {name: st.query_params[name] for name in LINKED if name in st.query_params}
+    if link and link != st.session_state.get("records-link"):
+        for key in BOUND:
+            if key not in st.query_params:
+                st.session_state.pop(key, None)
+    st.session_state["records-link"] = link
     words = st.text_input(
         "Search",
         key="q",
@@ -32,7 +38,9 @@ def ask_search(settings: Settings, there: Choices) -> RecordSearch:
     with st.expander("Filters", icon=":material/tune:"):
         search = _filters(settings, there)
     truth, predicted, like = (st.query_params.get(name) or None for name in ("truth", "predicted", "like"))
-    search = replace(search, words=words or "", truth=truth, predicted=predicted, like=like, rows=_linked_rows())
+    linked = (st.query_params.get("rows") or "").split(",")
+    rows = tuple(int(row) for row in linked if row.isdecimal() and len(row) < 16)
+    search = replace(search, words=words or "", truth=truth, predicted=predicted, like=like, rows=rows)
     if result := describe(search, settings.taxonomy.names):
         line, button = st.columns([5, 1], vertical_alignment="center")
         line.text(result)
@@ -81,18 +89,3 @@ def _filters(settings: Settings, there: Choices) -> RecordSearch:
 
 def _choose(place: DeltaGenerator, title: str, key: str, options: Sequence[str]) -> str | None:
     return place.selectbox(title, list(options), index=None, key=key, bind="query-params", placeholder="any")
-
-
-def _linked_rows() -> tuple[int, ...]:
-    rows = (st.query_params.get("rows") or "").split(",")
-    return tuple(int(row) for row in rows if row.isdecimal() and len(row) < 16)
-
-
-def _forget_before_link() -> None:
-    """A link says all that is wanted: filters that were set before it would hide some of what it leads to."""
-    link = {name: st.query_params[name] for name in LINKED if name in st.query_params}
-    if link and link != st.session_state.get("records-link"):
-        for key in BOUND:
-            if key not in st.query_params:
-                st.session_state.pop(key, None)
-    st.session_state["records-link"] = link

@@ -17,7 +17,6 @@ from core.project import Project
 from core.reports import error_analysis, model_quality, overview
 from core.reports.batches import BatchSummary, self_test_sentence
 from core.reports.card_text import escaped
-from core.reports.model_quality import MeasuredModel
 from core.rounds.rechoosing import rechoose
 
 MOST_PAIRS = 8
@@ -39,13 +38,9 @@ def draw_curve(project: Project) -> None:
         with st.expander("The numbers"):
             st.dataframe(model_quality.curve_table(curve), key="curve-table", hide_index=True)
     else:
-        st.info(f"{TOO_FEW.capitalize()}: {_how_few(curve)}.")
-
-
-def _how_few(curve: Sequence[MeasuredModel]) -> str:
-    newest = curve[-1].metrics if curve else Metrics()
-    parts = [too_few(score.n, stratum) for stratum in STRATA if (score := newest.on(stratum))]
-    return ", ".join(parts) or "no audit or gold record has a label yet"
+        newest = curve[-1].metrics if curve else Metrics()
+        parts = [too_few(score.n, stratum) for stratum in STRATA if (score := newest.on(stratum))]
+        st.info(f"{TOO_FEW.capitalize()}: {', '.join(parts) or 'no audit or gold record has a label yet'}.")
 
 
 def draw_labels(server: ProjectServer, metrics: Metrics, stratum: str | None) -> None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.auth.identity import has_right, require_right
 from app.background import ProjectServer
-from app.rendering.progress import progress_line
+from app.words import progress_line
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import FEWEST, TOO_FEW, figures, too_few
 from core.reports.card_text import escaped

@@ -48,8 +48,12 @@ def deploy() -> None:
     import modal
 
     app = modal.App(app_name(), include_source=False)
+    image = modal.Image.debian_slim(python_version=PYTHON).uv_pip_install(requirements=[str(LOCK)])
+    image = image.env({"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"})
+    # data files too; last, so that a new version of the code builds nothing
+    image = image.add_local_python_source(*PACKAGES, ignore=["**/__pycache__/**", "**/*.pyc"])
     app.function(
-        image=_image(),
+        image=image,
         volumes={ROOT: open_volume()},
         cpu=CPUS,
         memory=MEMORY_MB,
@@ -59,12 +63,3 @@ def deploy() -> None:
         _experimental_restrict_output=True,  # results are CBOR: a job cannot make the server unpickle
     )(run_job)
     app.deploy()
-
-
-def _image() -> Any:
-    """The code is added last, so that a new version needs no image build."""
-    import modal
-
-    image = modal.Image.debian_slim(python_version=PYTHON).uv_pip_install(requirements=[str(LOCK)])
-    image = image.env({"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"})
-    return image.add_local_python_source(*PACKAGES, ignore=["**/__pycache__/**", "**/*.pyc"])  # data files too

@@ -118,7 +118,13 @@ def end_of(error: BaseException) -> RunStatus:
     if name == "FunctionTimeoutError":
         return RunStatus("timed_out", TOO_LONG)
     if name in ("RemoteError", "InputCancellation"):
-        return _remote(text)
+        # a call that was ended from outside has one of these texts, or none at all
+        lower = text.lower()
+        if not lower or any(word in lower for word in ("cancel", "terminated", "app was stopped")):
+            return RunStatus("cancelled", _STOPPED)
+        if any(word in lower for word in ("out of memory", "oom", "exit code: 137", "exit code: -9")):
+            return RunStatus("failed", _OUT_OF_MEMORY)
+        return RunStatus("failed", f"It broke on Modal before it could leave a result: {_sentence(text)} {AGAIN}")
     if name == "OutputExpiredError":
         return RunStatus("lost", "Modal keeps what a call returned for seven days, and its Volume has no result of it.")
     if name == "ExecutionError":
@@ -126,16 +132,6 @@ def end_of(error: BaseException) -> RunStatus:
     if isinstance(error, ImportError):
         return RunStatus("failed", f"Modal's image lacks what the job imports: {_short(error)} Please report it.")
     return RunStatus("lost", f"Modal does not know this job: {_short(error)} Is the token that of the same workspace?")
-
-
-def _remote(text: str) -> RunStatus:
-    """A call that was ended from outside has one of these texts, or none at all."""
-    lower = text.lower()
-    if not lower or any(word in lower for word in ("cancel", "terminated", "app was stopped")):
-        return RunStatus("cancelled", _STOPPED)
-    if any(word in lower for word in ("out of memory", "oom", "exit code: 137", "exit code: -9")):
-        return RunStatus("failed", _OUT_OF_MEMORY)
-    return RunStatus("failed", f"It broke on Modal before it could leave a result: {_sentence(text)} {AGAIN}")
 
 
 def _short(error: BaseException) -> str:

@@ -34,7 +34,13 @@ class ModalRunner:
 
         One that ended without success is restarted from its checkpoints.
         """
-        options = _options(self.prices, resources)
+        # as `Function.with_options` takes them; Modal's own end comes after ours, which leaves a result
+        options: dict[str, Any] = {"timeout": min((resources.seconds or MOST_SECONDS) + GRACE_SECONDS, MOST_SECONDS)}
+        if gpu := resources.gpu:
+            name, count = parse_gpu(self.prices, gpu)
+            options["gpu"] = f"{name}:{count}"
+        entries = {"cpu": resources.cpu, "memory": resources.memory_mb, "env": dict(resources.environment)}
+        options |= {name: value for name, value in entries.items() if value}
         self._timed_calls.forget(bundle.name)
         self._brought.pop(bundle.name, None)
         try:
@@ -91,25 +97,6 @@ class ModalRunner:
                 return work()
 
         return self._timed_calls.ask(name, worded, self.patience)
-
-
-def _options(prices: Mapping[str, float], resources: Resources) -> dict[str, Any]:
-    """Options for `Function.with_options`. Modal's timeout is later than ours, which leaves a result."""
-    options: dict[str, Any] = {"timeout": min(_seconds(resources) + GRACE_SECONDS, MOST_SECONDS)}
-    if gpu := resources.gpu:
-        name, count = parse_gpu(prices, gpu)
-        options["gpu"] = f"{name}:{count}"
-    entries = {
-        "cpu": resources.cpu,
-        "memory": resources.memory_mb,
-        "env": dict(resources.environment),
-    }
-    return options | {name: value for name, value in entries.items() if value}
-
-
-def _seconds(resources: Resources) -> int:
-    most = MOST_SECONDS - GRACE_SECONDS
-    return min(resources.seconds or most, most)
 
 
 def _say_hello() -> None:

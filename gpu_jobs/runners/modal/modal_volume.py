@@ -1,6 +1,5 @@
 """A bundle on Modal's Volume, from the server's side: upload, listing, download. Knows files, no calls."""
 
-import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -10,7 +9,7 @@ from typing import Any
 
 from core.errors import Damaged
 from core.jobs.bundle import LOG
-from core.store.whole_files import whole_file
+from core.store.whole_files import sha256_of, whole_file
 from gpu_jobs.runners.modal.modal_job import CALL
 
 PROGRESS = ("events.jsonl", LOG)
@@ -83,8 +82,13 @@ class FarBundle:
         for stray in [path for path in out.rglob("*") if path.is_file() and path not in requested]:
             stray.unlink()
         for target, (file, digest) in requested.items():
-            if not (target.is_file() and _digest(target) == digest):
-                self._bring_whole(file, target, digest)
+            if not (target.is_file() and sha256_of(target) == digest):
+                try:
+                    self._bring(file, target)
+                except FileNotFoundError:
+                    raise Damaged(f"{file} is gone from Modal's Volume. Start a new job.") from None
+                if sha256_of(target) != digest:
+                    raise Damaged(f"{file} did not come back from Modal as it was made. It is brought again.")
 
     def clear(self) -> None:
         """Deletes texts and the model; the record of the job and its result stay."""
@@ -104,14 +108,6 @@ class FarBundle:
         for entry in entries:
             yield PurePosixPath(entry.path.lstrip("/")).relative_to(self.name).as_posix(), (entry.size, entry.mtime)
 
-    def _bring_whole(self, file: str, target: Path, digest: str) -> None:
-        try:
-            self._bring(file, target)
-        except FileNotFoundError:
-            raise Damaged(f"{file} is gone from Modal's Volume. Start a new job.") from None
-        if _digest(target) != digest:
-            raise Damaged(f"{file} did not come back from Modal as it was made. It is brought again.")
-
     def _bring(self, file: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(target) as partial, partial.open("wb") as retained:
@@ -124,8 +120,3 @@ def _checked(name: str) -> str:
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise Damaged(f"The job's result names {name[:80]!r}, which is no file of its own. Start a new job.")
     return name
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -38,10 +38,6 @@ def ask(address: str, method: str, path: str, body: dict[str, Any] | None = None
         return None
     if response.status_code in (401, 403):
         raise NoAnswer(f"The Ray cluster at {address} wants another token: put it into RAY_AUTH_TOKEN.")
-    return _read(address, response)
-
-
-def _read(address: str, response: Any) -> dict[str, Any]:
     try:
         result = response.json() if response.status_code == 200 else None
     except ValueError:

@@ -1,7 +1,6 @@
 """The runner for a person's own Ray cluster, by its Jobs API and a shared folder. Knows bundles; needs no Ray here."""
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,9 @@ class RayRunner:
         if resources.environment:
             raise Refused("A Ray dashboard shows a job's variables to everyone: set them on the nodes instead.")
         try:
-            number, state = _newest(address, bundle.name)
+            number, state = 0, ""  # of the newest submission; no id is used again: Ray's watch would end the new one
+            while result := ask(address, "GET", f"{JOBS}{bundle.name}-{number + 1}"):
+                number, state = number + 1, str(result["status"])
             work = carry_bundle(bundle, shared)
             if state in _UNDER_WAY and not may_go_on(work):
                 raise Refused("The cluster is still stopping this job. Try again in a moment, or start a new one.")
@@ -119,17 +120,6 @@ def _stop(handle: Handle) -> None:
     ask(handle.address, "POST", f"{JOBS}{handle.submission}/stop")
 
 
-def _newest(address: str, name: str) -> tuple[int, str]:
-    """(its number from 1, its state) of the newest submission of this bundle; (0, '') where there is none.
-
-    An id is never reused: Ray's monitor of the old one would end the new one.
-    """
-    number, state = 0, ""
-    while result := ask(address, "GET", f"{JOBS}{name}-{number + 1}"):
-        number, state = number + 1, str(result["status"])
-    return number, state
-
-
 def _submit(address: str, submission: str, work: Path, resources: Resources) -> None:
     code = carry_code(work.parent.parent)
     command = ["python", "-P", "-m", "gpu_jobs.runners.supervised_run", str(work), new_attempt(work)]
@@ -160,11 +150,9 @@ def _asked(handle: Handle) -> RunStatus:
         return RunStatus("lost", str(error))
     if result is None:
         return RunStatus("lost", "The cluster does not know this job: was the cluster restarted?")
-    return _failure(result) if result["status"] == "FAILED" else _STATES[result["status"]]
-
-
-def _failure(result: Mapping[str, Any]) -> RunStatus:
-    """A job that fails writes its result; without one, only its own process's exit status is about the job."""
+    if result["status"] != "FAILED":
+        return _STATES[result["status"]]
+    # a job that fails writes its result; without one, only an exit status of its own process speaks of the job
     message, status = str(result.get("message") or ""), result.get("driver_exit_code")
     if result.get("error_type") != "JOB_ENTRYPOINT_COMMAND_ERROR" or status is None:
         first = message.strip().partition("\n")[0]

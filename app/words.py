@@ -1,7 +1,16 @@
-"""Figures in words: a score never without its interval, a duration in the unit that reads best. Knows no verb."""
+"""Figures in words, for terminal and page: a score never without its interval, a duration in the unit that reads best.
+
+Knows no verb.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from core.evaluation.metrics import Estimate, Metrics
 from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, figures, shown, too_few
+
+if TYPE_CHECKING:
+    from core.training.entries import TrainingJob
 
 
 def score_lines(metrics: Metrics) -> list[str]:
@@ -29,3 +38,27 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def progress_line(what: str, done: int, total: int, seconds: float) -> str:
+    """'Encoding 1,024 of 5,000 (20 %), 512/s, 8 s to go'."""
+    if total <= 3:  # steps, not units
+        return f"{what} …"
+    line = f"{what} {done:,} of {total:,} ({done / total:.0%})"
+    if done and seconds > 0.5:
+        rate = done / seconds
+        line += f", {rate:,.{0 if rate >= 10 else 1}f}/s, {duration((total - done) / rate)} to go"
+    return line
+
+
+def ended_in(job: "TrainingJob") -> str:
+    """When it ended and how long it took, in UTC."""
+    end = job.ended_at or job.made_at
+    if not end:
+        return ""
+    result = f"{datetime.fromisoformat(end):%d %b %H:%M} UTC"
+    begun = job.started_at or job.made_at
+    if not begun or not job.ended_at:
+        return result
+    seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(begun)).total_seconds()
+    return f"{result}, {duration(seconds)}"

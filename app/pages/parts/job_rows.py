@@ -1,11 +1,10 @@
 """A job in words and rows, as the Jobs page shows it. Draws nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
-from app.rendering.score_text import duration
+from app.words import duration, ended_in
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import TOO_FEW, best_score, figures, shown_score
 from core.training.entries import TrainingJob
@@ -40,19 +39,6 @@ def how_far(job: TrainingJob) -> tuple[float, str] | None:
         pace = f"{steps / seconds:,.1f} steps/s" if steps > seconds else f"{seconds / steps:,.1f} s per step"
         line += f", {pace}, {duration((total - done) * seconds / steps)} to go"
     return min(done / total, 1.0), line
-
-
-def ended_in(job: TrainingJob) -> str:
-    """When it ended and how long it took, in UTC."""
-    end = job.ended_at or job.made_at
-    if not end:
-        return ""
-    result = f"{_time(end):%d %b %H:%M} UTC"
-    begun = job.started_at or job.made_at
-    if not begun or not job.ended_at:
-        return result
-    seconds = (_time(end) - _time(begun)).total_seconds()
-    return f"{result}, {duration(seconds)}"
 
 
 def cost_of(job: TrainingJob) -> str:
@@ -105,11 +91,12 @@ def run_rows(runs: Sequence[TrainingJob]) -> list[dict[str, Any]]:
     Of the values those that differ between the runs. `macro_f1` is for the picture.
     """
     every = [run.values for run in runs]
-    result = [name for name in dict.fromkeys(name for one in every for name in one) if _differs(every, name)]
+    names = dict.fromkeys(name for one in every for name in one)
+    differing = [name for name in names if len({str(one.get(name)) for one in every}) > 1]
     rows = [
         {
             "run": str(number),
-            **{name: values.get(name) for name in result},
+            **{name: values.get(name) for name in differing},
             "state": STATES[run.state][1],
             "macro F1, held out": score and score.value,
             "took": ended_in(run),
@@ -121,11 +108,3 @@ def run_rows(runs: Sequence[TrainingJob]) -> list[dict[str, Any]]:
         for score in [held_out and shown_score(held_out).macro_f1]
     ]
     return sorted(rows, key=lambda row: -(row["macro F1, held out"] or -1.0))
-
-
-def _differs(every: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return len({str(one.get(name)) for one in every}) > 1
-
-
-def _time(written: str) -> datetime:
-    return datetime.fromisoformat(written)
