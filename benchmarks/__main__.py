@@ -15,6 +15,7 @@ WITH_DATA = (
     "heads",
     "trainers",
     "crowd",
+    "pairs",
 )
 
 

@@ -65,14 +65,12 @@ class Gain:
     per_seed: list[float]
 
 
-@dataclass(frozen=True)
-class StrategyCurves:
-    """One strategy. macro_f1: a curve for each seed, at so many `labels`, of what the replay measures; aulc: their mean
-    (area under the learning curve). to90, to95: labels until the mean over seeds has that share of the full score,
-    None: never."""
+@dataclass(frozen=True, kw_only=True)
+class CurveFigures:
+    """One strategy at so many `labels`. aulc: mean of its curves (area under the learning curve). to90, to95: labels
+    until the mean over seeds has that share of the full score, None: never."""
 
     labels: list[int]
-    macro_f1: list[list[float]]
     aulc: float
     aulc_sd: float
     to90: int | None
@@ -80,6 +78,13 @@ class StrategyCurves:
     to90_per_seed: list[int | None]
     to95_per_seed: list[int | None]
     against_random: Gain | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrategyCurves(CurveFigures):
+    """macro_f1: a curve for each seed, of what the replay measures."""
+
+    macro_f1: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -184,18 +189,26 @@ def _one_run(
 def summarise(
     runs: list[list[simulate.Point]], full: float, random: list[list[simulate.Point]] | None, measure: str = MACRO_F1
 ) -> StrategyCurves:
-    """Curve per seed, its mean (AULC), labels to 90 and 95 % of the full-data score, the paired gain over random."""
+    """Curve per seed, and what they come to."""
     curves = [[_score(point, measure) for point in run] for run in runs]
-    labels = [point.labels for point in runs[0]]
+    baseline = None if random is None else [[_score(point, measure) for point in run] for run in random]
+    return StrategyCurves(
+        macro_f1=curves, **vars(curve_figures([point.labels for point in runs[0]], curves, full, baseline))
+    )
+
+
+def curve_figures(
+    labels: list[int], curves: list[list[float]], full: float, random: list[list[float]] | None
+) -> CurveFigures:
+    """Their mean (AULC), labels to 90 and 95 % of the full-data score, the paired gain over random."""
     areas = [mean(curve) for curve in curves]
     to90, to95 = (_reached(labels, curves, share * full) for share in (0.9, 0.95))
     gain = None
     if random is not None:
-        gains = [area - mean(_score(point, measure) for point in run) for area, run in zip(areas, random, strict=True)]
+        gains = [area - mean(other) for area, other in zip(areas, random, strict=True)]
         gain = Gain(mean(gains), stdev(gains) if len(gains) > 1 else 0.0, gains)
-    return StrategyCurves(
+    return CurveFigures(
         labels=labels,
-        macro_f1=curves,
         aulc=mean(areas),
         aulc_sd=stdev(areas) if len(areas) > 1 else 0.0,
         to90=to90,
@@ -239,22 +252,28 @@ def points_of(result: Replay) -> list[dict[str, str | int | float]]:
 
 def replay_lines(result: Replay) -> list[RenderableType]:
     """A table of the strategies, and their mean curves as bars of eight heights, all on one scale from 0 to 1."""
+    shown = {name: (one, one.macro_f1) for name, one in result.strategies.items()}
+    return [f"All labels: {result.measure} {result.full.macro_f1:.3f}", "", *curve_lines(shown, "labels")]
+
+
+def curve_lines(shown: Mapping[str, tuple[CurveFigures, list[list[float]]]], unit: str) -> list[RenderableType]:
+    """shown: strategy -> its figures, and its curves. unit: what is counted, "labels"."""
     table = Table("strategy", *(Column(name, justify="right") for name in COLUMNS), box=None, pad_edge=False)
-    for name, one in result.strategies.items():
+    for name, (one, _) in shown.items():
         gain = f"{one.against_random.mean:+.3f}" if one.against_random else ""
         table.add_row(name, f"{one.aulc:.3f}", f"{one.aulc_sd:.3f}", _count(one.to90), _count(one.to95), gain)
-    return [f"All labels: {result.measure} {result.full.macro_f1:.3f}", "", table, "", *_bars(result.strategies)]
+    return [table, "", *_bars(shown, unit)]
 
 
 COLUMNS = ("AULC", "±", "to 90 %", "to 95 %", "vs random")
 
 
-def _bars(strategies: Mapping[str, StrategyCurves]) -> Iterator[str]:
+def _bars(shown: Mapping[str, tuple[CurveFigures, list[list[float]]]], unit: str) -> Iterator[str]:
     heights = "▁▂▃▄▅▆▇█"
-    for name, one in strategies.items():
-        means = [mean(values) for values in zip(*one.macro_f1, strict=False)]
+    for name, (one, curves) in shown.items():
+        means = [mean(values) for values in zip(*curves, strict=False)]
         drawn = "".join(heights[min(int(value * 8), 7)] for value in means)
-        yield f"{name:<18}{drawn}  {means[0]:.2f} to {means[-1]:.2f} at {one.labels[-1]} labels"
+        yield f"{name:<18}{drawn}  {means[0]:.2f} to {means[-1]:.2f} at {one.labels[-1]} {unit}"
 
 
 def _count(labels: int | None) -> str:

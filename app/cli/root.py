@@ -20,6 +20,7 @@ from app.cli.options import (
     folder_of,
     run_verb,
 )
+from app.cli.pairs import dedup
 from app.cli.people import history_, people
 from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.status import status
@@ -169,5 +170,6 @@ app.command()(retrain)
 app.add_typer(team, name="team")
 app.add_typer(people, name="people")
 app.command("history")(history_)
+app.command()(dedup)
 app.command()(replay)
 app.command()(demo)

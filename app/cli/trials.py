@@ -12,21 +12,51 @@ from app.cli.terminal import Ticker, present, say
 
 def replay(
     file: Annotated[Path, typer.Argument(help="A labelled file, in any format that import takes.")],
-    text: Annotated[list[str], typer.Option(help="Column with the text; repeat it for several fields.")],
-    label: Annotated[str, typer.Option(help="Column with the true labels.")],
-    split: Annotated[str | None, typer.Option(help="Column with the split; 'test' rows judge.")] = None,
-    strategies: Annotated[str, typer.Option(help="Comma-separated.")] = "default,margin,random",
-    budget: Annotated[int, typer.Option(help="Labels to spend.")] = 400,
-    batch: Annotated[int, typer.Option(help="Labels per round.")] = 20,
+    label: Annotated[str, typer.Option(help="Column with the true labels; for pairs, with the decisions.")],
+    text: Annotated[list[str] | None, typer.Option(help="Column with the text; repeat it for several fields.")] = None,
+    task: Annotated[
+        str, typer.Option(help="What is answered: labels, or pairs (are two records the same?).")
+    ] = "labels",
+    left: Annotated[str | None, typer.Option(help="Pairs: column with the text of the one record.")] = None,
+    right: Annotated[str | None, typer.Option(help="Pairs: column with the text of the other.")] = None,
+    positive: Annotated[
+        str,
+        typer.Option(help="Pairs: the label of two that are the same. Default: 1, match, duplicate, same, true, yes."),
+    ] = "",
+    split: Annotated[
+        str | None, typer.Option(help="Column with the split; 'test' rows judge. Default: a fifth.")
+    ] = None,
+    strategies: Annotated[str, typer.Option(help="Labels: comma-separated. Pairs: always ours and random.")] = (
+        "default,margin,random"
+    ),
+    budget: Annotated[int, typer.Option(help="Labels, or decisions, to spend.")] = 400,
+    batch: Annotated[int, typer.Option(help="Labels per round. Of pairs 10 at first, and up to 125.")] = 20,
     seeds: Annotated[int, typer.Option(help="Repetitions, the same seeds for every strategy.")] = 3,
     multi: Annotated[bool, typer.Option("--multi", help="Labels in a cell are joined by |.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the chart here (.html or .svg).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Labels: write the chart here (.html or .svg).")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Play the loop with a file's labels as oracle: what would each strategy have cost?"""
+    """Play the loop with a file's answers as oracle: what would each strategy have cost?"""
     with errors():
-        from app.cli.replay import ReplayOptions, replay_lines, run_replay
+        from core.errors import BadInput
 
+        if task == "pairs":
+            from app.cli.pair_replay import PairReplayOptions, pair_replay_lines, run_pair_replay
+
+            if multi or out:
+                raise BadInput("--multi and --out are for labels; --json gives the curves of pairs.")
+            chosen = PairReplayOptions(file, left, right, label, split, positive, budget, seeds)
+            present(run_pair_replay(chosen, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
+            return
+        from app.cli.replay import ReplayOptions, replay_lines, run_replay
+        from core.tasks.tasks import TASKS
+
+        if task not in TASKS:
+            raise BadInput(f"--task is {task!r}; it must be one of {', '.join(sorted({*TASKS, 'pairs'}))}.")
+        if left or right or positive:
+            raise BadInput("--left, --right and --positive are for pairs: --task pairs.")
+        if not text:
+            raise BadInput("Which column holds the text? --text COLUMN; for pairs --task pairs --left --right.")
         requested = ReplayOptions(
             file,
             tuple(text),
@@ -38,9 +68,9 @@ def replay(
             seeds,
             multi,
             out,
+            task,
         )
-        result = run_replay(requested, stoppable(Ticker()))
-        present(result, replay_lines, as_json=as_json)
+        present(run_replay(requested, stoppable(Ticker())), replay_lines, as_json=as_json)
 
 
 def demo(

@@ -1,0 +1,135 @@
+"""`rondo replay --task pairs`: chosen decisions against random ones on a file of decided pairs, as a table."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+from rich.console import RenderableType
+from rich.table import Column, Table
+
+from app.cli.pairs import file_jobs, job_threads
+from app.cli.replay import CurveFigures, curve_figures, curve_lines
+from core.errors import BadInput
+from core.jobs.bundle import Report
+from core.pairs.pair_jobs import PAIR_REPLAY, PairReplayParams, PairReplayResult
+
+SHOWN = (50, 100, 200, 500, 1000)
+"""decisions at which the table has a column"""
+
+
+@dataclass(frozen=True)
+class PairReplayOptions:
+    """What to replay, as the command line says it. budget: decisions."""
+
+    file: Path
+    left: str | None
+    right: str | None
+    label: str
+    split: str | None
+    positive: str
+    budget: int
+    seeds: int
+
+
+@dataclass(frozen=True)
+class PairScore:
+    """Of the pairs that are the same, on the pairs that judge."""
+
+    f1: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairCurves(CurveFigures):
+    """f1: a curve for each seed; `labels` are decisions."""
+
+    f1: list[list[float]]
+
+
+@dataclass(frozen=True)
+class PairReplay:
+    """full: with all decisions; mutual_best: without any, by "each is the other's best". records: decided pairs that
+    can be asked; matches: of all pairs. blocking_recall: share of the matches among the candidates."""
+
+    full: PairScore
+    records: int
+    strategies: dict[str, PairCurves]
+    mutual_best: PairScore
+    positive: str
+    test: int
+    matches: int
+    left_out: int
+    blocking_recall: float
+    candidates_per_record: float
+
+
+def run_pair_replay(requested: PairReplayOptions, report: Report) -> PairReplay:
+    """In a process of its own. Raises BadInput."""
+    if not requested.left or not requested.right:
+        raise BadInput("Which columns hold the two texts? --left COLUMN --right COLUMN.")
+    for name in ("budget", "seeds"):
+        if getattr(requested, name) < 1:
+            raise BadInput(f"--{name} is {getattr(requested, name)}; it must be at least 1.")
+    with file_jobs() as jobs:
+        params = PairReplayParams(
+            file=str(requested.file.resolve()),
+            left=requested.left,
+            right=requested.right,
+            label=requested.label,
+            split=requested.split,
+            positive=requested.positive,
+            budget=requested.budget,
+            seeds=requested.seeds,
+            threads=job_threads(),
+            cache=str(jobs.folder),
+        )
+        return summarise_pairs(jobs.run(jobs.prepare(PAIR_REPLAY, params), PAIR_REPLAY, report, "Replaying decisions"))
+
+
+def summarise_pairs(result: PairReplayResult) -> PairReplay:
+    """Curves per strategy, what they come to, and the gain over random with the same seed."""
+    curves = {one.strategy: [list(curve) for curve in one.f1] for one in result.curves}
+    decisions, random = list(result.decisions), curves.get("random")
+    strategies = {
+        name: PairCurves(f1=ours, **vars(curve_figures(decisions, ours, result.full, random)))
+        for name, ours in curves.items()
+    }
+    return PairReplay(
+        full=PairScore(result.full),
+        records=result.pairs - result.test,
+        strategies=strategies,
+        mutual_best=PairScore(result.mutual_best),
+        positive=result.positive,
+        test=result.test,
+        matches=result.matches,
+        left_out=result.left_out,
+        blocking_recall=result.blocking_recall,
+        candidates_per_record=result.candidates_per_record,
+    )
+
+
+def pair_replay_lines(result: PairReplay) -> Iterable[RenderableType]:
+    """What there was, F1 at some numbers of decisions, and the curves as the labels' replay draws them."""
+    yield (
+        f"{result.records + result.test:,} pairs, {result.matches:,} are {result.positive!r}; {result.test:,} judge. "
+        f"Candidates: {result.candidates_per_record:.1f} per record, with {result.blocking_recall:.1%} of the matches."
+    )
+    if result.left_out:
+        yield f"{result.left_out:,} rows without two texts and a label were left out."
+    yield f"All decisions: F1 {result.full.f1:.3f}. None, each the other's best: F1 {result.mutual_best.f1:.3f}."
+    yield ""
+    yield f1_table(result)
+    yield ""
+    yield from curve_lines({name: (one, one.f1) for name, one in result.strategies.items()}, "decisions")
+
+
+def f1_table(result: PairReplay) -> Table:
+    """Mean F1 over the seeds at SHOWN and at the end."""
+    labels = next(iter(result.strategies.values())).labels
+    shown = [count for count in labels if count in SHOWN or count == labels[-1]]
+    columns = (Column(f"F1 at {count:,}", justify="right") for count in shown)
+    table = Table("strategy", *columns, box=None, pad_edge=False)
+    for name, one in result.strategies.items():
+        at = (labels.index(count) for count in shown)
+        table.add_row(name, *(f"{mean(curve[place] for curve in one.f1):.3f}" for place in at))
+    return table

@@ -1,0 +1,113 @@
+"""Which pairs of records are worth a decision: neighbours by characters and by encoder, never all pairs.
+
+Knows texts and spaces; not decisions, models or files.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.arrays import Bools, Floats, Ints
+from core.data.ledger import normalise
+from core.pairs.spaces import Neighbours, Space, Spaces
+
+PER_RECORD = 5
+"""neighbours in each of the two spaces, both ways"""
+TIE = 1e-5
+"""cosines that differ by less are equal: they were summed in another order"""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Row numbers: left[i] and right[i] are a pair. Within one source left < right, and no pair comes twice."""
+
+    left: Ints
+    right: Ints
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+@dataclass(frozen=True)
+class DistinctTexts:
+    """firsts: (d,) the first record of each distinct text that is not blank, in their order; equal: normalised, that
+    is, to a reader. places: (n,) which of them each record has, -1 where its text is blank."""
+
+    firsts: Ints
+    places: Ints
+
+
+def distinct_texts(texts: Sequence[str]) -> DistinctTexts:
+    """Ten thousand equal records are one text: the search is for texts."""
+    place_of: dict[str, int] = {}
+    firsts: list[int] = []
+    places = np.full(len(texts), -1, np.int64)
+    for row, text in enumerate(texts):
+        if key := normalise(text):
+            if key not in place_of:
+                place_of[key] = len(firsts)
+                firsts.append(row)
+            places[row] = place_of[key]
+    return DistinctTexts(np.array(firsts, np.int64), places)
+
+
+def find_candidates(spaces: Spaces, per_record: int = PER_RECORD) -> Pairs:
+    """The nearest by characters and by encoder of each record on either side, ordered by left, then right row."""
+    pairs = [
+        pair for space in (spaces.characters, spaces.encoder) for pair in _neighbour_pairs(space, slice(0, per_record))
+    ]
+    return _once(np.concatenate([left for left, _ in pairs]), np.concatenate([right for _, right in pairs]), spaces)
+
+
+def find_mutual_best(spaces: Spaces) -> Pairs:
+    """Pairs of which each is the other's nearest, by encoder and by words: needs no decision and no threshold.
+
+    It finds partners where most records have one; where they have none it joins strangers.
+    """
+    nearest = [pair for space in (spaces.words, spaces.encoder) for pair in _neighbour_pairs(space, slice(0, 1))]
+    pairs = _once(
+        np.concatenate([left for left, _ in nearest]), np.concatenate([right for _, right in nearest]), spaces
+    )
+    best = is_mutual_best(spaces, pairs)
+    return Pairs(pairs.left[best], pairs.right[best])
+
+
+def is_mutual_best(spaces: Spaces, pairs: Pairs) -> Bools:
+    """(m,) whether no other partner of either record is nearer, by encoder nor by words."""
+    best = np.ones(len(pairs), np.bool_)
+    for space in (spaces.words, spaces.encoder):
+        cosines = space.cosines(pairs.left, pairs.right)
+        for neighbours, rows in ((space.of_left, pairs.left), (space.of_right, pairs.right)):
+            best &= (cosines > 0) & (cosines >= _nearest_cosine(neighbours)[rows] - TIE)
+    return best
+
+
+def similarity(spaces: Spaces, pairs: Pairs) -> Floats:
+    """(m,) 0..1, the mean of the cosines by characters and by encoder: what a person is shown."""
+    cosines = [space.cosines(pairs.left, pairs.right) for space in (spaces.characters, spaces.encoder)]
+    return np.asarray(np.clip(np.mean(cosines, axis=0), 0, 1))
+
+
+def _neighbour_pairs(space: Space, nearest: slice) -> list[tuple[Ints, Ints]]:
+    """(left rows, right rows), once from each side."""
+    result = []
+    for neighbours, from_left in ((space.of_left, True), (space.of_right, False)):
+        rows = neighbours.rows[:, nearest]
+        own, other = np.repeat(np.arange(len(rows)), rows.shape[1]), rows.ravel().astype(np.int64)
+        own, other = own[other >= 0], other[other >= 0]
+        result.append((own, other) if from_left else (other, own))
+    return result
+
+
+def _once(left: Ints, right: Ints, spaces: Spaces) -> Pairs:
+    if spaces.encoder.left is spaces.encoder.right:
+        left, right = np.minimum(left, right), np.maximum(left, right)
+    width = int(spaces.encoder.right.shape[0]) or 1
+    codes = np.unique(left * width + right)
+    return Pairs(codes // width, codes % width)
+
+
+def _nearest_cosine(neighbours: Neighbours) -> Floats:
+    cosines = neighbours.cosines
+    return cosines[:, 0] if cosines.shape[1] else np.zeros(len(cosines), np.float32)

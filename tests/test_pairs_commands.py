@@ -1,0 +1,179 @@
+"""`rondo dedup` and `rondo replay --task pairs` as a person runs them, on good files and on odd ones."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.command_line import rondo
+from tests.pair_world import products, write_pairs
+
+
+def write_records(path: Path, texts: list[str], ids: list[str] | None = None) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["key", "text"])
+        writer.writerows(zip(ids or [f"k{number}" for number in range(len(texts))], texts, strict=True))
+    return path
+
+
+def clusters_of(path: Path) -> dict[str, str]:
+    table = pl.read_parquet(path)
+    return dict(zip(table["id"], table["cluster"], strict=True))
+
+
+def test_a_replay_compares_chosen_with_random_decisions(tmp_path: Path) -> None:
+    file = write_pairs(tmp_path / "pairs.csv", 60)
+    words = ("replay", file, "--task", "pairs", "--left", "text", "--right", "text_b", "--label", "label")
+    result: dict[str, Any] = json.loads(rondo(*words, "--split", "split", "--budget", 75, "--seeds", 2, "--json"))
+    assert set(result["strategies"]) == {"ours", "random"}
+    for one in result["strategies"].values():
+        assert one["labels"] == [10, 20, 30, 40, 50, 75]
+        assert [len(curve) for curve in one["f1"]] == [6, 6]
+        assert all(0 <= value <= 1 for curve in one["f1"] for value in curve)
+        assert {"aulc", "aulc_sd", "to90", "to95", "against_random"} <= one.keys()
+    assert (result["records"], result["test"], result["matches"], result["positive"]) == (192, 48, 60, "match")
+    assert result["full"]["f1"] > 0.9 < result["strategies"]["ours"]["f1"][0][-1]
+    assert result["blocking_recall"] == 1
+    assert 0 < result["mutual_best"]["f1"] <= 1
+    again: dict[str, Any] = json.loads(rondo(*words, "--split", "split", "--budget", 75, "--seeds", 2, "--json"))
+    assert again == result
+    lines = rondo(*words, "--budget", 20, "--seeds", 1, "--positive", "match")
+    assert "All decisions: F1" in lines
+    assert "at 20 decisions" in lines
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--left", "text"), "--left COLUMN --right COLUMN"),
+        (("--left", "text", "--right", "other"), "has no columns 'other'"),
+        (("--left", "text", "--right", "text_b", "--budget", 0), "--budget is 0"),
+        (("--left", "text", "--right", "text_b", "--positive", "yes"), "both kinds are needed"),
+        (("--left", "text", "--right", "text_b", "--split", "label"), "both kinds are needed"),
+    ],
+)
+def test_a_replay_of_pairs_says_what_is_missing(tmp_path: Path, words: tuple[object, ...], message: str) -> None:
+    file = write_pairs(tmp_path / "pairs.csv", 10)
+    assert message in rondo("replay", file, "--task", "pairs", "--label", "label", *words, code=2)
+
+
+def test_which_label_is_the_same_must_be_clear(tmp_path: Path) -> None:
+    file = write_pairs(tmp_path / "pairs.csv", 10, positive="equal")
+    words = ("replay", file, "--task", "pairs", "--left", "text", "--right", "text_b", "--label", "label")
+    assert "--positive, of 'equal', 'no-match'" in rondo(*words, code=2)
+
+
+def test_replay_asks_for_a_task_that_there_is_and_for_a_text(tmp_path: Path) -> None:
+    file = write_pairs(tmp_path / "pairs.csv", 10)
+    assert "must be one of labels, pairs" in rondo("replay", file, "--task", "songs", "--label", "label", code=2)
+    assert "Which column holds the text?" in rondo("replay", file, "--label", "label", code=2)
+    assert "are for pairs" in rondo("replay", file, "--label", "label", "--left", "text", code=2)
+    assert "are for labels" in rondo("replay", file, "--task", "pairs", "--label", "label", "--multi", code=2)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_duplicates_within_a_file_are_joined_under_the_id_of_the_first(tmp_path: Path, suffix: str) -> None:
+    texts = [*products(12)[0], "", "  ", "a lamp that nobody else has"]
+    twins = [texts[3].upper(), texts[5].replace("price", "prices")]
+    file, out = write_records(tmp_path / "records.csv", [*texts, *twins]), tmp_path / f"out.{suffix}"
+    printed = rondo("dedup", file, "--text", "text", "--id", "key", "--out", out)
+    assert "17 records, 14 different texts, 2 without text" in printed
+    assert "No model decided" in printed
+    looser = json.loads(rondo("dedup", file, "--text", "text", "--out", out, "--at-least", 0, "--json"))
+    assert looser["below"] == 0 < looser["joined"] - 2
+    rondo("dedup", file, "--text", "text", "--id", "key", "--out", out)
+    table = pl.scan_csv(out) if suffix == "csv" else pl.scan_ndjson(out) if suffix == "jsonl" else pl.scan_parquet(out)
+    rows = {row["id"]: row for row in table.collect().iter_rows(named=True)}
+    assert list(rows) == [f"k{number}" for number in range(17)]
+    assert (rows["k15"]["cluster"], rows["k15"]["joined_by"], rows["k15"]["similarity"]) == ("k3", "identical text", 1)
+    assert (rows["k16"]["cluster"], rows["k16"]["joined_by"]) == ("k5", "mutual best, no model")
+    assert 0.9 <= rows["k16"]["similarity"] < 1
+    for alone in ("k12", "k13", "k14"):
+        assert (rows[alone]["cluster"], rows[alone]["similarity"], rows[alone]["joined_by"]) == (alone, None, None)
+
+
+def test_two_files_are_linked_and_one_partner_holds_the_second(tmp_path: Path) -> None:
+    left, right = products(20)
+    first, second = write_records(tmp_path / "a.csv", [*left, left[0]]), write_records(tmp_path / "b.csv", right)
+    words = ("dedup", first, "--with", second, "--text", "text", "--id", "key", "--out", tmp_path / "out.parquet")
+    result = json.loads(rondo(*words, "--json"))
+    assert (result["records"], result["held"]) == ([21, 20], 0)
+    table = pl.read_parquet(tmp_path / "out.parquet")
+    assert table["file"].to_list() == ["first"] * 21 + ["second"] * 20
+    linked = table.filter((pl.col("file") == "second") & (pl.col("cluster") != "second:" + pl.col("id")))
+    assert len(linked) > 7
+    assert len(linked.filter(pl.col("cluster") == "first:" + pl.col("id"))) > 0.8 * len(linked)
+    twins = table.filter(pl.col("id").is_in(["k0", "k20"]) & (pl.col("file") == "first"))["cluster"].to_list()
+    held = json.loads(rondo(*words, "--one-partner", "--json"))["held"]
+    assert held == (1 if len(set(twins)) == 1 else 0)
+    per_file = pl.read_parquet(tmp_path / "out.parquet").group_by("cluster", "file").len()
+    assert set(per_file["len"].to_list()) == {1}
+
+
+def test_several_columns_are_compared_together(tmp_path: Path) -> None:
+    file = tmp_path / "people.jsonl"
+    people = [("Ann Lee", "3 High St"), ("Bob Ray", "9 Low Rd"), ("Ann Lee", "77 Mill Way"), ("ann  lee", "3 high st")]
+    file.write_text("\n".join(json.dumps({"name": name, "street": street}) for name, street in people))
+    rondo("dedup", file, "--text", "name", "--text", "street", "--out", tmp_path / "out.parquet")
+    assert clusters_of(tmp_path / "out.parquet") == {"1": "1", "2": "2", "3": "3", "4": "1"}
+
+
+def test_ten_thousand_equal_records_are_one_cluster(tmp_path: Path) -> None:
+    file = write_records(tmp_path / "records.csv", ["the same thing"] * 10_000)
+    result = json.loads(rondo("dedup", file, "--text", "text", "--out", tmp_path / "out.parquet", "--json"))
+    assert (result["clusters"], result["largest"], result["distinct"]) == (1, 10_000, 1)
+    assert result["candidates"] == 0
+    assert set(clusters_of(tmp_path / "out.parquet").values()) == {"1"}
+
+
+def test_texts_of_a_hundred_kilobytes_are_compared_by_their_beginning(tmp_path: Path) -> None:
+    long = [f"chapter {number} of the {word} " * 5_000 for number, word in enumerate(("sea", "hill", "town"))]
+    file = write_records(tmp_path / "records.csv", [*long, long[1] + "end"])
+    rondo("dedup", file, "--text", "text", "--out", tmp_path / "out.parquet")
+    clusters = clusters_of(tmp_path / "out.parquet")
+    assert clusters["4"] == "2"
+    assert clusters["1"] == "1"
+    assert pl.read_parquet(tmp_path / "out.parquet")["joined_by"].to_list()[3] == "mutual best, no model"
+
+
+def test_blank_records_alone_are_no_duplicates(tmp_path: Path) -> None:
+    file = write_records(tmp_path / "records.csv", ["", "   ", ""])
+    rondo("dedup", file, "--text", "text", "--out", tmp_path / "out.parquet")
+    assert clusters_of(tmp_path / "out.parquet") == {"1": "1", "2": "2", "3": "3"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "words", "message"),
+    [
+        (["a", "b"], ("--text", "texts"), "has no columns 'texts', but 'key', 'text'. Did you mean 'text'?"),
+        ([], ("--text", "text"), "has no rows"),
+        (["a"], ("--text", "text"), "has one record; finding duplicates takes two"),
+        (["a", "b"], ("--text", "text", "--at-least", 2), "--at-least is 2"),
+        (["a", "b"], ("--text", "text", "--one-partner"), "--one-partner is for two files"),
+        (["a", "a"], ("--text", "text", "--id", "text"), "column 'text' holds 'a' again"),
+        (["a", ""], ("--text", "key", "--id", "text"), "column 'text' is empty"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_one_sentence(
+    tmp_path: Path, texts: list[str], words: tuple[object, ...], message: str
+) -> None:
+    file = write_records(tmp_path / "records.csv", texts)
+    assert message in rondo("dedup", file, *words, "--out", tmp_path / "out.csv", code=2)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_file_to_write_must_be_of_a_kind_and_in_a_folder_that_there_is(tmp_path: Path) -> None:
+    file = write_records(tmp_path / "records.csv", ["a", "b"])
+    (tmp_path / "empty.csv").touch()
+    for out, source, message in (
+        ("out.xlsx", file, "must end in .csv, .jsonl, .parquet"),
+        ("nowhere/out.csv", file, "There is no folder"),
+        ("out.csv", tmp_path / "empty.csv", "is empty"),
+        ("out.csv", tmp_path / "none.csv", "There is no file"),
+        ("records.csv", file, "would be written over"),
+    ):
+        assert message in rondo("dedup", source, "--text", "text", "--out", tmp_path / out, code=2)
