@@ -18,7 +18,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,49}")
 
 @dataclass(frozen=True)
 class TeamUser:
-    """Somebody whom the server knows. member: whether they belong to the workspace (an owner sees all)."""
+    """A user of the server. member: whether they belong to the workspace (an owner sees all)."""
 
     name: str
     role: str
@@ -35,7 +35,7 @@ class TeamUsers:
 
 @dataclass(frozen=True)
 class AddedUser:
-    """password: told here and stored nowhere. url: where they sign in."""
+    """password: returned here once and stored nowhere. url: where they sign in."""
 
     name: str
     role: str
@@ -44,7 +44,7 @@ class AddedUser:
 
 
 def list_users(connection: Connection, workspace: str) -> TeamUsers:
-    """Everybody whom the server knows."""
+    """All users of the server."""
     with _client(connection) as client:
         items = _people(client, "/users")
         place = _workspace(client, workspace)
@@ -54,7 +54,7 @@ def list_users(connection: Connection, workspace: str) -> TeamUsers:
 
 
 def add_user(connection: Connection, workspace: str, name: str, role: str) -> AddedUser:
-    """Makes a person and adds them to the workspace; the password stands nowhere but in what this returns."""
+    """Makes a person and adds them to the workspace; the password is only in what this returns."""
     if role not in ROLES:
         raise BadInput(f"There is no role {role!r}; there are {', '.join(ROLES)}.")
     if not NAME.fullmatch(name):
@@ -96,7 +96,7 @@ def _workspace(client: "httpx.Client", name: str) -> str | None:
 
 
 def _ask(client: "httpx.Client", method: str, path: str, body: dict[str, str] | None = None) -> Json:
-    """The answer. Raises Refused in words for what a person can mend."""
+    """The answer. Raises Refused with a sentence for errors that a person can fix."""
     import httpx
 
     try:

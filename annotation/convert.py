@@ -1,4 +1,4 @@
-"""Between Rondo's records and answers and what Argilla's API takes and gives, both ways. Pure; sends nothing."""
+"""Conversion between Rondo's records and answers and the JSON of Argilla's API. Pure; sends nothing."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,24 +17,24 @@ Json = dict[str, Any]
 
 
 def cut(text: str, what: str) -> str | None:
-    """As much as Argilla takes; None instead of nothing, which it refuses."""
+    """Cut to Argilla's limit; None instead of an empty text, which it refuses."""
     most = _LONGEST[what]
     return (text if len(text) <= most else f"{text[: most - 1]}…") or None
 
 
 def dataset_body(name: str, setup: Setup, workspace: str) -> Json:
-    """What makes the dataset, before it has fields."""
+    """Body that creates the dataset, before it has fields."""
     return {"name": cut(name, "name"), "workspace_id": workspace, "allow_extra_metadata": True, **shared_body(setup)}
 
 
 def shared_body(setup: Setup) -> Json:
-    """What of a dataset may change later."""
+    """The part of a dataset that may change later."""
     distribution = {"strategy": "overlap", "min_submitted": setup.overlap}
     return {"guidelines": cut(setup.guidelines, "guidelines"), "distribution": distribution}
 
 
 def field_bodies(setup: Setup) -> list[Json]:
-    """Texts, never Markdown: what stands in a record is not ours. Only the first must be there."""
+    """Plain texts, never Markdown: records are untrusted. Only the first is required."""
     names = [*setup.fields, *map(context_name, setup.context)]
     return [
         {
@@ -53,7 +53,7 @@ def context_name(name: str) -> str:
 
 
 def metadata_name(name: str) -> str:
-    """Not one of ours."""
+    """A name that does not collide with ours."""
     return f"{name} (record)" if name in RESERVED else name
 
 
@@ -89,7 +89,8 @@ def options(setup: Setup) -> list[Json]:
 
 
 def record_body(record: Outgoing, setup: Setup, question: str, others: Mapping[str, object]) -> Json:
-    """What makes a record or changes it. others: metadata there that is not ours, sent back, since what is not is lost.
+    """Body that creates or changes a record. others: metadata there that is not ours, sent back, since it would be lost
+    otherwise.
 
     question: id of the one that asks for the answer.
     """
@@ -121,7 +122,7 @@ def response_values(value: Value, note: str | None) -> Json:
 
 
 def carried_body(record: str, answers: Sequence[tuple[str, TeamAnswer]]) -> Json:
-    """Changes nothing of a record but what these people, by their ids, say of it."""
+    """Body that changes only these people's responses to a record, by their ids."""
     responses = [
         {"user_id": user, "status": one.status, "values": response_values(one.value, one.note)} for user, one in answers
     ]
@@ -141,14 +142,14 @@ def _value(response: Json, question: str) -> Any:
 
 
 def placed(record: Json) -> Placed:
-    """Where a record stands; the suggestion is looked for only where it was asked for."""
+    """The state of a record on the server; its suggestion only if it was requested."""
     agents = [one.get("agent") for one in record.get("suggestions") or []]
     model = next((agent or "unknown" for agent in agents), None)
     return Placed(record["external_id"] or "", record["id"], model, moment(record["inserted_at"]))
 
 
 def copied_body(record: Json, setup: Setup, question: str, old_question: str) -> Json:
-    """A record for another dataset, with everything on it that fits there."""
+    """Body of a record for another dataset, with all responses and suggestions that fit there."""
     names = {*setup.fields, *map(context_name, setup.context)}
     body: Json = {
         "external_id": record["external_id"],

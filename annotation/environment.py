@@ -1,6 +1,6 @@
 """The environment that the embedded Argilla runs in: made once per set of pinned libraries, kept in the user's cache.
 
-Argilla's server pins libraries that ours cannot live with, so it gets an environment of its own. Starts no server.
+Argilla's server pins libraries that conflict with ours, so it gets an environment of its own. Starts no server.
 """
 
 import fcntl
@@ -106,7 +106,7 @@ def _fitting_python() -> str:
 
 
 def _why(lines: list[str]) -> str:
-    """One sentence on what pip said."""
+    """pip's error as one sentence."""
     if any(sign in line for line in lines for sign in NO_NETWORK):
         return (
             "Argilla could not be installed, because no package index can be reached. Connect this machine once, or "

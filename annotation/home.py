@@ -1,4 +1,4 @@
-"""The folder of the embedded server, `.rondo/team/` in the project: database, secrets, who runs. Starts nothing.
+"""The folder of the embedded server, `.rondo/team/` in the project: database, secrets, running process. Starts nothing.
 
 Its owner alone can read it. `credentials.json` holds the owner's name and key, never a password.
 """
@@ -24,7 +24,7 @@ LEAST = 8
 
 @dataclass(frozen=True)
 class Running:
-    """A server's process. began: as the system tells it, because a number of a process is given out again."""
+    """A server's process. began: its start time by the system, because pids are reused."""
 
     pid: int
     began: float
@@ -60,7 +60,7 @@ def running(project: Path) -> Running | None:
 
 
 def note_running(project: Path, matches: Running | None) -> None:
-    """Says who runs, or that nobody does."""
+    """Stores the running process, or that there is none."""
     path = team_folder(project) / RUNNING
     if matches is None:
         path.unlink(missing_ok=True)
@@ -77,7 +77,7 @@ def api_key(project: Path) -> str | None:
 def owner_credentials(project: Path) -> tuple[str, str]:
     """(password, key) for the first start: generated, or as the environment says. The key is kept at once.
 
-    After a first start that did not get as far as the owner, the same key with another password.
+    After a first start that failed before making the owner, the same key with a new password.
     """
     password = os.environ.get("RONDO_TEAM_PASSWORD", "") or secrets.token_urlsafe(12)
     if len(password) < LEAST:
@@ -90,7 +90,7 @@ def owner_credentials(project: Path) -> tuple[str, str]:
 
 
 def forget_deleted(home: Path) -> None:
-    """Leaves nothing of deleted records in the server's file: free pages hold them, and old parts of its index."""
+    """Purges deleted records from the server's file: free pages and old parts of its index still have them."""
     with closing(sqlite3.connect(home / DATABASE, timeout=30, isolation_level=None)) as connection:
         indexes = connection.execute("select name from sqlite_master where sql like '%using fts5%'").fetchall()
         for (name,) in indexes:

@@ -27,7 +27,7 @@ KEY_VARIABLE = "RONDO_TEAM_API_KEY"
 
 @dataclass(frozen=True)
 class Connection:
-    """Where an Argilla server is, and the key that opens it. embedded: ours, which hands out by queue_rank."""
+    """Address and API key of an Argilla server. embedded: ours, which hands out by queue_rank."""
 
     url: str
     api_key: str
@@ -35,7 +35,7 @@ class Connection:
 
 
 def find_connection(project: Path, settings: Settings) -> Connection:
-    """The server that batches go to. Raises Refused, saying what to do, where none runs or no key is known."""
+    """The server that batches go to. Raises Refused, with what to do, where none runs or no key is known."""
     if settings.team_url:
         key = os.environ.get(KEY_VARIABLE, "")
         if not key:
@@ -77,7 +77,7 @@ class Started:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """Whether the embedded server runs; None where it does not. answers: whether it does; memory_mb: what it takes."""
+    """State of the embedded server; None where it does not run. answers: whether it responds; memory_mb: it uses."""
 
     running: bool
     url: str | None = None
@@ -98,7 +98,7 @@ class Stopped:
 
 
 def start(project: Path, host: str, port: int, report: Report, *, speedups: bool = True) -> Started:
-    """Starts the embedded server, which goes on by itself, and returns when it answers.
+    """Starts the embedded server, which outlives this process, and returns when it answers.
 
     Raises Refused: port taken, wrong version, no network for the first start, an own server named in rondo.toml.
     """
@@ -135,7 +135,7 @@ def start(project: Path, host: str, port: int, report: Report, *, speedups: bool
 
 
 def _launch(python: Path, home: Path, requested: Mapping[str, object]) -> "subprocess.Popen[str]":
-    """A process that outlives this one. What it needs to know goes through a pipe: `ps` shows none of it."""
+    """A process that outlives this one. Its options go through a pipe, so that `ps` does not show them."""
     inherited = without_secrets(os.environ)
     environment = {name: value for name, value in inherited.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     environment["PYTHONPATH"] = str(ENGINE.parent)
@@ -150,7 +150,7 @@ def _launch(python: Path, home: Path, requested: Mapping[str, object]) -> "subpr
             start_new_session=True,
             text=True,
         )
-    with suppress(BrokenPipeError):  # it fell over at once: `_answer` tells
+    with suppress(BrokenPipeError):  # it died at once: `_answer` has the reason
         result = cast(IO[str], process.stdin)
         result.write(json.dumps(requested) + "\n")
         result.close()
@@ -158,7 +158,7 @@ def _launch(python: Path, home: Path, requested: Mapping[str, object]) -> "subpr
 
 
 def _answer(process: "subprocess.Popen[str]", home: Path) -> bool:
-    """Whether the process made the owner, when it says that it has started. Raises Refused with its reason."""
+    """Waits for the start; returns whether the process made the owner. Raises Refused with its reason."""
     with cast(IO[str], process.stdout) as answer:
         while select.select([answer], [], [], START_SECONDS)[0]:
             line = answer.readline()
@@ -199,7 +199,7 @@ def stop(project: Path) -> Stopped:
         if psutil.wait_procs([process], STOP_SECONDS)[1]:
             process.kill()
             process.wait(STOP_SECONDS)
-        shutil.rmtree(team_folder(project) / "tmp", ignore_errors=True)  # what a killed one, or a late thread, left
+        shutil.rmtree(team_folder(project) / "tmp", ignore_errors=True)  # left by a killed server or a late thread
     note_running(project, None)
     return Stopped(server is not None)
 

@@ -1,6 +1,6 @@
-"""An Argilla workspace over its HTTP API. Knows no store; what is sent and what comes back is `convert`'s business.
+"""An Argilla workspace over its HTTP API. Knows no store; `convert` makes and reads the JSON.
 
-Not by Argilla's client: it erases metadata, fails whole batches, cannot sort, and is heavy.
+Does not use Argilla's client, which erases metadata, fails whole batches, cannot sort, and is heavy.
 """
 
 import ssl
@@ -75,11 +75,11 @@ class ArgillaWorkspace:
         self._client.close()
 
     def annotators(self) -> list[str]:
-        """Members of the workspace; an owner may answer too, but seldom does."""
+        """Members of the workspace; owners may answer too, but seldom do."""
         return sorted(one["username"] for one in self._ask("GET", f"/workspaces/{self._workspace}/users")["items"])
 
     def people(self) -> list[str]:
-        """Everybody whom the server knows now, as far as the key may ask."""
+        """All users of the server that the key may list."""
         return sorted(self._read_people().values())
 
     def make_dataset(self, name: str, setup: Setup) -> str:
@@ -100,7 +100,7 @@ class ArgillaWorkspace:
         return dataset
 
     def change_dataset(self, dataset: str, old: Setup, new: Setup) -> None:
-        """Only what differs: a change of the dataset itself makes the server count every record's answers anew."""
+        """Only what differs: a change of the dataset itself makes the server recount every record's answers."""
         if convert.shared_body(old) != convert.shared_body(new):
             self._ask("PATCH", f"/datasets/{dataset}", json=convert.shared_body(new))
         if old.question != new.question:
@@ -108,12 +108,12 @@ class ArgillaWorkspace:
             self._ask("PATCH", f"/questions/{self._question(dataset)}", json=change)
 
     def retire_dataset(self, dataset: str, name: str, result: str) -> None:
-        """Another name, and guidelines that say where to go on."""
+        """Renames it, with guidelines that point to the new dataset."""
         body = {"name": convert.cut(name, "name"), "guidelines": convert.cut(result, "guidelines")}
         self._ask("PATCH", f"/datasets/{dataset}", json=body)
 
     def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> PutResult:
-        """At most a few hundred at once. One that the server refuses keeps no other out."""
+        """At most a few hundred at once. One that the server refuses does not affect the others."""
         there = {one["external_id"]: one for one in self._find_records(dataset, sorted(known), ())}
         others = {id: _not_ours(one.get("metadata") or {}, setup) for id, one in there.items()}
         question = self._question(dataset)
@@ -125,7 +125,7 @@ class ArgillaWorkspace:
         self._ask("PATCH", f"/records/{record}", json={"suggestions": []})
 
     def erase(self, dataset: str, records: Sequence[str]) -> None:
-        """A few in a request: their ids stand in its address. An embedded server's file keeps no trace of them."""
+        """A few in a request: their ids are in its URL. An embedded server's file keeps no trace of them."""
         for begin in range(0, len(records), 50):
             with suppress(Gone):
                 ids = ",".join(records[begin : begin + 50])
@@ -134,12 +134,12 @@ class ArgillaWorkspace:
             forget_deleted(self._home)
 
     def read(self, dataset: str, ids: Sequence[str]) -> list[RemoteRecord]:
-        """At most a few hundred at once. Answers of people whom the server never named are left out."""
+        """At most a few hundred at once. Answers of people whom the server does not list are left out."""
         matches = self._find_records(dataset, ids, ("responses", "suggestions"))
         return [RemoteRecord(convert.placed(record), tuple(self._answers(record))) for record in matches]
 
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> PutResult:
-        """At most a few hundred at once. Copied again as long as somebody answers meanwhile: no answer is overtaken."""
+        """At most a few hundred at once. Copied again as long as somebody answers meanwhile: no answer is lost."""
         sent, previous = PutResult(()), None
         questions = self._question(new), self._question(old)
         for _ in range(5):
@@ -152,7 +152,7 @@ class ArgillaWorkspace:
         return sent
 
     def carry(self, dataset: str, answers: Sequence[tuple[str, TeamAnswer]]) -> None:
-        """What does not fit there stays where it is."""
+        """Adds answers to the dataset; those that do not fit stay where they are."""
         users = {name: id for id, name in self._read_people().items()}
         entries: dict[str, list[tuple[str, TeamAnswer]]] = {}
         for record, one in answers:
@@ -167,7 +167,7 @@ class ArgillaWorkspace:
         return str(self._ask("GET", f"/datasets/{dataset}")["last_activity_at"])
 
     def listen(self, url: str, description: str) -> str:
-        """One webhook for each description; what it was before is changed."""
+        """Creates or changes the webhook of this description."""
         body: Json = {"url": url, "events": _EVENTS, "description": description}
         ours = [one for one in self._ask("GET", "/webhooks")["items"] if one["description"] == description]
         for one in ours[1:]:
@@ -184,7 +184,7 @@ class ArgillaWorkspace:
         return [convert.placed(one) for one in result["items"]]
 
     def _find_records(self, dataset: str, ids: Sequence[str], include: Sequence[str]) -> list[Json]:
-        """Of our ids those that are there, as the server has them."""
+        """The server's records with these ids of ours."""
         if not ids:
             return []
         scope = {"entity": "record", "property": "external_id"}
@@ -263,7 +263,7 @@ def _certificates() -> ssl.SSLContext:
 
 
 def _in_parts(send: Callable[[list[Json]], list[Placed]], bodies: list[Json]) -> PutResult:
-    """All at once; where the server refuses, halves of it, down to the record that it means."""
+    """Sends all at once; where the server refuses, halves, down to the record at fault."""
     try:
         return PutResult(tuple(send(bodies)))
     except Unfit as error:
@@ -280,7 +280,7 @@ def _not_ours(metadata: Json, setup: Setup) -> Json:
 
 
 def _reason(reply: httpx.Response) -> str:
-    """What the server says is wrong, in one line."""
+    """The server's error message, in one line."""
     detail: object = reply.text
     with suppress(ValueError):
         detail = reply.json()
@@ -290,7 +290,7 @@ def _reason(reply: httpx.Response) -> str:
 
 
 def connect(project: Path, settings: Settings) -> ArgillaWorkspace:
-    """The server that the project works with. Raises Refused, saying what to do, where none is found."""
+    """The server that the project works with. Raises Refused, with what to do, where none is found."""
     connection = find_connection(project, settings)
     home = team_folder(project) if connection.embedded else None
     return ArgillaWorkspace(

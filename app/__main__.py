@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
-    """Nothing is open: nothing is to be tidied up, and a half-imported library would show its traceback."""
+    """Exits at once: nothing needs cleaning up, and a half-imported library would show a traceback."""
     os._exit(130)
 
 

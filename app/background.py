@@ -1,4 +1,4 @@
-"""The one project that this server process has open, and what goes on in it. Pages and routes ask here."""
+"""The one project that this server process has open, and its background tasks. Pages and routes use it."""
 
 import logging
 import secrets
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class TaskProgress:
-    """What goes on now. `total` 0 means that nobody knows how much there is."""
+    """Progress of a running task. `total` 0: unknown."""
 
     what: str
     done: int
@@ -61,19 +61,19 @@ class BackgroundTask:
     verb: str
     activity: TaskProgress
     run: str = ""
-    """by which the command that asked for it names it"""
+    """id that the command that started it gave it"""
     stop: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
 class ProjectServer:
-    """An open project with its background work; rounds take turns, encoding goes on beside them."""
+    """An open project with its background work; rounds run one after another, encoding in parallel."""
 
     project: Project
     secret: bytes
     authenticator: Authenticator
     error_message: str | None = None
-    """what the last background work ended with, until the next one succeeds"""
+    """error of the last background work, until the next one succeeds"""
     _tasks: list[BackgroundTask] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _changing: threading.Lock = field(default_factory=threading.Lock)
@@ -84,16 +84,16 @@ class ProjectServer:
 
     @property
     def label_queue(self) -> LabelQueue:
-        """Where people get records and hand in answers."""
+        """The queue that hands out records and receives answers."""
         return self.project.label_queue
 
     @property
     def activities(self) -> dict[str, TaskProgress]:
-        """What goes on now, by verb."""
+        """Progress of running tasks, by verb."""
         return {background_task.verb: background_task.activity for background_task in list(self._tasks)}
 
     def settings(self) -> Settings:
-        """As `rondo.toml` says now."""
+        """From `rondo.toml` as it is now."""
         return self.project.settings()
 
     def characters_read(self, texts: Sequence[str]) -> list[int | None]:
@@ -108,7 +108,7 @@ class ProjectServer:
     def begin_task(self, verb: str, *, alone: bool) -> BackgroundTask | None: ...
 
     def begin_task(self, verb: str, *, alone: bool = False, run: str = "") -> BackgroundTask | None:
-        """A place for one run of a verb; None when it shall run alone and already does. Raises Cancelled at the end."""
+        """Registers a run of a verb; None when it must run alone and already does. Raises Cancelled at the end."""
         with self._changing:
             if self._closing:
                 raise Cancelled("The app is being stopped.")
@@ -119,13 +119,13 @@ class ProjectServer:
             return background_task
 
     def run(self, background_task: BackgroundTask, report: Report, *, user: str = "local", **options: Any) -> Any:
-        """Does the verb of this task and ends the task. user: stands in the history."""
+        """Runs the verb of this task and ends the task. user: for the history."""
         try:
             since: dict[str, float] = {}
 
             def report_step(what: str, done: int, total: int) -> None:
                 """The same report, seen by the pages too, and ended by the task's flag."""
-                if background_task.stop.is_set() and not (total and done >= total):  # what is done is told
+                if background_task.stop.is_set() and not (total and done >= total):  # a last report is passed on
                     raise Cancelled(f"{what}: stopped. What was finished is kept.")
                 background_task.activity = TaskProgress(what, done, total, since.setdefault(what, time.monotonic()))
                 report(what, done, total)
@@ -142,7 +142,7 @@ class ProjectServer:
         *args: Options.args,
         **options: Options.kwargs,
     ) -> Result:
-        """Does a verb while somebody waits for it, without showing how far it is. user: stands in the history."""
+        """Runs a verb while the caller waits, without showing progress. user: for the history."""
         name = loop.name_of(verb)
         return cast(Result, self.run(self.begin_task(name), lambda *_: None, user=user, **options))
 
@@ -162,7 +162,7 @@ class ProjectServer:
     def after_events(self) -> None:
         """Starts a round when a batch is finished, and looks at a guarantee when machine labels were answered since it
         last did; returns at once."""
-        if "check" not in self.activities:  # one that runs may have begun before the newest answer: left for next time
+        if "check" not in self.activities:  # a running one may miss the newest answer
             answers, due = answers_to_check(self.project, self._looked_at)
             if due:
                 self.start("check")
@@ -171,7 +171,7 @@ class ProjectServer:
             self.start("round")
 
     def start(self, verb: str, *, user: str = "rondo", **options: Any) -> None:
-        """Does the verb in the background; what goes wrong is shown on the pages, what was saved is kept."""
+        """Runs the verb in the background; an error is shown on the pages, saved results are kept."""
         background_task = self.begin_task(verb, alone=True)
         if background_task is None:
             return
@@ -206,14 +206,14 @@ class ProjectServer:
                 if is_due(self.project) and answered != (
                     now := self.project.store.one("select count(*) from responses")
                 ):
-                    answered = now  # one that could not begin is not begun again before there is something new
+                    answered = now  # a retraining that could not start is not retried before there are new answers
                     self.start("retrain")
             except (RondoError, OSError, duckdb.Error) as error:  # rondo.toml half written, say: the next may succeed
                 self.error_message = str(error)
                 log.warning("watch: %s", error)
 
     def cancel(self, verb: str, user: str = "local") -> None:
-        """Stops what runs of this verb, at its next report; what it finished is kept."""
+        """Stops this verb's runs at their next report; finished results are kept."""
         with self.project.store.transaction() as cursor:
             note(cursor, user, "stop", {"verb": verb})
         for background_task in list(self._tasks):
@@ -227,7 +227,7 @@ class ProjectServer:
                 background_task.stop.set()
 
     def close(self) -> None:
-        """Stops what runs, waits until it has, and leaves a project that another process can open."""
+        """Stops all tasks, waits for them, and closes the project, so that another process can open it."""
         with self._changing:
             self._closing = True
         self._closed.set()

@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ServerAddress:
-    """Where a running server is, the key of its verbs, its process, and what a person opens."""
+    """A running server: its address, the key of its verbs, its process, and the link for a browser."""
 
     url: str
     key: str
@@ -99,7 +99,7 @@ def opened_project(folder: Path) -> Iterator["Project"]:
 
 
 def _connect(project: Path, settings: "Settings") -> "Workspace":
-    """Loads HTTP only where Argilla is asked: it takes a tenth of a second, and most verbs ask nobody."""
+    """Loads the HTTP client only when needed: it takes a tenth of a second, and most verbs do not use Argilla."""
     from annotation.workspace import connect
 
     return connect(project, settings)
@@ -126,7 +126,7 @@ def _remote(address: ServerAddress, verb: str, report: Report, options: dict[str
             client.stream("POST", url, json=options, headers=headers) as response,
         ):
             if response.status_code in (401, 404):
-                return None  # somebody else listens there now: ours was killed and could not tidy up
+                return None  # another program listens there now: our server was killed without removing its file
             if response.status_code != 200:
                 raise Refused(f"The server at {address.url} answered {response.status_code}. Restart it.")
             answer = _follow(response.iter_lines(), tolerant(report))
@@ -177,6 +177,6 @@ def read_address(folder: Path) -> ServerAddress | None:
 
 
 def write_address(folder: Path, url: str, key: str, link: str) -> None:
-    """Readable by the owner only, whole or not at all. link: what a person opens."""
+    """Written atomically, readable by the owner only. link: for a browser."""
     path = address_file(folder)
     written(path, json.dumps(asdict(ServerAddress(url, key, os.getpid(), link))))

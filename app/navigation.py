@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """One page. right: who lacks it neither sees the page nor opens it by its address; people: in the menu
+    """One page. right: needed to see the page and to open it by its address; people: in the menu
     only where people sign in; labels: only where answers are labels."""
 
     file: str

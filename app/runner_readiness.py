@@ -1,4 +1,4 @@
-"""Where a training run may go, and what is missing there. Asks nobody on the network: a token may still be refused."""
+"""Where a training run may go, and what is missing there. Makes no network request, so a token may still be refused."""
 
 import os
 from collections.abc import Mapping

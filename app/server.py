@@ -63,8 +63,9 @@ _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 @dataclass(frozen=True)
 class Listening:
-    """Where the app is to be reached. public: its address behind a proxy, or empty; no_token: whoever reaches it on
-    this machine may come in; page: that is announced."""
+    """Where the app listens. public: its address behind a proxy, or empty; no_token: access from this machine without
+    the link's token; page: that is announced.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8501
@@ -116,7 +117,7 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
 
 
 def _link(bound: Binding, own: str, page: str, *, with_token: bool) -> str:
-    """What a person opens; the token in it is asked for once in each browser."""
+    """The link for a browser; its token is needed once in each browser."""
     address = f"{bound.public.url if bound.public else own}{page}"
     sign = "&" if "?" in page else "?"
     return f"{address}{sign}{TOKEN}={bound.token}" if bound.token and with_token else address
@@ -153,7 +154,7 @@ def make_app(server: background.ProjectServer, key: str, auth: Mapping[str, Any]
 
 
 def own_routes(server: background.ProjectServer, key: str) -> list[Route]:
-    """What we serve beside Streamlit's pages; `app.auth.guard` says who may use which."""
+    """Our routes beside Streamlit's pages; `app.auth.guard` has who may use which."""
     routes = [
         *sign_in_routes(server.authenticator),
         *label_routes(background.opened, server.authenticator),
@@ -221,7 +222,7 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def is_loopback(host: str) -> bool:
-    """Can only this machine reach it? A name is what it resolves to, all of it."""
+    """Can only this machine reach it? Of a name all addresses that it resolves to must be loopback."""
     try:
         entries = {str(info[4][0]) for info in socket.getaddrinfo(host, None)} if host else set()
         return bool(entries) and all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in entries)

@@ -1,4 +1,5 @@
-"""The thread that keeps a team's answers flowing while the app runs: asks for calls, reads what they missed, pushes.
+"""The thread that keeps a team's answers flowing while the app runs: registers the webhook, reads missed answers,
+pushes.
 
 A server that is down is logged once, asked again later, and stops nothing else.
 """
@@ -36,7 +37,7 @@ Result = TypeVar("Result")
 
 
 class ExchangingProject(Protocol):
-    """What is needed of an open project."""
+    """The part of an open project that is needed here."""
 
     @property
     def project(self) -> Project:
@@ -59,7 +60,7 @@ class ExchangingProject(Protocol):
 
 
 class TeamWatch:
-    """Runs until the event is set. All it knows is lost with the process, and found again by asking."""
+    """Runs until the event is set. Its state is lost with the process, and read again from Argilla."""
 
     def __init__(self, server: ExchangingProject) -> None:
         self._server = server

@@ -26,7 +26,7 @@ def score_lines(metrics: Metrics) -> list[str]:
 
 
 def interval(estimate: Estimate | None, records: int = FEWEST) -> str:
-    """records: that it rests on, where that is not known to be enough."""
+    """records: how many it is from; too few give a sentence instead."""
     estimate = shown(estimate, records)
     if estimate is None:
         return TOO_FEW

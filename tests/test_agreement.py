@@ -113,14 +113,14 @@ def test_confusion_counts_shared_records_only() -> None:
     assert sheet(votes_of(table), np.array([1])).T.tolist() == [[1, 1, 0, -1]]
 
 
-def test_what_cannot_be_told_is_said_in_words() -> None:
+def test_agreement_that_cannot_be_computed_has_a_reason() -> None:
     rng = np.random.default_rng(0)
     alone = alpha(count_categories(votes_of(table_of(["ab.", "..a"]))), rng)
     assert (alone.value, alone.why) == (None, "no record has answers of two people")
     same = alpha(count_categories(votes_of(table_of(["aaa", "aaa"]))), rng)
     assert same.value is None
     assert same.why is not None
-    assert "always said the same" in same.why
+    assert "always gave the same answer" in same.why
     assert kappa(np.zeros((2, 2), np.int64)).why == "they share no record"
     assert "one label only" in (kappa(np.array([[5, 0], [0, 0]])).why or "")
 

@@ -219,3 +219,35 @@ def test_streamlit_gets_our_settings_wherever_one_stands_and_a_persons_variable_
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
     )
     assert done.stdout.strip() == "['minimal', False, False, '#1d5fd6']"
+
+
+ROOMS_OF_LABELS = (
+    # what an answer is, the taxonomy, and the one setting that only labels have
+    *("core/tasks/label*.py", "core/tasks/tasks.py", "core/config/*", "core/labelling/taxonomy_versions.py"),
+    *("core/project.py", "core/loop.py", "app/cli/root.py", "app/cli/trials.py", "app/cli/replay.py"),
+    # heads and trainers of labels, their artifacts, and what is measured of them
+    *("core/models/heads/*", "core/models/artifacts.py", "core/training/*", "gpu_jobs/trainers/*", "core/registry/*"),
+    *("core/explore/label_errors.py", "core/explore/explore_jobs.py", "core/agreement/*", "app/cli/evaluation.py"),
+    *(f"gpu_jobs/work/{name}.py" for name in ("annotator_quality", "evaluate", "evaluated_model", "evaluation_data")),
+    *(f"gpu_jobs/work/{name}.py" for name in ("compare", "compare_encoders", "inspect", "prediction_lines")),
+    *(f"gpu_jobs/work/{name}.py" for name in ("setfit_head", "train")),
+    # figures about several labels, told only where they may hold
+    *("core/reports/datacard.py", "core/reports/overview.py"),
+)
+
+
+def test_no_task_is_named_outside_its_rooms() -> None:
+    """Everything else asks `Task` and `AnswerSpace`: tests/number_task.py goes through all of it."""
+
+    def labels(path: Path) -> set[str]:
+        if any(path.relative_to(ROOT).match(room) for room in ROOMS_OF_LABELS):
+            return set()
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        modules = {
+            name for name in imported_modules(path, {module_of(one) for one in SOURCES}) if ".tasks.label" in name
+        }
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.keyword | ast.arg)]
+        settings = {"multi" for node in nodes if getattr(node, "attr", getattr(node, "arg", None)) == "multi"}
+        return modules | settings
+
+    assert offenders(labels) == {}

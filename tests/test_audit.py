@@ -106,7 +106,7 @@ def test_an_import_without_an_audit_record_is_left_out_and_counted() -> None:
     )
 
 
-def test_without_an_audit_record_nothing_is_said() -> None:
+def test_without_an_audit_record_nothing_is_claimed() -> None:
     one, none = np.zeros(1, np.int64), np.zeros(0, np.int64)
     weights = weigh(PoolHistory(one + 50, one, none, none, np.zeros(0, np.bool_)))
     empty = np.zeros((0, 3), np.bool_)

@@ -93,7 +93,7 @@ def test_a_recheck_that_outlived_its_owner_is_not_taken_in_as_a_round(played: Pr
     assert played.store.one("select state from jobs where id = 'j'") == "lost"
 
 
-def test_bulk_labels_alone_teach_a_model_that_claims_nothing(project: Project) -> None:
+def test_bulk_labels_alone_train_a_model_without_scores(project: Project) -> None:
     ns = [n for (n,) in project.store.query("select n from records where split is distinct from 'test' order by n")]
     label_many(project, ns[:6], ("food",), "ana")
     label_many(project, ns[6:12], ("music",), "ana")

@@ -90,7 +90,7 @@ def test_answers_given_to_many_at_once_stand_for_themselves_alone(project: Proje
     assert weights.weight[~bulk] == pytest.approx(38 / 48 / 6)
 
 
-def test_labels_that_came_with_a_file_teach_but_are_no_part_of_the_claim(project: Project, tmp_path: Path) -> None:
+def test_labels_of_a_file_train_but_have_no_audit_weight(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "known.csv"
     file.write_text("id,text,topic,split\nk1,Old bread is hard.,food,train\nk2,A drum is loud.,music,train\n")
     import_file(project, quiet, file=str(file), **COLUMNS)

@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_figures() -> None:
     assert measure_encoder(*cloud(20, 3, SPREAD), seed=5) == measure_encoder(*cloud(20, 3, SPREAD), seed=5)
 
 
-def test_of_a_rare_label_one_record_is_left_to_judge() -> None:
+def test_of_a_rare_label_one_record_is_left_to_test_on() -> None:
     vectors, codes = cloud(30, 3, 0.05)
     retained = np.r_[0:30, 30:60, 60:62]
     assert [one.per_label for one in measure_encoder(vectors[retained], codes[retained]).few] == [1, 4]

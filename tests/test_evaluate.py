@@ -110,10 +110,10 @@ def test_a_rounds_head_gets_the_figures_that_its_round_measured(judged: Project,
         assert result.calibration.error == pytest.approx(there.error)
 
 
-def test_of_what_a_head_learnt_from_only_decisions_are_known_and_it_is_said(judged: Project) -> None:
+def test_training_records_of_a_head_are_scored_by_out_of_fold_decisions_with_a_note(judged: Project) -> None:
     result = evaluate(judged, quiet, on="audit")
     assert result.top == ()
-    assert "top-k accuracy cannot be told" in " ".join(result.notes)
+    assert "top-k accuracy cannot be computed" in " ".join(result.notes)
     assert [top.k for top in evaluate(judged, quiet, on="gold").top] == [1, 2, 3]
 
 
@@ -157,7 +157,7 @@ def test_each_line_says_whether_the_truth_is_among_the_first_and_csv_says_the_sa
         evaluate(judged, quiet, on=str(file), out=str(file.with_name("lines.xlsx")), **FILE)
 
 
-def test_records_without_a_label_are_guessed_but_judge_nothing(judged: Project, tmp_path: Path) -> None:
+def test_records_without_a_label_are_predicted_but_not_scored(judged: Project, tmp_path: Path) -> None:
     file, out = write_csv(tmp_path / "half.csv", 60, labelled=False), tmp_path / "out.jsonl"
     result = evaluate(judged, quiet, on=str(file), out=str(out), **FILE)
     assert (result.records, result.n) == (60, 12)
@@ -170,12 +170,12 @@ def test_they_are_left_out_if_wanted(judged: Project, tmp_path: Path) -> None:
     assert (result.records, result.n, len(lines_of(out))) == (4, 4, 4)
 
 
-def test_without_any_label_a_file_is_only_guessed_and_without_out_refused(judged: Project, file: Path) -> None:
+def test_without_any_label_a_file_is_only_predicted_and_without_out_refused(judged: Project, file: Path) -> None:
     out = file.with_name("out.jsonl")
     result = evaluate(judged, quiet, on=str(file), out=str(out), text=["text"])
     assert (result.n, result.accuracy) == (0, None)
     assert len(lines_of(out)) == 60
-    assert "nothing is judged" in " ".join(map(str, evaluation_lines(result)))
+    assert "nothing is scored" in " ".join(map(str, evaluation_lines(result)))
     with pytest.raises(Refused, match="--label"):
         evaluate(judged, quiet, on=str(file), text=["text"])
 
@@ -270,7 +270,7 @@ def test_lines_that_cannot_be_written_are_refused_and_leave_nothing(judged: Proj
     assert [path.name for path in tmp_path.iterdir()] == ["project"]
 
 
-def test_what_training_held_out_is_judged_by_what_was_said_before_it_taught(judged: Project) -> None:
+def test_held_out_records_are_scored_by_predictions_from_before_the_final_fit(judged: Project) -> None:
     """The finished model may have learnt from these records since; its own word on them is not asked."""
     rows = judged.store.query("select n, labels[1] from settled where stratum = 'chosen' order by n limit 10")
     head = load_head(judged.models / trained(judged))
@@ -329,10 +329,10 @@ def test_two_models_are_compared_on_the_same_records(judged: Project, file: Path
     assert any(result.verdict in line for line in comparison_lines(result))
 
 
-def test_a_model_is_not_compared_with_itself_nor_on_what_the_other_may_have_learnt(judged: Project) -> None:
+def test_a_model_is_not_compared_with_itself_nor_on_what_the_other_may_have_trained_on(judged: Project) -> None:
     with pytest.raises(BadInput, match="the same model"):
         compare(judged, quiet, first="champion", second=str(active_model(judged)))
-    with pytest.raises(Refused, match="may have learnt"):
+    with pytest.raises(Refused, match="may have been trained"):
         compare(judged, quiet, first="champion", second="baseline", on="split")
 
 
@@ -358,7 +358,7 @@ def test_encoders_are_set_side_by_side_on_labelled_records(judged: Project) -> N
     three = compare_encoders(judged, quiet, names=["noise", "other", "champion"], clusters=5, sample=20)
     assert ([row.encoder for row in three.rows][2], three.clusters) == ("all-MiniLM-L6-v2", 5)
     assert three.records == 20
-    assert "other is not to be told from noise" in three.verdict
+    assert "other is not distinguishable from noise" in three.verdict
     with pytest.raises(Refused, match="records for 100 clusters"):
         compare_encoders(judged, quiet, names=["champion", "noise"], clusters=100)
     with pytest.raises(BadInput, match=r"the same encoder, all-MiniLM"):  # a model's, named by the end of its id

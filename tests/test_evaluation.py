@@ -75,7 +75,7 @@ def test_of_several_true_labels_the_likeliest_counts_and_records_without_any_are
     assert [top.value for top in top_accuracy(one, 3)] == pytest.approx([0.5, 0.5, 1.0])
 
 
-def test_where_only_decisions_are_known_top_k_and_calibration_are_not_told() -> None:
+def test_where_only_decisions_are_known_there_is_no_top_k_and_no_calibration() -> None:
     truth = one_hot([0, 1, 1], 2)
     matches = evaluate_predictions(held_out(truth, truth), "ab", NAMES)
     assert matches.top == ()
@@ -124,7 +124,7 @@ def test_the_cells_of_a_confusion_add_up_to_the_records(pairs: list[tuple[int, i
     }
 
 
-def test_a_missed_label_is_paired_with_what_was_said_instead_or_with_none() -> None:
+def test_a_missed_label_is_paired_with_the_predicted_one_or_with_none() -> None:
     truth = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0]], np.bool_)
     message = np.array([[1, 0, 1], [0, 0, 0], [0, 0, 0]], np.bool_)
     cells = confusion(held_out(truth, message), "abc", NAMES)

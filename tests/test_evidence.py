@@ -113,7 +113,7 @@ def test_a_model_whose_guarantee_broke_gets_no_other(world: Project) -> None:
     answer(world, wrong={"spam", "ham"})
     check(world, quiet)
     for accept in (False, True):
-        with pytest.raises(Refused, match=r"broke on 20\d\d-.*teach the next one"):
+        with pytest.raises(Refused, match=r"broke on 20\d\d-.*train the next one"):
             auto(world, quiet, accept=accept, precision=0.6)
     with world.label_queue.changing() as cursor:
         cursor.execute("insert into models select * replace ('m2' as id, now()::timestamp as made_at) from models")

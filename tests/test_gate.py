@@ -145,7 +145,7 @@ def test_with_too_few_audit_records_gold_decides_and_with_too_few_of_both_nothin
     assert (verdict.stratum, verdict.n) == ("gold", 16)
 
 
-def test_a_round_s_head_is_judged_by_heads_that_did_not_see_the_audit_records(two: Project) -> None:
+def test_a_round_s_head_is_scored_by_out_of_fold_predictions_of_audit_records(two: Project) -> None:
     champion = active_model(two) or ""
     with two.store.reading() as cursor:
         truth = read_truth(cursor, labels_space(LABELS, several=False))
@@ -155,7 +155,7 @@ def test_a_round_s_head_is_judged_by_heads_that_did_not_see_the_audit_records(tw
     assert read_predictions(two, champion, truth).rows.tolist() == truth.rows[~truth.audit].tolist()
 
 
-def test_audit_records_answered_after_both_were_made_judge_both_directly(two: Project) -> None:
+def test_audit_records_answered_after_both_were_made_are_predicted_by_both(two: Project) -> None:
     model = enter(two, good_head(two))
     queued = loop.next_batch(two, quiet, size=8, spare=0).queued
     simulate.answer_queued(two, answers(), queued)
@@ -164,7 +164,7 @@ def test_audit_records_answered_after_both_were_made_judge_both_directly(two: Pr
     assert verdict.unjudged == 0
 
 
-def test_gold_that_came_after_a_training_with_texts_that_taught_it_does_not_judge(two: Project, tmp_path: Path) -> None:
+def test_later_gold_with_texts_of_the_training_set_is_not_scored(two: Project, tmp_path: Path) -> None:
     model = enter(two, bad_head())
     [(n, text)] = two.store.query(
         "select n, text from records join settled using (n) where stratum = 'chosen' order by n limit 1"

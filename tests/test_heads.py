@@ -203,7 +203,7 @@ def test_a_graph_of_almost_nothing_still_teaches(records: int) -> None:
     assert truth.shape == (records,)
 
 
-def test_a_held_out_verdict_does_not_know_the_label_that_it_judges() -> None:
+def test_an_out_of_fold_prediction_does_not_know_the_label() -> None:
     """Labels by lot on texts that say nothing: a head that had seen them would be right far more often than chance."""
     rng = np.random.default_rng(3)
     vectors = rng.normal(size=(120, DIMS)).astype(np.float32)
@@ -233,7 +233,7 @@ def test_changing_a_label_leaves_the_verdict_on_its_own_record_as_it_was() -> No
     assert first == pytest.approx(second * temperature, abs=1e-3)
 
 
-def test_records_that_are_not_judged_still_calibrate_where_few_are() -> None:
+def test_records_that_are_not_evaluated_still_calibrate_where_few_are() -> None:
     vectors, truth, _ = texts(80, 3)
     nobody = np.zeros(80, bool)
     fitted = cross_fit(labelled_vectors_of(vectors, truth, 3), around(vectors), nobody, np.random.default_rng(0))
@@ -244,7 +244,7 @@ def test_records_that_are_not_judged_still_calibrate_where_few_are() -> None:
 
 
 @pytest.mark.parametrize(("records", "fewest_learnt_from"), [(12, 11), (100, 95), (400, 360), (1000, 800)])
-def test_while_labels_are_few_the_heads_that_judge_learn_from_nearly_all(records: int, fewest_learnt_from: int) -> None:
+def test_with_few_labels_out_of_fold_heads_train_on_nearly_all(records: int, fewest_learnt_from: int) -> None:
     vectors, truth, _ = texts(records, 3)
     everybody = np.ones(records, np.bool_)
     fitted = cross_fit(labelled_vectors_of(vectors, truth, 3), None, everybody, np.random.default_rng(0))

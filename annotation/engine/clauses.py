@@ -93,7 +93,7 @@ class Clauses:
 
     def _suggestion(self, scope: SuggestionFilterScope) -> tuple[str, str]:
         query = plain(scope.property)
-        query = "value" if query == "None" else query  # Argilla writes so when none is named
+        query = "value" if query == "None" else query  # Argilla sends this when none is named
         source = "suggestions x JOIN questions q ON q.id = x.question_id"
         where = f" WHERE x.record_id = r.id AND q.name = {self.bind(scope.question)}"
         if query in ("value", "score"):  # JSON, maybe a list
@@ -108,7 +108,7 @@ class Clauses:
         return f" AND x.user_id = {self.bind(scope.user.id.hex)}" if scope.user else ""
 
     def order(self, requested: Order) -> str:
-        """What has no value comes last either way; of several values the extreme one counts, of answers the mean."""
+        """Records without a value come last; of several values the extreme one counts, of answers the mean."""
         scope, way = requested.scope, "DESC" if plain(requested.order) == "desc" else "ASC"
         extreme = "MAX" if way == "DESC" else "MIN"
         if isinstance(scope, RecordFilterScope):
@@ -127,7 +127,7 @@ class Clauses:
 
 
 def _hex(value: object) -> str:
-    """As Argilla stores an id; what is none matches nothing."""
+    """An id as Argilla stores it; a malformed one matches nothing."""
     try:
         return UUID(str(value)).hex
     except ValueError:

@@ -1,6 +1,6 @@
-"""What stands before Argilla: whom it is called by, and how often a password may be tried. Knows no record.
+"""Protects Argilla: checks the caller's origin and limits password attempts. Knows no record.
 
-Argilla answers every site's page as that page likes it (CORS), by any name, and lets passwords be tried without end.
+Argilla allows every origin (CORS) and host name, and any number of password attempts.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ NO_ORIGINS = {"ARGILLA_CORS_ORIGINS": "[]"}
 
 
 class Gate:
-    """Plain ASGI. host: that it listens on; where only this machine reaches it, other names are another site's."""
+    """Plain ASGI. host: that it listens on; on a loopback address other host names are refused (DNS rebinding)."""
 
     def __init__(self, app: ASGIApp, host: str) -> None:
         self._app = app
@@ -28,7 +28,7 @@ class Gate:
         self._throttle = Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets through, or says why not."""
+        """Passes the request on, or refuses it with a reason."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif self._names is not None and _host_name(_header(scope, b"host")) not in self._names:
@@ -79,7 +79,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 def _name_in(body: bytes) -> str:
-    """Empty where it cannot be told: then the tries are counted together."""
+    """Empty where there is none: then attempts are counted together."""
     try:
         return parse_qs(body.decode("latin-1"), max_num_fields=20).get("username", [""])[0][:200]
     except ValueError:

@@ -1,7 +1,7 @@
 """Argilla's background jobs in threads of the server, in place of Redis and RQ's workers. Knows no job's meaning.
 
-A job that has not run when the process ends is lost: the jobs are deliveries of webhooks, and reconciling finds what
-one of them would have told.
+A job that has not run when the process ends is lost: the jobs are webhook deliveries, and reconciling finds the answers
+of a lost one.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _jobs: "OrderedDict[str, Job]" = OrderedDict()
 
 @dataclass
 class Job:
-    """What RQ's Job is to Argilla: an id, and a state that can be asked for. waits: seconds before each new attempt."""
+    """The part of RQ's Job that Argilla uses: an id and a state. waits: seconds before each new attempt."""
 
     work: Callable[[], object]
     name: str

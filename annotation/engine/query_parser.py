@@ -1,4 +1,4 @@
-"""What a person types into the search field, as a tree, and the tree as SQLite's full-text language. Knows no table.
+"""Parses a search query into a tree, and writes the tree in SQLite's full-text language. Knows no table.
 
 The language is Elasticsearch's simple_query_string with AND as default, read from left to right:
 "a phrase"   begin*   -without   a | b   ( )
@@ -38,7 +38,7 @@ Node = Term | Without | Joined
 
 
 def parse(query: str) -> Node | None:
-    """The tree; None where nothing in it is a word. Never raises: whatever is typed means something."""
+    """The tree; None where nothing in it is a word. Never raises: every input is a query."""
     tokens = TOKEN.findall(query.replace("\0", " "))[:MOST_TOKENS]
     result: Node | None = None
     position = 0
@@ -49,7 +49,7 @@ def parse(query: str) -> Node | None:
 
 
 def _group(tokens: list[str], position: int, depth: int) -> tuple[Node | None, int]:
-    """What stands up to the closing parenthesis, and the position after it."""
+    """The part up to the closing parenthesis, and the position after it."""
     matches, word, without = None, "AND", False
     while position < len(tokens):
         piece = tokens[position]

@@ -1,7 +1,7 @@
 """Argilla's search engine as SQL on Argilla's own database. Knows Argilla's interface, not who calls it.
 
-All that is filtered or sorted on already stands in that database, so most of what Argilla tells an engine needs no work
-and cannot drift; only the words of fields are indexed (`text_index`), and vectors are a matrix in memory (`nearest`).
+All that is filtered or sorted on is in that database already, so most of Argilla's calls to an engine need no work and
+no copy can drift; only the words of fields are indexed (`text_index`), and vectors are a matrix in memory (`nearest`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,7 +52,7 @@ async def rows(statement: str, values: Mapping[str, Value]) -> list[Row]:
 
 
 class Query:
-    """One search as SQL: where it looks, which records it wants, how well a record fits."""
+    """One search as SQL: its tables, its conditions and its score."""
 
     def __init__(self, dataset: Dataset, query: TextQuery | str | None = None, requested: Filter | None = None) -> None:
         self.clauses = Clauses(dataset)
@@ -223,7 +223,7 @@ async def _counts(dataset: Dataset, statement: str, values: Mapping[str, Value])
 
 
 async def _turns(dataset: Dataset, clauses: Clauses, user: UUID) -> str:
-    """As upstream, everybody's own shuffle; where the dataset has ranks, those decide."""
+    """The order for a person: shuffled per person, as upstream, or by rank where the dataset has ranks."""
     if all(one.name != RANK for one in dataset.metadata_properties):
         return shuffled(user)
     annotators = [one for (one,) in await rows(ANNOTATORS, {"workspace": dataset.workspace_id.hex})]

@@ -1,7 +1,7 @@
 """The process of the embedded Argilla server: no Docker, no Elasticsearch, no Redis. Knows a folder, not our project.
 
 `python -m engine.serve`, with Argilla's own interpreter. The first line on stdin is `ServerOptions` as JSON; one line
-on stdout says what came of it: {"owner_made": bool} or {"refused": "why"}. Then stdout falls silent.
+on stdout is the outcome: {"owner_made": bool} or {"refused": "why"}. Nothing follows on stdout.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class ServerOptions:
 
 
 class Refusal(Exception):
-    """Cannot start, with the sentence that says why."""
+    """The server cannot start; the sentence is the reason."""
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def check_version() -> None:
-    """Raises Refusal for any argilla-server but the proven one."""
+    """Raises Refusal for any argilla-server but the tested version."""
     installed = version("argilla-server")
     if installed != PROVEN:
         raise Refusal(
@@ -112,7 +112,7 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def prepare(home: Path) -> None:
-    """Log, temporary files and environment, all in the folder; what a killed server left there is cleared away."""
+    """Log, temporary files and environment, all in the folder; removes what a killed server left there."""
     log_to(home)
     warnings.filterwarnings("ignore")
     threading.excepthook = lambda result: log.error("A thread fell over: %r", result.exc_value)
@@ -133,7 +133,7 @@ def prepare(home: Path) -> None:
 
 
 def log_to(home: Path) -> None:
-    """All that is logged, and nothing else, into files that do not grow for ever."""
+    """Sends all logs to rotating files."""
     handler = RotatingFileHandler(home / "log.txt", maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
@@ -142,7 +142,7 @@ def log_to(home: Path) -> None:
 
 
 def auth_secret(home: Path) -> str:
-    """Kept: with another one, everybody would be logged out at each start."""
+    """The stored secret: a new one would log everybody out at each start."""
     path = home / "auth_secret"
     if not path.exists():
         path.write_text(secrets.token_hex(32))
@@ -150,7 +150,7 @@ def auth_secret(home: Path) -> str:
 
 
 def set_up(options: ServerOptions) -> bool:
-    """The database brought to its newest form; whether the owner had to be made."""
+    """Migrates the database; returns whether the owner had to be made."""
     from .jobs import install_jobs
 
     finish = install_jobs()  # before Argilla is imported
@@ -221,7 +221,7 @@ def answer(result: dict[str, bool] | dict[str, str]) -> None:
 
 
 def fall_silent() -> None:
-    """What is written past the log would fill a disk, or kill the server when nobody reads any more."""
+    """Closes stdout and stderr: unread output would fill a disk, or kill the server."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)

@@ -1,6 +1,6 @@
-"""The full-text index of the records' fields: the one thing that search needs and Argilla's database has not.
+"""The full-text index of the records' fields: the one thing that search needs and Argilla's database lacks.
 
-Its tables stand in the same file, so that a copy of the file is a copy of all.
+Its tables are in the same file, so that a copy of the file is a copy of all.
 """
 
 import json
@@ -47,7 +47,7 @@ def readable(value: object) -> str:
 
 
 async def set_up_index() -> None:
-    """At the server's start: makes the tables, and mends what a kill between two commits left out."""
+    """At the server's start: makes the tables, and indexes what a kill between two commits left out."""
     async with async_engine.begin() as connection:
         for statement in TABLES:
             await connection.execute(text(statement))

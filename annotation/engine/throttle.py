@@ -1,7 +1,7 @@
-"""How long somebody waits after wrong tries: longer each time. Knows no code, no request, and nothing else of ours.
+"""Rate limit for wrong passwords or codes, with growing delays. Knows no code, no request, and nothing else of ours.
 
-A name is slowed down only where the tries come from, so nobody can keep its owner out. What hundreds of addresses can
-try is little: codes are long. An address is slowed down for all names a little, since an office often has one for all.
+A name is delayed per address, so that nobody can lock its owner out; codes are too long to try from hundreds of
+addresses. An address is delayed a little for all names, since an office often shares one.
 """
 
 import threading
@@ -27,9 +27,9 @@ class Throttle:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def admit(self, keys: tuple[Key, ...], now: float) -> float:
-        """0.0 where a try may be made now, and then it counts as wrong until `forgive`; else the seconds to wait.
+        """0.0 where an attempt may be made now, which counts as wrong until `forgive`; else the seconds to wait.
 
-        Counted before it is known to be wrong, so that many at once are no way around it.
+        Counting first keeps parallel attempts from bypassing the limit.
         """
         with self._lock:
             wait = max(self._wait(key, now) for key in keys)
@@ -43,7 +43,7 @@ class Throttle:
             return max(wait, 0.0)
 
     def forgive(self, keys: tuple[Key, ...]) -> None:
-        """The try was right: the name there starts anew, the address loses this one try."""
+        """The attempt was right: resets the name at that address, and takes this attempt off the address."""
         with self._lock:
             for key in keys:
                 tries, last = self._tries.pop(key, (0, 0.0))

@@ -1,10 +1,10 @@
-"""In which order an annotator gets the records that wait. Knows who belongs to a workspace, not what a record says.
+"""The order in which an annotator gets pending records. Knows the members of a workspace, not texts.
 
-Upstream shuffles per annotator, so that people meet less often; it throws away which record is the most useful. A
+Upstream shuffles per annotator, so that people rarely get the same record; it loses which record is the most useful. A
 dataset with an integer metadata property `queue_rank` is handed out by it, smaller first: records of equal rank are a
 tier. Each annotator of the workspace owns every m-th record of a tier (with an overlap of k, k of m), in the order in
 which they were logged, and gets the others' only when his own are done. Strict ranks would have all people label the
-same record, so what is one's own may be ten records per annotator ahead of what is not.
+same record, so own records may be ranked up to ten records per annotator ahead of others'.
 """
 
 from typing import TYPE_CHECKING
@@ -19,14 +19,14 @@ AHEAD = 10
 
 
 def shuffled(user: UUID) -> str:
-    """A stable order of this person's own: ids are random, and everybody reads them from another digit on."""
+    """A stable order per person: ids are random, and each person sorts them from another digit on."""
     return f"substr(r.id, {1 + user.int % 24}, 8), r.id"
 
 
 def in_turn(clauses: "Clauses", user: UUID, annotators: list[str], overlap: int) -> str:
     """ORDER BY for a dataset with ranks. annotators: their ids in hex; overlap: responses that a record needs."""
     count, rank = len(annotators), f"json_extract(r.metadata, '$.{RANK}') NULLS LAST"
-    if user.hex not in annotators or count <= overlap:  # everybody has to see everything, or nothing is his
+    if user.hex not in annotators or count <= overlap:  # all see all, or this is no annotator
         return f"{rank}, {shuffled(user)}"
     place = clauses.bind(annotators.index(user.hex))
     own = f"((({place} - r.rowid) % {count} + {count}) % {count} < {overlap})"

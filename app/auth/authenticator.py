@@ -1,4 +1,4 @@
-"""Who is let in, and how: on trust, with an access code, or by the organisation's accounts. Knows no page, no HTTP."""
+"""Authentication: on trust, with an access code, or by the organisation's accounts. Knows no page, no HTTP."""
 
 import hmac
 import secrets
@@ -24,7 +24,7 @@ LINK_SECONDS = 30 * 86_400
 
 
 class AuthMode(Enum):
-    """The value says how one gets in."""
+    """How people sign in."""
 
     TRUST = "this machine alone: whoever reaches it is a manager, under any name"
     CODES = "a name and an access code"
@@ -35,8 +35,9 @@ class AuthMode(Enum):
 @dataclass(frozen=True)
 class Binding:
     """How the server was started. loopback: only this machine reaches it; shared: a code for all, or empty; accounts:
-    [auth] stands in secrets.toml; token: what the link holds that opens the app where names are taken on trust, empty
-    where anybody on this machine may come in; host: that it listens on."""
+    secrets.toml has [auth]; token: part of the link that opens the app where names are taken on trust, empty where
+    everybody on this machine has access; host: that it listens on.
+    """
 
     loopback: bool = True
     shared: str = ""
@@ -47,7 +48,7 @@ class Binding:
 
     @property
     def names(self) -> frozenset[str]:
-        """Where names are taken on trust, any other name in a request is another site's that leads here."""
+        """Host names accepted where names are taken on trust; others are another site's (DNS rebinding)."""
         public = {host_name(self.public.authority)} if self.public else set()
         return frozenset({self.host.lower(), *OWN_NAMES, *public})
 
@@ -56,7 +57,7 @@ TRUSTED = Binding()
 
 
 def choose_auth_mode(bound: Binding, people: int) -> AuthMode:
-    """The one place. people: how many there are in the table; each has a code."""
+    """The one place that decides it. people: how many there are in the table; each has a code."""
     if bound.accounts:
         return AuthMode.ACCOUNTS
     if people or bound.shared:
@@ -66,7 +67,7 @@ def choose_auth_mode(bound: Binding, people: int) -> AuthMode:
 
 @dataclass
 class Authenticator:
-    """Asks the table of people each time, so that whoever is removed is out at once."""
+    """Reads the table of people each time, so that a removed person loses access at once."""
 
     store: Store
     secret: bytes
@@ -96,12 +97,13 @@ class Authenticator:
 
     @property
     def link_cookie(self) -> str:
-        """The name of the one that says that this browser has opened the link."""
+        """Name of the cookie that marks a browser that has opened the link."""
         return f"{self.cookie}_link"
 
     def open_link(self, token: str, now: float) -> str | None:
-        """What that cookie holds from here on, None where the token is not the link's. Another server of the project,
-        with a token of its own, believes the cookie too."""
+        """The new value of that cookie, None where the token is wrong. Another server of the project, with a token of
+        its own, accepts the cookie too.
+        """
         if not self.bound.token or not hmac.compare_digest(token.encode(), self.bound.token.encode()):
             return None
         return sign("link", key_for(self.secret, "link", ""), now, LINK_SECONDS)
@@ -111,20 +113,20 @@ class Authenticator:
         return not self.bound.token or verify(cookie, key_for(self.secret, "link", ""), now) is not None
 
     def auth_mode(self) -> AuthMode:
-        """As things stand now."""
+        """The present mode."""
         return choose_auth_mode(self.bound, len(everybody(self.store)))
 
     def person(self, name: str) -> Person | None:
-        """Who is let in under this name now, if anybody is."""
+        """The person of this name if access is allowed now, else None."""
         people = everybody(self.store)
         result = next((one for one in people if folded(one.name) == folded(name)), None)
         if result or self.bound.accounts or not self._shared:
             return result
-        # with the code that all share: not under a name that is or was somebody's own
+        # with the shared code no name may be used that is or was a person's own
         return None if is_taken(self.store, name) else Person(name, ANNOTATOR, code=self._shared)
 
     def try_code(self, name: str, code: str) -> Person | None:
-        """Whom this name and code let in. Takes as long where there is no such name."""
+        """The person of this name and code, or None. Takes the same time for an unknown name."""
         try:
             matches = self.person(check_name(name))
         except BadInput:
@@ -134,11 +136,11 @@ class Authenticator:
         return matches if right else None
 
     def open_session(self, person: Person, now: float) -> str:
-        """What the cookie holds from here on; it ends by itself, with `end_session`, and with the person's stamp."""
+        """The cookie's value; the session ends after its time, by `end_session`, or when the person's stamp changes."""
         return sign(f"{secrets.token_hex(8)}:{person.name}", key_for(self.secret, "session", person.stamp), now)
 
     def session(self, cookie: str, now: float) -> Person | None:
-        """Whose session it is, if it is one still."""
+        """The person of a session that is still valid, else None."""
         text = claimed(cookie) or ""
         number, _, name = text.partition(":")
         person = self.person(name) if name and number not in self._ended else None
@@ -147,7 +149,7 @@ class Authenticator:
         return person
 
     def end_session(self, cookie: str, now: float) -> Person | None:
-        """Whose session it was. Pages that are still open with it end, too."""
+        """Ends it and returns its person. Pages that are still open with it end, too."""
         person = self.session(cookie, now)
         if person:
             number = (claimed(cookie) or "").partition(":")[0]
@@ -165,11 +167,11 @@ class Authenticator:
         return next((one for one in everybody(self.store) if requested and one.email == requested), None)
 
     def label_token(self, person: Person, now: float) -> str:
-        """What the card shows with every request; it ends when the person is removed or gets another code."""
+        """The token that the card sends with every request; it ends when the person is removed or gets another code."""
         return sign(person.name, self._label_key(person), now)
 
     def annotator(self, token: str, now: float) -> Person | None:
-        """Whose token it is, if it holds."""
+        """The person of a valid token, else None."""
         name = claimed(token)
         if not name:
             return None
@@ -183,7 +185,7 @@ class Authenticator:
 
 
 def refuse_open_door(authenticator: Authenticator, host: str) -> None:
-    """Raises Refused where anybody, or nobody, would get in."""
+    """Raises Refused where everybody, or nobody, would have access."""
     people = everybody(authenticator.store)
     place = authenticator.bound.public.url if authenticator.bound.public else host
     if authenticator.auth_mode() is AuthMode.SHUT:

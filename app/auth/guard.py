@@ -1,4 +1,4 @@
-"""Nothing of the app goes out, and nothing comes in, past this: who asks, and whether they may. Knows no page."""
+"""Authorization of every request: who sends it, and whether they may. Knows no page."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -66,7 +66,7 @@ _RIGHTS = [(compile_path(path)[0], right) for path, right in RIGHTS.items()]
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks, and at what kind of door. known: False where the link has not been opened in this browser."""
+    """Who sends a request, and the kind of sign-in. known: False where the link has not been opened in this browser."""
 
     auth_mode: AuthMode
     person: Person | None
@@ -75,7 +75,7 @@ class Identity:
 
 
 def authenticate(authenticator: Authenticator, cookies: Mapping[str, str]) -> Identity:
-    """Asks the database: not for the event loop. Where names are taken on trust, nobody is anybody."""
+    """Reads the database, so call it in a thread. Where names are taken on trust, there is no person."""
     auth_mode, session = authenticator.auth_mode(), cookies.get(authenticator.cookie, "")
     if auth_mode is AuthMode.CODES:
         return Identity(auth_mode, authenticator.session(session, time.time()), session)
@@ -88,7 +88,9 @@ def authenticate(authenticator: Authenticator, cookies: Mapping[str, str]) -> Id
 
 
 def link_cookie(answer: Response, authenticator: Authenticator, value: str, connection: HTTPConnection) -> None:
-    """Keeps in the browser that it has opened the link. Lax: the link may be clicked in a page of another site."""
+    """Sets the cookie that marks a browser that has opened the link. Lax: the link may be clicked in a page of another
+    site.
+    """
     secure = connection.url.scheme == "https"
     answer.set_cookie(
         authenticator.link_cookie, value, max_age=LINK_SECONDS, httponly=True, samesite="lax", secure=secure
@@ -103,28 +105,28 @@ def from_here(connection: HTTPConnection, place: str) -> str:
 
 @dataclass
 class Origins:
-    """Whose pages may ask. A page has the app's origin where its Origin is the Host that was asked for, or the public
-    address; or where the browser itself says so (Sec-Fetch-Site), which a proxy that puts another Host leaves as it is.
-    Browsers say it of requests and not of websockets: what they said of an address is remembered.
+    """Origins whose pages may send requests. A page has the app's origin where its Origin is the request's Host, or the
+    public address; or where the browser's Sec-Fetch-Site confirms it, which a proxy that changes the Host leaves as it
+    is. Websockets have no such header, so origins confirmed by requests are remembered.
     """
 
     _led_here: set[str] = field(default_factory=set)
 
     def remember(self, connection: HTTPConnection) -> None:
-        """A page of somebody who is let in asked for something under its own address, and it arrived here."""
+        """Remembers the origin of an authorized request that Sec-Fetch-Site confirmed."""
         page = connection.headers.get("origin") or connection.headers.get("referer", "")
         scheme, matches, rest = page.partition("://")
         if matches and _from_same_address(connection) and len(self._led_here) < MOST_ORIGINS:
             self._led_here.add(f"{scheme}://{rest.partition('/')[0]}")
 
     def are_own(self, connection: HTTPConnection, authenticator: Authenticator, auth_mode: AuthMode) -> bool:
-        """Is it no page that asks, or one of ours?"""
+        """Is the request from no page, or from one of ours?"""
         origin = connection.headers.get("origin", "")
         if not origin or (authenticator.bound.public and origin == authenticator.bound.public.origin):
             return True
         authority = origin.partition("://")[2]
         if auth_mode is AuthMode.TRUST and host_name(authority) not in authenticator.bound.names:
-            return False  # a name that somebody pointed at this machine
+            return False  # a foreign name that resolves to this machine
         here = authority == connection.headers.get("host", "").lower()
         return here or _from_same_address(connection) or origin in self._led_here
 
@@ -142,7 +144,7 @@ class Guard:
         self._origins = Origins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets through, refuses, or shows the way to the sign-in page."""
+        """Passes the request on, refuses it, or redirects to the sign-in page."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -171,7 +173,7 @@ class Guard:
 
 @dataclass
 class GuardedSocket:
-    """An open page's line: it is cut as soon as who opened it is somebody else, or may do other things."""
+    """An open page's websocket: closed as soon as its identity or rights change."""
 
     authenticator: Authenticator
     cookies: dict[str, str]
@@ -181,7 +183,7 @@ class GuardedSocket:
     _cut: bool = False
 
     async def receive(self) -> Message:
-        """The next message, unless it is from somebody who is not let in so any more."""
+        """The next message, or a close where the sender has lost access."""
         message = await self._receive()
         if message["type"] != "websocket.receive" or self._cut:
             return message
@@ -194,7 +196,7 @@ class GuardedSocket:
         return {"type": "websocket.disconnect", "code": 1008}
 
     async def send(self, message: Message) -> None:
-        """Nothing more once the line is cut."""
+        """Sends nothing once it is closed."""
         if not self._cut:
             await self._send(message)
 
@@ -204,7 +206,7 @@ def _access_of(identity: Identity) -> tuple[object, ...]:
 
 
 def _headers(headers: list[tuple[bytes, bytes]], identity: Identity) -> list[tuple[bytes, bytes]]:
-    """As the app gets them: with who has signed in, and where a page asks, with the Host that it knows us by. Streamlit
+    """Headers for the app: with the signed-in person, and for a page's request with the Host of its origin. Streamlit
     compares the two again, and would ask the network for this machine's address where they differ."""
     passed = [(name, value) for name, value in headers if name.lower() != HEADER]
     origin = next((value for name, value in headers if name.lower() == b"origin"), b"").partition(b"://")[2]
@@ -216,14 +218,14 @@ def _headers(headers: list[tuple[bytes, bytes]], identity: Identity) -> list[tup
 def _from_elsewhere(
     connection: HTTPConnection, authenticator: Authenticator, auth_mode: AuthMode, origins: Origins
 ) -> Response | None:
-    """Refuses what another site's page asks for, and on trust whoever calls us by a name that is not ours."""
+    """Refuses requests of other sites' pages, and where names are taken on trust, requests to foreign host names."""
     if auth_mode is AuthMode.TRUST and host_name(connection.headers.get("host", "")) not in authenticator.bound.names:
         return JSONResponse({"error": OTHER_NAME}, 400)
     return None if origins.are_own(connection, authenticator, auth_mode) else JSONResponse({"error": ELSEWHERE}, 403)
 
 
 def _with_token(connection: HTTPConnection, authenticator: Authenticator, identity: Identity) -> Response | None:
-    """The link was opened: the browser is known from here on, and its address bar shows no token."""
+    """Handles an opened link: sets the cookie, and redirects to the address without the token."""
     query = parse_qsl(connection.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     token = dict(query).get(TOKEN)
     if identity.auth_mode is not AuthMode.TRUST or token is None or not _is_page(connection):
@@ -247,7 +249,7 @@ def _home(connection: HTTPConnection, identity: Identity) -> Response | None:
 
 
 def _refusal(connection: HTTPConnection, identity: Identity) -> Response | None:
-    """None where this may go on."""
+    """The refusal, or None where the request may pass."""
     path = connection.scope["path"]
     if any(free.match(path) for free in _FREE):
         return None
@@ -280,6 +282,6 @@ def _not_signed_in(connection: HTTPConnection, auth_mode: AuthMode) -> Response 
 
 
 def _is_page(connection: HTTPConnection) -> bool:
-    """Does a browser ask for a page, which shows what we send instead?"""
+    """Is it a browser's request for a page, which would show our answer?"""
     is_get = connection.scope["type"] == "http" and connection.scope["method"] == "GET"
     return is_get and "text/html" in connection.headers.get("accept", "")

@@ -14,8 +14,9 @@ NOBODY = "local"
 
 
 def current_person() -> Person | None:
-    """Who has this page open, asked anew each time; None: somebody who is not let in. Where names are taken on trust,
-    a manager without a name; `demand` knows the one that this visit goes by."""
+    """Who has this page open, checked anew each time; None without access. Where names are taken on trust, a manager
+    without a name; `require_right` knows the name of this visit.
+    """
     import time
 
     import streamlit as st
@@ -31,7 +32,7 @@ def current_person() -> Person | None:
 
 
 def is_signed_in() -> bool:
-    """Whether names are more than what somebody has typed."""
+    """Whether names are authenticated, not just typed."""
     return opened().authenticator.auth_mode() is not AuthMode.TRUST
 
 

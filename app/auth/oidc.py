@@ -30,7 +30,7 @@ def read_auth(project: Path) -> dict[str, object]:
 
 
 def provider_names(auth: Mapping[str, object]) -> list[str]:
-    """As `st.login` takes them: `default` where the settings stand in [auth] itself."""
+    """Names for `st.login`: `default` where the settings are in [auth] itself."""
     return [name for name, table in _providers(auth).items() if all(key in table for key in OF_A_PROVIDER)]
 
 
@@ -40,7 +40,7 @@ def _providers(auth: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
 
 
 def claims_of(cookies: Mapping[str, str]) -> dict[str, object]:
-    """What the provider said of whoever has these cookies, {} where Streamlit did not sign it."""
+    """The provider's claims about the owner of these cookies, {} where Streamlit did not sign them."""
     from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
     from streamlit.web.server.starlette.starlette_websocket import _get_signed_cookie_with_chunks
 

@@ -34,7 +34,7 @@ def read_secret_table(project: Path) -> dict[str, object]:
 
 
 def load_secrets(project: Path) -> None:
-    """Puts what the file says into the environment, where a variable of that name does not stand there already."""
+    """Sets the file's values as environment variables, unless they are set already."""
     secret_table = read_secret_table(project)
     for name in NAMES:
         if isinstance(value := secret_table.get(name), str):

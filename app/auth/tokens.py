@@ -31,7 +31,7 @@ def claimed(token: str) -> str | None:
 
 
 def key_for(secret: bytes, purpose: str, stamp: str) -> bytes:
-    """A key that signs for one purpose and one state of a person; another stamp ends what it signed."""
+    """A key that signs for one purpose and one state of a person; another stamp invalidates what it signed."""
     return hmac.new(secret, f"{purpose}:{stamp}".encode(), hashlib.sha256).digest()
 
 

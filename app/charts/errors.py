@@ -55,7 +55,7 @@ def confusion_chart(cells: Sequence[HeatCell], order: Sequence[str], measure: st
 
 
 def calibration_chart(bins: Sequence[Bin]) -> alt.LayerChart:
-    """Stated against actual certainty: on the dashed line the model is as often right as it says."""
+    """Predicted confidence against accuracy: on the dashed line the model is calibrated."""
     unit = alt.Scale(domain=[0, 1])
     base = alt.Chart(alt.Data(values=[asdict(one) for one in bins])).encode(
         x=alt.X("stated:Q", scale=unit, title="how sure the model says it is", axis=alt.Axis(format="%")),

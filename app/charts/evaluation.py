@@ -18,7 +18,7 @@ _ESTIMATE = ("value", "low", "high")
 
 
 def label_bars(rows: Sequence[NamedScore]) -> alt.LayerChart | None:
-    """F1 of each label with its interval, the worst first; None where nothing can be told of any."""
+    """F1 of each label with its interval, the worst first; None where no label has a figure."""
     result: list[dict[str, Any]] = [
         {"label": row.label, "records": row.score.records, **asdict(row.score.f1)} for row in rows if row.score.f1
     ]
@@ -51,7 +51,7 @@ def label_differences(result: CompareResult) -> alt.LayerChart | None:
 
 
 def gate_chart(difference: Estimate, measure: str) -> alt.LayerChart:
-    """What decides of the challenger, minus that of the champion, as the gate tells it. measure: in words."""
+    """The gate's figure of the challenger minus the champion's. measure: in words."""
     title = "challenger minus champion, 95 % (right of 0 it is better)"
     return differences([{"label": measure, **asdict(difference)}], title)
 

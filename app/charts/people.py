@@ -55,7 +55,7 @@ def alpha_chart(labels: list[LabelAgreement]) -> alt.LayerChart | None:
 
 
 def kappa_chart(pairs: list[PairAgreement], people: list[str]) -> alt.LayerChart:
-    """A cell per two people, darker the more they agree; without a figure where kappa cannot be told."""
+    """A cell per two people, darker the more they agree; without a figure where kappa is undefined."""
     cells = [
         {"first": first, "second": second, **vars(pair.kappa)}
         for pair in pairs

@@ -19,9 +19,9 @@ STRATA = {"audit": AUDIT, "gold": RANDOM}
 
 
 def learning_chart(curve: Sequence[MeasuredModel], measure: str) -> alt.LayerChart | None:
-    """A score over labels with its 95 % band, one line per stratum; None while none can be told.
+    """A score over labels with its 95 % band, one line per stratum; None without figures.
 
-    measure: one of `curve_measures`. Where the records are too few to say there is no point.
+    measure: one of `curve_measures`. With too few records there is no point.
     """
     rows = []
     for model in curve:
@@ -96,7 +96,7 @@ def gain_chart(offers: Sequence[Offer], unit: str) -> alt.LayerChart:
 def savings_chart(forecast: Forecast, savings: Savings) -> alt.LayerChart:
     """The curve up to now, and across from its end how many random labels the same accuracy would have taken, 95 %.
 
-    Where no upper limit can be named the bar ends at the edge of the picture, in an arrow.
+    Without an upper limit the bar ends at the edge of the picture, in an arrow.
     """
     now, level = forecast.labels, forecast.level.value
     line = [{"labels": step[0], "accuracy": step[1]} for step in forecast.line if step[0] <= now]

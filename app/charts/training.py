@@ -14,12 +14,12 @@ _DASHES: dict[str, list[int]] = {"training": [1, 0], "held out": [6, 3], "macro 
 
 
 def loss_chart(events: Rows) -> alt.LayerChart | None:
-    """Loss over steps, in training and on records held out; None while none was told. events: a job's, oldest first."""
+    """Loss over steps, in training and on records held out; None without any. events: a job's, oldest first."""
     return _curve(events, LOSSES, alt.Y("value:Q", title="loss", scale=alt.Scale(zero=False)), (BLUE, ORANGE))
 
 
 def evaluation_chart(events: Rows) -> alt.LayerChart | None:
-    """Macro F1 (and accuracy) on the records held out, over steps; None while none was told."""
+    """Macro F1 (and accuracy) on the records held out, over steps; None without any."""
     axis = alt.Axis(format="%")
     return _curve(
         events,
@@ -46,7 +46,7 @@ def search_chart(runs: Rows) -> alt.LayerChart | None:
 
 
 def points_of(events: Rows, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """One row per figure told, (step, figure, value); what is no finite number is left out."""
+    """One row per reported figure, (step, figure, value), without NaN and infinity."""
     return [
         {"step": event["done"], "figure": title, "value": value, "epoch": event.get("epoch")}
         for event in events

@@ -40,7 +40,7 @@ def versions_chart(rows: Rows, measure: str) -> alt.LayerChart | None:
 
 
 def over_time_chart(points: Sequence[AccuracyPoint], by: str) -> alt.LayerChart | None:
-    """Share of what the champions predicted of audit records that proved right, with 95 % intervals; None without any.
+    """Share of the champions' predictions of audit records that proved right, with 95 % intervals; None without any.
     Points of too few records are left out. by: round or week.
     """
     drawn = [

@@ -57,7 +57,7 @@ CHAPTERS: dict[str, str] = {
 
 
 def prepare(folder: Path, report: Report, *, queue: bool) -> None:
-    """Makes the demo project, or goes on with the one that is there; `queue` chooses a first batch."""
+    """Makes the demo project, or continues the existing one; `queue` chooses a first batch."""
     from app.client import call
     from core.data.encoding import encode
     from core.data.file_import import ImportOptions, import_file
@@ -110,7 +110,7 @@ def oracle_lines(result: OracleRun) -> list[RenderableType]:
 
 
 def play_oracle(folder: Path, rounds: int, report: Report) -> OracleRun:
-    """Answers like somebody who knows the reference by heart, and returns the curve."""
+    """Answers from the known chapters, and returns the curve."""
     from app.client import opened_project
     from core import simulate
 
@@ -126,7 +126,7 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> OracleRun:
 
 
 def write_docstrings(file: Path) -> None:
-    """JSON lines with id, text, name and split; the chapter stands only where the record is gold."""
+    """JSON lines with id, text, name and split; the chapter only where the record is gold."""
     with whole_file(file) as partial, partial.open("w", encoding="utf-8") as lines:
         for entry in docstrings():
             gold = entry["split"] == "test"

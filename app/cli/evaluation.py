@@ -74,7 +74,7 @@ def evaluate(
     id_: IdOption = None,
     encoding: EncodingOption = "utf-8",
     labeled_only: Annotated[bool, typer.Option("--labeled-only", help="Leave out records without a label.")] = False,
-    top_k: Annotated[int, typer.Option("--top-k", help="Ranked guesses to keep and to judge.")] = 3,
+    top_k: Annotated[int, typer.Option("--top-k", help="Ranked predictions to keep and to score.")] = 3,
     save: Annotated[bool, typer.Option("--save", help="Keep the figures with the model, for the Models page.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="File for one line per record: .jsonl or .csv.")] = None,
     multi: MultiOption = False,
@@ -163,7 +163,7 @@ def compare(
 
 
 def _place(word: str) -> str:
-    """A file or folder by its whole path: the server that may do the work stands elsewhere."""
+    """A file or folder by its absolute path: the server that may do the work runs elsewhere."""
     return str(Path(word).resolve()) if word not in WORDS and Path(word).exists() else word
 
 
@@ -188,7 +188,7 @@ def _project(folder: Path, on: str, *, multi: bool, save: bool = False) -> Itera
 
 
 def evaluation_lines(result: "EvaluateResult") -> Iterator[RenderableType]:
-    """Scores, labels, confusion, calibration, and what the figures cannot tell."""
+    """Scores, labels, confusion, calibration, and which figures are missing."""
     yield f"{result.model} on {result.on}: {result.records:,} records, {result.labelled:,} of them with a label."
     if result.n:
         for name, score in (
@@ -239,7 +239,7 @@ def _span(estimate: Estimate | None) -> str:
 
 
 def comparison_lines(result: "CompareResult") -> Iterator[str]:
-    """Which is better and by how much, where, and what the records cannot tell."""
+    """Which is better and by how much, where, and which figures are missing."""
     yield f"A: {result.first}"
     yield f"B: {result.second}"
     yield f"On {result.n:,} {result.on} records, B minus A:"

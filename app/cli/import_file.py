@@ -1,4 +1,4 @@
-"""The command that brings records in, and what it says of them. Knows what the verb returned, not the file."""
+"""The import command and its output. Knows the verb's result, not the file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -79,7 +79,7 @@ def import_(
 
 
 def import_lines(result: "ImportSummary") -> list[str]:
-    """Records first, then labels and splits with counts, then every doubt."""
+    """Records first, then labels and splits with counts, then every warning."""
     lines = [f"{result.rows:,} rows: {result.added:,} new records, {result.known:,} known already."]
     lines += [*_record_lines(result), *_label_lines(result), *_gold_lines(result)]
     lines += [f"Warning: {doubt}" for doubt in _doubts(result)]

@@ -1,7 +1,7 @@
-"""Ctrl-C on the command line: noted when it comes, obeyed where the work can stop. Knows no verb.
+"""Ctrl-C on the command line: noted at once, carried out where the work can stop. Knows no verb.
 
-Python would raise it in the midst of anything: between a commit and the line after it, or inside DuckDB, which makes an
-error of its own of it. So it is only noted, and the next report of the work raises `Cancelled`.
+Python would raise it anywhere: between a commit and the line after it, or inside DuckDB, which turns it into an error
+of its own. So it is only noted, and the next report of the work raises `Cancelled`.
 """
 
 import os
@@ -25,7 +25,7 @@ _stops: list[Callable[[], None]] = []
 
 @contextmanager
 def noted() -> Iterator[None]:
-    """While it lasts, Ctrl-C raises nothing. Elsewhere than in the main thread, where none arrives, it does nothing."""
+    """Inside, Ctrl-C raises nothing. Outside the main thread, which gets no signals, it does nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -49,13 +49,13 @@ def _note() -> None:
 
 
 def pressed() -> bool:
-    """Has it come since the process began?"""
+    """Was Ctrl-C pressed since the process began?"""
     return bool(_pressed)
 
 
 @contextmanager
 def stopping(stop: Callable[[], None]) -> Iterator[None]:
-    """While it lasts, Ctrl-C calls `stop` besides: for work that goes on elsewhere."""
+    """Inside, Ctrl-C also calls `stop`, for work in another process."""
     _stops.append(stop)
     try:
         yield
@@ -64,8 +64,7 @@ def stopping(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def stoppable(report: Report) -> Report:
-    """The same report, which stops the work when Ctrl-C has come. One that says that all is done stops nothing: what is
-    done is told."""
+    """The same report, which stops the work when Ctrl-C has come. A report that all is done does not stop."""
 
     def report_step(what: str, done: int, total: int) -> None:
         if _pressed and not (total and done >= total):
@@ -76,7 +75,7 @@ def stoppable(report: Report) -> Report:
 
 
 def tolerant(report: Report) -> Report:
-    """The same report, which raises nothing: a server was asked to stop, and its answer says what became of it."""
+    """The same report, which raises nothing: the server was told to stop, and its answer has the outcome."""
 
     def report_step(what: str, done: int, total: int) -> None:
         with suppress(Cancelled):

@@ -46,8 +46,7 @@ without_a_command(models, list_)
 
 
 def model_line(model: "ModelEntry") -> str:
-    """id, state, trainer, labels, and its score on whichever of audit and gold is told; or that its files are
-    gone."""
+    """id, state, trainer, labels, and its score on audit or gold, whichever is shown; or that its files are gone."""
     result = f"{model.id}  {model.state:<13} {model.trainer}, {model.labels:,} labels"
     if not model.files:
         result += f", removed {model.removed_at[:10]}" if model.removed_at else ", its files are gone"
@@ -102,7 +101,7 @@ def promote(
 
 
 def promotion_lines(result: "Activated") -> list[str]:
-    """What changed, what the gate said, and the way back where there is one."""
+    """What changed, the gate's verdict, and how to roll back."""
     gate = [result.gate.sentence] if result.gate else []
     return [result.sentence, *gate, *(["Back again: rondo models rollback"] if result.rollback else [])]
 

@@ -50,7 +50,7 @@ GOES_ON = "A job that has begun goes on without you: `rondo jobs` shows it, `ron
 
 
 def folder_of(context: typer.Context, project: Path | None) -> Path:
-    """The project that a command is for: named beside it, before it, or the folder one stands in."""
+    """The project of a command: by an option after it or before it, or the current folder."""
     return (project or context.obj or Path()).resolve()
 
 
@@ -70,7 +70,7 @@ def run_verb(
     *args: Options.args,
     **options: Options.kwargs,
 ) -> Result:
-    """What the verb returned; errors that a person can mend end the command in one line."""
+    """Runs the verb and returns its result; errors that a person can fix end the command in one line."""
     with errors(GOES_ON if verb.__name__ in ("train", "retrain") else STOPPED):
         from app.cli.interrupts import stoppable
         from app.client import call
@@ -79,9 +79,9 @@ def run_verb(
 
 
 class errors:
-    """Turns what a person can mend into one line and an exit code; anything else is a bug and shows its traceback.
+    """Turns errors that a person can fix into one line and an exit code; others are bugs and show a traceback.
 
-    Ctrl-C is noted meanwhile, and obeyed at the next report of what is under way.
+    Ctrl-C is noted, and stops the work at its next report.
     """
 
     def __init__(self, stopped: str = STOPPED) -> None:

@@ -89,7 +89,9 @@ class StrategyCurves(CurveFigures):
 
 @dataclass(frozen=True)
 class Replay:
-    """What each strategy would have cost. measure: macro F1, accuracy where answers are no choice among categories."""
+    """The learning curves of all strategies. measure: macro F1, accuracy where answers are no choice among
+    categories.
+    """
 
     full: FullScore
     records: int
@@ -126,7 +128,7 @@ def run_replay(requested: ReplayOptions, report: Report) -> Replay:
 
         inline = (
             {"inline": True} if requested.out.suffix == ".html" else {}
-        )  # else the page asks another host for its code
+        )  # else the page loads its code from another host
         replay_chart(points_of(result), result.full.macro_f1, result.measure).save(str(requested.out), **inline)
     return result
 
@@ -146,7 +148,7 @@ def _check(requested: ReplayOptions) -> None:
 
 
 def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:
-    """Imported and encoded once, judged once with all labels; then the labels are withheld."""
+    """A project, imported and encoded once, scored once with all labels; then the labels are withheld."""
     from core.evaluation.metrics import Metrics
 
     loop.create_project(folder, [], multi=requested.multi)

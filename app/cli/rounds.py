@@ -90,7 +90,7 @@ def rechoose(
 
 
 def _model_lines(result: "RoundSummary") -> Iterator[str]:
-    """What the head learnt from, and how good it is; nothing where none was fitted."""
+    """How many labels the head was trained on, and its scores; nothing where none was fitted."""
     if result.labels is None:
         return
     yield f"Learnt from {result.labels:,} labels in {result.seconds:.1f} s."

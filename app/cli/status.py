@@ -22,7 +22,7 @@ def status(context: typer.Context, project: ProjectOption = None, as_json: JsonO
 
 
 def status_lines(now: "Status") -> Iterator[str]:
-    """Counts, the model's scores, what 100 more labels would buy, what was saved so far, and what to do next."""
+    """Counts, the model's scores, the forecast for 100 more labels, labels saved so far, and what to do next."""
     yield (
         f"{now.name}: {now.records:,} records, {now.labelled:,} labelled ({now.audit:,} audit), {now.gold:,} gold, "
         f"{now.queued:,} queued, round {now.round}."

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 class Ticker:
     """A report that draws one line on a terminal, or a line every five seconds into a log, always on stderr.
 
-    A sentence (it ends with a full stop, and there is nothing to count) is a line of its own, told once.
+    A sentence (it ends with a full stop, and there is nothing to count) is a line of its own, printed once.
     """
 
     def __init__(self) -> None:
@@ -49,12 +49,12 @@ def say(text: str, *, error: bool = False) -> None:
 
 
 def say_json(value: object) -> None:
-    """Figures for a program; what is no number is null."""
+    """Prints figures for a program; NaN and infinity are null."""
     typer.echo(json.dumps(finite(value), ensure_ascii=False, indent=1, default=str))
 
 
 def present(result: Result, lines: Callable[[Result], Iterable[RenderableType]], *, as_json: bool) -> None:
-    """What a verb returned, as JSON or as `lines` tells it: sentences, and tables of rich."""
+    """Prints a verb's result as JSON, or as `lines` renders it: sentences, and tables of rich."""
     if as_json:
         say_json(to_json(result))
         return

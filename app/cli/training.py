@@ -1,4 +1,4 @@
-"""Commands of training jobs: starting one, watching it, cancelling it; and what the terminal says of them."""
+"""Commands of training jobs: starting one, watching it, cancelling it; and their output."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -133,7 +133,7 @@ def forget(
 
 
 def _job_line(job: "TrainingJob") -> str:
-    """One job in one line: id, trainer, where, state, how far or when it ended, cost, note, why it stands so."""
+    """One job in one line: id, trainer, where, state, how far or when it ended, cost, note, message."""
     line = f"{job.id}  {job.trainer} on {job.runner}: {job.state.replace('_', ' ')}"
     if job.ended_at:
         line += f", {ended_in(job)}"
@@ -166,7 +166,7 @@ def _next(model: str) -> str:
 
 
 def shown_lines(result: "TrainingJob") -> list[str]:
-    """A job in full: how it stands, what it was started with, its newest figures and how good what came out is."""
+    """A job in full: its state, parameters, newest figures, and the scores of its model."""
     lines = [_job_line(result)]
     values = ", ".join(f"{name}={value}" for name, value in result.values.items())
     lines += [f"  with {values}"] if values else []

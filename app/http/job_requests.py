@@ -1,4 +1,4 @@
-"""What programs send, read and checked: an order for a training job, a promotion. Knows no route and no project."""
+"""Parses and checks the requests of programs: a training job, a promotion. Knows no route and no project."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ Body = TypeVar("Body", Order, Activation)
 
 
 class Unknown(BadInput):
-    """There is nothing of this id."""
+    """There is no object of this id."""
 
 
 class Malformed(BadInput):
@@ -52,7 +52,7 @@ async def read_body(request: Request) -> dict[str, Any]:
 
 
 def read_order(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of `train`; whether they make sense is for the verb to say."""
+    """The options of `train`; the verb checks them."""
     order = _chosen(_read(body, Order))
     values = [f"{name}={_text(name, value)}" for name, value in order.pop("set", {}).items()]
     return {**order, "values": values}
@@ -77,8 +77,7 @@ def read_whole(query: Mapping[str, str], name: str, default: int, most: int) -> 
 
 
 def _read(body: Mapping[str, Any], kind: type[Body]) -> Body:
-    """Raises BadInput, naming the field: a wrong type, one that is missing, one that there is not and would do
-    nothing."""
+    """Raises BadInput, naming the field, for a wrong type, a missing field or an unknown one."""
     sent = {name: value for name, value in body.items() if value is not None or name not in kind.__annotations__}
     try:
         result: Body = TypeAdapter(kind).validate_python(sent)
@@ -95,7 +94,7 @@ def _read(body: Mapping[str, Any], kind: type[Body]) -> Body:
 
 
 def _text(name: str, value: object) -> str:
-    """As a person would write it on the command line; a list is what a search goes through."""
+    """As on the command line; a list is the values of a search."""
     if isinstance(value, list) and value and not any(isinstance(part, list) for part in value):
         return ",".join(_text(name, part) for part in value)
     if isinstance(value, bool):

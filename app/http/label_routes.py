@@ -42,7 +42,7 @@ class TooLong(BadInput):
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """annotator: the name of whoever asks for a token."""
+    """annotator: the name for the token."""
 
     annotator: str = ""
 
@@ -98,7 +98,7 @@ def label_routes(opened: Callable[[], LabelProject], authenticator: Authenticato
 
 
 def author(request: Request, authenticator: Authenticator, right: str) -> str | Response:
-    """Whose answers these are: the token says it, and where people sign in, who is signed in must be the same."""
+    """The annotator by the token; where people sign in, it must be the signed-in person."""
     person = authenticator.annotator(request.headers.get("x-rondo-token", ""), time.time())
     if person is None:
         return refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
@@ -111,7 +111,7 @@ def author(request: Request, authenticator: Authenticator, right: str) -> str | 
 
 
 def card_setup(settings: Settings) -> dict[str, object]:
-    """What the card must know besides records; `key` changes with any of it."""
+    """The card's settings besides records; `key` is a hash of them."""
     setup = {
         "task": settings.task,
         **task_of(settings).setup(settings),
@@ -130,7 +130,7 @@ def with_reading(project: LabelProject, cards: Sequence[Card | Conflict]) -> lis
 
 
 def refused(status: int, error: str) -> Response:
-    """An answer that says in a sentence why not."""
+    """An error response with a sentence."""
     return JSONResponse({"error": error}, status)
 
 
@@ -218,7 +218,7 @@ def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest) -> Labe
 
 @dataclass(frozen=True)
 class SentEvent:
-    """An event as a browser may send it: where it came from is not for it to say."""
+    """An event as a browser may send it: without its source, which the server sets."""
 
     eid: str
     record: str

@@ -61,7 +61,7 @@ Act = Callable[[ProjectServer, ApiRequest], ApiReply]
 
 
 def api_routes(opened: Callable[[], ProjectServer], token: str) -> list[Route]:
-    """Everything that `document` describes. What it says about the routes themselves needs no token."""
+    """All routes of `document`. The document itself needs no token."""
 
     async def described(_: Request) -> Response:
         return JSONResponse(document())
@@ -117,7 +117,7 @@ def _status(error: RondoError) -> int:
 
 
 def _launch(server: ProjectServer, sent: ApiRequest) -> ApiReply:
-    """Returns when the job has been handed over, not when it has ended."""
+    """Returns when the job was started, not when it has ended."""
     options = read_order(sent.body)
     started = server.run(server.begin_task("train"), _quiet, user="api", **options, detach=True)
     return ApiReply(_brief(started), 202, {"Location": f"jobs/{started.id}"})
@@ -140,7 +140,7 @@ def _cancel(server: ProjectServer, sent: ApiRequest) -> ApiReply:
 
 
 def _list_models(server: ProjectServer, sent: ApiRequest) -> ApiReply:
-    activating, error_message = _activating(server), server.error_message  # before the models: what ended is in them
+    activating, error_message = _activating(server), server.error_message  # before the models
     listed = models(server.project, _quiet)
     return ApiReply(Models(listed.champion, listed.models, activating, error_message))
 
@@ -150,7 +150,7 @@ def _show_model(server: ProjectServer, sent: ApiRequest) -> ApiReply:
 
 
 def _activate(server: ProjectServer, sent: ApiRequest) -> ApiReply:
-    """Waits a moment for what the gate says; encoding all records anew goes on behind."""
+    """Waits briefly for the gate's verdict; encoding all records anew continues in the background."""
     model, options = _find_model(server, sent.path["id"]), read_activation(sent.body)
     patience = read_whole(sent.query, "wait", 10, MOST_SECONDS)
     background_task = server.begin_task("promote", alone=True)
@@ -167,7 +167,7 @@ def _activate(server: ProjectServer, sent: ApiRequest) -> ApiReply:
 
 
 def _keep_trouble(server: ProjectServer, ended: "Future[object]") -> None:
-    """Nobody waits for it any more, so it is told where a later question finds it."""
+    """Stores the error of a task that nobody waits for, for a later request."""
     error = ended.exception()
     server.error_message = str(error) if error else None
     if error:
@@ -186,7 +186,7 @@ ACTS: dict[tuple[str, str], Act] = {
 
 
 def _quiet(what: str, done: int, total: int) -> None:
-    """Nobody watches: progress is asked for."""
+    """Reports nothing: progress is polled."""
 
 
 def _brief(job: TrainingJob) -> Job:
@@ -217,6 +217,6 @@ def _find_model(server: ProjectServer, model: str) -> str:
 
 
 def _activating(server: ProjectServer) -> Progress | None:
-    """How far the promotion is that goes on now, if one does."""
+    """Progress of a running promotion, if there is one."""
     activity = server.activities.get("promote")
     return Progress(activity.what, activity.done, activity.total) if activity else None

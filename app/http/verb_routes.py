@@ -1,4 +1,4 @@
-"""The command line's door into a running server: a route that runs a verb and streams its progress. No logic."""
+"""The command line's route into a running server: runs a verb and streams its progress. No logic."""
 
 import hmac
 import json
@@ -57,7 +57,7 @@ def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
 
 
 def _stream(server: ProjectServer, verb: str, options: dict[str, Any], run: str) -> Iterator[str]:
-    """Yields a line per report that says something new. When the asker hangs up before the end, the verb is stopped."""
+    """Yields a line per report that differs from the last. When the client disconnects, the verb is stopped."""
     lines: queue.Queue[dict[str, object]] = queue.Queue()
     background_task = server.begin_task(verb, run=run)
 

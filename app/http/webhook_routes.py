@@ -1,6 +1,6 @@
-"""The route that Argilla calls when somebody answers there. Knows how to trust a call, not what an answer means.
+"""The route that Argilla calls when somebody answers there. Knows how to verify a call, not what an answer means.
 
-A call says only which record to look at: its content is never taken for an answer.
+A call only names a record to read: its content is never used as an answer.
 """
 
 import ipaddress
@@ -49,7 +49,7 @@ class OpenProject(Protocol):
 class WebhookBuffer:
     """Records that Argilla has called about, looked at together: it calls once per answer, one call after the other.
 
-    What is lost with the process, or while Argilla does not answer, the next sync finds.
+    The next sync finds calls that are lost with the process, or while Argilla does not answer.
     """
 
     _waiting: set[int] = field(default_factory=set)
@@ -60,7 +60,7 @@ class WebhookBuffer:
         self._waiting.add(record_no)
 
     def reconcile(self, server: OpenProject) -> None:
-        """Until nothing waits; returns at once where somebody else does it. Runs in a thread: it asks Argilla."""
+        """Reads noted records until none is left; returns at once where another thread does. Runs in a thread."""
         while self._waiting and self._reconciling.acquire(blocking=False):
             try:
                 self._reconcile_some(server)
@@ -140,7 +140,7 @@ def can_call(workspace: Workspace, own: str) -> bool:
 
 
 def register(project: Project, own: str) -> None:
-    """Asks Argilla to call us at our own address, unless it could not reach us. Again is the same as once."""
+    """Registers our webhook at Argilla, unless it could not reach us. Idempotent."""
     with project.team.open(project.folder, project.settings()) as workspace:
         project.team.called = can_call(workspace, own)
         if not project.team.called:

@@ -1,4 +1,4 @@
-"""How far the people of a project agree, by name and label. Knows no statistics: they are in `kappa`."""
+"""Agreement of a project's annotators, by person and label. Knows no statistics: they are in `kappa`."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class PairAgreement:
 @dataclass(frozen=True)
 class AgreementReport:
     """overall: where several labels may hold, two answers are the same when all labels are. labels: the least agreed
-    first, untold ones last. people: who is compared two by two; left_out: how many are not.
+    first, those without a figure last. people: who is compared two by two; left_out: how many are not.
     """
 
     overall: Agreement
@@ -55,7 +55,7 @@ class SharedAnswers:
 
 
 def stamp(project: Project) -> tuple[object, ...]:
-    """Changes whenever agreement could be another."""
+    """A cache key that changes whenever agreement may change."""
     count = project.store.one("select count(*) from responses")
     return str(project.folder), count, project.settings().taxonomy.version
 
@@ -102,7 +102,7 @@ def _sentence(matches: Agreement) -> str:
 
 
 def confused(project: Project, first: str, second: str) -> list[SharedAnswers]:
-    """What the one answered where the other answered what; empty where they share nothing."""
+    """Confusions of two people, by pairs of answers; empty where they share no record."""
     settings = project.settings()
     crowd, names, describe = read_crowd(project), settings.taxonomy.names, describer(settings)
     if first not in crowd.people or second not in crowd.people:

@@ -1,4 +1,4 @@
-"""How good people's answers are: the verb that measures it, and what it left behind. Knows no statistics, no page."""
+"""Annotator quality: the verb that measures it, and the stored result. Knows no statistics, no page."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,9 @@ AGAINST = -0.1
 
 @dataclass(frozen=True)
 class MeasuredQuality:
-    """Everybody as just measured, and in sentences what to mind. records: those that two people answered or more."""
+    """Everybody's quality just measured, with warnings as sentences. records: those that two people answered or
+    more.
+    """
 
     people: tuple[AnnotatorQuality, ...]
     sentences: tuple[str, ...]
@@ -71,7 +73,7 @@ def _refuse(crowd: Crowd, known: bool) -> None:
 
 
 def _apply_result(project: Project, bundle: Bundle, crowd: Crowd, people: Sequence[AnnotatorQuality]) -> list[str]:
-    """Once, in one transaction with the labels that follow; what became of them in a sentence."""
+    """Stores the result once, in one transaction with the resettled labels; returns their changes in a sentence."""
     with project.label_queue.changing() as cursor:
         if not project.jobs.claim_result(bundle, cursor):
             return []
@@ -113,7 +115,7 @@ def measured_at(project: Project) -> datetime | None:
 
 
 def warnings(people: Sequence[AnnotatorQuality]) -> list[str]:
-    """A sentence for each person whose answers say nothing, or the contrary of what others say."""
+    """A sentence for each person whose answers are no better than chance, or contrary to the others'."""
     result = [one for one in people if one.informed is not None and one.shared >= ENOUGH]
     against = [one for one in result if (one.informed or 0.0) < AGAINST]
     guessing = [one for one in result if AGAINST <= (one.informed or 0.0) < GUESSES]

@@ -1,4 +1,4 @@
-"""Records on which people do not agree, with what each of them said, for somebody to decide. Changes nothing."""
+"""Records on which people disagree, with each person's answer, for somebody to decide. Changes nothing."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -26,7 +26,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one person says: action is submit, skip or flag; answer: None but for a submit, labels: ids in it."""
+    """One person's answer: action is submit, skip or flag; answer: None but for a submit, labels: ids in it."""
 
     user: str
     action: str
@@ -53,7 +53,7 @@ class Conflict:
     answer: Answer | None = None
 
 
-# A file's label of a gold record is the known answer: people who say otherwise are measured by it, and nobody decides.
+# A file's label of a gold record is the known answer: people are measured by it, so there is nothing to decide.
 _ANSWERED = "select n from responses where action <> 'undo'"
 _CONFLICTS = f"""
     with answered as (
@@ -70,13 +70,12 @@ _CONFLICTS = f"""
       and (kinds > 1 or (flags > 0 and coalesce(settled_at < flagged_at, true))
            or (kinds = 1 and settled.n is null and n not in (select n from still)))
 """
-# The most instructive first: ties, then those of which the answers together make least sure; what other people are
-# still asked about can wait.
+# The most instructive first: ties, then the least probable labels; records that other people are still asked can wait.
 _ORDER = f"asked, why <> '{TIE}', why = '{FLAG}', probability nulls last, n"
 
 
 def read_conflicts(project: Project, most: int, leave_out: Collection[str] = ()) -> tuple[list[Conflict], int]:
-    """The first ones beside those of some ids, and how many there are in all."""
+    """The first ones without those of some ids, and how many there are in all."""
     settings = project.settings()
     parameters = asked_parameters(settings)
     with project.store.reading() as cursor:

@@ -1,7 +1,7 @@
-"""How far people agree who answered the same records. Knows codes and counts, not who people are nor what labels mean.
+"""Agreement statistics of people who answered the same records. Knows codes and counts, not names or labels.
 
-Categories are codes: a label, or where several may hold the whole set of them. Figures that cannot be told are None,
-and `why` says so in words.
+Categories are codes: a label, or where several may hold the whole set of them. Figures that cannot be computed are
+None, with the reason in `why`.
 """
 
 from dataclasses import dataclass
@@ -53,13 +53,13 @@ class Kappa:
 
 
 def count_categories(votes: Votes) -> Ints:
-    """(records, categories): how many people said what of each record."""
+    """(records, categories): how many people gave each category."""
     flat = np.bincount(votes.record * votes.categories + votes.answer, minlength=votes.records * votes.categories)
     return flat.reshape(votes.records, votes.categories)
 
 
 def count_one(votes: Votes, yes: npt.NDArray[np.bool_]) -> Ints:
-    """(records, 2): how many said no and yes, for one label against the rest. yes: (k,), whether each answer has it."""
+    """(records, 2): how many answered no and yes, for one label against the rest. yes: (k,), which answers have it."""
     flat = np.bincount(2 * votes.record + yes.astype(np.int64), minlength=2 * votes.records)
     return flat.reshape(votes.records, 2)
 
@@ -67,8 +67,8 @@ def count_one(votes: Votes, yes: npt.NDArray[np.bool_]) -> Ints:
 def alpha(counts: Ints, rng: np.random.Generator, resamples: int = RESAMPLES) -> Agreement:
     """Krippendorff's alpha for categories without order, from coincidences. counts: as `count_categories` makes them.
 
-    Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", section C. The interval comes from drawing records
-    anew. Records with the same counts are one kind, so a resample is one draw of how many there are of each.
+    Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", section C. The interval is from a bootstrap over
+    records. Records with the same counts are one kind, so a resample is one multinomial draw.
     """
     kinds, members = np.unique(counts[counts.sum(axis=1) > 1], axis=0, return_counts=True)
     records, answers = int(members.sum()), int((kinds.sum(axis=1) * members).sum())
@@ -77,7 +77,9 @@ def alpha(counts: Ints, rng: np.random.Generator, resamples: int = RESAMPLES) ->
     terms = np.column_stack([_disagreement(kinds), kinds])
     value = float(_alphas(members[None].astype(np.float64), terms)[0])
     if np.isnan(value):
-        return Agreement(None, None, None, records, answers, "everybody always said the same, so chance is unknown")
+        return Agreement(
+            None, None, None, records, answers, "everybody always gave the same answer, so chance is unknown"
+        )
     low, high = _interval(members, terms, rng, resamples)
     return Agreement(value, low, high, records, answers, None if low is not None else "too few answers for an interval")
 
@@ -115,7 +117,7 @@ def _interval(
 
 
 def sheet(votes: Votes, people: Ints) -> Ints:
-    """(records, people): what each of these people said, -1 where nothing."""
+    """(records, people): the category that each of these people gave, -1 for none."""
     result = np.full((votes.records, len(people)), -1, np.int64)
     for column, person in enumerate(people):
         supplied = votes.annotator == person
@@ -124,7 +126,7 @@ def sheet(votes: Votes, people: Ints) -> Ints:
 
 
 def confusion(first: Ints, second: Ints, categories: int) -> Ints:
-    """(categories, categories): how often one person said the row where the other said the column. -1: not answered."""
+    """(categories, categories): how often one person gave the row where the other gave the column. -1: not answered."""
     both = (first >= 0) & (second >= 0)
     flat = np.bincount(first[both] * categories + second[both], minlength=categories**2)
     return flat.reshape(categories, categories)

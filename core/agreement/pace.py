@@ -1,6 +1,6 @@
 """Who labelled how much and how fast. Knows times and names, not how good the answers are.
 
-What came with a file or many at once has no pace, and a gap of more than PAUSE between two answers is a pause.
+Answers from a file or in bulk have no pace, and a gap of more than PAUSE between two answers is a pause.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ HOURLY_DAYS = 2
 
 @dataclass(frozen=True)
 class PersonWork:
-    """A person's standing answers, median seconds between two of them, answers per hour of work, and when the last."""
+    """A person's current answers, median seconds between two of them, answers per hour of work, time of the last."""
 
     annotator: str
     labels: int

@@ -17,7 +17,7 @@ class QualityParams:
 
 @dataclass(frozen=True)
 class VoteArrays:
-    """Answers as `Votes` has them, (k,) each, with its sizes: records, people, categories.
+    """Answers as in `Votes`, (k,) each, with its sizes: records, people, categories.
 
     known, gold: (records,) the code of the known label or -1, and whether it is gold. members: (categories, labels),
     which labels each category has.
@@ -46,8 +46,9 @@ class GoldAccuracy:
 class AnnotatorQuality:
     """A person as measured last. right, informed, mace: None where nobody else answered the same records.
 
-    annotator: '' as the job answers, which knows places and no names. right: share of answers that the others and the
-    known answers make right. informed: 1 always right, 0 guessing by habit. mace: how often this person knows.
+    annotator: '' in the job's result, which knows places and no names. right: estimated accuracy, from the others' and
+    the known answers. informed: chance-corrected accuracy, 1 always right, 0 chance. mace: probability that this person
+    knows rather than guesses.
     """
 
     annotator: str

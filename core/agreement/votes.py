@@ -1,6 +1,6 @@
 """What people answered to the same records, as codes for statistics. Knows no statistics.
 
-Only people's own labels: what a file says is known, what a correction says was said with the others' answers in view.
+Only people's own labels: those of a file are known answers, and a correction is made with the others' answers in view.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Crowd:
-    """Votes with what their places stand for. record_nos: record numbers; people: names, the busiest first.
+    """Votes with the meaning of their codes. record_nos: record numbers; people: names, the busiest first.
 
     categories: (k,) the labels of each code, in the taxonomy's order; several or none where several may hold. Of a task
     without a taxonomy the one answer, as the store has it.
@@ -45,7 +45,7 @@ _GIVEN = f"""
 
 
 def read_crowd(project: Project) -> Crowd:
-    """Every standing label of a person."""
+    """Every current label of a person."""
     settings = project.settings()
     with project.store.reading() as cursor:
         bound = {**answer_parameters(settings), "of_labels": task_of(settings).taxonomy}
@@ -74,8 +74,8 @@ def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -
     return Crowd(votes, record_nos, tuple(people), tuple(categories))
 
 
-# Gold that came with a file, and what somebody decided who had seen the answers. Where people's own answers made a
-# record gold, it would judge them by themselves.
+# Gold that came with a file, and decisions by somebody who saw the answers. Gold made from people's own answers would
+# score them against themselves.
 _KNOWN = """
     select n, if($of_labels, labels, [answer::varchar]), stratum = 'gold' as gold from settled
     where how = 'adjudicated' or (stratum = 'gold' and n in (
@@ -87,12 +87,13 @@ def read_known(
     cursor: duckdb.DuckDBPyConnection, crowd: Crowd, settings: Settings
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """(records,) code of the known label or UNKNOWN, and whether it is gold. Decided records are the hard ones: they
-    teach who is right, but a share of them that is right is no accuracy."""
+    inform the model of annotators, but a share right among them is no accuracy.
+    """
     known, gold = np.full(len(crowd.record_nos), UNKNOWN), np.zeros(len(crowd.record_nos), np.bool_)
     code = {frozenset(labels): index for index, labels in enumerate(crowd.categories)}
     place = {int(n): at for at, n in enumerate(crowd.record_nos)}
     for n, labels, is_gold in cursor.execute(_KNOWN, {"of_labels": task_of(settings).taxonomy}).fetchall():
-        if n in place:  # a label that nobody gave is none of the codes: then everybody is wrong
+        if n in place:  # a label that nobody gave has no code: then everybody is wrong
             known[place[n]] = code.get(frozenset(labels), len(crowd.categories))
             gold[place[n]] = is_gold
     return known, gold

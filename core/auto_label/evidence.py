@@ -129,13 +129,13 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
         raise Refused("There is no model yet, so nothing can be labelled by machine. Label some records, `rondo fit`.")
     if scored[0] != model or not _answers_what_is_asked(project, cursor, model):
         raise Refused(
-            "The newest model speaks of other labels or another encoder than the project now. "
-            "Learn anew first: `rondo fit`."
+            "The newest model has other labels or another encoder than the project has now. "
+            "Fit a new one first: `rondo fit`."
         )
     broke = cursor.execute(_BROKE, [model]).fetchall()
     if broke[0][0]:
         raise Refused(
-            f"The guarantee on this model broke on {broke[0][0]:%Y-%m-%d}. The answers of its check teach the next "
+            f"The guarantee on this model broke on {broke[0][0]:%Y-%m-%d}. The answers of its check train the next "
             "one: `rondo fit`, then look again."
         )
     return model

@@ -1,4 +1,4 @@
-"""What each asked record stands for in a claim about all records. Knows draws and counts, not labels or models."""
+"""Weights of the asked records in an estimate about all records. Knows draws and counts, not labels or models."""
 
 from dataclasses import dataclass, replace
 
@@ -26,12 +26,13 @@ class PoolHistory:
 
 @dataclass(frozen=True)
 class Weights:
-    """What the k asked records count in a mean over all covered records.
+    """Weights of the k asked records in a mean over all covered records.
 
-    weight: (k,) sums to 1, all 0 without an audit record. known: (k,) the part of it with which a record stands for
-    itself alone; the rest is how many a drawn record stands for. drawn: (k,) at random. effective: random records of
-    an endless pool that would say as much, infinite where every record was asked. population: records that could be
-    asked, None for a sample from outside. uncovered: those of them in waves without an audit record: no claim.
+    weight: (k,) sums to 1, all 0 without an audit record. known: (k,) the part of it with which a record represents
+    itself alone; the rest represents records that were not asked. drawn: (k,) at random. effective: effective sample
+    size, random records of an infinite pool with the same variance, infinite where every record was asked. population:
+    records that could be asked, None for a sample from outside. uncovered: those of them in waves without an audit
+    record, about which nothing is estimated.
     """
 
     weight: Floats
@@ -43,12 +44,12 @@ class Weights:
 
     @property
     def random(self) -> Floats:
-        """(k,) what the drawn records count for the records that were in the pool with them."""
+        """(k,) the part of the weight with which drawn records represent the others that were in the pool with them."""
         return self.weight - self.known
 
     @property
     def stray(self) -> float:
-        """0..1, how far estimates stray for want of the records that were not asked; 0 where all were."""
+        """0..1, sampling sd relative to an infinite pool (finite population correction); 0 where all were asked."""
         random = self.random
         if self.effective in (0, float("inf")) or not random.any():
             return 0.0
@@ -56,16 +57,17 @@ class Weights:
 
 
 def equal_weights(n: int) -> Weights:
-    """n records drawn at random from an endless pool, as declared gold is taken to be."""
+    """n records drawn at random from an infinite pool, which is what declared gold is assumed to be."""
     return Weights(np.full(n, 1 / max(n, 1)), np.zeros(n), np.ones(n, np.bool_), float(n), None, 0)
 
 
 def weigh(history: PoolHistory) -> Weights:
-    """Each draw's audit speaks for the pool at that draw, the records asked before it for themselves.
+    """Each draw's audit records represent the pool at that draw; the records asked before it represent themselves.
 
     Ordered sampling without replacement, Des Raj 1956; for active learning Farquhar et al. 2021, Kossen et al. 2021.
-    Draws count by their audit records, waves by their size; waves that opened at the same draw are one. Records that
-    were drawn but not answered must be left out: they count as never drawn, which holds if they are like the others.
+    Draws are weighted by their audit records, waves by their size; waves that opened at the same draw are one. Records
+    that were drawn but not answered must be left out: they count as never drawn, which holds if they are like the
+    others.
     """
     _check(history)
     opens = history.wave_opens[history.wave]
@@ -87,9 +89,9 @@ def weigh(history: PoolHistory) -> Weights:
 
 
 def drawn_only(weights: Weights) -> Weights:
-    """Of the drawn records alone, (drawn,): for a model that may have learnt from what else people were asked.
+    """Weights of the drawn records alone, (drawn,): for a model that may have trained on the other asked records.
 
-    The claim is about the records that were not asked; where none is left, about others like them.
+    The estimate is about the records that were not asked; where none is left, about others like them.
     """
     random = weights.random[weights.drawn]
     n, total = len(random), float(random.sum())

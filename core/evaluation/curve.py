@@ -1,8 +1,8 @@
-"""What more labels would buy: the learning curve of all models so far. Knows verdicts and counts, not stores or pages.
+"""Forecast of accuracy from more labels: a learning curve of all models so far. Knows arrays, not stores or pages.
 
 Errors fall as a power of the labels towards a floor: error(L) = floor + b * L ** -c (inverse power law, Figueroa et al.
-2012; its limits: Viering & Loog 2022). All models are judged on the same audit records, so their errors move together
-and differences between models are known far better than each model's level; the covariance says so.
+2012; its limits: Viering & Loog 2022). All models are scored on the same audit records, so their errors are correlated
+and differences between models are known far better than each model's level; the covariance accounts for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,8 +36,8 @@ WALKERS, STEPS, BURN_IN = 200, 160, 80
 @dataclass(frozen=True)
 class Curve:
     """A fitted curve as equally likely draws. error, share, exponent: (draws,) error of the curve at `labels`, share of
-    it above the floor, and the power. luck: (draws,) how much the present model's error is above the curve. noise: sd
-    of the next model's error around it.
+    it above the floor, and the power. luck: (draws,) residual of the present model: its error minus the curve's. noise:
+    sd of the next model's error around it.
     """
 
     labels: int
@@ -47,7 +47,7 @@ class Curve:
     luck: Floats
     noise: float
     points: tuple[tuple[float, float], ...]
-    """labels and judged accuracy of each model, as measured"""
+    """labels and accuracy of each model, as measured"""
 
     def as_json(self) -> dict[str, Any]:
         """For a file beside the model; `read_curve` takes it back."""
@@ -57,17 +57,17 @@ class Curve:
         }
 
     def error_at(self, labels: float) -> Floats:
-        """(draws,) errors of the curve, without luck."""
+        """(draws,) errors of the curve, without the present model's residual."""
         fallen = (labels / self.labels) ** -self.exponent
         return np.asarray(np.minimum(self.error * (1 - self.share + self.share * fallen), 1.0))
 
     def gain(self, more: int, rng: np.random.Generator) -> Floats:
-        """(draws,) accuracy that a model from `more` further labels has above the present one's, luck and all."""
+        """(draws,) accuracy that a model from `more` further labels has above the present one's, residuals included."""
         then = self.error_at(self.labels + more) + rng.normal(size=len(self.error)) * self.noise
         return self.error_now() - np.asarray(np.clip(then, 0.0, 1.0))
 
     def error_now(self) -> Floats:
-        """(draws,) errors of the present model, with its luck."""
+        """(draws,) errors of the present model, with its residual."""
         return np.asarray(np.clip(self.error + self.luck, 0.0, 1.0))
 
 
@@ -119,15 +119,15 @@ def fit_curve(
     rng: np.random.Generator,
     now: float | None = None,
 ) -> Curve:
-    """Draws of the curve given all verdicts. Raises Refused with what `lacking` says.
+    """Draws of the curve given which records each model got right. Raises Refused with the sentence of `lacking`.
 
-    right: (models, audits) 0/1 or shares, the present model last. labels: (models,) labels it learnt from, or
-    (models, audits) where held-out verdicts came from fewer. weight: (audits,) what each record stands for. now: labels
-    that the present model itself learnt from, where held-out verdicts came from fewer: the curve is then about that
-    model, which is a little better than what was judged; None takes the most of its row in `labels`.
+    right: (models, audits) 0/1 or shares, the present model last. labels: (models,) labels it trained on, or (models,
+    audits) where held-out predictions came from models with fewer. weight: (audits,) of each record. now: labels that
+    the present model itself trained on, where held-out predictions came from fewer: the curve is then about that model,
+    which is a little better than the ones scored; None takes the most of its row in `labels`.
 
-    Bayesian with weak priors, by an ensemble of walkers (Goodman & Weare 2010). A model strays from the curve by the
-    chance of its refit, the more the fewer its labels were: the power law holds badly for the first ones.
+    Bayesian with weak priors, by an ensemble of walkers (Goodman & Weare 2010). A model deviates from the curve at
+    random with each refit, and more with fewer labels, for which the power law holds badly.
     """
     reason = lacking(right, labels)
     if reason:
@@ -167,10 +167,11 @@ class FigureMeans:
 
 
 def figure_means(figures: Floats, weight: Floats) -> FigureMeans:
-    """Weighted means of (rows, records) figures between 0 and 1, with the covariance a bootstrap over records tends to.
+    """Weighted means of (rows, records) figures between 0 and 1, with the covariance that a bootstrap over records
+    tends to.
 
-    A few records could agree by chance and claim certainty; so the spread counts made-up records besides: one right
-    and one wrong throughout, and one whose verdict turns each way, somewhere between two neighbouring rows.
+    A few records could agree by chance, which would make the variance 0. So pseudo-records are added: one right and one
+    wrong in all rows, and one that changes each way somewhere between two neighbouring rows.
     """
     weight = weight / weight.sum()
     rows, records = figures.shape
@@ -185,14 +186,16 @@ def figure_means(figures: Floats, weight: Floats) -> FigureMeans:
 
 
 def learnt_from(labels: npt.ArrayLike, weight: Floats, now: float | None) -> tuple[Floats, float]:
-    """((models,) labels each verdict rests on, in the geometric mean, and the present model's own number)."""
+    """((models,) geometric mean of the labels behind each model's predictions, and the present model's own number)."""
     counts = np.maximum(np.asarray(labels, float), 1.0)
     learnt = counts if counts.ndim == 1 else np.exp(np.log(counts) @ weight)
     return np.asarray(learnt), float(counts[-1].max()) if now is None else float(now)
 
 
 def error_spread(deviation: Floats, learnt: Floats, now: float) -> Floats:
-    """(models,) sd of each model's error around the curve: the luck of a refit, and early models off the power law."""
+    """(models,) sd of each model's error around the curve: random variation of a refit, and misfit of the power law
+    early on.
+    """
     return np.asarray(REFIT * deviation * (now / learnt) ** MISFIT)
 
 

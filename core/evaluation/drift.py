@@ -1,4 +1,4 @@
-"""Whether rounds or sources of records differ, by what random records say. Knows arrays and names, not the store."""
+"""Tests whether rounds or sources of records differ, on audit records. Knows arrays and names, not the store."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -31,10 +31,10 @@ class _Side:
 
 
 def between_rounds(history: PoolHistory, truth: Bools, predicted: Bools, names: Sequence[str]) -> Drift:
-    """The first half of the audit records against the second, each weighed as if it were all there is.
+    """The first half of the audit records against the second, each weighted as if it were the whole audit.
 
-    So it is not drift that the strategy took the hard records out of the pool; it is when new imports differ or when
-    people label otherwise than before. truth, predicted: (k, labels), k in the order of `history`.
+    So a strategy that took the hard records out of the pool is not reported as drift; new imports that differ, and
+    people who label differently than before, are. truth, predicted: (k, labels), k in the order of `history`.
     """
     drawn = np.sort(history.left[history.audited])
     if not len(drawn) or drawn[0] == drawn[-1]:
@@ -60,9 +60,11 @@ def between_sources(
 
 
 def mixes(suggested: Ints, sources: Ints, source_names: Sequence[str], names: Sequence[str]) -> tuple[Mix, ...]:
-    """What is suggested per source. suggested: (n,) column of the label. sources: (n,) place in `source_names`.
+    """Shares of suggested labels per source. suggested: (n,) column of the label. sources: (n,) place in
+    `source_names`.
 
-    These are all records and no sample, so there is no interval; but a model suggests them, so no claim about labels.
+    These are all records, not a sample, so there is no interval; but a model suggests them, so nothing is claimed about
+    labels.
     """
     table = np.zeros((len(source_names), len(names)), np.int64)
     np.add.at(table, (sources, suggested), 1)
@@ -111,7 +113,7 @@ def _compare(pair: tuple[_Side, _Side], truth: Bools, predicted: Bools, names: S
 
 
 def _fisher(pair: tuple[_Side, _Side], values: Sequence[Estimate | None]) -> float:
-    """On as many whole random records as would say as much."""
+    """On the effective number of records, rounded to whole ones."""
     from scipy.stats import fisher_exact
 
     table: list[list[int]] = []

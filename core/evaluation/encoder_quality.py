@@ -1,4 +1,4 @@
-"""How well vectors tell labels apart, before any model is fitted. Knows arrays, not which encoder made them."""
+"""How well vectors separate labels, before any model is fitted. Knows arrays, not which encoder made them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,8 +16,7 @@ FEW = (1, 4, 16)
 """labels per label that a head is fitted on"""
 SEEDS = 10
 MOST = 5_000
-"""records that are looked at where nobody says how many: of more a random part, since distances between all of them are
-needed"""
+"""records that are used by default, a random part of more, since distances between all of them are needed"""
 FEWEST_CLUSTERS = 12
 STARTS = 5
 """of k-means, since its clusters depend on where it starts"""
@@ -34,11 +33,11 @@ class FewLabels:
 @dataclass(frozen=True)
 class EncoderQuality:
     """Of n records. Intervals are 95 %: of neighbours over records (Wilson 1927), of the rest over seeds or starts
-    (Student's t), so they say how far chance in drawing goes, not how far another set of records would differ.
+    (Student's t), so they cover the chance of the draw, not how far another set of records would differ.
 
-    neighbours: share whose label is that of most of their nearest others. purity: share that has the most frequent
+    neighbours: accuracy of a vote of the nearest other records. purity: share that has the most frequent
     label of its cluster. silhouette: -1..1, how much nearer a record is to its own label than to the next (Rousseeuw
-    1987). few: for each of FEW that there are labels enough for. per_record: what `differences` sets beside another's.
+    1987). few: for each of FEW that there are labels enough for. per_record: for paired comparisons.
     """
 
     n: int
@@ -52,8 +51,8 @@ class EncoderQuality:
 
 @dataclass(frozen=True)
 class PerRecord:
-    """right: (n,) has most of its nearest the record's label? silhouettes: (n,). purities: of each start. few: by
-    `per_label`, of each draw; the draws are the same for all encoders.
+    """right: (n,) do the nearest others vote for the record's label? silhouettes: (n,). purities: of each start. few:
+    by `per_label`, of each draw; the draws are the same for all encoders.
     """
 
     right: npt.NDArray[np.bool_]
@@ -73,10 +72,9 @@ class EncoderDifferences:
 
 
 def choose_records(labels: Ints, rng: np.random.Generator, most: int = MOST) -> Ints:
-    """Places of at most `most` records, ascending. labels: (n,) numbers. Raises Refused where nothing can be told
-    apart.
+    """Places of at most `most` records, ascending. labels: (n,) numbers. Raises Refused with fewer than two labels.
 
-    Labels of a single record are left out: no other tells where it belongs.
+    Labels of a single record are left out: it has no neighbour of its label.
     """
     counts = np.bincount(labels) if len(labels) else np.zeros(0, np.int64)
     places = np.flatnonzero(counts[labels] > 1) if len(labels) else np.empty(0, np.int64)
@@ -96,12 +94,14 @@ def usual_clusters(records: int, labels: int) -> int:
 
 
 def chance_purity(labels: Ints) -> float:
-    """The largest label's share: clusters made by lot reach it, and a little more the smaller they are."""
+    """The largest label's share: random clusters reach it, and a little more the smaller they are."""
     return float(np.bincount(np.unique(labels, return_inverse=True)[1]).max() / len(labels))
 
 
 def measure_encoder(vectors: Floats, labels: Ints, seed: int = 0, clusters: int = 0) -> EncoderQuality:
-    """vectors: (n, dims) unit rows. labels: (n,) numbers, one a record. clusters: for the purity; 0: as usual."""
+    """vectors: (n, dims) unit rows. labels: (n,) numbers, one a record. clusters: for the purity; 0:
+    `usual_clusters`.
+    """
     from sklearn.metrics import silhouette_samples
     from threadpoolctl import threadpool_limits
 
@@ -149,7 +149,7 @@ def _discordance(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], le
 
 
 def _neighbours(vectors: Floats, codes: Ints) -> npt.NDArray[np.bool_]:
-    """Leave one out; of equally frequent labels the nearer one is taken."""
+    """Leave-one-out vote; of equally frequent labels the nearer one wins."""
     from sklearn.neighbors import NearestNeighbors
 
     k = min(NEIGHBOURS, len(codes) - 1)
@@ -172,10 +172,10 @@ def _purities(vectors: Floats, codes: Ints, seed: int, clusters: int) -> Iterato
 
 
 def _few(vectors: Floats, codes: Ints, seed: int) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
-    """(per label, accuracy of each draw), as long as half of the records are left to judge; of a rare label all but one
-    teach.
+    """(per label, accuracy of each draw), as long as half of the records are left to test; of a rare label all but one
+    train.
 
-    Whatever the vectors are the same records teach: the draw depends on seed and labels alone.
+    The same records train whatever the vectors are: the draw depends on seed and labels alone.
     """
     from sklearn.linear_model import LogisticRegression
 

@@ -1,4 +1,4 @@
-"""Exact tests of "so many of the rest are right", and a watch over it that may be looked at any time. Knows counts."""
+"""Exact tests that a share of the rest is right, and a sequential test (e-value) of the same. Knows counts."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ def hypergeometric_p_value(
     Audits and the rest of a region are one population without order, so the audits among it are a draw without
     replacement: with W wrong in both together, P(at most w of the audits are wrong) is hypergeometric, and the worst
     case that breaks the guarantee is W = w + 1 + the most that may be wrong in the rest. For a large rest this is the
-    binomial test; for a small one that would be too sure, since what was found right is gone from the rest.
+    binomial test; for a small one the binomial would be too sure, since the right audits are no longer in the rest.
     """
     most = np.floor((1 - guaranteed) * np.asarray(pool) + 1e-9).astype(np.int64)
     return _chance_of_so_few(audits, wrong, pool, most)
@@ -37,7 +37,7 @@ def _chance_of_so_few(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.Arr
 
 
 def lower_bound(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike, risk: float) -> Floats:
-    """The largest precision of the rest of a region that `hypergeometric_p_value` lets guarantee; 0 for none."""
+    """The largest precision of a region's rest that `hypergeometric_p_value` proves at this risk; 0 for none."""
     m = np.maximum(np.asarray(pool, np.int64), 1)
     low, high = np.full(m.shape, -1), m.copy()  # the fewest wrong that can be guaranteed lie in (low, high]
     while (high - low > 1).any():
@@ -48,12 +48,12 @@ def lower_bound(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike
 
 
 def evidence_against(right: int, wrong: int, accepted: int, guaranteed: float) -> float:
-    """How much more likely blind answers are when the guarantee is broken: an e-value that may be looked at any time.
+    """How much more likely blind answers are when the guarantee is broken: an e-value, valid at every look.
 
-    With a guarantee that holds it ever exceeds 1 / risk with chance `risk` at most (Ville 1939). Answers are a draw
-    without replacement from the accepted records; against the best case that keeps the guarantee stands a mixture over
-    precisions (Beta, around three times the wrong ones that are allowed): a prior-posterior ratio, Waudby-Smith and
-    Ramdas 2020, which does not depend on the order.
+    While the guarantee holds, the probability that it ever exceeds 1 / risk is at most `risk` (Ville 1939). Answers are
+    a draw without replacement from the accepted records; the null is the best case that keeps the guarantee, the
+    alternative a mixture over precisions (Beta, around three times the wrong ones that are allowed): a prior-posterior
+    ratio, Waudby-Smith and Ramdas 2020, which does not depend on the order.
     """
     from scipy.special import betaln
 

@@ -1,4 +1,4 @@
-"""What the gate says of a challenger, as it is kept with every change of champion. Compares nothing."""
+"""The gate's verdict on a challenger, as it is stored with every change of champion. Compares nothing."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,9 @@ MEASURES = {"macro_f1": "macro F1", "accuracy": "accuracy"}
 
 @dataclass(frozen=True)
 class StratumComparison:
-    """Champion (first) and challenger (second) on one stratum. unjudged: its records that one of them has learnt from
-    or not judged. n to unsaid: as `Paired` has them. macro_f1: None where answers are no choice among categories."""
+    """Champion (first) and challenger (second) on one stratum. unjudged: its records that one of them trained on or did
+    not predict. n to unsaid: as in `Paired`. macro_f1: None where answers are no choice among categories.
+    """
 
     stratum: str
     unjudged: int
@@ -35,8 +36,8 @@ class GateVerdict:
     """Whether a challenger may replace the champion, and why.
 
     measure: a key of MEASURES. stratum and n: what decided, None and 0 where nothing could. difference: of the measure.
-    accuracy: the same of accuracy. missing: records that would have to be labelled for a verdict, None where nobody can
-    say. strata: all that was compared.
+    accuracy: difference of accuracy. missing: records that would have to be labelled for a verdict, None where that is
+    unknown. strata: all that was compared.
     """
 
     challenger: str

@@ -1,4 +1,4 @@
-"""Which machine labels may be accepted so that their precision is guaranteed, and watching it. Knows arrays."""
+"""Which machine labels may be accepted so that their precision is guaranteed. Knows arrays."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ LIKELY = 0.8
 TRUST = 20
 """audit labels that the guide's expectation counts for where missing ones are estimated"""
 COARSE = 5
-"""of so many regions one is looked at for that"""
+"""where missing audit labels are estimated, only every so many-th region is tried"""
 WORTHWHILE = 0.05
 """share of the pool that further audit labels should cover at least"""
 _TRIED = (10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500, 700, 1000, 1500, 2000)
@@ -38,7 +38,7 @@ class GuaranteeTerms:
 
 @dataclass(frozen=True)
 class GuaranteePart:
-    """What is accepted of one label: from which probability, how many, and the audit records behind it."""
+    """What is accepted of one label: the least probability, how many records, and the audit records behind it."""
 
     label: str
     threshold: float
@@ -50,8 +50,9 @@ class GuaranteePart:
 
 @dataclass(frozen=True)
 class Step:
-    """One cut: what accepting all that is surer would cover. bound: precision at the requested confidence, at this cut
-    alone: for a picture, since the best of many cuts looks better than it is."""
+    """One threshold: what accepting all suggestions above it would cover. bound: precision at the requested confidence,
+    at this threshold alone: for a chart only, since the best of many thresholds looks better than it is.
+    """
 
     covered: int
     share: float
@@ -77,8 +78,9 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Nothing can be guaranteed. missing: further audit labels that would probably do, or where there are too few to
-    tell those with which the first test could pass at all; None where no number would do."""
+    """Nothing can be guaranteed. missing: further audit labels that would probably suffice, or where there are too few
+    to estimate that, those with which a test could pass at all; None where no number would suffice.
+    """
 
     missing: int | None
     audits: int
@@ -95,7 +97,7 @@ class _Candidate:
 
 
 def fewest(terms: GuaranteeTerms) -> int:
-    """Audit labels without which no test can pass: all of them right would still be chance."""
+    """The fewest audit labels with which a test can pass: with fewer, even all of them right could be chance."""
     return int(np.ceil(np.log(terms.risk) / np.log(terms.precision)))
 
 
@@ -115,11 +117,11 @@ def certify(evidence: Evidence, terms: GuaranteeTerms) -> Certificate | Refusal:
     """The largest part of the pool whose suggestions are right in `precision` of cases, with `confidence`.
 
     Learn then test (Angelopoulos, Bates, Candes, Jordan, Lei, Annals of Applied Statistics 2025) with fixed-sequence
-    testing: from the region that covers most, times its chance to pass as far as one can say without looking whether
-    audits are right, to looser and looser ones until the first that fails. A region's test is exact for the finite
-    pool (`hypergeometric_p_value`). That all labels keep a guarantee of their own costs no extra risk: it passes when
-    each of its tests does (intersection-union, Berger 1982). The confidence is that of one look: who looks again after
-    every few audit labels and takes the first certificate has somewhat less.
+    testing: starts at the region with the largest coverage times chance to pass, estimated without looking at whether
+    audits are right, and goes to looser ones until the first that fails. A region's test is exact for the finite pool
+    (`hypergeometric_p_value`). A guarantee for every label costs no extra risk: a region passes when each of its tests
+    does (intersection-union, Berger 1982). The confidence is that of one look: repeating this after every few audit
+    labels and taking the first certificate has somewhat less.
     """
     regions = read_regions(evidence)
     passed: _Candidate | None = None
@@ -131,7 +133,7 @@ def certify(evidence: Evidence, terms: GuaranteeTerms) -> Certificate | Refusal:
 
 
 def _sequence(regions: Regions, terms: GuaranteeTerms) -> Iterator[_Candidate]:
-    """Regions from the most hopeful to the loosest; which labels are in is decided for each by what is hoped."""
+    """Regions from the largest expected coverage to the loosest, each with the labels that maximize that coverage."""
     hopes, orders, sizes = _hopes(regions, terms)
     if not hopes.size or hopes.max() <= 0:
         return
@@ -142,8 +144,10 @@ def _sequence(regions: Regions, terms: GuaranteeTerms) -> Iterator[_Candidate]:
 
 
 def _hopes(regions: Regions, terms: GuaranteeTerms) -> tuple[Floats, Ints, Ints]:
-    """(regions, labels) covered records times the chance to pass when so many labels are in; the order of the labels,
-    most likely to pass first; and how many records each has, in that order. Never looks at `regions.wrong`."""
+    """(regions, labels) expected coverage, records times the chance to pass, with the first so many labels in; the
+    order of the labels, most likely to pass first; and how many records each has, in that order. Never looks at
+    `regions.wrong`.
+    """
     likely: Floats = np.ones(regions.pool.shape)
     if terms.per_label is not None:
         power = _power(regions.audits, regions.pool, regions.expected, (terms.per_label, terms.risk))
@@ -156,7 +160,7 @@ def _hopes(regions: Regions, terms: GuaranteeTerms) -> tuple[Floats, Ints, Ints]
     right = (pool * expected).cumsum(axis=1) / np.maximum(total, 1)
     hopes = total * likely.cumprod(axis=1) * _power(audits.cumsum(axis=1), total, right, (terms.precision, terms.risk))
     if terms.per_label is None:
-        hopes[:, :-1] = 0  # labels are left out only where they must keep a guarantee of their own
+        hopes[:, :-1] = 0  # labels are left out only where each needs its own guarantee
     return np.asarray(hopes, np.float64), orders.astype(np.int64), pool.astype(np.int64)
 
 
@@ -164,9 +168,8 @@ def _power(audits: Ints, pool: Ints, expected: Floats, test: tuple[float, float]
     """Chance that a region of such precision passes its test of (guaranteed, risk)."""
     from scipy.special import bdtr
 
-    low = np.full(
-        audits.shape, -1
-    )  # the most that may be wrong lies in [low, high); a share that is broken never passes
+    # the most that may be wrong lies in [low, high); a share that is broken never passes
+    low = np.full(audits.shape, -1)
     high = np.minimum(audits, np.ceil(audits * (1 - test[0])).astype(np.int64) + 1)
     while (high - low > 1).any():
         middle = (low + high) // 2
@@ -236,8 +239,9 @@ def _refuse(regions: Regions, terms: GuaranteeTerms) -> Refusal:
 
 def _missing(regions: Regions, terms: GuaranteeTerms, audits: int) -> int | None:
     """The fewest further audit labels with which some region would be LIKELY to pass, as far as its precision is known
-    now: from the audits, and where they are few from what the guide lets expect. None: no number would do. With fewer
-    than `fewest` audits that is too early to say: then the number that is short of them."""
+    now: from the audits, and where they are few from the guide records. None: no number would suffice. With fewer than
+    `fewest` audits that cannot be estimated yet: then the number still missing to `fewest`.
+    """
     rows = slice((len(regions.pool) - 1) % COARSE, None, COARSE)  # the last one, all of the pool, is in
     checked, wrong, pool = (part[rows] for part in (regions.audits, regions.wrong, regions.pool))
     known = (checked - wrong + TRUST * regions.expected[rows]) / (checked + TRUST)

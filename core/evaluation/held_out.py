@@ -1,4 +1,4 @@
-"""Predictions of records by what had not learnt from them, which every score rests on. Knows arrays alone."""
+"""Predictions of records by models that did not train on them; every score is computed on these. Knows arrays only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from core.tasks.task import AnswerSpace, Predictions
 
 @dataclass(frozen=True)
 class HeldOutPredictions:
-    """Of k records. rows: (k,) their numbers, ascending. truth, predicted: (k, width). weights: what each stands for.
+    """Of k records. rows: (k,) their numbers, ascending. truth, predicted: (k, width). weights: sampling weights.
 
     outputs: (k, outputs), for labels their probabilities, -1 for those that the model does not know; None where only
-    its decisions are known. certainty: (k,) the probability with which it says that all it predicts of a record is
-    right; likeliest: (k,) the category that it thinks likeliest, 0 where there are none; learnt: (k,) how many records
-    what predicted it had learnt from. None where that is not known.
+    its decisions are known. certainty: (k,) predicted probability that all of the answer is right; likeliest: (k,) the
+    most probable category, 0 where there are none; learnt: (k,) how many records the predicting model trained on. None
+    where that is not known.
     """
 
     space: AnswerSpace
@@ -44,7 +44,7 @@ class HeldOutPredictions:
 
 
 def decided(rows: Ints, truth: Rows, predictions: Predictions, weights: Weights | None = None) -> HeldOutPredictions:
-    """From what a model says. Without weights the records are a plain random sample, as gold is taken for."""
+    """From a model's predictions. Without weights the records are a simple random sample, as gold is assumed to be."""
     predicted, space = predictions.answers, predictions.space
     chosen = predictions.outputs.argmax(axis=1) if space.categories and len(rows) else np.zeros(len(rows), np.int64)
     return HeldOutPredictions(

@@ -1,4 +1,4 @@
-"""What can be said of a model on records whose truth is known: scores, top k, calibration, confused labels.
+"""Evaluation of a model on records whose truth is known: scores, top k, calibration, confused labels.
 
 Knows arrays and weights, not whose model it is or where the records came from.
 """
@@ -19,13 +19,14 @@ from core.evaluation.scores import interval, share_of
 NONE_OF_THEM = "none of them"
 MOST_BINS, PER_BIN = 10, 10
 CHANCES = 200
-"""models that would be right as often as they say, to tell what error chance alone gives"""
+"""simulated perfectly calibrated models, for the error that chance alone gives"""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every figure. top: (1, 2, ...) the share of records that have a true label among so many likeliest ones, of
-    those that have a label; empty where the probabilities are not known."""
+    """Every figure. top: for k = 1, 2, ... the share of records with a true label among the k likeliest, of those that
+    have a label; empty where the probabilities are not known.
+    """
 
     score: Score
     top: tuple[Estimate, ...]
@@ -99,7 +100,7 @@ def _distance(stated: Floats, right: Bools, weight: Floats, parts: Sequence[npt.
 
 
 def _bin(stated: Floats, right: Bools, weight: Floats) -> Bin:
-    """Weights that differ make the interval wider: as many records as say as much (Kish 1965)."""
+    """Unequal weights make the interval wider: it is at the effective sample size (Kish 1965)."""
     matches = interval(float(np.average(right, weights=weight)), float(weight.sum() ** 2 / (weight**2).sum()))
     certainty = float(np.average(stated, weights=weight))
     return Bin(certainty, matches.value, matches.low, matches.high, len(stated))
@@ -109,7 +110,7 @@ def confusion(predictions: HeldOutPredictions, labels: Sequence[str], names: Map
     """One cell per pair that occurs, the most frequent first. labels: ids of the columns. names: by id.
 
     A record with one true and one predicted label is one cell. Where several may hold, a label that is right is a cell
-    of the diagonal, and each one missed is paired with each one wrongly predicted, or with none.
+    of the diagonal, and each missed label is paired with each wrongly predicted one, or with none.
     """
     counts: Counter[tuple[int | None, int | None]] = Counter()
     shares: defaultdict[tuple[int | None, int | None], float] = defaultdict(float)

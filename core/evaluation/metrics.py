@@ -1,4 +1,4 @@
-"""What was measured of a model, as it is stored with it, sent and shown. Computes nothing, loads nothing heavy."""
+"""A model's metrics, as they are stored with it, sent and shown. Computes nothing, loads nothing heavy."""
 
 import json
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class LabelScore:
-    """One label; None where no drawn record can tell. records, predicted: drawn ones that truly have it, and that are
-    predicted to.
+    """One label; None where no drawn record has or is predicted to have it. records, predicted: drawn ones that truly
+    have it, and that are predicted to.
 
     precision: of the records that are predicted to have it. recall: of those that have it. prevalence: its share of all
-    records, told also of a label that was never seen.
+    records, given also for a label that was never seen.
     """
 
     precision: Estimate | None
@@ -35,12 +35,13 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class Score:
-    """What n random records say. Accuracy counts a record as right when all its labels are. macro_f1, micro_f1: None
+    """Scores on n random records. Accuracy counts a record as right when all its labels are. macro_f1, micro_f1: None
     for a task whose answers are no choice among categories.
 
-    effective: random records of an endless pool that would say as much, None where all is known. population and
-    uncovered: records the claim is about, None for gold, and those of them it leaves out: imported, nothing audited.
-    per_label: by label id. unsaid: sentences, what the records cannot tell and how many more would.
+    effective: effective sample size, in random records of an infinite pool; None where all is known. population and
+    uncovered: records the estimate is about, None for gold, and those of them it leaves out because nothing of their
+    import was audited. per_label: by label id. unsaid: sentences on what cannot be estimated yet and how many more
+    records it takes.
     """
 
     n: int
@@ -64,7 +65,9 @@ class CategoryScore(Score):
 
 @dataclass(frozen=True)
 class Bin:
-    """Records of like certainty. stated: its mean. right: the share that is, with low and high (95 %, Wilson 1927)."""
+    """Records of similar confidence. stated: its mean. right: the share that is, with low and high (95 %, Wilson
+    1927).
+    """
 
     stated: float
     right: float
@@ -75,7 +78,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Stated against actual certainty, in bins of equally many records.
+    """Predicted confidence against accuracy, in bins of equally many records.
 
     error: expected calibration error, the mean distance between stated and right, in bins of equal mass (Nguyen &
     O'Connor 2015). by_chance: what a perfectly calibrated model would show with as few records, never 0; in 19 of 20
@@ -91,8 +94,9 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Confusion:
-    """A true and a predicted label that meet on a record, by name and id; no id for none of them. records: of those
-    that judge. share: of all records that the claim is about."""
+    """A true and a predicted label that occur on one record, by name and id; no id for "no label". records: of those
+    scored. share: of all records that the estimate is about.
+    """
 
     truth: str
     predicted: str
@@ -114,7 +118,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Missing:
-    """Too little is known for a figure. missing: a sentence on what it takes."""
+    """There is too little data for a figure. missing: a sentence on what it takes."""
 
     missing: str
 
@@ -135,14 +139,14 @@ class Gain:
 @dataclass(frozen=True)
 class Forecast:
     """The curve at hand and ahead. line: (labels, accuracy, low, high) of the curve, from the first model on to the
-    last of `gains`. points: (labels, judged accuracy) of each model.
+    last of `gains`. points: (labels, accuracy) of each model.
     """
 
     labels: int
     audits: int
     level: Estimate
     ceiling: Estimate
-    """accuracy that this kind of model tends to with labels without end: a guess far beyond the data"""
+    """asymptotic accuracy of this kind of model: an extrapolation far beyond the data"""
     gains: tuple[Gain, ...]
     points: tuple[tuple[float, float], ...]
     line: tuple[tuple[float, float, float, float], ...]
@@ -172,7 +176,9 @@ class Savings:
 
 @dataclass(frozen=True)
 class ModelAgreement:
-    """Two models on the same records. same: share of equal decisions. kappa: the same beyond chance, 1 is all."""
+    """Agreement of two models on the same records. same: share of equal decisions. kappa: Cohen's, chance-corrected, 1
+    is full.
+    """
 
     kappa: float
     same: float
@@ -181,8 +187,9 @@ class ModelAgreement:
 
 @dataclass(frozen=True)
 class Shift:
-    """One figure on two sides. what: accuracy, or the share of a label. p: 0..1, how often chance alone would part them
-    as far, corrected for everything that was compared with it."""
+    """One figure in two groups of records. what: accuracy, or the share of a label. p: p-value of the difference,
+    corrected for all comparisons made together.
+    """
 
     what: str
     here: str
@@ -194,8 +201,9 @@ class Shift:
 
 @dataclass(frozen=True)
 class Drift:
-    """differences: surest first. claims: sentences, only for p below `drift.SURE`. unsaid: what too few records can
-    tell."""
+    """differences: surest first. claims: sentences, only for p below `drift.SURE`. unsaid: sentences on what has too
+    few records to compare.
+    """
 
     differences: tuple[Shift, ...]
     claims: tuple[str, ...]
@@ -218,9 +226,10 @@ class Mix:
 class Metrics:
     """Everything that was measured of a model when it was made; None or empty where it was not.
 
-    gold, audit: what claims rest on. held_out: what training held out, which chose its state and proves nothing. The
-    rest only a round measures. curve: this model and those before it. agreement: with the model before, on the pool.
-    unsure: share of the pool. mixes: by source. unreadable: ids of models that the curve lacks, for they are damaged.
+    gold, audit: random records, on which claims rest. held_out: what training held out; it chose the checkpoint and so
+    proves nothing. The rest only a round measures. curve: this model and those before it. agreement: with the model
+    before, on the pool. unsure: share of the pool with an uncertain prediction. mixes: by source. unreadable: ids of
+    models that are left out of the curve because they are damaged.
     """
 
     gold: Score | None = None
@@ -237,11 +246,11 @@ class Metrics:
     unreadable: tuple[str, ...] = ()
 
     def on(self, stratum: str) -> Score | None:
-        """The score on `gold`, `audit` or `held_out`; None where no record judged."""
+        """The score on `gold`, `audit` or `held_out`; None where no record was scored."""
         score = {"gold": self.gold, "audit": self.audit, "held_out": self.held_out}[stratum]
         return score if score is not None and score.n else None
 
 
 def read_metrics(stored: str, model: str) -> Metrics:
-    """As the table of models keeps them. Raises BadInput, which names the model, for what is none."""
+    """From the JSON in the table of models. Raises BadInput, which names the model, where that is malformed."""
     return from_json(Metrics, json.loads(stored), f"The metrics of {model}")

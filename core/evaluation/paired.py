@@ -17,7 +17,7 @@ CELLS = 10_000_000
 
 @dataclass(frozen=True)
 class Difference:
-    """What is second's beyond first's: value = second - first, -1..1, with its 95 % interval."""
+    """value = second - first, -1..1, with its 95 % interval."""
 
     first: float
     second: float
@@ -27,7 +27,7 @@ class Difference:
 
     @property
     def better(self) -> str | None:
-        """'first' or 'second' where the interval leaves out 0; None where chance may have done it."""
+        """'first' or 'second' where the interval excludes 0; None where the difference may be chance."""
         if self.low > 0:
             return "second"
         return "first" if self.high < 0 else None
@@ -37,8 +37,8 @@ class Difference:
 class Paired:
     """Two models on n random records. Accuracy counts a record as right when all its labels are.
 
-    effective: random records of an endless pool that would say as much, None where all is known. only_first,
-    only_second: drawn records that only one of them gets right. unsaid: sentences, what the records cannot tell.
+    effective: effective sample size, in random records of an infinite pool; None where all is known. only_first,
+    only_second: drawn records that only one of them gets right. unsaid: sentences on what cannot be estimated yet.
     """
 
     n: int
@@ -51,14 +51,14 @@ class Paired:
 
 
 def paired(truth: Bools, first: Bools, second: Bools, weights: Weights | None = None, seed: int = 0) -> Paired:
-    """The difference of two models on the records that judge both. truth, first, second: (k, labels).
+    """The difference of two models on the records that both predicted. truth, first, second: (k, labels).
 
-    Paired bootstrap: a resample draws records, each with what both models say of it (Efron & Tibshirani 1993, ch. 16;
-    Koehn 2004), so that what is hard for both does not blur the difference. The interval goes from the lowest to the
-    highest of three: percentile, the same mirrored, and a Bayesian bootstrap (Rubin 1981) with one unseen record that
-    only the first has right and one that only the second has; the first alone is certain where they never differ.
-    Each macro F1 is over the labels in truth or in what that model says, so that the difference is that of the two
-    figures of `score`. Without weights the records are a plain random sample.
+    Paired bootstrap: a resample draws records, each with the predictions of both models (Efron & Tibshirani 1993, ch.
+    16; Koehn 2004), so that what is hard for both does not blur the difference. The interval goes from the lowest to
+    the highest of three: percentile, the same mirrored, and a Bayesian bootstrap (Rubin 1981) with one pseudo-record
+    that only the first has right and one that only the second has; the percentile one alone would have width 0 where
+    they never differ. Each macro F1 is over the labels in truth or in that model's predictions, so that the difference
+    is that of the two figures of `score`. Without weights the records are a simple random sample.
     """
     weights = weights or equal_weights(len(truth))
     right = [(truth == predicted).all(axis=1) for predicted in (first, second)]
@@ -85,7 +85,7 @@ def paired(truth: Bools, first: Bools, second: Bools, weights: Weights | None = 
 
 
 def _values(truth: Bools, predicted: tuple[Bools, Bools], weights: Weights) -> tuple[list[float], list[float]]:
-    """([accuracy, accuracy], [macro F1, macro F1]) as they stand."""
+    """([accuracy, accuracy], [macro F1, macro F1]) of all records."""
     weight = weights.weight
     accuracies = [float(weight @ (truth == one).all(axis=1)) for one in predicted]
     sums = [[weight @ part for part in (truth & one, ~truth & one, truth & ~one)] for one in predicted]
@@ -106,14 +106,14 @@ def lacking_for_accuracy(weights: Weights) -> int:
 
 
 def unsaid_of_accuracy(weights: Weights) -> Iterator[str]:
-    """What the records cannot tell where accuracy is the only figure."""
+    """Sentences on what cannot be estimated yet where accuracy is the only figure."""
     if not weights.weight.any():
         yield f"{_NONE} Audit or gold answers are needed."
     elif lacking := lacking_for_accuracy(weights):
         yield f"Accuracy cannot be compared: it takes {lacking} more audit or gold answers, {FEWEST} in all."
 
 
-_NONE = "No record that both models were judged on was drawn at random."
+_NONE = "No record that both models predicted was drawn at random."
 
 
 def _unsaid(lacking: int, weights: Weights) -> Iterator[str]:
@@ -143,7 +143,8 @@ def _not_estimable(values: list[float]) -> Difference:
 def _draws(truth: Bools, first: Bools, second: Bools, weights: Weights, seed: int) -> Iterator[tuple[Floats, Floats]]:
     """Pieces of (resamples, 2): difference of accuracy, of macro F1; by the bootstrap, and by the Bayesian one.
 
-    Drawn records that are alike are drawn together. Weights stray less the more of the pool was asked (Rao & Wu 1988).
+    Drawn records that are alike are resampled together. Weights vary less the more of the pool was asked (Rao & Wu
+    1988).
     """
     rng = np.random.default_rng(seed)
     drawn, present = weights.drawn, (truth | first | second).any(axis=0)
@@ -184,7 +185,7 @@ def _counted(table: list[Bools]) -> list[Floats]:
 
 
 def _add_unseen(sums: list[Floats], one: float, rng: np.random.Generator) -> None:
-    """To each resample one record's worth that only the first has right, and one that only the second has."""
+    """To each resample one pseudo-record that only the first has right, and one that only the second has."""
     some, labels = sums[1].shape
     for winner, loser in ((0, 4), (4, 0)):
         times = rng.standard_exponential((some, 1)) * one

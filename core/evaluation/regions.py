@@ -1,4 +1,4 @@
-"""Parts of the pool that hold together by how sure a suggestion is, surest first. Knows arrays and no guarantee."""
+"""Nested parts of the pool by confidence of its suggestions, most confident first. Knows arrays and no guarantee."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ STEPS = 100
 SLIGHT = 1e-6
 NEWTON = 25
 SLOPES = (0.2, 5.0)
-"""a surer suggestion is never taken for a worse one"""
+"""range of the slope, always positive: of one label the more confident suggestion never ranks lower"""
 PULL = 2.0
-"""how strongly the labels are held to be alike until the guide says otherwise"""
+"""how strongly the levels of the labels are shrunk towards each other"""
 
 
 @dataclass(frozen=True)
 class CheckedRecords:
-    """Records whose label a head that did not see them suggests. label: (k,) numbers. chance: (k,) its probability.
-    right: (k,) whether people say the same."""
+    """Records with a suggestion by a head that did not train on them. label: (k,) numbers. chance: (k,) its
+    probability. right: (k,) whether people gave the same label."""
 
     label: Ints
     chance: Floats
@@ -28,8 +28,10 @@ class CheckedRecords:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a guarantee rests on. audit: drawn uniformly from what the pool was. guide: any others; they only decide in
-    which order records are looked at. pool_label, pool_chance: (N,) what the model suggests for the pool."""
+    """What a guarantee rests on. audit: drawn uniformly from the pool as it was. guide: any other answered records;
+    they only decide in which order regions are tested. pool_label, pool_chance: (N,) what the model suggests for the
+    pool.
+    """
 
     labels: tuple[str, ...]
     audit: CheckedRecords
@@ -41,7 +43,9 @@ class Evidence:
 @dataclass(frozen=True)
 class Regions:
     """Nested, surest first. audits, wrong, pool: (regions, labels) records in each. thresholds: (regions, labels) least
-    probability, above 1 where nothing of a label is in. expected: (regions, labels) precision the guide lets expect."""
+    probability, above 1 where nothing of a label is in. expected: (regions, labels) precision expected from the
+    guide.
+    """
 
     audits: Ints
     wrong: Ints
@@ -62,7 +66,7 @@ class _Order:
         return np.asarray(self.slope * _logit(chance) + self.level[label])
 
     def thresholds(self, cut: Floats) -> Floats:
-        """(cuts, labels) probability from which a suggestion of the label is at least so sure."""
+        """(cuts, labels) probability from which a suggestion of the label reaches the cut."""
         return _chance((cut[:, None] - self.level[None, :]) / self.slope)
 
 
@@ -94,9 +98,10 @@ def _count(chances: Floats, thresholds: Floats) -> Ints:
 
 
 def _learn_order(evidence: Evidence) -> _Order:
-    """Logistic regression of right on probability and label (Platt 1999), held towards "as the model says".
+    """Logistic regression of right on probability and label (Platt 1999), shrunk towards the model's own probability.
 
-    Guide records were chosen because the model was unsure, so only the order is taken from them, no claim.
+    Guide records were chosen because the model was unsure, so only the order is taken from them, never an estimate of
+    precision.
     """
     guide, labels = evidence.guide, len(evidence.labels)
     inputs = np.column_stack([_logit(guide.chance), np.ones(len(guide.label)), np.eye(labels)[guide.label]])

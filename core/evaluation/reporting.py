@@ -1,7 +1,7 @@
-"""Which figures rest on enough records to be shown: one rule for the terminal, pages, cards and exports.
+"""Which figures have enough records to be shown: one rule for the terminal, pages, cards and exports.
 
 A score is shown from FEWEST records of its stratum on, a figure of one label from FEW of its records on, and neither
-where its interval leaves everything possible. Knows figures, no store and no page.
+where its interval is 0 to 1. Knows figures, no store and no page.
 """
 
 from dataclasses import dataclass, replace
@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from core.evaluation.metrics import Estimate, LabelScore, Metrics, Score
 
 STRATA = ("audit", "gold")
-"""what claims rest on: audit records speak for all that was imported, gold for texts like those of its file"""
+"""what claims rest on: audit records represent all that was imported, gold only texts like those of its file"""
 FEW = 5
 """records per label: with fewer, macro F1 is so far off that an interval around it would not hold"""
 FEWEST = 10
-"""records of a stratum: 0 of 3 is no 0 %"""
+"""records of a stratum: 0 of 3 must not be shown as 0 %"""
 FEW_AUDITS = 100
 """audit labels; with fewer an accuracy is known to about ten points at best"""
 TOO_FEW = "too few to say"
@@ -24,7 +24,7 @@ def uncovered_note(records: int) -> str:
 
 
 def shown(estimate: Estimate | None, records: int, fewest: int = FEWEST) -> Estimate | None:
-    """The estimate, or None where so many records are too few to say."""
+    """The estimate, or None where there are too few records."""
     if estimate is None or records < fewest or estimate.high - estimate.low >= 1:
         return None
     return estimate
@@ -32,8 +32,9 @@ def shown(estimate: Estimate | None, records: int, fewest: int = FEWEST) -> Esti
 
 @dataclass(frozen=True)
 class ShownScore:
-    """A `Score` without its labels; None in place of a figure for which the records are too few to say, and of F1 where
-    the task has none: `figures` tells the two apart."""
+    """A `Score` without its labels; None in place of a figure that has too few records, and of F1 where the task has
+    none: `figures` tells the two apart.
+    """
 
     n: int
     accuracy: Estimate | None
@@ -61,7 +62,7 @@ def shown_score(score: Score) -> ShownScore:
 
 def figures(score: Score) -> dict[str, Estimate | None]:
     """In words -> as much of it as may be shown: accuracy and, where answers are a choice among categories, macro and
-    micro F1; None where the records are too few to say."""
+    micro F1; None where there are too few records."""
     measured = {"accuracy": score.accuracy, "macro F1": score.macro_f1, "micro F1": score.micro_f1}
     return {name: shown(estimate, score.n) for name, estimate in measured.items() if estimate is not None}
 
@@ -74,8 +75,9 @@ def headline(score: Score) -> tuple[str, Estimate | None]:
 
 
 def shown_label(scores: LabelScore, n: int) -> LabelScore:
-    """One label's figures among n records, less those that too few can tell: precision by the records predicted to have
-    it, recall by those that have it, F1 by whichever are more, prevalence by all n."""
+    """One label's figures among n records, None where too few records count for one: precision by the records predicted
+    to have it, recall by those that have it, F1 by whichever are more, prevalence by all n.
+    """
     if n < FEWEST:
         return replace(scores, precision=None, recall=None, f1=None, prevalence=None)
     return replace(
@@ -109,7 +111,8 @@ def score_cells(score: ShownScore, *, f1: bool) -> dict[str, str]:
 
 def best_score(metrics: Metrics) -> tuple[str, Score] | None:
     """'audit' and its score where its headline is shown, else whichever of STRATA has more records; None where neither
-    judged the model."""
+    scored the model.
+    """
     if (audit := metrics.on("audit")) and headline(audit)[1]:
         return "audit", audit
     scores = [(name, score) for name in STRATA if (score := metrics.on(name))]
@@ -117,8 +120,9 @@ def best_score(metrics: Metrics) -> tuple[str, Score] | None:
 
 
 def audit_notes(score: Score | ShownScore | None, *, exhausted: bool) -> list[str]:
-    """What the audit cannot tell and what it would take; where the pool is exhausted nothing can be done about it, and
-    only what the score leaves out is said."""
+    """Sentences on what has too few audit records and how many more it takes; where the pool is exhausted there are no
+    more, so only which imports the score leaves out.
+    """
     if score is None:
         return []
     if not exhausted:

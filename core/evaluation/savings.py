@@ -1,7 +1,8 @@
-"""How many labels active learning has saved, against random labelling. Knows verdicts and a way to teach, no stores.
+"""How many labels active learning has saved, against random labelling. Knows arrays and a way to fit, no stores.
 
-The audit records are a uniform random sample, so a model that learns from them alone is the model one would have had
-without active learning: the shadow arm. It is short (a tenth of the labels by default), so it must be extrapolated far.
+The audit records are a uniform random sample, so a model that trains on them alone is the model one would have had
+without active learning: the random arm, or shadow. It has few labels (a tenth by default), so it must be extrapolated
+far.
 """
 
 from collections.abc import Callable
@@ -27,11 +28,11 @@ from core.evaluation.curve import (
 from core.evaluation.metrics import Savings
 
 FitAndScore = Callable[[Ints], npt.ArrayLike]
-"""positions of audit records to (audits,) 0/1: whether a model that learnt from these alone is right of each record"""
+"""positions of audit records to (audits,) 0/1: which records a model that trained on these alone gets right"""
 
 FEWEST_AUDITS = 20
 SMALLEST = 8
-"""audit records below which a shadow model says nothing about the curve"""
+"""audit records with which a shadow model can be fitted at all"""
 SPLITS = ((5, 5, False), (2, 6, True), (4, 4, True), (8, 5, True))
 """parts, fits, and whether the model learns from one part (or from all but one)"""
 SHADOW_NOISE = 0.4
@@ -41,15 +42,15 @@ RATIO_SD, BEND_SD = 1.5, 0.3
 FLOOR_SD = 0.15
 """prior sd of log(floor of random / of active learning): which records are labelled may move the floor too"""
 FAR = 20.0
-"""times the labels so far; beyond it no figure is named"""
+"""times the labels so far; beyond it no figure is given"""
 SAME = 0.1
 """share of the labels so far that counts as nothing saved and nothing lost"""
 
 
 @dataclass(frozen=True)
 class RandomArm:
-    """Models of random labels only. labels: (sizes,) how many they learnt from. right: (sizes, audits) share of the
-    models of that size, among those that did not learn from the record, that are right of it.
+    """Models trained on random labels only. labels: (sizes,) how many they trained on. right: (sizes, audits) share of
+    the models of that size, among those that did not train on the record, that get it right.
     """
 
     labels: tuple[float, ...]
@@ -57,7 +58,7 @@ class RandomArm:
 
 
 def simulate_random_arm(audits: int, fit_and_score: FitAndScore, rng: np.random.Generator) -> RandomArm:
-    """Teaches at most 20 models from random parts of the audit records and judges each on the rest. Raises Refused for
+    """Trains at most 20 models on random parts of the audit records and scores each on the rest. Raises Refused for
     fewer than FEWEST_AUDITS.
     """
     if audits < FEWEST_AUDITS:
@@ -90,8 +91,8 @@ def savings(
     """right, labels, weight, now: as `core.evaluation.curve.fit_curve` takes them, the present model last.
 
     Both arms are fitted at once. They share their floor, since both end with every record labelled, and nearly their
-    exponent; so the models of active learning tell the shadow where it tends to, and the shadow alone tells how far it
-    lags. Verdicts of both arms on the same records are paired. Deterministic. Raises Refused with what `lacking` says.
+    exponent; so the models of active learning inform the floor of the random arm, and the random arm alone its lag.
+    Both arms are scored on the same records, paired. Deterministic. Raises Refused with the sentence of `lacking`.
     """
     reason = lacking(right, labels)
     if reason:
@@ -120,7 +121,9 @@ def savings(
 
 
 def _needed(observed: FigureMeans, labels: npt.ArrayLike, shadow: RandomArm, now: float | None) -> tuple[float, Floats]:
-    """(labels of the present model, draws of the random labels that do as well). observed: models, then shadows."""
+    """(labels of the present model, draws of the number of random labels that reach its error). observed: models, then
+    shadows.
+    """
     learnt, now = learnt_from(labels, observed.weight, now)
     random, models = np.array(shadow.labels), len(learnt)
     luck = SHADOW_NOISE * observed.deviation[models:] / np.sqrt(random)
@@ -178,7 +181,7 @@ class _Arms:
 
 
 def _parts(audits: int, parts: int, fits: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """(fits, audits) True for the records of one random part; each round of `parts` fits holds every record once."""
+    """(fits, audits) True for the records of one random part; every `parts` consecutive fits hold each record once."""
     masks: list[npt.NDArray[np.bool_]] = []
     while len(masks) < fits:
         fold = rng.permutation(np.arange(audits) % parts)

@@ -26,14 +26,13 @@ def macro_f1(truth: Bools, predicted: Bools) -> float:
 def score(
     truth: Bools, predicted: Bools, weights: Weights | None = None, seed: int = 0, labels: Sequence[str] = ()
 ) -> CategoryScore:
-    """Every figure of records that were judged by a head that had not seen them. truth, predicted: (k, labels).
+    """All scores of predictions by a head that did not train on the records. truth, predicted: (k, labels).
     labels: ids of the columns; without them there are no figures per label.
 
-    Without weights the records are a plain random sample. Shares: at the effective number of random records (Korn &
-    Graubard 1998), see `share_of`. F1 of one label is 2J / (1 + J), J the share that is right
-    of the records where truth or prediction has the label, so its interval is that of J. Micro F1 is accuracy where
-    every record has one label; else it has, as macro F1 has, the interval that `_draws` says. A label that
-    stands in neither is left out of the macro mean.
+    Without weights the records are a simple random sample. Shares: at the effective sample size (Korn & Graubard 1998),
+    see `share_of`. F1 of one label is 2J / (1 + J), J (Jaccard) the share that is right of the records where truth or
+    prediction has the label, so its interval is that of J. Micro F1 is accuracy where every record has one label; else
+    it has, as macro F1 has, the interval of `_draws`. A label that occurs in neither is left out of the macro mean.
     """
     weights = weights or equal_weights(len(truth))
     right = (truth == predicted).all(axis=1)
@@ -111,10 +110,11 @@ def _of_label(truth: Bools, y_pred: Bools, weights: Weights) -> LabelScore:
 def share_of(hits: Bools, among: Bools, weights: Weights) -> Estimate | None:
     """The share of `hits` among `among`; both (k,). None where no drawn record is among them.
 
-    Of all records it is Clopper-Pearson's, of what was drawn and of what stands for itself, put together by the squares
-    of their doubts (Zou & Donner 2008): other folds would have judged what stands for itself otherwise, too. (Wilson's
-    held 92 %: heads that miss a fold are a little worse than the one of all.) Among some of them how many more there
-    are in the pool is only known from the draws, and the doubt is theirs while any are left.
+    Of all records, the Clopper-Pearson intervals of the drawn records and of those that represent themselves are
+    combined by the squares of their half-widths (Zou & Donner 2008): the latter vary too, since other folds would have
+    predicted them differently. (Wilson's covered 92 %: heads that miss a fold are a little worse than the one of all.)
+    Among a subset, how many more there are in the pool is only known from the draws, so the interval is theirs while
+    any are left.
     """
     random, known = weights.random[among], weights.known[among]
     total, certain = float(random.sum()), float(known.sum())
@@ -134,7 +134,7 @@ def share_of(hits: Bools, among: Bools, weights: Weights) -> Estimate | None:
 
 
 def drawn_among(among: Bools, weights: Weights) -> float:
-    """Effective number of random records among some: (sum w)^2 / sum w^2 (Kish 1965), more where many were asked."""
+    """Effective sample size of a subset: (sum w)^2 / sum w^2 (Kish 1965), larger where much of the pool was asked."""
     random = weights.random[among]
     if weights.stray == 0:
         return inf if weights.effective == inf else 0.0
@@ -184,13 +184,13 @@ def _draws(
     truth: Bools, predicted: Bools, weights: Weights, rng: np.random.Generator
 ) -> tuple[list[Floats], list[Floats]]:
     """Macro and micro F1 of resampled drawn records, twice: bootstrap (Efron 1979), and Bayesian bootstrap (Rubin 1981)
-    with one record's worth of right and of wrong that were not seen, spread unevenly over the labels.
+    with a pseudo-record of right and of wrong, spread unevenly over the labels.
 
-    The first alone is certain where every record is right (20 of 20 would give 100 to 100 %), the second alone is too
-    sure of that one record, and resampling repeats the pull of rare labels, which `_estimate` mirrors. In simulation
-    the three together held the truth in 96 to 100 of 100 samples (5 to 800 records, 2 to 77 labels, from 5 records per
-    label on), the first alone in 30 to 94. The weights stray less the more of the pool was asked (Rao & Wu 1988);
-    records that stand for themselves stray by themselves.
+    The first alone has width 0 where every record is right (20 of 20 would give 100 to 100 %), the second alone depends
+    too much on that one record, and resampling repeats the bias from rare labels, which `_estimate` corrects by
+    mirroring. In simulation the three together covered the truth in 96 to 100 of 100 samples (5 to 800 records, 2 to 77
+    labels, from 5 records per label on), the first alone in 30 to 94. The weights vary less the more of the pool was
+    asked (Rao & Wu 1988); records that represent themselves vary independently.
     """
     drawn, present = weights.drawn, (truth | predicted).any(axis=0)
     n, labels = int(drawn.sum()), int(present.sum())
@@ -221,7 +221,8 @@ def _draws(
 
 def _resampled_sums(known: Floats, part: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[Any]:
     """(RESAMPLES, labels) Bayesian bootstrap of the sums, without drawing a weight for each record; (labels,) zeros
-    where no record stands for itself."""
+    where no record represents itself.
+    """
     sums, squares = known @ part, known**2 @ part
     if not sums.any():
         return np.zeros(len(sums), np.float32)
@@ -230,7 +231,7 @@ def _resampled_sums(known: Floats, part: npt.NDArray[np.float32], rng: np.random
 
 
 def group_alike(rows: Bools, random: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """(place of one of each kind, how many there are of it): rows that are equal and weigh the same."""
+    """(position of one record of each group, size of the group): a group is equal rows of equal weight."""
     packed = np.concatenate([np.packbits(rows, axis=1), random[:, None].view(np.uint8)], axis=1)
     keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1])))[:, 0]
     _, place, counts = np.unique(keys, return_index=True, return_counts=True)

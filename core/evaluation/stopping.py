@@ -1,4 +1,4 @@
-"""Whether going on pays: further labels against their price. Knows a learning curve and prices, not stores or pages."""
+"""Whether further labels are worth their cost. Knows a learning curve and prices, not stores or pages."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ HORIZONS = (25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000)
 
 @dataclass(frozen=True)
 class Price:
-    """What a person says. per_label: cost of one more label. per_error: cost of one record that keeps a wrong label.
+    """A person's inputs. per_label: cost of one more label. per_error: cost of one record that keeps a wrong label.
     Both in `unit`. left: records without a label. asked_wrong: share of the chosen records (audit apart) in the last
-    batches whose suggestion the person changed; None takes the model's error, which understates what asking is worth.
+    batches whose suggestion the person changed; None takes the model's error, which understates the value of asking.
     """
 
     per_label: float
@@ -29,9 +29,9 @@ class Price:
 
 @dataclass(frozen=True)
 class Offer:
-    """What `more` labels cost, what they avoid, and what is left of it. net_low, net_high: 95 %. chance: that they pay.
+    """Cost of `more` labels, the errors they avoid, and the net gain. net_low, net_high: 95 %. chance: that they pay.
 
-    errors: wrong labels fewer among the records that are left now, by a better model and by the asked ones being right.
+    errors: how many fewer wrong labels among the records left now, by a better model and by the asked ones being right.
     """
 
     more: int
@@ -48,7 +48,9 @@ class Offer:
 
 @dataclass(frozen=True)
 class Worth:
-    """All offers, the one of the highest expected net gain (None when none is expected to pay), and it in words."""
+    """All offers, the one of the highest expected net gain (None when none is expected to pay), and advice in
+    sentences.
+    """
 
     offers: tuple[Offer, ...]
     best: Offer | None
@@ -68,10 +70,10 @@ def worth(curve: Curve, price: Price, rng: np.random.Generator) -> Worth:
 
 
 def agreement(before: npt.ArrayLike, after: npt.ArrayLike) -> ModelAgreement | None:
-    """Cohen's kappa (1960) of what two models say; None without records.
+    """Cohen's kappa (1960) between two models' predictions; None without records.
 
     (n,) label numbers, or (n, labels) 0/1 where several may hold: then over all yes and no decisions together. Where
-    both models say one and the same thing of everything, kappa is 1.
+    both models predict one and the same label everywhere, kappa is 1.
     """
     first, second = np.ravel(np.asarray(before)), np.ravel(np.asarray(after))
     if first.shape != second.shape:
@@ -92,10 +94,10 @@ def _check(price: Price) -> None:
 
 
 def _avoided(curve: Curve, price: Price, more: int, rng: np.random.Generator) -> Floats:
-    """(draws,) errors fewer after `more` labels.
+    """(draws,) how many errors fewer after `more` labels.
 
     Asking finds errors at the rate of `asked_wrong` at first and ever fewer as the hard records run out, never fewer
-    than a random choice would; the better model then mends its share of those that are left.
+    than a random choice would; the better model then corrects its share of those that are left.
     """
     now = np.maximum(curve.error_now(), 1e-9)
     wrong = price.left * now
@@ -121,12 +123,12 @@ def _offer(curve: Curve, price: Price, more: int, rng: np.random.Generator) -> O
 
 
 def _percent(chance: float) -> str:
-    """Never certain: the chance is of a model of the curve."""
+    """Never 0 % or 100 %: the chance itself depends on the curve's assumptions."""
     return "over 99%" if chance > 0.99 else "under 1%" if chance < 0.01 else f"{chance:.0%}"
 
 
 def _advice(offers: tuple[Offer, ...], best: Offer | None, labels: int) -> str:
-    """Never a bare yes: the figures, what they do not settle, and how far they reach beyond what is known."""
+    """Advice with the figures, what they leave open, and how far they extrapolate; never a bare yes."""
     if best is None:
         least = max(offers, key=lambda offer: offer.net)
         result = f"No further labels are expected to pay. The least loss: {least.sentence}."

@@ -24,7 +24,7 @@ from core.tasks.tasks import require_labels
 
 KINDS = {
     "label_error": "likely label errors: a model that did not see the label would give another",
-    "ambiguous": "hard records: people disagree, or the model cannot tell two labels apart",
+    "ambiguous": "hard records: people disagree, or the model is torn between two labels",
     "near_duplicate": "near-duplicates with different labels",
     "outlier": "outliers: unlike all other records",
 }

@@ -1,4 +1,4 @@
-"""Work in a process of its own on a bundle: the row, the folder, the wait. Knows no kind of work and no runner."""
+"""Jobs in processes of their own: their row, bundle folder and end. Knows no kind of work and no runner."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ LOG = "log.txt"
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How a job stands, as its runner sees it. state: queued, running, one of ENDED, or lost; message: why, or ''."""
+    """A job's status by its runner. state: queued, running, one of ENDED, or lost; message: the reason, or ''."""
 
     state: str
     message: str = ""
@@ -40,7 +40,7 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job may take. seconds: at most, 0 for no limit. gpu: "L4", or "L4:2" for two; None for what is there.
+    """Resources of a job. seconds: limit, 0 for none. gpu: "L4", or "L4:2" for two; None for the machine's.
 
     environment: variables of the job's process. They are never stored: a token may be among them.
     """
@@ -54,9 +54,9 @@ class Resources:
 
 @dataclass(frozen=True)
 class Handle:
-    """Where a job runs. Each runner fills in its own fields; they are stored, so that a restarted owner can ask again.
+    """Where a job runs. Each runner fills in its own fields; they are stored, so that a restarted server can ask again.
 
-    pid, seconds (that it may take): on this machine. call: at Modal. address, submission, work (folder): on Ray.
+    pid, seconds (its limit): on this machine. call: at Modal. address, submission, work (folder): on Ray.
     """
 
     pid: int = 0
@@ -68,38 +68,39 @@ class Handle:
 
 
 class Runner(Protocol):
-    """What carries a bundle to where it runs."""
+    """Runs bundles somewhere: on this machine, at Modal or on Ray."""
 
     def start(self, bundle: Path, resources: Resources) -> Handle:
-        """Begin; twice for a bundle of the same name begins once.
+        """Starts it; a second call for a bundle of the same name starts nothing.
 
         Raises BadInput or Refused, in a sentence that says what to do, where it cannot.
         """
 
     def poll(self, bundle: Path, handle: Handle) -> RunStatus:
-        """How it stands. Brings `events.jsonl` and the log up to date, and what came out once it has ended,
-        `result.json` last. Never raises for what may pass (no network, an outage): that is `lost`."""
+        """Its status. Updates `events.jsonl` and the log, and copies the output once it has ended, `result.json` last.
+        Never raises for what may pass (no network, an outage): that is `lost`.
+        """
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
-        """Stop it; return when it has stopped or will."""
+        """Stops it; returns when it has stopped or will."""
 
     def forget(self, bundle: Path, handle: Handle) -> None:
-        """Delete what of an ended job lies where it ran: texts, labels, checkpoints. Nothing there is no error.
+        """Deletes an ended job's files where it ran: texts, labels, checkpoints. Nothing there is no error.
 
-        Raises Refused where nobody could be asked.
+        Raises Refused where that place cannot be reached.
         """
 
     def price(self, resources: Resources, seconds: float) -> float | None:
-        """US dollars for so long, None where nobody is paid. Raises BadInput for what is not on offer."""
+        """US dollars for so long, None where it is free. Raises BadInput for a GPU that is not on offer."""
 
 
 def read_handle(written: str) -> Handle:
-    """As a job's row has it."""
+    """From the JSON in a job's row."""
     return from_json(Handle, json.loads(written), "The handle of a job")
 
 
 class JobBroke(RondoError):
-    """The job ended without a result that can be used; the log in its folder says more."""
+    """The job ended without a result that can be used; the log in its folder has the details."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Bundle:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """How it ended, or None while it has not. Raises Damaged for a file that says no such thing."""
+        """How it ended, or None while it has not. Raises Damaged for a malformed file."""
         try:
             matches = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -144,14 +145,14 @@ class Bundle:
 
     @property
     def kind(self) -> str:
-        """Of the work; empty where `job.json` does not say."""
+        """Name of the kind of job; empty where `job.json` has none."""
         try:
             return str(json.loads((self.path / "job.json").read_text(encoding="utf-8"))["kind"])
         except (OSError, ValueError, KeyError, TypeError):
             return ""
 
     def params(self, kind: JobKind[Params, Result]) -> Params:
-        """What the job was given. Raises Damaged where `job.json` does not say."""
+        """The job's parameters. Raises Damaged where `job.json` has none."""
         try:
             values = json.loads((self.path / "job.json").read_text(encoding="utf-8"))["params"]
             return from_json(kind.params, values, f"The parameters of {self.path.name}")
@@ -160,7 +161,7 @@ class Bundle:
 
     @property
     def sealed(self) -> bool:
-        """Is what goes in complete, and there still?"""
+        """Is the input complete, and still there?"""
         try:
             job = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
@@ -177,7 +178,7 @@ class Bundle:
             return []
 
     def seal(self) -> None:
-        """Writes the hash of the input into `job.json`: the work is for this input and no other."""
+        """Writes the hash of the input into `job.json`: a result is for this input only."""
         digest = hashlib.sha256()
         for file in sorted(path for path in (self.path / "in").rglob("*") if path.is_file()):
             with file.open("rb") as content:
@@ -187,7 +188,7 @@ class Bundle:
         write_json(self.path / "job.json", {**job, "input_sha256": digest.hexdigest(), "code": code_version()})
 
     def empty(self) -> None:
-        """Removes what went in and came out; what the job was and how it ended stays."""
+        """Removes input and output; `job.json` and the result stay."""
         for name in ("in", "out", "ckpt"):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
@@ -203,7 +204,7 @@ def _event(line: bytes) -> dict[str, Any] | None:
 
 
 def manifest(out: Path) -> dict[str, str]:
-    """Path below `out` to SHA-256, of every file: what came back is what was made."""
+    """Path below `out` to SHA-256, of every file, to verify what came back."""
     return {file.relative_to(out).as_posix(): sha256_of(file) for file in sorted(out.rglob("*")) if file.is_file()}
 
 
@@ -214,7 +215,7 @@ def write_json(path: Path, value: object) -> None:
 
 @dataclass(frozen=True)
 class Jobs:
-    """Starts jobs, waits for them, and says once and for all how each ended."""
+    """Starts jobs, waits for them, and stores how each ended."""
 
     store: Store
     runner: Runner
@@ -225,7 +226,7 @@ class Jobs:
         job_id, values = f"{utc_now():%Y%m%d-%H%M%S}-{kind.name}-{secrets.token_hex(3)}", to_json(params)
         bundle = Bundle(self.folder / job_id)
         try:
-            self.folder.mkdir(exist_ok=True)  # not the project's: where that was renamed, nothing is made again
+            self.folder.mkdir(exist_ok=True)  # not its parents: a renamed project must not come back
             for name in ("in", "out"):
                 (bundle.path / name).mkdir(parents=True)
             write_json(bundle.path / "job.json", {"schema": 1, "id": job_id, "kind": kind.name, "params": values})
@@ -265,24 +266,24 @@ class Jobs:
         return from_json(kind.result, self._checked(bundle, result, what), f"The result of {bundle.path.name}")
 
     def claim_result(self, bundle: Bundle, cursor: Any) -> bool:
-        """True for the one transaction that may take the result in; every later one is told False."""
+        """True for the one transaction that may store the result; False for every later one."""
         return change_state(cursor, bundle.path.name, "succeeded", OPEN, ended_at=utc_now())
 
     def refuse(self, bundle: Bundle, error: RondoError) -> None:
-        """The job did its work, but what it brought cannot be taken in: failed, and its files go."""
+        """For a finished job whose result cannot be used: marks it failed and deletes its files."""
         self._end(bundle, "failed", str(error))
         bundle.empty()
 
     def survived(self, bundle: Bundle) -> bool:
-        """Does an attempt of a former owner still run, or has it left a result?"""
+        """Is an attempt of a former server still running, or has it left a result?"""
         return self._attach(bundle) is not None
 
     def lose(self, bundle: Bundle) -> None:
-        """Its owner is gone, and so is its process: lost. What of its work can be used stays."""
+        """For a job whose server and process are gone: marks it lost. Usable partial output stays."""
         self._end(bundle, "lost", None)
 
     def give_up(self, bundle: Bundle) -> None:
-        """Nobody will take this one in: lost, which is not failed."""
+        """For a job whose result nobody will use: marks it lost, which is not failed."""
         handle = self._handle(bundle)
         if handle is not None:
             self.runner.cancel(bundle.path, handle)
@@ -294,7 +295,7 @@ class Jobs:
         return read_handle(written) if written else None
 
     def _attach(self, bundle: Bundle) -> Handle | None:
-        """The handle of an attempt that outlived its owner, or that has a result already."""
+        """The handle of an attempt that outlived its server, or that has a result already."""
         handle = self._handle(bundle)
         return handle if handle and self.runner.poll(bundle.path, handle).state != "lost" else None
 
@@ -311,7 +312,7 @@ class Jobs:
     def _checked(self, bundle: Bundle, result: dict[str, Any], what: str) -> dict[str, Any]:
         if result["state"] == "succeeded":
             return dict(result["value"])
-        if result["state"] == "cancelled":  # by an owner that died before it wrote so
+        if result["state"] == "cancelled":  # by a server that died before it stored that
             self._end(bundle, "cancelled", None)
             raise Cancelled(f"{what}: stopped. Run it again to go on.")
         self._end(bundle, "failed", str(result["message"]))

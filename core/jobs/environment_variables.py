@@ -1,4 +1,4 @@
-"""What a process that we start inherits of the environment: no secret but those that its work needs. Starts nothing."""
+"""The environment of a process that we start: no secrets but those that its work needs. Starts nothing."""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
 
 
 def without_secrets(environment: Mapping[str, str], needed: tuple[str, ...] = ()) -> dict[str, str]:
-    """The variables that hold no secret, by their names and by logins in addresses, and the needed ones."""
+    """The variables without secrets, judged by their names and by logins in addresses, and the needed ones."""
     return {
         name: value
         for name, value in environment.items()
@@ -36,7 +36,7 @@ def without_secrets(environment: Mapping[str, str], needed: tuple[str, ...] = ()
 
 
 def for_job(environment: Mapping[str, str], kind: str) -> dict[str, str]:
-    """What a job of this kind inherits."""
+    """The environment of a job of this kind."""
     return without_secrets(environment, NEEDED.get(kind, ()))
 
 

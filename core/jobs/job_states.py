@@ -1,4 +1,4 @@
-"""How a job may go from state to state, and the one place that writes it. Knows no runner and no kind of work."""
+"""The state machine of jobs, and the one place that writes states. Knows no runner and no kind of work."""
 
 from collections.abc import Collection
 
@@ -19,9 +19,9 @@ TRANSITIONS: dict[str, tuple[str, ...]] = {
     "draft": ("submitting", "running", *ENDED, LOST),
     "submitting": ("submitting", *_WENT_ON),
     "queued": ("submitting", *_WENT_ON),
-    "running": ("submitting", *_WENT_ON),  # a runner may queue it again; an owner starts anew what has vanished
+    "running": ("submitting", *_WENT_ON),  # a runner may queue it again; the server restarts one that has vanished
     LOST: ("submitting", *_WENT_ON),
-    "cancelling": ("cancelling", "failed", "cancelled", LOST),  # cancel means cancelled, whatever comes back
+    "cancelling": ("cancelling", "failed", "cancelled", LOST),  # a cancelled job never succeeds, whatever comes back
     "failed": ("submitting", "failed"),
     "cancelled": ("submitting", "cancelled"),
     "timed_out": ("submitting", "timed_out"),
@@ -31,7 +31,7 @@ TRANSITIONS: dict[str, tuple[str, ...]] = {
 
 
 class WrongState(RondoError):
-    """A job cannot go from where it stands to where it was sent."""
+    """A job cannot go from its state to the requested one."""
 
 
 def change_state(
@@ -39,8 +39,8 @@ def change_state(
 ) -> bool:
     """Writes the state, and further columns of the row, in the caller's transaction.
 
-    False, and nothing is written, where there is no such job or it stands in none of `before`: somebody was quicker.
-    Raises WrongState where the job can never go from where it stands to `to`.
+    False, and nothing is written, where there is no such job or it is in none of `before`: another process was first.
+    Raises WrongState where its state can never go to `to`.
     """
     row = cursor.execute("select state from jobs where id = ?", [job]).fetchone()
     if row is None or row[0] not in before:

@@ -1,4 +1,4 @@
-"""What a kind of job is: its name, what goes in, and what comes out. Each kind stands beside its room."""
+"""A kind of job: its name, input and result. Each kind is declared in the package that uses it."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -9,9 +9,9 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class JobKind(Generic[Params, Result]):
-    """params and result: frozen dataclasses that cross as JSON; arrays and tables cross as files of the bundle.
+    """params and result: frozen dataclasses that are sent as JSON; arrays and tables are files of the bundle.
 
-    Both sides use them: the room that writes the bundle and takes the result in, and the work in `gpu_jobs/work/`.
+    Both sides use them: the package that writes the bundle and stores the result, and the work in `gpu_jobs/work/`.
     """
 
     name: str

@@ -84,7 +84,7 @@ def preview(project: Project, record_nos: Iterable[int]) -> BulkPreview:
 def label_many(project: Project, record_nos: Iterable[int], answer: Answer, user: str) -> dict[str, Any]:
     """Gives this answer to every record that nobody has labelled, in one transaction.
 
-    Records that are gold, labelled, lent, answered or wait for an audit, a check or a review are left out, and
+    Records that are gold, labelled, leased, answered or queued for an audit, a check or a review are left out, and
     `left_out` says how many by reason. Raises Refused where none is left, BadInput for an answer that cannot be given.
     """
     bulk = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
@@ -119,9 +119,9 @@ _ANSWER = f"""
 
 
 def undo_bulk(project: Project, bulk_id: str, user: str) -> dict[str, Any]:
-    """Takes back every answer of one bulk, in one transaction; what people answered besides it stands.
+    """Takes back every answer of one bulk, in one transaction; other answers stay.
 
-    The undo events carry the name of its author, as an undo must; the audit log says who asked for it. Raises
+    The undo events carry the name of its author, as an undo must; the audit log has who asked for it. Raises
     BadInput when there is no such bulk, Refused when it was taken back already.
     """
     with project.label_queue.changing() as cursor:
@@ -160,7 +160,7 @@ def answer_sentence(choice: BulkPreview) -> str:
 
 
 def _check(cursor: duckdb.DuckDBPyConnection, answer: Answer, user: str, settings: Settings) -> None:
-    """The rules of a single answer hold for each of many, and those of a correction."""
+    """Checks the rules of a single answer and of a correction."""
     if not user.strip():
         raise BadInput("A bulk answer needs the name of the person who gives it.")
     task = task_of(settings)

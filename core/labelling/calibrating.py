@@ -1,4 +1,4 @@
-"""Gold records among the others, so that people are measured by known answers. Knows no statistics and no page."""
+"""Calibration: queues gold records among the others, to measure annotators. Knows no statistics and no page."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,17 @@ from core.store.database import count, note
 
 @dataclass(frozen=True)
 class Calibration:
-    """queued: gold records that wait among the others now; left: those that could still be slipped in."""
+    """queued: gold records in the queue now; left: those that could still be queued."""
 
     queued: int
     left: int
 
 
 def calibrate(project: Project, report: Report, *, size: int, user: str = "local") -> Calibration:
-    """Slips `size` gold records in among what waits, blind, for every annotator once; says how many gold are left.
+    """Queues `size` gold records at random places, blind, for every annotator once; returns how many gold are left.
 
-    What people answer to them never changes the known answer, teaches nothing and is part of no batch. Raises Refused
-    where there are not so many that were not slipped in yet.
+    Answers to them never change the known answer, train no model and belong to no batch. Raises Refused where fewer are
+    left.
     """
     with project.label_queue.changing() as cursor:
         unused = count(cursor, f"select count(*) from ({_UNUSED})")
@@ -55,13 +55,13 @@ def insert_gold_checks(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) 
     return len(drawn)
 
 
-# Known is what came with a file or was decided. Where people's answers made a record gold, others would change it.
+# A known answer came with a file or was decided. Gold made from people's answers would change with others' answers.
 _UNUSED = """
     select n from settled join records r using (n)
     where stratum = 'gold' and r.duplicate_of is null and n not in (select n from queue)
       and (how = 'adjudicated' or n in (select n from responses where source = 'file'))
 """
-# What nobody has answered; behind all else where there is nothing.
+# Among unanswered records; at the end of the queue where there are none.
 _SPAN = """
     select coalesce(min(position), (select max(position) + 1 from queue), 0),
            coalesce(max(position), (select max(position) + 1 from queue), 0) + 1

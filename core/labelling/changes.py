@@ -20,7 +20,7 @@ _TAXONOMY = {
 def change_settings(project: Project, user: str = "local", **changes: Any) -> Settings:
     """Settings by name, or one of add_label=name, rename_label=(id, name), retire_label=id.
 
-    Responses stay as they are. What names a retired label settles nothing any more, so its records are asked again.
+    Responses stay as they are. An answer with a retired label no longer settles its record, which is asked again.
     Raises BadInput with nothing changed.
     """
     with project.changing_settings() as (settings, cursor):

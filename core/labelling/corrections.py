@@ -22,13 +22,13 @@ from core.tasks.tasks import task_of
 
 
 def correct(project: Project, record: str, answer: Answer, user: str, note: str = "") -> str:
-    """Stores what `user` says of the record; returns the event's id.
+    """Stores the answer of `user` to the record; returns the event's id.
 
-    Where people have labelled the record already it settles it, whatever they said; the newest correction wins. Where
+    Where people have labelled the record already it overrides them; the newest correction wins. Where
     nobody has, it is an ordinary answer, given with the model's suggestion in view: as a correction it would count as
     audit. Raises BadInput for an unknown record or an answer that cannot be given, and then nothing is stored.
     """
-    with project.label_queue.changing() as cursor:  # a label may be retired, or a model made, until it begins
+    with project.label_queue.changing() as cursor:  # a label may be retired, or a model made, before it begins
         settings = project.settings()
         n = number_of(cursor, record)
         event = Event(
@@ -45,7 +45,7 @@ def correct(project: Project, record: str, answer: Answer, user: str, note: str 
 
 
 def withdraw(project: Project, record: str, event: str, user: str) -> None:
-    """Takes one of `user`'s own answers back by an undo, so that what was said before holds again.
+    """Takes one of `user`'s own answers back by an undo, so that the answer before it holds again.
 
     Raises Refused for an answer that another person gave, or that was taken back already.
     """
@@ -53,7 +53,8 @@ def withdraw(project: Project, record: str, event: str, user: str) -> None:
 
 
 def decide(project: Project, event: Event, user: str) -> str:
-    """A correction, or an undo of one, that was made elsewhere under an id of its own: stored once, whatever arrives.
+    """A correction, or an undo of one, that was made elsewhere under an id of its own: stored once, however often it
+    arrives.
 
     Returns STORED or KNOWN when it is durable. Raises as `correct` and `withdraw` do.
     """
@@ -77,9 +78,7 @@ def _give(cursor: duckdb.DuckDBPyConnection, record_no: int, event: Event, user:
     _store(cursor, replace(event, source=CORRECTION if labelled else APP), record_no, user, settings)
     if labelled:
         note_down(cursor, user, "correct", {"record": event.record, "answer": event.answer})
-    cursor.execute(
-        "delete from leases where n = ?", [record_no]
-    )  # else who holds it answers against it, and it is a tie
+    cursor.execute("delete from leases where n = ?", [record_no])  # else the holder's answer could make a tie with it
 
 
 def _take_back(cursor: duckdb.DuckDBPyConnection, record_no: int, event: Event, user: str, settings: Settings) -> None:

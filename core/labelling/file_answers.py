@@ -21,7 +21,7 @@ class FileAnswers:
     """query: id, annotator (null: the file itself), label (as the task's reader gave it). stamp: the first that
     they get.
 
-    by_people: what the file itself says is the known answer.
+    by_people: the file's own labels are known answers.
     """
 
     query: str
@@ -110,7 +110,7 @@ _STORE = f"""
            annotator is null, $stamp - 1 + row_number() over (order by n, annotator nulls first)
     from answered where before is null or before <> answer
 """
-# A job that began after an answer may have learnt from it, though its model is not there yet.
+# A job that began after an answer may train on it, though its model is not stored yet.
 _MAKE_GOLD = """
     update records set split = 'test'
     where split is distinct from 'test' and n in (select n from answered where annotator is null)

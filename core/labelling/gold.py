@@ -18,9 +18,9 @@ UNASKED_TEST = """
 def declare_gold(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Takes over the splits of the table `staged` for records that were there before, in the caller's transaction.
 
-    What comes as test is gold from now on; gold stays gold, whatever a file says later, since a record that judged once
-    must not teach. Returns how many records become gold, and how many of them taught until now. `ask_no_more` ends it,
-    when the labels of the file are settled.
+    Test records are gold from now on; gold stays gold, whatever a later file says, since a record that was scored on
+    must not train. Returns how many records become gold, and how many of them were training records until now.
+    `ask_no_more` ends it, when the labels of the file are settled.
     """
     cursor.execute(_DECLARED)
     counts = {
@@ -32,7 +32,7 @@ def declare_gold(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def take_gold_off_queue(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Settles what `declare_gold` declared, and mends the queue: known answers leave it, the others are asked blind."""
+    """Settles the records of `declare_gold` and updates the queue: known answers leave it, others are asked blind."""
     if count(cursor, "select count(*) from declared"):
         settle(cursor, "select n from declared", settings)
         for step in _FOLLOW:
@@ -49,7 +49,7 @@ _ADOPT = """
     where s.id = records.id and s.split is not null and records.split is distinct from s.split
       and records.split is distinct from 'test'
 """
-# Nobody is asked for a known answer, and whoever is asked for gold sees no suggestion. What somebody answered stays.
+# Known answers are not asked, and gold is asked without a suggestion. Given answers stay.
 _FOLLOW = (
     "delete from machine_labels where n in (select n from declared)",
     """delete from queue where n in (select n from declared) and is_labelled(n)
@@ -61,7 +61,7 @@ _FOLLOW = (
 
 
 def ask_test_records(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) -> int:
-    """Queues up to `size` test records that nobody was asked for, drawn by lot, at places by lot among what waits."""
+    """Queues up to `size` random test records that nobody was asked for, at random places."""
     return len(cursor.execute(_ASK, {"seed": seed, "size": size}).fetchall())
 
 

@@ -20,8 +20,8 @@ class Holder:
 class Leases:
     """All leases in memory; `save` writes what changed since the last time, in the caller's transaction.
 
-    seconds: how long a lease is. It ends when its holder answers, and then its row may stay until it runs out:
-    `read_leases` knows better.
+    seconds: how long a lease is. It ends when its holder answers, but its row may stay until it expires: `read_leases`
+    ignores such rows.
     """
 
     def __init__(self, rows: Iterable[tuple[int, str, str, datetime]] = (), seconds: int = 0) -> None:
@@ -46,11 +46,11 @@ class Leases:
         return {holder for held in self._until.values() for holder, until in held.items() if self._lasts(until, now)}
 
     def _lasts(self, until: datetime, now: datetime) -> bool:
-        """One that ends later than a new one would was written by a clock that ran ahead: it has ended."""
+        """Is it running? One that ends later than a new one would is from a clock that ran ahead: it has ended."""
         return now < until <= now + self._longest
 
     def take(self, record_no: int, holder: Holder, now: datetime) -> None:
-        """Leases or renews; with more than half its time left a lease stays as it is: renewing is rarely a write."""
+        """Leases or renews; a lease with over half its time left stays as it is, so that renewing rarely writes."""
         held = self._until.setdefault(record_no, {})
         if self._longest / 2 <= held.get(holder, now) - now <= self._longest:
             return
@@ -60,7 +60,7 @@ class Leases:
         self._changed.add(record_no)
 
     def hand_on(self, holder: Holder, now: datetime, spared: Collection[str]) -> None:
-        """What this person holds in other tabs, the spared ones aside, is this tab's from now on."""
+        """Moves this person's leases of other tabs, except the spared ones, to this tab."""
         for n, held in self._until.items():
             for other in [one for one in held if one.annotator == holder.annotator and one.tab not in spared]:
                 if other != holder and self._lasts(until := held.pop(other), now):
@@ -73,7 +73,7 @@ class Leases:
             self._changed.add(record_no)
 
     def answered(self, record_no: int, annotator: str) -> None:
-        """Ends every lease of this person on the record, in whichever tab. Nothing to write: the answer says it."""
+        """Ends every lease of this person on the record, in any tab. Writes nothing: the stored answer implies it."""
         for holder in [holder for holder in self._until.get(record_no, {}) if holder.annotator == annotator]:
             del self._until[record_no][holder]
         if not self._until.get(record_no):
@@ -96,12 +96,12 @@ class Leases:
 
 
 def drop_ended(cursor: duckdb.DuckDBPyConnection, now: datetime, seconds: int) -> None:
-    """Deletes those that have run out, or that a clock which ran ahead has dated beyond what a new one would get."""
+    """Deletes those that have expired, or that end later than a new one would, because a clock ran ahead."""
     cursor.execute("delete from leases where until <= ? or until > ?", [now, now + timedelta(seconds=seconds)])
 
 
 def read_leases(cursor: duckdb.DuckDBPyConnection, now: datetime, seconds: int, waiting: Waiting) -> Leases:
-    """The leases that have neither run out nor ended with an answer."""
+    """The leases that have neither expired nor ended with an answer."""
     rows = cursor.execute("select n, annotator, tab, until from leases where until > ?", [now]).fetchall()
     leases = Leases(rows, seconds)
     for n, annotator, _, _ in rows:

@@ -1,4 +1,4 @@
-"""The desk where people get records and hand in answers: leases, order, durability. Knows neither HTTP nor pages."""
+"""The queue that hands out records and receives answers: leases, order, durability. Knows neither HTTP nor pages."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +31,7 @@ IDLE_SECONDS = 5
 class QueueRequest:
     """One request of a tab. have: ids of the records it holds; give_back: ids it holds no more; want: how many cards.
 
-    turn: counts the tab's requests; one that was overtaken by a later one still stores its events but moves no lease.
+    turn: counts the tab's requests; one that arrives after a later one still stores its events but changes no lease.
     tabs: other tabs of this person that are known to be open.
     """
 
@@ -47,7 +47,7 @@ class QueueRequest:
 class QueueReply:
     """statuses: eid -> 'stored', 'known' or a reason. taken: records of `have` that are no longer this holder's.
 
-    return_request: somebody else has nothing to do; give back at most so many unseen records, the last first.
+    return_request: somebody else has no records; give back at most so many unseen records, the last first.
     """
 
     statuses: dict[str, str]
@@ -61,7 +61,7 @@ class QueueReply:
 class LabelQueue:
     """One per open project, safe to call from several threads, but not inside a transaction (`reload` may be).
 
-    Every exchange is one transaction: what a reply says is stored is durable, and leases are as durable as answers.
+    Every exchange is one transaction: events that a reply calls stored are durable, and so are leases.
     The mirror in memory is rebuilt from the database at start, after `reload`, and after any failure.
     """
 
@@ -71,7 +71,7 @@ class LabelQueue:
         self._clock = clock
         self._lock = threading.RLock()
         self._stale = True
-        self._version = int(clock().timestamp() * 1000)  # differs from the one before a restart
+        self._version = int(clock().timestamp() * 1000)  # differs from any version before a restart
         self._turns: dict[Holder, int] = {}
         self._idle_annotators: dict[Holder, datetime] = {}
         self._pool_exhausted = False  # whether the pool has nothing more to draw
@@ -80,11 +80,11 @@ class LabelQueue:
         self._leases = Leases()
 
     def reload(self) -> None:
-        """The queue, the answers or the taxonomy changed elsewhere: read them anew before the next use. Cheap."""
+        """For changes of queue, answers or taxonomy made elsewhere: they are read anew before the next use. Cheap."""
         self._stale = True
 
     def more_records(self) -> None:
-        """Records came in that can be drawn: what waits stays as it is. Cheap."""
+        """For records that were imported into the pool: the queue stays as it is. Cheap."""
         with self._lock:
             self._pool_exhausted = False
             self._records = int(self._store.one("select count(*) from records"))
@@ -100,12 +100,12 @@ class LabelQueue:
                 self.reload()
 
     def exchange(self, holder: Holder, ask: QueueRequest) -> QueueReply:
-        """Stores the events, takes back, renews, lends. When it raises, nothing was done."""
+        """Stores the events; returns, renews and grants leases. When it raises, nothing was done."""
         with self._lock, self._transaction() as cursor:
             return self._serve(cursor, holder, ask)
 
     def receive(self, supplied: Sequence[tuple[str, Event]]) -> dict[str, str]:
-        """(annotator, event) of people who answered elsewhere, in one transaction; as `Reply.statuses`."""
+        """(annotator, event) of people who answered elsewhere, in one transaction; returns `QueueReply.statuses`."""
         with self._lock, self._transaction() as cursor:
             numbers = self._numbers(cursor, [event.record for _, event in supplied])
             statuses: dict[str, str] = {}
@@ -154,7 +154,7 @@ class LabelQueue:
     def _refresh(self, cursor: duckdb.DuckDBPyConnection) -> None:
         if not self._stale:
             return
-        self._stale = False  # first: a reload that comes while this one reads is not lost
+        self._stale = False  # first, so that a reload during this one is not lost
         self._pool_exhausted = False
         settings = self._settings()
         self._waiting = read_waiting(cursor, settings)
@@ -171,7 +171,7 @@ class LabelQueue:
         if ask.turn >= self._turns.get(holder, 0):
             held = self._leases.held_by(holder, now)
             if holder not in self._turns and not held and not ask.have:
-                self._leases.hand_on(holder, now, ask.tabs)  # a browser was killed, and the same person is back
+                self._leases.hand_on(holder, now, ask.tabs)  # the same person is back after a killed browser
             self._turns[holder] = ask.turn
             for n in _known(numbers, ask.give_back):
                 self._leases.give_back(n, holder)
@@ -233,7 +233,7 @@ class LabelQueue:
     def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int]) -> list[Row]:
         """Leases up to `want` more records, fewer where their texts would make the reply too long, but at least one.
 
-        Where records run short, nobody gets more than an equal share of what is free and the own ones together.
+        Where records run short, nobody gets more than an equal share of the free ones and the own ones together.
         """
         now = self._clock()
         mine = self._leases.held_by(holder, now) - have
@@ -250,7 +250,7 @@ class LabelQueue:
     def _offers(
         self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int], mine: set[int]
     ) -> list[Row]:
-        """What the holder has leased but not at hand (its page was reloaded), then its share of what is free."""
+        """Records that the holder has leased but not in its tab (a reload), then its share of the free ones."""
         again = [row for row in self._waiting.open() if row.record_no in mine][:want] if mine else []
         held = len(self._leases.held_by(holder, self._clock()))
         want = min(want - len(again), MOST_HELD - held)
@@ -262,7 +262,7 @@ class LabelQueue:
         if len(free) < enough and not self._pool_exhausted:
             self._draw(cursor, enough)
             free = self._free(holder, have, enough)
-        scarce = [row.record_no for row in free if row.purpose != CALIBRATION]  # the others are taken from nobody
+        scarce = [row.record_no for row in free if row.purpose != CALIBRATION]  # the others are not scarce
         share = max(0 if held else 1, (len(scarce) + held) // people - held)
         out_of_reach = set(scarce[share:])
         return again + [row for row in free if row.record_no not in out_of_reach][:want]
@@ -285,7 +285,7 @@ class LabelQueue:
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))
 
     def _note_hunger(self, holder: Holder, ask: QueueRequest, rows: Sequence[Row]) -> None:
-        """Somebody who asked, got nothing and has nothing, while others hold records that this person could answer."""
+        """Notes a person who got nothing and has nothing, while others hold records that this person could answer."""
         self._idle_annotators.pop(holder, None)
         if ask.want and not rows and not ask.have:
             could = (self._waiting.may_answer(row.record_no, holder.annotator) for row in self._waiting.open())
@@ -310,7 +310,7 @@ class LabelQueue:
         }
 
 
-# Where several labels may hold, the stored probability is that of all of them together: none of them is shown with it.
+# Where several labels may hold, the stored probability is that of all together, so it is not shown beside one label.
 _DRAW = """
     insert into queue
     select n, $batch::integer, $position::double + row_number() over (order by hash(n, $seed::bigint), n), false, true,

@@ -4,8 +4,8 @@ from core.labelling.settling import ANSWERS
 from core.labelling.waiting import ASKED
 
 _QUEUED = "select n from queue"
-# Spare records wait only behind a batch: nobody is asked for them by name. One that was only skipped waits for somebody
-# else, and nobody knows whether there is one.
+# Spare records come only after a batch and do not count as asked. One that was only skipped waits for somebody else,
+# whom there may not be.
 _WAITING = f"""
     select n from ({ASKED.format(ns=_QUEUED)})
     where open and (not spare or purpose is not null) and (skips = 0 or given > 0)

@@ -1,4 +1,4 @@
-"""What another rule, or other weights, make of the answers there are. Knows no queue; its callers reload the queue."""
+"""Settles existing answers again by another rule or other weights. Knows no queue; its callers reload the queue."""
 
 import duckdb
 
@@ -10,7 +10,7 @@ _ANSWERED = "select distinct n from responses"
 
 
 def adopt_rule(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
-    """Writes down the rule that the settings name; whether it is another than labels were settled by so far."""
+    """Stores the settings' rule; returns whether it differs from the one that labels were settled by so far."""
     row = cursor.execute("select rule from settling order by since desc limit 1").fetchone()
     if settings.settle == (row[0] if row else "majority"):
         return False
@@ -19,7 +19,7 @@ def adopt_rule(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
 
 
 def settle_all(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, int]:
-    """Settles every answered record anew and says what became of the labels, as `compare` does."""
+    """Settles every answered record anew; returns the changes, as `compare` does."""
     counts = compare(cursor, settings)
     settle(cursor, _ANSWERED, settings)
     return counts

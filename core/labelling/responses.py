@@ -1,4 +1,4 @@
-"""What people answered, as events that are only ever added. Knows no settled labels, no queue and no page."""
+"""People's answers as append-only events. Knows no settled labels, no queue and no page."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,12 +22,12 @@ _ACTIONS = ("submit", "skip", "flag", "undo")
 
 @dataclass(frozen=True)
 class Event:
-    """One key press, made in the browser. `eid` is its identity: what arrives twice is one event.
+    """One key press, made in the browser. `eid` is its identity: one that arrives twice is one event.
 
-    answer: what a submit says, JSON as the project's task has it. `undoes` is the eid that an undo takes back.
+    answer: of a submit, JSON in the form of the project's task. `undoes` is the eid that an undo takes back.
     `seq` counts up within a tab and `ts` is the browser's clock in seconds since 1970: neither decides which answer
     holds, the order of arrival does. `model`: whose suggestion was shown.
-    source: how it came, one of those in `core.store.answers`; origin: which bulk answer, dataset of Argilla's, or file.
+    source: one of those in `core.store.answers`; origin: which bulk answer, dataset of Argilla's, or file.
     """
 
     eid: str
@@ -45,7 +45,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Arrival:
-    """What the server knows about the events of one request: who sent them, when they came, in which round."""
+    """Facts that the server adds to the events of one request: annotator, time of arrival, round."""
 
     annotator: str
     at: datetime
@@ -86,7 +86,7 @@ def store_events(
 ) -> dict[str, str]:
     """eid -> 'stored', 'known' (it was there already) or one sentence on why it was refused; one never blocks the rest.
 
-    They hold in the order in which they stand here.
+    They take effect in the order of `events`.
 
     numbers: record id -> n, of the records that exist. Durable when the caller's transaction has committed.
     """
@@ -118,7 +118,7 @@ def _insert(
     arrival: Arrival,
     settings: Settings,
 ) -> None:
-    """Writers take turns, so looking first is safe, and three times as fast as `on conflict do nothing`."""
+    """Writers are serialized, so looking first is safe, and three times as fast as `on conflict do nothing`."""
     if not events:
         return
     stamp, version = first_stamp(cursor, len(events)), settings.taxonomy.version
@@ -130,7 +130,7 @@ def _insert(
 
 
 def in_canonical_form(events: Iterable[Event], settings: Settings) -> Iterator[Event]:
-    """The same events, what they answer always in the same form."""
+    """The same events with canonical answers."""
     canonical = task_of(settings).canonical
     return (replace(one, answer=canonical(one.answer)) if one.action == "submit" else one for one in events)
 
@@ -169,7 +169,7 @@ def first_stamp(cursor: duckdb.DuckDBPyConnection, size: int) -> int:
 
 
 def last_stamp(cursor: duckdb.DuckDBPyConnection) -> int:
-    """Of the newest response: those that come from now on have larger ones."""
+    """Stamp of the newest response; later ones have larger stamps."""
     return count(cursor, "select stamp from clock")
 
 

@@ -1,4 +1,4 @@
-"""Records that a person puts in front of the queue: for a second look, or for a first. Knows no page and no order."""
+"""Records that a person puts at the front of the queue: for review, or for a first answer. Knows no page, no order."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from core.tasks.tasks import space_of
 
 
 def queue_for_review(project: Project, record_nos: Sequence[int], user: str) -> dict[str, int]:
-    """Asks settled records again: before all others, blind, of somebody who did not label them, if there is anybody.
+    """Asks settled records again: before all others, blind, and of a person who did not label them, if there is one.
 
-    record_nos: first to ask first. A person alone is asked again, and the new answer
-    replaces the old one. Two people who disagree settle nothing: the record is tied until a third answer or a
-    correction. Says how many were queued, and how many have no label yet or are no record (those are left out).
+    record_nos: first to ask first. A single annotator is asked again, and the new answer replaces the old one. Two
+    people who disagree settle nothing: the record is tied until a third answer or a correction. Says how many were
+    queued, and how many have no label yet or are no record (those are left out).
     """
     with project.label_queue.changing() as cursor:
         _stage(cursor, record_nos)
@@ -26,7 +26,7 @@ def queue_for_review(project: Project, record_nos: Sequence[int], user: str) -> 
         asked_at = last_stamp(cursor)
         cursor.execute(_REVIEW_AGAIN, [asked_at])
         cursor.execute(_REVIEW, [asked_at])
-        settle(cursor, "select n from asked", project.settings())  # what an earlier look said of gold counts no more
+        settle(cursor, "select n from asked", project.settings())  # drops answers of earlier reviews
         queued = _finish(cursor, user, "review")
     return {"queued": queued, "unlabelled": unlabelled, "unknown": unknown}
 
@@ -42,7 +42,7 @@ def send_to_queue(project: Project, record_nos: Sequence[int], user: str) -> dic
 
 
 def send(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], user: str, settings: Settings) -> dict[str, int]:
-    """The same in the caller's transaction, which must be one of `Desk.changing`."""
+    """The same in the caller's transaction, which must be one of `LabelQueue.changing`."""
     _stage(cursor, record_nos)
     counts = _leave_out(
         cursor,
@@ -69,7 +69,7 @@ def _stage(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> None
 
 
 def _leave_out(cursor: duckdb.DuckDBPyConnection, *conditions: str) -> list[int]:
-    """Drops from `asked` what meets the conditions; how many each one dropped, in turn."""
+    """Drops from `asked` the records that meet the conditions; returns how many each one dropped, in turn."""
     return [len(cursor.execute(f"delete from asked where {what} returning n").fetchall()) for what in conditions]
 
 
@@ -78,8 +78,8 @@ _END_OLD_LEASES = """
     delete from leases where n in (select n from asked)
         and exists (select 1 from responses a where a.n = leases.n and a.annotator = leases.annotator)
 """
-# A row that checks machine labels stays what it is, else its label would teach: the review gets a row of its own. One
-# that calibrates ends as a review: what is doubted measures nobody.
+# A row that checks machine labels stays, else its label would train: the review gets a row of its own. One that
+# calibrates becomes a review: a doubted answer must not measure anybody.
 _REVIEW_AGAIN = """
     update queue set purpose = 'review', since = ?, position = asked.position
     from asked where asked.n = queue.n and queue.purpose is distinct from 'check'

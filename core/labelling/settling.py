@@ -17,12 +17,11 @@ from core.tasks.tasks import task_of
 
 @dataclass(frozen=True)
 class AnswerInForce:
-    """What one person says now. answer: its canonical text, None for a skip or flag. counts: what is still meant of it
-    is enough. blind: given without a suggestion in view, as `is_blind` has it.
+    """A person's current answer. answer: its canonical text, None for a skip or flag. counts: enough of it is left
+    without retired labels. blind: given without a suggestion in view, see `is_blind`.
 
     stamp: its place in the order in which answers arrived; received_at is when, by the server's clock of that moment.
-    source: as in `Event`. corrects: this person's correction of the record stands, so what the person says now is one
-    too.
+    source: as in `Event`. corrects: this person's correction of the record holds, so the current answer is one too.
     """
 
     record_no: int
@@ -39,14 +38,15 @@ class AnswerInForce:
 
     @property
     def from_file(self) -> bool:
-        """A label of a file's own, whichever file; a person may be called like one."""
+        """Is it a file's own label, of whichever file? A person may have the name of a file."""
         return self.source == FILE
 
 
 @dataclass(frozen=True)
 class RecordFacts:
-    """What the label of a record depends on besides answers. check: asked to check machine labels. looked: the
-    stamp after which answers are to the second look that was asked for last."""
+    """What the label of a record depends on besides answers. check: asked to check machine labels. looked: the stamp
+    after which answers belong to the last requested review.
+    """
 
     record_no: int
     gold: bool
@@ -55,11 +55,11 @@ class RecordFacts:
     looked: int | None = None
 
 
-# An event stands unless its author took it back by an undo that names it and its record; a person's answer to a record
-# is the one with the largest stamp that stands. Files are one author, whatever each is called: the last one holds. So
-# state is a function of the stored events; a repeat adds none.
-# The same rule stands here twice: in SQL for a million records, and plainly for the few that one request touches,
-# where planning the SQL takes three times as long as all the rest. A test holds the two together.
+# An event holds unless its author took it back by an undo that names it and its record; a person's answer to a record
+# is the one with the largest stamp that holds. Files are one author, whatever each is called: the last one holds. So
+# state is a function of the stored events; a repeated event adds none. The same rule stands here twice: in SQL for a
+# million records, and plainly for the few that one request touches, where planning the SQL takes three times as long as
+# all the rest. A test holds the two together.
 ANSWERS = f"""
     select n, annotator, action, kept as labels, if(len(kept) = len(labels), answer, answer_of(kept)) as answer,
            blind, round, received_at, stamp, source, from_file,
@@ -81,7 +81,7 @@ def answer_parameters(settings: Settings) -> dict[str, object]:
 
 
 def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> list[AnswerInForce]:
-    """Every standing answer to the records of a query whose only column is n."""
+    """Every current answer to the records of a query whose only column is n."""
     rows = cursor.execute(
         f"""select n, annotator, action, answer, counts, blind, round, received_at, stamp, source, corrects
             from ({ANSWERS.format(ns=query)})""",
@@ -128,9 +128,10 @@ def _still_meant(answer: str | None, settings: Settings) -> tuple[str | None, bo
 
 @dataclass(frozen=True)
 class Rule:
-    """Whose answers settle a record that nobody has corrected. votes: in SQL on a row of `told`; voters: plainly.
+    """Whose answers settle a record that nobody has corrected. votes: in SQL on a row of `told`; voters: the same in
+    Python.
 
-    weighed: a person's vote weighs as `annotators` says, 1.0 where it says nothing; else each weighs 1.0.
+    weighed: a person's vote has the weight of the table `annotators`, 1.0 where it has none; else each has 1.0.
     """
 
     caption: str
@@ -158,9 +159,9 @@ RULES = {
 NEAR = 1e-9
 """sums of weights as near as this are a tie"""
 
-# The newest correction settles a record whatever others said and whatever the rule. A label that came with a file
+# The newest correction settles a record whatever the other answers and the rule. A label that came with a file
 # counts while no person has answered, and as gold it is the known answer: people's answers to it are how they are
-# measured, and only those of a second look count against it. Skips, flags and answers that name a retired label do not
+# measured, and only those of a review count against it. Skips, flags and answers that name a retired label do not
 # count. An answer given with a suggestion in view is no audit; correcting one keeps it in. Again in SQL and plainly.
 # The query of the records stands inside: a table that it reads must not be called like one of these steps.
 _VERDICTS = f"""
@@ -234,7 +235,7 @@ def read_facts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> 
 def settle_few(
     cursor: duckdb.DuckDBPyConnection, facts: Sequence[RecordFacts], settings: Settings
 ) -> list[AnswerInForce]:
-    """The same for a few records; returns the standing answers that it found."""
+    """The same for a few records; returns the current answers that it read."""
     record_nos = [fact.record_no for fact in facts]
     answers, rule = read_few_answers(cursor, record_nos, settings), RULES[settings.settle]
     weights = _read_weights(cursor, {answer.annotator for answer in answers}) if rule.weighed else {}

@@ -21,12 +21,12 @@ _END_EMPTY_GUARANTEES = """
 
 
 def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Settings:
-    """Makes the database follow the taxonomy and the rule; returns the settings with the version from now on.
+    """Updates the database to the taxonomy and the rule; returns the settings with the new version.
 
     Another rule settles every answer anew. Where the newest version has the same labels that is all; else they become
     a version of a number never used before, whatever the file says, and every answer is settled anew too, unless labels
-    only came behind the others. Responses stay as they are. Raises BadInput for settings that would drop labels in use,
-    which is what a shortened file does.
+    were only appended. Responses stay as they are. Raises BadInput for settings that would drop labels in use, which is
+    what a shortened file does.
     """
     taxonomy = settings.taxonomy
     labels = [[x.id, x.name, x.description, x.retired] for x in taxonomy.labels]

@@ -1,4 +1,4 @@
-"""The records that wait for people, in order, and who answered them; mirrors `queue`. Knows no lease and no clock."""
+"""The queued records in order, and who answered them; mirrors the table `queue`. Knows no lease and no clock."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ EVERYBODY = 1_000_000_000
 GONE_DAYS = 30
 """who has answered nothing for so long before the newest answer is not waited for"""
 
-# A record that was queued twice stands where it was queued last.
+# A record that was queued twice has the place where it was queued last.
 _NEWEST = "row_number() over (partition by n order by batch desc, since desc nulls last) = 1"
 
 # The rules of `Row` and `Waiting` once more, for a million records; a test holds the two together.
@@ -63,7 +63,7 @@ _Place = tuple[bool, bool, bool, float, int]
 class Row:
     """A queued record. `size` is the number of bytes that its card takes in a reply.
 
-    purpose: None, CHECK, REVIEW, WANTED, CALIBRATION or TEST; since: answers up to this stamp do not close a review.
+    purpose: None, CHECK, REVIEW, WANTED, CALIBRATION or TEST; since: only answers after this stamp close a review.
     checks: whether the record was ever queued to check machine labels.
     """
 
@@ -83,16 +83,16 @@ class Row:
 
     @property
     def blind(self) -> bool:
-        """Shown without a suggestion: what people answer here must not lean on the model that it judges."""
+        """Shown without a suggestion: an answer that a model is scored on must not be influenced by it."""
         return self.audit or self.purpose in (CHECK, REVIEW, CALIBRATION, TEST)
 
     @property
     def first(self) -> bool:
-        """Whether it goes before the batch: a second look, or what a person sent."""
+        """Whether it goes before the batch: a review, or sent by a person."""
         return self.purpose in (REVIEW, REQUESTED)
 
     def closes(self, answer: AnswerInForce) -> bool:
-        """Whether the answer is one to this asking; before a review all others were answers to an earlier one."""
+        """Whether the answer belongs to this request; answers from before a review do not."""
         return self.purpose != REVIEW or self.since is None or answer.stamp > self.since
 
 
@@ -100,7 +100,7 @@ class Waiting:
     """Order: records that nobody skipped before skipped ones, then what goes `first`, a batch's own, the spare ones.
 
     Then by position. batch: number of the newest batch. own: its records without a purpose, the spare ones aside.
-    numbers: record id -> n. people: who answers on the card or in Argilla, so that a second look goes to somebody else.
+    numbers: record id -> n. people: who answers on the card or in Argilla, so that a review goes to somebody else.
     """
 
     def __init__(
@@ -129,12 +129,12 @@ class Waiting:
         self._calibrating = sum(row.purpose == CALIBRATION for row in self.rows.values())
 
     def __len__(self) -> int:
-        """Calibration records aside, which wait for whoever comes."""
+        """Without calibration records, which every annotator gets."""
         return len(self._open) - self._calibrating
 
     @property
     def since(self) -> int:
-        """How many standing answers came after the newest batch and model, those to none of its records aside."""
+        """How many current answers to queued records came after the newest batch and model."""
         return len(self._fresh)
 
     @property
@@ -155,7 +155,7 @@ class Waiting:
         return answer is not None and (record_no not in self.rows or self.rows[record_no].closes(answer))
 
     def may_answer(self, record_no: int, annotator: str) -> bool:
-        """Whether the record is open to this person: a review goes to others than who labelled it before.
+        """Whether the record is open to this person: a review goes to people who did not label it before.
 
         Where there is nobody else, or they all had it and passed, it goes to the same person again.
         """
@@ -188,7 +188,7 @@ class Waiting:
         return {user for user, answer in supplied if answer.action == "submit" and row.closes(answer)}
 
     def add(self, rows: Iterable[Row]) -> None:
-        """More spare rows, with nothing answered yet."""
+        """Adds spare rows without any answer yet."""
         for row in rows:
             self.rows[row.record_no] = row
             self.numbers[row.id] = row.record_no
@@ -217,13 +217,13 @@ class Waiting:
             self._fresh.add((answer.record_no, answer.annotator))
 
     def _place(self, record_no: int) -> _Place | None:
-        """Where the record stands, None where it is closed or not queued."""
+        """The record's place in the order, None where it is closed or not queued."""
         row = self.rows.get(record_no)
         if row is None:
             return None
         actions = [answer.action for answer in self._answers.get(record_no, {}).values() if row.closes(answer)]
         if row.purpose == CALIBRATION:
-            actions = []  # what others did with it changes nothing
+            actions = []  # other people's actions do not matter
         if "flag" in actions or actions.count("submit") >= self.answers_requested(record_no):
             return None
         self._places[record_no] = (
@@ -256,7 +256,7 @@ _ROWS = """
 
 
 def read_rows(cursor: duckdb.DuckDBPyConnection, record_nos: list[int] | None = None) -> list[Row]:
-    """The queue, or these records of it; a record that was queued twice stands where it was queued last.
+    """The queue, or these records of it; a record that was queued twice has the place where it was queued last.
 
     A record that checks machine labels keeps that row when a review brings a second one: its label stays a check.
     """
@@ -278,7 +278,7 @@ def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiti
     return Waiting(read_rows(cursor), answers, settings.overlap, since, people)
 
 
-# Not files, and not who only corrects on other pages; somebody who has left would be waited for in vain.
+# Not files, nor people who only correct on other pages, nor people who have left: records would wait for them in vain.
 _PEOPLE = f"""
     select annotator from responses where source in ('app', 'argilla')
     group by annotator

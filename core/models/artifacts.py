@@ -30,7 +30,7 @@ _DROPPED = ("encoder/README.md", "encoder/chat_template.jinja")
 
 @dataclass(frozen=True)
 class Making:
-    """What a manifest says of a model beside its head. trainer: a key of TRAINERS. encoder: a name, or INSIDE.
+    """A manifest's entries beside the head. trainer: a key of TRAINERS. encoder: a name, or INSIDE.
 
     info: for `training_info.json`: base model, counts, parameters, times, versions; what JSON can hold, and no path.
     """
@@ -45,7 +45,7 @@ class Making:
 def save_head(folder: Path, head: FittedHead, facts: dict[str, object]) -> None:
     """A round's model. What else lies in the folder becomes part of it.
 
-    facts: what a person wants to know of it later (encoder, counts, seed); they do not change what it predicts.
+    facts: provenance for a reader (encoder, counts, seed); they do not change what it predicts.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_head(folder, head)
@@ -55,7 +55,7 @@ def save_head(folder: Path, head: FittedHead, facts: dict[str, object]) -> None:
 def seal_model(folder: Path, making: Making, head: Head | None) -> dict[str, Any]:
     """The last step of a training: with all else in the folder, writes head, training info and, last, the manifest.
 
-    head: None for a model that judges texts without vectors; it can be measured but not put to use. Returns the
+    head: None for a model that classifies texts without vectors; it can be evaluated but not put to use. Returns the
     manifest. Raises Damaged when `check_model` would refuse the folder.
     """
     if head is not None and (head.labels != making.labels or head.multi != making.multi):
@@ -85,7 +85,7 @@ def seal_model(folder: Path, making: Making, head: Head | None) -> dict[str, Any
 def check_model(folder: Path) -> dict[str, Any]:
     """The manifest of a model whose every file is what it was when it was sealed, and none of which can run code.
 
-    Raises Damaged, in one sentence, for a file that is missing, changed, or there too many; for pickles, links,
+    Raises Damaged, in one sentence, for a file that is missing, changed, or unlisted; for pickles, links,
     and configurations that ask for code or weights from elsewhere. It proves that nothing changed since, not who
     made it: whoever can write the folder can write a manifest that fits.
     """
@@ -114,7 +114,7 @@ def _may_follow(name: str, manifest: Mapping[str, Any]) -> bool:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What a model says of itself; hashes nothing. trainer is "round" and encoder "" for a round's head."""
+    """The manifest as written; hashes nothing. trainer is "round" and encoder "" for a round's head."""
     try:
         file = folder / MANIFEST
         if file.stat().st_size > 1 << 23:
@@ -147,13 +147,13 @@ AHead = TypeVar("AHead", bound=FittedHead)
 
 
 def load_fitted(folder: Path, restore: Callable[[Mapping[str, Any], Arrays], AHead]) -> AHead:
-    """Raises Damaged for a folder that is not a model, or whose head is not what it was saved with; Refused without."""
+    """Raises Damaged for a folder that is not a model or whose head was changed, Refused where it has no head."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     manifest = read_manifest(folder)
     if _ARRAYS not in manifest["files"]:
-        raise Refused(f"{folder.name} has no head: it judges texts without vectors and can only be compared.")
+        raise Refused(f"{folder.name} has no head: it classifies texts without vectors and can only be compared.")
     try:
         changed = sha256_of(folder / _ARRAYS) != manifest["files"][_ARRAYS]
         arrays = {} if changed else load_file(folder / _ARRAYS)
@@ -170,7 +170,7 @@ def load_fitted(folder: Path, restore: Callable[[Mapping[str, Any], Arrays], AHe
 def install_model(source: Path, models: Path, model_id: str) -> Path:
     """A checked copy under models/, renamed into place so that a folder there is whole; done already, it stays.
 
-    What is checked is the copy: nobody who can write to the source has a hand in it any more. Raises Damaged.
+    The copy is what is checked: later changes to the source cannot reach it. Raises Damaged.
     """
     target, partial = models / model_id, models / f"{model_id}.partial"
     if target.exists():
@@ -189,7 +189,7 @@ def install_model(source: Path, models: Path, model_id: str) -> Path:
 
 
 def _without_paths(info: Mapping[str, Any]) -> dict[str, Any]:
-    """A folder of this machine says nothing elsewhere; its last name does."""
+    """Without this machine's folders, which mean nothing elsewhere; only the last part of a path stays."""
 
     def named(value: Any) -> Any:
         return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value

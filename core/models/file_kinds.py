@@ -1,4 +1,4 @@
-"""Which files may lie in a stored model, and what each must look like before anything opens it. Knows no manifest."""
+"""Which files a stored model may contain, and what each must look like before anything opens it. Knows no manifest."""
 
 import json
 import re
@@ -91,7 +91,7 @@ def _check_json(path: Path, name: str) -> None:
 
 
 def _refuse_code(key: str, value: Any, name: str) -> None:
-    """What transformers, sentence-transformers or peft would follow to code or weights that are not in the folder."""
+    """Refuses keys by which transformers, sentence-transformers or peft load code or weights from elsewhere."""
     texts = [value] if isinstance(value, str) else []
     if isinstance(value, dict):
         texts = [text for text in value.values() if isinstance(text, str)]

@@ -4,9 +4,9 @@ from core.project import Project
 
 
 def active_model(project: Project) -> str | None:
-    """The id of the champion: who came into use last on the vectors that are in use.
+    """The id of the champion: the model activated last on the vectors that are in use.
 
-    Where nobody wrote that down (an old project, or another encoder named by hand) it is the newest round's head. What
+    Where the log has none (an old project, or an encoder set by hand) it is the newest round's head. What
     `rondo train` made is never champion by itself.
     """
     encoder = project.settings().encoder

@@ -1,4 +1,4 @@
-"""What a model said of records that it had not learnt from, kept beside its head. Knows files, no manifest."""
+"""Predictions of records by models that did not train on them, stored beside a head. Knows files, no manifest."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,8 +20,9 @@ see `OutOfFold`"""
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What a trained model said of what judged it when it was made. rows: (k,) ascending. probs: (k, labels). held_out:
-    those of the rows that were held out of training; none in a model from before that was kept here."""
+    """A trained model's predictions of its test records when it was made. rows: (k,) ascending. probs: (k, labels).
+    held_out: those of the rows that were held out of training; empty in a model from before they were stored.
+    """
 
     rows: Ints
     probs: Floats
@@ -30,11 +31,11 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """What heads that had not seen a record said of those that a round's head learnt from.
+    """Predictions of the records that a round's head trained on, by heads fitted without them.
 
     rows: (k,) ascending. predicted: (k, width) answers. label: (k,) column of the likeliest category. probability,
-    weight: (k,). labels: (k,) how many records the head that said it learnt from. The last four are empty in a round
-    from before they were kept.
+    weight: (k,). labels: (k,) how many records the predicting head trained on. The last four are empty in a round from
+    before they were stored.
     """
 
     rows: Ints
@@ -59,7 +60,7 @@ def write_held_out(folder: Path, rows: Ints, probs: Floats, held_out: Ints | Non
 
 
 def read_held_out(folder: Path, labels: int) -> HeldOut | None:
-    """None for a model that kept nothing, as a round's. Raises Damaged for a file that does not fit the labels."""
+    """None for a model without the file, such as a round's. Raises Damaged for a file that does not fit the labels."""
     stored = _load(folder / JUDGED)
     if stored is None:
         return None
@@ -68,12 +69,12 @@ def read_held_out(folder: Path, labels: int) -> HeldOut | None:
         raise _unreadable(folder / JUDGED, f"it does not fit {labels} labels")
     held_out = stored.get("held_out", np.empty(0, np.int64))
     if not _are_rows(held_out) or not np.isin(held_out, rows).all():
-        raise _unreadable(folder / JUDGED, "it holds out records that it does not judge")
+        raise _unreadable(folder / JUDGED, "it lists held-out records that it has no prediction of")
     return HeldOut(rows, probs, held_out)
 
 
 def write_out_of_fold(folder: Path, out_of_fold: OutOfFold) -> None:
-    """So that the head can be judged later without asking it of what it learnt from."""
+    """So that the head can be scored later without predicting its own training records."""
     from safetensors.numpy import save_file
 
     predicted: npt.NDArray[Any] = out_of_fold.predicted
@@ -89,7 +90,7 @@ def write_out_of_fold(folder: Path, out_of_fold: OutOfFold) -> None:
 
 
 def read_out_of_fold(folder: Path, empty: Rows) -> OutOfFold | None:
-    """None for a model that kept nothing, as a trained one. empty: (0, width) answers of the kind that is expected.
+    """None for a model without the file, such as a trained one. empty: (0, width) answers of the kind that is expected.
     Raises Damaged for a file that holds others."""
     stored = _load(folder / VERDICTS)
     if stored is None:
@@ -109,7 +110,7 @@ def read_out_of_fold(folder: Path, empty: Rows) -> OutOfFold | None:
 
 @dataclass(frozen=True)
 class StoredPredictions:
-    """What an artifact keeps of its predictions, or those of heads fitted without a record; None for what it lacks."""
+    """Held-out and out-of-fold predictions in an artifact; None for what it lacks."""
 
     out_of_fold: OutOfFold | None
     held_out: HeldOut | None
@@ -128,8 +129,9 @@ def read_stored(folder: Path, empty: Rows) -> StoredPredictions:
 
 @dataclass(frozen=True)
 class OutOfSamplePredictions:
-    """Of n records. outputs: (n, outputs). predicted: (n, width). known: (n,) False where the model learnt from the
-    record, and only what heads that had not seen it decided is known; the outputs of such a row mean nothing."""
+    """Of n records. outputs: (n, outputs). predicted: (n, width). known: (n,) False where the model trained on the
+    record, so that only the out-of-fold decision is known; the outputs of such a row mean nothing.
+    """
 
     outputs: Floats
     predicted: Rows
@@ -139,9 +141,10 @@ class OutOfSamplePredictions:
 def predict_unseen(
     stored: StoredPredictions, rows: Ints, decide: Callable[[Floats], Rows], direct: Callable[[Bools], Floats]
 ) -> OutOfSamplePredictions:
-    """Of records as if the model had not learnt from them: as it is stored where it did, else by the model itself.
+    """Predictions of records as if the model had not trained on them: the stored ones where it did, else the model's
+    own.
 
-    rows: (n,) numbers. direct: (n,) mask to the (marked, outputs) of the model. decide: these to answers.
+    rows: (n,) numbers. direct: (n,) mask -> (marked, outputs) of the model. decide: outputs -> answers.
     """
     here = np.isin(rows, stored.rows)
     places, out_of_fold, held_out = np.searchsorted(stored.rows, rows[here]), stored.out_of_fold, stored.held_out

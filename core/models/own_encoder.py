@@ -11,7 +11,7 @@ from core.models.encoders.encoder import OWN
 
 
 def encoder_name(folder: Path, manifest: Mapping[str, Any]) -> str:
-    """What the project calls the encoder of this model: its vectors are kept by that name."""
+    """The project's name for the encoder of this model: its vectors are stored under that name."""
     if manifest["encoder"] == INSIDE:
         return f"{OWN}{folder.name}"
     return str(manifest["encoder"] or manifest["facts"].get("encoder", ""))
@@ -32,7 +32,7 @@ def encoder_place(folder: Path, manifest: Mapping[str, Any]) -> str:
 
 
 def label_names(folder: Path) -> dict[str, str]:
-    """Label id to what people called it when the model was made, as far as the artifact tells."""
+    """Label id to its name when the model was made, as far as the artifact has it."""
     try:
         stored = json.loads((folder / INFO).read_text(encoding="utf-8"))
         return {str(label): str(name) for label, name in stored.get("label_names", {}).items()}

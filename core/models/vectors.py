@@ -57,7 +57,7 @@ class VectorsManifest:
 
 @dataclass(frozen=True)
 class EncodedFacts:
-    """What an encode job says of its shards: how many rows they have together, and who made them."""
+    """About the shards of an encode job: how many rows they have together, and which encoder made them."""
 
     records: int
     dims: int
@@ -117,9 +117,9 @@ def append_shards(vectors: Path, encoder: str, out: Path, start: int) -> None:
 
 
 def blank_rows(vectors: Path, record_nos: Sequence[int]) -> None:
-    """Makes these rows of every encoder the same unit vector, which says nothing; doing it twice changes nothing.
+    """Makes these rows of every encoder the same unit vector, without information; doing it twice changes nothing.
 
-    What was made of the vectors and can be made again (neighbour graphs) goes. Raises Damaged.
+    Derived files that can be made again (neighbour graphs) are deleted. Raises Damaged.
     """
     for folder in (path.parent for path in sorted(vectors.glob(f"*/{MANIFEST}"))):
         manifest = _read_manifest(folder)
@@ -139,7 +139,7 @@ def blank_rows(vectors: Path, record_nos: Sequence[int]) -> None:
             shards.append(Shard(shard.rows, checksum))
             start = stop
         with (folder / FILE).open("rb+") as file:
-            file.truncate(manifest.size)  # a torn append may hold what stood there, too
+            file.truncate(manifest.size)  # a torn append may contain the erased rows, too
         _write_manifest(folder, VectorsManifest(manifest.encoder, manifest.fingerprint, manifest.dims, tuple(shards)))
 
 
@@ -158,7 +158,7 @@ def check_vectors(vectors: Path, encoder: str) -> int:
 
 
 def read_encoder_name(folder: Path) -> str:
-    """Whose vectors a folder holds, "" where nobody's. Raises Damaged."""
+    """The encoder whose vectors a folder holds, "" for none. Raises Damaged."""
     manifest = _read_manifest(folder)
     return manifest.encoder if manifest else ""
 
@@ -182,7 +182,7 @@ def read_facts(out: Path) -> EncodedFacts:
 
 
 def shard_rows(path: Path, dims: int) -> int | None:
-    """Rows of a shard that stands complete; None where there is none, or not one of such vectors."""
+    """Rows of a complete shard; None where there is none, or where its vectors have other dimensions."""
     try:
         shard = np.load(path, mmap_mode="r")
     except (FileNotFoundError, ValueError, EOFError):
@@ -201,7 +201,7 @@ def _read_shards(out: Path, facts: EncodedFacts) -> list[Halves]:
 
 
 def _write_rows(file: BinaryIO, manifest: VectorsManifest, shards: list[Halves]) -> tuple[Shard, ...]:
-    """Behind the rows that count; on the disk when it returns."""
+    """After the rows that count; on the disk when it returns."""
     file.truncate(manifest.size if manifest.shards else 0)
     rows = manifest.rows + sum(len(shard) for shard in shards)
     header = {"descr": "<f2", "fortran_order": False, "shape": (rows, manifest.dims)}

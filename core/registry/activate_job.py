@@ -1,4 +1,4 @@
-"""What goes into the job that puts a model to use, and what comes out; tables cross as files of the bundle."""
+"""Input and result of the job that puts a model to use; tables are files of the bundle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ActivateParams:
 
 @dataclass(frozen=True)
 class ActivateResult:
-    """records: scored. scored: gold and asked ones, of which the model says something that it had not learnt."""
+    """records: predicted. scored: gold and asked ones with a held-out prediction."""
 
     records: int
     scored: int

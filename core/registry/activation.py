@@ -1,4 +1,4 @@
-"""Putting a model to use, and going back to one that was: everything changes in one transaction. Knows no numbers."""
+"""Promotion of a model, and rollback to a former one: everything changes in one transaction. Knows no numbers."""
 
 import json
 import time
@@ -39,7 +39,7 @@ LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promot
 
 @dataclass(frozen=True)
 class OtherGuarantee:
-    """The guarantee in force, which is another model's: `labels` machine labels stand on it."""
+    """The guarantee in force, made with another model: `labels` machine labels rest on it."""
 
     id: str
     model: str
@@ -49,8 +49,9 @@ class OtherGuarantee:
 
 @dataclass(frozen=True)
 class Activated:
-    """A model that came into use. before: the champion that it follows. restored: records of the queue that stand where
-    they stood, after a rollback. gate: what it said of a promotion. rollback: what one would do now."""
+    """A model that came into use. before: the champion that it replaces. restored: queued records at their former
+    places, after a rollback. gate: its verdict on a promotion. rollback: where one would lead now.
+    """
 
     model: str
     before: str | None
@@ -73,10 +74,10 @@ def promote(  # noqa: PLR0913 - an option is an argument
     reason: str | None = None,
     force: bool = False,
 ) -> Activated:
-    """Makes a challenger the champion if the gate lets it in, or a person overrules it (force) and says why.
+    """Makes a challenger the champion if the gate passes it, or a person overrules the gate (force) with a reason.
 
-    Encodes all records first if it brings its own encoder; the vectors before stay, so that a rollback is quick.
-    Raises Refused with the evidence where the gate says no. Whatever goes wrong, the champion stays in place.
+    Encodes all records first if it has its own encoder; the old vectors stay, so that a rollback is quick.
+    Raises Refused with the evidence where the gate refuses it. On any error the champion stays in place.
     """
     reason = (reason or "").strip()
     challenger = find_model(project, model)
@@ -87,7 +88,7 @@ def promote(  # noqa: PLR0913 - an option is an argument
         raise Refused(
             f"The gate keeps the champion. {verdict.sentence} To overrule it, say why: `--force --reason TEXT`."
         )
-    if not any(map(str.isalnum, reason)):  # without a letter or digit it says nothing
+    if not any(map(str.isalnum, reason)):  # without a letter or digit it is no reason
         reason = None
     if not verdict.passes and reason is None:
         raise BadInput("To overrule the gate, say why: `--force --reason TEXT`. The reason is kept with the model.")
@@ -99,9 +100,9 @@ def promote(  # noqa: PLR0913 - an option is an argument
 def rollback(
     project: Project, report: Report, *, to: str | None = None, user: str = "local", reason: str | None = None
 ) -> Activated:
-    """The champion before, or a named former one: its suggestions, and what still waits in the order that it had then.
+    """Activates the previous or a named former champion: its suggestions, and its order of the records still queued.
 
-    Without a name it undoes the last decision; rounds that were played since are left behind with it.
+    Without a name it undoes the last decision, and the rounds since then.
     """
     model = find_model(project, to) if to else one_back(project)
     if model is None:
@@ -115,7 +116,7 @@ def rollback(
 
 
 def log_refusal(project: Project, user: str, verdict: GateVerdict) -> None:
-    """What the gate saw is kept where it said no, too."""
+    """Stores the gate's evidence of a refusal, too."""
     with project.store.transaction() as cursor:
         note(cursor, user, "gate", {"model": verdict.challenger, "evidence": to_json(verdict)})
 
@@ -126,7 +127,7 @@ def check_usable(project: Project, model: str) -> None:
         raise Refused(f"{model} is the champion already.")
     if not _encoder_of(project, model):
         raise Refused(
-            f"{model} has no head: it judges texts without vectors, so it can be compared but not put to use."
+            f"{model} has no head: it classifies texts without vectors, so it can be compared but not put to use."
         )
     require_files(project, model)
     manifest = check_model(project.models / model)
@@ -144,7 +145,7 @@ def _encoder_of(project: Project, model: str) -> str:
 
 @dataclass(frozen=True)
 class _Change:
-    """A promotion under way. before: the champion, as it was when the gate was asked."""
+    """A promotion under way. before: the champion at the time of the gate's verdict."""
 
     activation: Activation
     before: str | None
@@ -152,7 +153,7 @@ class _Change:
 
 
 def activate(project: Project, report: Report, activation: Activation, *, force: bool = False) -> Activated:
-    """Encodes with its encoder, scores all records in a job, and takes it in. The gate has been asked."""
+    """Encodes with its encoder, predicts all records in a job, and stores the result. The gate was asked before."""
     started, before = time.monotonic(), active_model(project)
     encode_for(project, report, replace(project.settings(), encoder=activation.encoder))
     with hold_round_lock(project, report):
@@ -199,7 +200,7 @@ def _prepare(project: Project, change: _Change) -> Bundle:
 
 
 def _apply_result(project: Project, bundle: Bundle, change: _Change) -> Activated:
-    """Suggestions, ranking, verdicts, champion and settings: all of it or nothing."""
+    """Stores suggestions, ranking, held-out predictions, champion and settings: all of it or nothing."""
     activation, out = change.activation, bundle.path / "out"
     load_suggestions(project, out / "suggestions.parquet", activation.model)
     try:
@@ -238,7 +239,7 @@ def _enter(cursor: duckdb.DuckDBPyConnection, out: Path, change: _Change) -> Act
     )
 
 
-# How the model left the queue is written in the row of who came after it.
+# A model's last order of the queue is stored in the row of the next champion.
 _LEFT = """
     select next from (
         select model, lead(waiting) over (order by since, rowid) as next, since, rowid as place from champions
@@ -257,7 +258,7 @@ def _left_by(cursor: duckdb.DuckDBPyConnection, model: str) -> str | None:
 
 
 def _put_back(cursor: duckdb.DuckDBPyConnection, waiting: str) -> int:
-    """Every record that waits still takes the place that it had. What was queued since keeps its own."""
+    """Restores the places of records that are still queued. Records that were queued since keep theirs."""
     rows = json.loads(waiting)
     cursor.execute("create or replace temp table old (n bigint, position double, score double)")
     if not rows:
@@ -276,7 +277,7 @@ def _put_back(cursor: duckdb.DuckDBPyConnection, waiting: str) -> int:
 
 
 def _other_guarantee(cursor: duckdb.DuckDBPyConnection, activated: str) -> OtherGuarantee | None:
-    """The guarantee in force. It is about labels that were given, whoever is champion now, and its check goes on."""
+    """The guarantee in force. It covers labels already accepted, whichever model is champion, and its checks go on."""
     rows = cursor.execute(
         """select id, model, (select count(*) from machine_labels where guarantee = guarantees.id) from guarantees
            where state = 'in_force'"""

@@ -1,4 +1,4 @@
-"""Which model is in use, which were, and where a rollback leads. Reads the log of champions, changes nothing."""
+"""Which model is in use, which were before, and where a rollback leads. Reads the log of champions only."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _HISTORY = """
 
 @dataclass(frozen=True)
 class ChampionChange:
-    """A model that came into use. how: as `Activation` says it. reason: a person's. evidence: what the gate saw."""
+    """A model that came into use. how: as in `Activation`. reason: a person's. evidence: the gate's verdict."""
 
     since: str
     model: str
@@ -42,12 +42,12 @@ def champion_history(project: Project) -> list[ChampionChange]:
 
 
 def read_verdict(stored: str) -> GateVerdict:
-    """As a change of champion and the audit log keep it."""
+    """From the JSON in the log of champions or the audit log."""
     return from_json(GateVerdict, json.loads(stored), "What the gate said")
 
 
 def find_model(project: Project, name: str) -> str:
-    """The id that a person means: all of it, an end of it that no other has, or 'champion'. Raises BadInput, or
+    """The id that a person's input names: all of it, a unique end of it, or 'champion'. Raises BadInput, or
     Refused where there is no champion yet.
     """
     if name == CHAMPION:
@@ -65,12 +65,12 @@ def find_model(project: Project, name: str) -> str:
 
 
 def has_files(project: Project, model: str) -> bool:
-    """Does its artifact lie where it should? It is not checked for damage."""
+    """Does its artifact exist? It is not checked for damage."""
     return (project.models / model / MANIFEST).exists()
 
 
 def require_files(project: Project, model: str) -> None:
-    """Raises Refused for a model that somebody removed, Damaged where its files are gone without that."""
+    """Raises Refused for a model that was removed, Damaged where its files are gone otherwise."""
     if has_files(project, model):
         return
     removed = project.store.one("select strftime(removed_at, '%-d %b %Y') from models where id = ?", [model])
@@ -83,7 +83,7 @@ def require_files(project: Project, model: str) -> None:
 
 
 def eras(project: Project) -> list[list[str]]:
-    """What led to the champion: a decision begins an era, the heads of its rounds follow in it, a rollback ends one.
+    """The log as eras: a decision begins an era, the heads of its rounds follow in it, a rollback ends one.
 
     Each era's champion is its last model, and the last era's is the one in use.
     """
@@ -108,9 +108,9 @@ def _cut(matches: list[list[str]], model: str) -> list[list[str]]:
 
 
 def one_back(project: Project, *, lost: bool = False) -> str | None:
-    """Where a rollback leads: to the champion before the last decision, or where none was taken to the round before.
+    """Target of a rollback: the champion before the last decision, or without a decision the previous round's.
 
-    One whose files are gone is passed over for the one before it, unless `lost`.
+    One whose files are gone is skipped, unless `lost`.
     """
     matches = eras(project)
     before = [model for era in (matches[:-1] if len(matches) > 1 else [era[:-1] for era in matches]) for model in era]
@@ -119,7 +119,7 @@ def one_back(project: Project, *, lost: bool = False) -> str | None:
 
 @dataclass(frozen=True)
 class RollbackOffer:
-    """What a rollback would do now."""
+    """Where a rollback would lead now."""
 
     to: str
     sentence: str
@@ -135,7 +135,7 @@ def rollback_offer(project: Project) -> RollbackOffer | None:
 
 @dataclass(frozen=True)
 class ChampionState:
-    """Champion and its score in a sentence, and whether a challenger waits."""
+    """Champion and its score in a sentence, and whether a challenger awaits a decision."""
 
     champion: str | None
     sentence: str
@@ -156,7 +156,7 @@ def champion_state(project: Project) -> ChampionState:
 
 
 def _waiting(project: Project, champion: str | None) -> str | None:
-    """The newest trained model that nobody has decided on and that was made after the champion came into use."""
+    """The newest trained model without a decision that was made after the champion came into use."""
     value: str | None = project.store.one(
         """select id from models where trainer is not null and encoder <> '' and id not in (select model from champions)
              and removed_at is null

@@ -1,4 +1,4 @@
-"""The verbs `evaluate` and `compare`: which models on which records, and what is kept of it. Judges nothing itself."""
+"""The verbs `evaluate` and `compare`: which models on which records, and storing the result. Computes nothing."""
 
 import hashlib
 import json
@@ -74,7 +74,7 @@ def evaluate(  # noqa: PLR0913 - an option is an argument
 
     model: as `find_model` takes it, `baseline` (no training at all), or the folder of an artifact. on: `gold`, `audit`,
     `split` (what training held out) or a file; "" is the first of these that there is. text, label, id, encoding: of
-    the file. labeled_only: guess no record without a label. save: keep the figures with the model. out: a file for one
+    the file. labeled_only: skip records without a label. save: store the figures with the model. out: a file for one
     line per record, CSV or JSON by its ending.
     """
     require_labels(project.settings(), "Evaluating a model")
@@ -114,8 +114,8 @@ def compare(  # noqa: PLR0913 - an option is an argument
 ) -> CompareResult:
     """Two models on the same records, with intervals of the differences.
 
-    first, second: as `model` of `evaluate`. on, text, label, id, encoding: as there; without `on` gold judges if there
-    is any, else the audit.
+    first, second: as `model` of `evaluate`. on, text, label, id, encoding: as there; without `on` gold if there is any,
+    else the audit.
     """
     require_labels(project.settings(), "Comparing models")
     _refuse_split(on)
@@ -137,7 +137,7 @@ def compare(  # noqa: PLR0913 - an option is an argument
 
 def _refuse_split(on: str) -> None:
     if on == "split":
-        raise Refused("What one model held out the other may have learnt from. Compare on gold, audit or a file.")
+        raise Refused("One model may have been trained on what the other held out. Compare on gold, audit or a file.")
 
 
 def compare_encoders(  # noqa: PLR0913 - an option is an argument
@@ -186,7 +186,7 @@ def compare_encoders(  # noqa: PLR0913 - an option is an argument
 
 
 def _informative_rows(project: Project, stratum: str, *, tuned: bool) -> Ints:
-    """Records that tell encoders apart. One that was fine-tuned may have learnt from all but gold and audit."""
+    """Records to compare encoders on. One that was fine-tuned may have trained on all but gold and audit."""
     if stratum:
         rows = stratum_rows(project, stratum)
     elif tuned:
@@ -200,7 +200,7 @@ def _informative_rows(project: Project, stratum: str, *, tuned: bool) -> Ints:
 
 
 def saved_evaluations(project: Project, model: str = "") -> list[EvaluateResult]:
-    """What `evaluate` kept of a model, or of all of them, the newest first; what cannot be read is left out."""
+    """Stored evaluations of a model, or of all of them, the newest first; unreadable ones are left out."""
     results = []
     for path in project.models.glob(f"{model or '*'}/{SAVED}/*.json"):
         try:
@@ -220,7 +220,7 @@ def _in_todays_words(stored: dict[str, object]) -> dict[str, object]:
 def _file(
     on: str, text: Sequence[str] | None, label: str | None, id: str | None, encoding: str | None
 ) -> LabelledFile | None:
-    """The file and its columns, None where the project's records judge. Raises BadInput where it is not there."""
+    """The file and its columns, None for records of the project. Raises BadInput where it does not exist."""
     if on in ("", *OURS):
         return None
     if not Path(on).exists():
@@ -229,7 +229,7 @@ def _file(
 
 
 def _name_of(on: str, file: LabelledFile | None) -> str:
-    """What a person calls the records; a file that is called like records of ours is told from them."""
+    """A name for the records; a file that is called `gold` or the like gets a name of its own."""
     name = Path(on).name
     return on if file is None else f"file {name}" if name in OURS else name
 
@@ -248,7 +248,7 @@ def _check(project: Project, model: Model, *, top_k: int, save: bool, out: str |
 
 
 def _ending(out: str) -> str:
-    """csv or jsonl. Raises BadInput for a name that promises another format."""
+    """csv or jsonl. Raises BadInput for a name with another ending."""
     result = ENDINGS.get(Path(out).suffix.lower())
     if result is None:
         raise BadInput(f"{out} cannot be written: its name shall end in .jsonl (JSON, one line per record) or .csv.")
@@ -302,7 +302,7 @@ def _claim_result(project: Project, bundle: Bundle) -> None:
 
 
 def _hand_over(source: Path, target: Path) -> None:
-    """Whole or not at all; the target may be on another disk. Raises Refused where it cannot be written."""
+    """Copies a file atomically; the target may be on another disk. Raises Refused where it cannot be written."""
     try:
         with whole_file(target) as partial:
             shutil.copyfile(source, partial)
@@ -314,7 +314,7 @@ def _save(project: Project, bundle: Bundle, result: EvaluateResult, file: Labell
     """The newest evaluation on the same records replaces the one before. Made elsewhere: half a file beside a sealed
     model would damage it.
 
-    A file's records are known by where the file lies: two of one name, or one called gold, are not one another.
+    A file is identified by its path, so that two of one name, or one called gold, do not replace each other.
     """
     name = f"file-{hashlib.sha256(file.file.encode()).hexdigest()[:16]}" if file else result.on
     folder = project.models / result.model / SAVED

@@ -1,4 +1,4 @@
-"""What goes into the jobs that evaluate and compare models and encoders, and what comes out. Evaluates nothing."""
+"""Input and results of the jobs that evaluate and compare models and encoders. Evaluates nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from core.jobs.kinds import JobKind
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """A person's file and its columns. known: names of labels that no separator splits."""
+    """A person's file and its columns. known: names of labels, which are never split at a separator."""
 
     file: str
     text: tuple[str, ...]
@@ -32,9 +32,9 @@ class EvaluatedFolder:
 
 @dataclass(frozen=True)
 class Setting:
-    """What models are evaluated on, and what they find around them.
+    """What models are evaluated on, and with.
 
-    on: what a person calls the records. file: None where they are the project's. names, descriptions: of the labels, by
+    on: the name of the records. file: None where they are the project's. names, descriptions: of the labels, by
     id. encoder: of the baseline. vectors: the folder of stored ones.
     """
 
@@ -70,7 +70,7 @@ class TopAccuracy:
 
 @dataclass(frozen=True)
 class Miss:
-    """A record that the model gets wrong. probability: of all that it predicts of it, None where that is not known."""
+    """A record that the model gets wrong. probability: of its whole predicted answer, None where that is not known."""
 
     id: str
     text: str
@@ -81,11 +81,11 @@ class Miss:
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """Of one model. records: that were guessed. labelled: of these. n and all figures: as `Score` has them; n is 0 and
+    """Of one model. records: that were predicted. labelled: of these. n and all figures: as in `Score`; n is 0 and
     there is none where no record has a label.
 
     unknown: labels that the model does not know, by name, and how many records have each. labels: names by id. notes:
-    sentences. made_at, out, saved: when it was done, and what became of it.
+    sentences. made_at, out, saved: when it was done, and where it was written or stored.
     """
 
     model: str
@@ -160,7 +160,7 @@ class Example:
 
 @dataclass(frozen=True)
 class CompareResult:
-    """The second model minus the first. n to unsaid: as `Paired` has them. scores: by `first` and `second`. labels:
+    """The second model minus the first. n to unsaid: as in `Paired`. scores: by `first` and `second`. labels:
     names by id. verdict: which is better, in a sentence. notes: sentences."""
 
     first: str
@@ -186,7 +186,7 @@ class CompareResult:
 
 @dataclass(frozen=True)
 class EncoderPlace:
-    """name: as its vectors are kept by. place: as it is loaded."""
+    """name: its vectors are stored under it. place: it is loaded from there."""
 
     name: str
     place: str
@@ -194,7 +194,7 @@ class EncoderPlace:
 
 @dataclass(frozen=True)
 class CompareEncodersParams:
-    """clusters: 0 for as many as usual. sample: records at most."""
+    """clusters: 0 for the default number. sample: records at most."""
 
     setting: Setting
     encoders: tuple[EncoderPlace, ...]
@@ -204,7 +204,7 @@ class CompareEncodersParams:
 
 @dataclass(frozen=True)
 class FewLabelAccuracy:
-    """Of a head fitted on `per_label` records of each label; or how much it is ahead."""
+    """Of a head fitted on `per_label` records of each label; or a difference of two."""
 
     per_label: int
     value: float
@@ -214,7 +214,7 @@ class FewLabelAccuracy:
 
 @dataclass(frozen=True)
 class EncoderFigures:
-    """What an encoder's vectors are worth, or how far they are ahead of the first one's."""
+    """An encoder's figures, or their difference to the first one's."""
 
     knn_accuracy: Estimate
     purity: Estimate
@@ -238,14 +238,14 @@ class EncoderRow:
 
 @dataclass(frozen=True)
 class Chance:
-    """purity: what clusters made by lot reach."""
+    """purity: of random clusters."""
 
     purity: float
 
 
 @dataclass(frozen=True)
 class CompareEncodersResult:
-    """labels: how many tell the records apart."""
+    """labels: how many the records have."""
 
     first: str
     second: str

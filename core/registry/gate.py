@@ -1,4 +1,4 @@
-"""Whether a challenger may replace the champion: both judged on the same records. Changes nothing."""
+"""Whether a challenger may replace the champion: both scored on the same records. Changes nothing."""
 
 import hashlib
 from dataclasses import dataclass, field, replace
@@ -37,9 +37,8 @@ MOST_MORE = 10_000
 def gate(project: Project, *, model: str) -> GateVerdict:
     """The verdict on a challenger with its evidence.
 
-    Challengers that are no better pass one time in forty: who asks often for such ones will see one come in.
-    A champion that is lost or damaged lets nobody pass. Raises Damaged or Refused where the challenger cannot be put to
-    use at all.
+    A challenger that is no better passes one time in forty, so many tries will let one in. While the champion is lost
+    or damaged none passes. Raises Damaged or Refused where the challenger cannot be put to use at all.
     """
     champion = active_model(project)
     space = space_of(project.settings())
@@ -62,14 +61,15 @@ def gate(project: Project, *, model: str) -> GateVerdict:
 
 
 def _incumbent(project: Project, champion: str | None, truth: Truth) -> UnseenPredictions | str:
-    """What the champion says, or why there is nothing to beat. Raises Damaged for one whose files are gone or changed:
-    it is the champion all the same, and only a person puts another in its place."""
+    """The champion's predictions, or why there is nothing to beat. Raises Damaged for one whose files are gone or
+    changed: it stays champion until a person replaces it.
+    """
     if champion is None:
         return "There is no champion yet, so there is nothing to beat."
     try:
         return read_predictions(project, champion, truth)
     except Refused:
-        return "The champion speaks of other labels than the project does now, so there is nothing to beat."
+        return "The champion has other labels than the project has now, so there is nothing to beat."
 
 
 def _compare(
@@ -79,7 +79,7 @@ def _compare(
     incumbent: UnseenPredictions,
     challenger: UnseenPredictions,
 ) -> tuple[StratumComparison, int]:
-    """On one stratum; and how many more records it would take to compare what decides."""
+    """The comparison on one stratum; and how many more records its measure needs."""
     ours = truth.rows[truth.audit == (stratum == "audit")]
     rows = np.intersect1d(np.intersect1d(ours, incumbent.rows), challenger.rows)
     weights: Weights = equal_weights(len(rows))
@@ -98,7 +98,7 @@ def _compare(
 
 @dataclass(frozen=True)
 class _Question:
-    """What `paired` is asked, known by its digest: the same question has the same answer."""
+    """The arguments of `paired`, hashed by their digest, to cache results."""
 
     digest: bytes
     truth: Bools = field(compare=False)
@@ -108,7 +108,7 @@ class _Question:
 
     @classmethod
     def of(cls, truth: Bools, first: Bools, second: Bools, weights: Weights) -> "_Question":
-        """Shapes are part of the digest, for bits alone do not tell three labels from four."""
+        """Shapes are part of the digest, since packed bits of three labels may equal those of four."""
         bits = [np.packbits(part).tobytes() for part in (truth, first, second, weights.drawn)]
         numbers = [part.tobytes() for part in (weights.weight, weights.known)]
         size = repr((truth.shape, weights.effective, weights.population, weights.uncovered)).encode()
@@ -117,7 +117,7 @@ class _Question:
 
 @lru_cache(maxsize=16)
 def _answered(query: _Question) -> Paired:
-    """A page asks the gate with every click, and a bootstrap of thousands of records takes a second of the server's."""
+    """Cached, since a page asks the gate with every click, and a bootstrap of thousands of records takes a second."""
     return paired(query.truth, query.first, query.second, query.weights)
 
 
@@ -139,7 +139,7 @@ def _decided(verdict: GateVerdict, compared: StratumComparison) -> GateVerdict:
 
 
 def _undecided(verdict: GateVerdict, missing: int) -> GateVerdict:
-    """Too few records of either kind. missing: how many more, of the stratum that lacks the fewest."""
+    """The verdict on too few records of both strata. missing: how many more, of the stratum that lacks the fewest."""
     audit, gold = verdict.strata
     return replace(
         verdict,
@@ -152,7 +152,7 @@ def _undecided(verdict: GateVerdict, missing: int) -> GateVerdict:
 
 
 def _more(compared: StratumComparison) -> int | None:
-    """Records that would decide if the difference stays as it is: intervals shrink with the root of their number."""
+    """Records that would decide if the difference stays the same: intervals shrink with the root of their number."""
     lead = compared.decisive.value
     if lead <= 0:
         return None

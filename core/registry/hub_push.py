@@ -1,4 +1,4 @@
-"""A model, and the labels it learnt from, to the Hugging Face Hub. Knows what to send, not how it is sent.
+"""Pushes a model, and its labels, to the Hugging Face Hub. Knows what to send, not how it is sent.
 
 The token goes to the job through its environment: it is in no file, no row and no log.
 """

@@ -1,4 +1,4 @@
-"""Which model, encoder or records a person means by a word. Judges and writes nothing but a job's input."""
+"""Finds the model, encoder or records that a person names. Writes nothing but a job's input."""
 
 import json
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True)
 class Model:
-    """What is to be judged. folder: its artifact, None for the baseline, which has none.
+    """A model to score. folder: its artifact, None for the baseline, which has none.
     base: the folder on this machine that it was made from, which no artifact names, or empty."""
 
     name: str
@@ -33,12 +33,12 @@ class Model:
 
     @property
     def as_input(self) -> EvaluatedFolder:
-        """As a job takes it."""
+        """In the form of a job's input."""
         return EvaluatedFolder(self.name, str(self.folder) if self.folder else None, self.base)
 
     @property
     def has_out_of_fold(self) -> bool:
-        """Did it keep what heads said that had not seen the records that it learnt from?"""
+        """Does its artifact have out-of-fold predictions of its training records?"""
         return self.folder is not None and (self.folder / VERDICTS).exists()
 
 
@@ -76,7 +76,7 @@ def find_encoder(project: Project, word: str) -> EncoderPlace:
         raise BadInput(f"{BASELINE} is no encoder. Name an encoder, its folder, or a model.")
     manifest = read_manifest(model.folder)
     if not encoder_name(model.folder, manifest):
-        raise BadInput(f"{model.name} judges texts without vectors, so it has no encoder to compare.")
+        raise BadInput(f"{model.name} classifies texts without vectors, so it has no encoder to compare.")
     return EncoderPlace(encoder_name(model.folder, manifest), encoder_place(model.folder, manifest))
 
 
@@ -93,8 +93,8 @@ def labelled_rows(project: Project) -> Ints:
 
 
 def held_out_rows(model: Model) -> Ints:
-    """Numbers of the records that training held out and whose probabilities it kept: the finished model may have
-    learnt from them since. Raises Refused where there are none.
+    """Numbers of the records that training held out and whose probabilities it stored then: the final fit may have used
+    them since. Raises Refused where there are none.
     """
     rows = np.empty(0, np.int64)
     if model.folder is not None:
@@ -114,7 +114,7 @@ def _held_out_before(folder: Path, held_out: HeldOut) -> Ints:
 
 
 def write_audit(project: Project, bundle: Bundle, model: str, *, every: bool) -> None:
-    """The audit records, or every asked one, and how they were asked: what weights rest on."""
+    """Writes the audit records, or all asked ones, and how they left the pool, for their weights."""
     arrays, _ = known_now(project, project.settings())
     rows = arrays["asked_rows"] if every else np.intersect1d(arrays["audit_rows"], arrays["asked_rows"])
     if not len(arrays["audit_rows"]):
@@ -125,7 +125,7 @@ def write_audit(project: Project, bundle: Bundle, model: str, *, every: bool) ->
 
 
 def write_records(project: Project, bundle: Bundle, rows: Ints, model: str) -> None:
-    """`in/records.parquet`: n, id, text, labels, and stated: what was kept of this model's certainty, if it was."""
+    """`in/records.parquet`: n, id, text, labels, and stated: the stored confidence of this model, if any."""
     target = quoted(bundle.path / "in" / "records.parquet")
     active = [label.id for label in project.settings().taxonomy.active]
     with project.store.reading() as cursor:
@@ -142,7 +142,7 @@ def write_records(project: Project, bundle: Bundle, rows: Ints, model: str) -> N
 
 
 def write_training_texts(project: Project, bundle: Bundle) -> None:
-    """`in/taught.npy`: hashes of the texts that models could learn from, so that a file that holds them is noticed."""
+    """`in/taught.npy`: hashes of possible training texts, so that leakage into a test file is noticed."""
     rows = project.store.query(
         "select distinct r.hash from records r join settled s using (n) where s.stratum <> 'gold' and len(s.labels) > 0"
     )

@@ -1,4 +1,4 @@
-"""What a model is, how it came about and how far to trust it, for whoever gets it. Holds no record's text."""
+"""The model card: what a model is, how it was made and how good it is. Has no record's text."""
 
 import json
 import re
@@ -29,13 +29,13 @@ NO_LICENCE = (
     "its base model and the texts it learnt from allow holds in any case."
 )
 
-NEVER_TAUGHT = "Records that judge (audit, gold) never taught it."
+NEVER_TAUGHT = "It was never trained on the records that it is scored on (audit, gold)."
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model as the table keeps it. labels: that it learnt from. responses: there were when it was made. parent: the
-    model in use then."""
+    """A row of the table of models. labels: that it trained on. responses: how many there were when it was made.
+    parent: the model in use then."""
 
     id: str
     made_at: str
@@ -74,7 +74,7 @@ class PackagedModel:
 
 
 def training_info(folder: Path) -> dict[str, Any]:
-    """What the trainer wrote down, less what means nothing outside the project; {} for a round's head."""
+    """The trainer's info without entries that mean nothing outside the project; {} for a round's head."""
     try:
         result = dict(json.loads((folder / INFO).read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -85,21 +85,21 @@ def training_info(folder: Path) -> dict[str, Any]:
 
 
 def public_name(encoder: str) -> str:
-    """As it can be said elsewhere: a hub name in full, of a folder of this machine its last name only."""
+    """The name to publish: a hub name in full, of a folder of this machine its last part only."""
     if encoder == EMBEDDED:
         return f"sentence-transformers/{EMBEDDED}"
     return Path(encoder).name if encoder.startswith(("/", "\\", ".", "~")) or Path(encoder).is_dir() else encoder
 
 
 def _base(info: Facts, row: StoredModel) -> str:
-    """What it was made from. An encoder of ours travels to the job under no name of its own: its model is named."""
+    """What it was made from. An encoder trained here has no name in the job: its model is named."""
     base, encoder = str(info.get("base") or ""), str(info.get("encoder") or row.encoder)
     carried = base == INSIDE.rstrip("/") and encoder.startswith(OWN)
     return public_name(encoder if carried or not base else base)
 
 
 def model_card(project: Project, packaged: PackagedModel) -> str:
-    """Markdown with the Hub's front matter. What the project calls its things is escaped: shown, never followed."""
+    """Markdown with the Hub's front matter. Names from the project are escaped, so that they are never markup."""
     from huggingface_hub import ModelCard
 
     row, settings = packaged.row, project.settings()
@@ -122,7 +122,7 @@ def model_card(project: Project, packaged: PackagedModel) -> str:
 
 
 def _card_data(packaged: PackagedModel, info: Facts, row: StoredModel) -> "ModelCardData":
-    """What the Hub reads: the library, the base model, and the scores that can be claimed."""
+    """The Hub's metadata: the library, the base model, and the scores with enough records."""
     from huggingface_hub import EvalResult, ModelCardData
 
     base = _base(info, row)
@@ -202,7 +202,7 @@ def _making(row: StoredModel, info: Facts) -> list[str]:
         "## How it was made",
         "",
         "Labels came from people or with a file; which texts people were asked about was chosen by active learning. "
-        + ("Audit records were judged by heads fitted without them." if row.trainer == "round" else NEVER_TAUGHT),
+        + ("Audit records were predicted by heads fitted without them." if row.trainer == "round" else NEVER_TAUGHT),
         *as_table(lines),
         *as_table(values),
         *(["", f"Versions: {versions}."] if versions else []),
@@ -217,7 +217,7 @@ def _quality(project: Project, metrics: Metrics) -> Iterable[list[str]]:
         "",
         (ACCURACY if f1 else ACCURACY_ALONE)
         if scores
-        else "It was judged on no audit and no gold record: nothing is claimed.",
+        else "It was scored on no audit and no gold record: nothing is claimed.",
     ]
     for stratum, score in scores.items():
         per_label = label_table(label_scores(metrics, stratum, project.settings().taxonomy))
@@ -226,8 +226,8 @@ def _quality(project: Project, metrics: Metrics) -> Iterable[list[str]]:
     if held_out := metrics.on("held_out"):
         yield [
             f"While it was trained, {held_out.n:,} records were held out to choose the best state; there its macro "
-            f"F1 was {in_words(shown_score(held_out).macro_f1)}. They were picked to be learnt from and "
-            "chose the state, so this says how training went, not how good the model is."
+            f"F1 was {in_words(shown_score(held_out).macro_f1)}. They chose the checkpoint and are no "
+            "random sample, so this monitors training and does not estimate accuracy."
         ]
 
 
@@ -245,7 +245,7 @@ def _limits(row: StoredModel, manifest: Facts, *, exhausted: bool) -> Sequence[s
     result.append(
         "Whether its probabilities can be believed was not measured."
         if error is None
-        else f"Its probabilities were off by {error:.1%} on average on records that it had not learnt from."
+        else f"Its probabilities were off by {error:.1%} on average on records that it was not trained on."
     )
     if row.encoder == EMBEDDED:
         result.append(

@@ -26,7 +26,7 @@ _HEAD = "head.safetensors"
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export consists of, by the name it gets. form: as `usage` knows it."""
+    """The files of an export, by name. form: a key of `usage`."""
 
     model: str
     packaged: PackagedModel
@@ -41,7 +41,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class ModelExport:
-    """What was written where. files: how many. library: the one it was written for, empty for any."""
+    """A written export. files: how many. library: the one it was written for, empty for any."""
 
     model: str
     path: str
@@ -52,7 +52,7 @@ class ModelExport:
 
 @dataclass(frozen=True)
 class SetFitHeadParams:
-    """temperature: of the head in `in/head.safetensors`; what goes out is at temperature 1."""
+    """temperature: of the head in `in/head.safetensors`; the written head is at temperature 1."""
 
     multi: bool
     temperature: float
@@ -134,7 +134,7 @@ def _as_setfit(project: Project, report: Report, exported: Exported, bundle: Bun
 
 
 def collect(project: Project, model: str, place: str = 'folder = "."  # where this file lies') -> Exported:
-    """What there is to give away of a model. Raises Damaged for one that was changed, Refused for one without a head.
+    """The files of a model to export. Raises Damaged for one that was changed, Refused for one without a head.
 
     place: Python that makes `folder`, as the card shows it.
     """
@@ -169,7 +169,7 @@ def _encoder_folder(project: Project, folder: Path, encoder: str) -> Path | None
 
 
 def _encoder_files(folder: Path) -> dict[str, Path]:
-    """Those of the kinds that a model may hold: a folder from elsewhere has weights in other clothes beside them."""
+    """Files of the kinds that a model may contain: folders from the Hub have the weights in other formats, too."""
     files = {name: path for name, path in files_of(folder).items() if path.suffix.lower() in kinds()}
     for name, path in files.items():
         check_file(path, name)
@@ -179,7 +179,7 @@ def _encoder_files(folder: Path) -> dict[str, Path]:
 
 
 def _about(project: Project, packaged: PackagedModel, encoder: str, features: Path | None) -> dict[str, Any]:
-    """What the code in the card reads."""
+    """The settings file that the code in the card reads."""
     names = project.settings().taxonomy.names | training_info(packaged.folder).get("label_names", {})
     manifest = packaged.manifest
     return {
@@ -198,7 +198,7 @@ def _json(value: object) -> str:
 
 
 def write_folder(exported: Exported, folder: Path, report: Report) -> None:
-    """Into a folder that is made."""
+    """Into a new folder."""
     total = len(exported.files) + len(exported.texts)
     for done, (name, path) in enumerate(exported.files.items()):
         report("Exporting", done, total)
@@ -210,7 +210,7 @@ def write_folder(exported: Exported, folder: Path, report: Report) -> None:
 
 
 def _zip(exported: Exported, file: Path, report: Report) -> None:
-    """The same bytes for the same model. Weights hardly shrink, so nothing is compressed."""
+    """Deterministic: the same bytes for the same model. Weights hardly shrink, so nothing is compressed."""
     total = len(exported.files) + len(exported.texts)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for done, (name, path) in enumerate(exported.files.items()):

@@ -1,4 +1,4 @@
-"""The models of a project as people see them: a list, and one with all that it came from. Changes only its notes."""
+"""The models of a project for display: the list, and one with its lineage. Changes only notes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ from core.store.database import note
 
 ROUND_HEAD = "round head"
 
-# The labels of today are those of the model's taxonomy where no active one came or went since.
+# The last column is true where no label was added or retired since the model's taxonomy version.
 _MODELS = """
     with active as (
         select version, list_sort(list_transform(list_filter(labels::json[], lambda x: not (x->>3)::boolean),
@@ -47,11 +47,11 @@ _MODELS = """
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """A model in the list. labels: that it learnt from. job: that trained it, None for a round's head.
+    """A model in the list. labels: that it trained on. job: that trained it, None for a round's head.
 
     state: champion; former (was champion); challenger; outdated (other labels); evaluate-only (no head); removed (by
     `model_remove`); missing (its files are gone without that). metrics: on gold, audit and what training held out.
-    gate: what it last saw of the model, or None. files: whether the artifact is there.
+    gate: its last verdict on the model, or None. files: whether the artifact is there.
     """
 
     id: str
@@ -85,7 +85,7 @@ class ModelList:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDetail(ModelEntry):
-    """One model with all that it came from. lineage: in words. training_info: what the trainer wrote down. artifact:
+    """One model with its lineage. lineage: in words. training_info: the trainer's info. artifact:
     its files with their hashes. damaged: what is wrong with them."""
 
     lineage: Mapping[str, str | int | float]
@@ -98,7 +98,7 @@ class ModelDetail(ModelEntry):
 
 @dataclass(frozen=True)
 class ModelNote:
-    """What is remembered of a model."""
+    """A person's note on a model."""
 
     model: str
     notes: str | None
@@ -110,7 +110,7 @@ def models(project: Project, report: Report) -> ModelList:
 
 
 def model(project: Project, report: Report, *, model: str) -> ModelDetail:
-    """One model with its lineage: what taught it, on what it stands, who made it, its files, and when it was in use."""
+    """One model with its lineage: training data, base, who made it, its files, and when it was in use."""
     chosen = find_model(project, model)
     [entry] = [entry for entry in _entries(project) if entry.id == chosen]
     manifest = _manifest(project, chosen)
@@ -126,7 +126,7 @@ def model(project: Project, report: Report, *, model: str) -> ModelDetail:
 
 
 def model_note(project: Project, report: Report, *, model: str, text: str, user: str = "local") -> ModelNote:
-    """What a person wants to remember of a model, in place of the note before; an empty text removes it."""
+    """Sets a person's note on a model, replacing the one before; an empty text removes it."""
     chosen, notes = find_model(project, model), text.strip()[:2_000] or None
     with project.store.transaction() as cursor:
         cursor.execute("update models set notes = ? where id = ?", [notes, chosen])
@@ -178,7 +178,7 @@ def _entries(project: Project) -> Iterator[ModelEntry]:
 
 
 def _gates(project: Project) -> dict[str, GateVerdict]:
-    """Of each model that was ever asked for: what the gate saw the last time, whether it let it in or not."""
+    """The last gate verdict of each model, passed or refused."""
     rows = project.store.query(
         """select model, evidence from (
                select model, evidence::varchar as evidence, since as moment from champions where evidence is not null
@@ -190,7 +190,7 @@ def _gates(project: Project) -> dict[str, GateVerdict]:
 
 
 def _lineage(project: Project, entry: ModelEntry) -> dict[str, str | int | float]:
-    """What a model follows from, in words; None is left out."""
+    """The origin of a model as label and sentence; None is left out."""
     jobs = project.store.query("select id, coalesce(runner, 'local') from jobs where id = ?", [entry.id])
     job, runner = jobs[0] if jobs else (None, None)
     result: dict[str, str | int | float | None] = {

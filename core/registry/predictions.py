@@ -1,4 +1,4 @@
-"""What champions said before the truth was known, against it: over time, and the worst misses. Changes nothing."""
+"""Champions' predictions made before the answer, scored by the answer: over time, and the worst. Changes nothing."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ SHOWN = 300
 """characters of a text in the list of misses"""
 MOST_WORST = 200
 
-# The log, and what the champion of now has said since it came into use.
+# The log, and the predictions of the present champion since it came into use.
 _TOLD = f"""
     create or replace temp table told as
     select p.n, p.model, p.labels as predicted, p.probability, p.predicted_at, z.labels as truth, z.stratum, z.round,
@@ -43,7 +43,7 @@ _BY = """
            strftime(max(settled_at), '%Y-%m-%dT%H:%M:%SZ')
     from told where stratum <> 'gold' group by all order by max(settled_at)
 """
-# Not what waits for another blind answer: nobody shall see what a model says of it.
+# Not records that await another blind answer: nobody shall see a prediction of these.
 _WORST = f"""
     select t.n, r.id, r.text[1:{SHOWN}], t.predicted, t.predicted_answer, t.truth, t.true_answer, t.probability,
            t.stratum, t.model,
@@ -67,8 +67,7 @@ class AccuracyPoint:
 
 @dataclass(frozen=True)
 class ShareRight:
-    """Records that people were asked for on purpose. right: share of the suggestions that proved right; it estimates no
-    accuracy."""
+    """Records that a strategy chose. right: share of the suggestions that proved right, no estimate of accuracy."""
 
     at: str
     when: str
@@ -94,8 +93,10 @@ class WrongSuggestion:
 
 @dataclass(frozen=True)
 class ProvenPredictions:
-    """What champions predicted before the truth was known. by: what `when` is, round or week. over_time: audit records
-    alone, each batch's a random draw from the pool of then, with 95 % intervals (Wilson). worst: the surest first."""
+    """Champions' predictions from before the truth was known. by: what `when` is, round or week. over_time: audit
+    records alone, each batch's a random draw from the pool of then, with 95 % intervals (Wilson). worst: the most
+    confident first.
+    """
 
     by: str
     over_time: tuple[AccuracyPoint, ...]
@@ -105,7 +106,7 @@ class ProvenPredictions:
 
 
 def predictions(project: Project, report: Report, *, by: str = "round", worst: int = 20) -> ProvenPredictions:
-    """Accuracy of what was predicted, by round or week, and the surest suggestions that were wrong."""
+    """Accuracy of these predictions, by round or week, and the most confident wrong suggestions."""
     if by not in _GROUPS:
         raise BadInput(f"Accuracy over time is told by {' or '.join(_GROUPS)}, not by {by!r}.")
     if not 0 <= worst <= MOST_WORST:

@@ -1,4 +1,4 @@
-"""What goes into the job that pushes a model to the Hugging Face Hub, and what comes out. The token is in neither."""
+"""Input and result of the job that pushes a model to the Hugging Face Hub. The token is in neither."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Removing models that nobody uses: their files go, their lines in the list stay. Touches no label and no answer."""
+"""Removing models that are not in use: deletes their files, not their rows. Touches no label and no answer."""
 
 import shutil
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], use
     """Deletes the artifacts of models, and the vectors that an encoder inside one of them made.
 
     models: each as `find_model` takes it. Raises BadInput without any, Refused for the champion, for the model whose
-    encoder is in use, and for one on whose encoder a model works that stays. One that was removed before, or whose
+    encoder is in use, and for one whose encoder another model needs. One that was removed before, or whose
     files somebody deleted by hand, is no error.
     """
     ids = list(dict.fromkeys(find_model(project, word) for word in models))
@@ -38,7 +38,7 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], use
         folders = [(project.models / model, encoder_folder(project.vectors, OWN + model)) for model in ids]
         places = [place for both in folders for place in both if place.is_dir()]
         size = sum(path.stat().st_size for place in places for path in place.rglob("*") if path.is_file())
-        with project.store.transaction() as cursor:  # first: what a kill leaves of the files is removed the next time
+        with project.store.transaction() as cursor:  # first, so that files left after a kill are removed the next time
             for model in ids:
                 cursor.execute(
                     "update models set removed_at = coalesce(removed_at, ?) where id = ?", [utc_now(), model]

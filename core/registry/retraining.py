@@ -1,4 +1,4 @@
-"""Training anew when enough labels came or enough time went by: train, ask the gate, put to use. Knows no trainer."""
+"""Retraining after so many labels or hours: train, ask the gate, put to use. Knows no trainer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ BY_POLICY = "retraining"
 
 @dataclass(frozen=True)
 class Retrained:
-    """What came of it. new: labels since the last training. job, model: of what was trained. gate: what it said."""
+    """The outcome. new: labels since the last training. job, model: of the training. gate: its verdict."""
 
     trained: bool
     new: int
@@ -47,10 +47,10 @@ def retrain(  # noqa: PLR0913 - an option is an argument
     gpu: str | None = None,
     values: Sequence[str] = (),
 ) -> Retrained:
-    """Trains, asks the gate and puts the model to use if it passes; with too few new labels it only says so.
+    """Trains, asks the gate and puts the model to use if it passes; with too few new labels it only reports that.
 
-    if_new: how many new labels it takes. trainer, on, gpu, values: as of `train`; None stands for what the settings
-    say. Raises what a step raises; the champion is in place then. Made for cron: what an earlier call left undone is
+    if_new: how many new labels it takes. trainer, on, gpu, values: as of `train`; None takes the settings' value.
+    Raises what a step raises; the champion then stays in use. Made for cron: what an earlier call left undone is
     finished first.
     """
     if if_new < 0:
@@ -72,12 +72,12 @@ def retrain(  # noqa: PLR0913 - an option is an argument
             values=list(values),
             note=BY_POLICY,
         )
-    except (RondoError, OSError) as error:  # it may have left no job, and yet it was tried
+    except (RondoError, OSError) as error:  # it may have left no job, but counts as an attempt
         with project.store.transaction() as cursor:
             note(cursor, user, FAILED, {"sentence": str(error)})
         raise
     model = trained.model
-    if model is None:  # a search, say, none of whose runs gave a model
+    if model is None:  # for example a search none of whose runs gave a model
         result = _nothing(project, new, "The training gave no model.")
     else:
         result = _decide(project, report, str(model), user)
@@ -85,10 +85,10 @@ def retrain(  # noqa: PLR0913 - an option is an argument
 
 
 def is_due(project: Project) -> bool:
-    """Should the server retrain now? Asks nothing of the database where the settings want no retraining.
+    """Should the server retrain now? Runs no query where the settings disable retraining.
 
-    Counted from the newest attempt, however it ended: a training that fails is not tried again before as many new
-    labels have come, or as many hours have gone by.
+    Counted from the newest attempt, however it ended: a failed training is not retried before so many new labels or
+    hours.
     """
     settings = project.settings()
     if not settings.retrain_after and not settings.retrain_hours:
@@ -137,7 +137,7 @@ def _answered_since(project: Project, since: datetime | None) -> int:
 
 
 def undecided_model(project: Project) -> str | None:
-    """The newest model that the policy trained and that neither the gate nor a person has decided on."""
+    """The newest model trained by the policy that has no decision of the gate or a person."""
     value: str | None = project.store.one(
         """select m.id from models m join jobs j using (id)
            where j.params->>'note' = ? and m.id not in (select model from champions)
@@ -174,11 +174,11 @@ def _nothing(project: Project, new: int, why: str) -> Retrained:
 
 
 def _decide(project: Project, report: Report, model: str, user: str) -> Retrained:
-    """The gate's word, and what follows from it."""
+    """Asks the gate and acts on its verdict."""
     try:
         check_usable(project, model)
         verdict = gate(project, model=model)
-    except (BadInput, Refused, Damaged) as error:  # it will not become better: nobody shall come back to it
+    except (BadInput, Refused, Damaged) as error:  # it cannot pass later either
         log_refusal(project, user, GateVerdict(model, passes=False, sentence=str(error)))
         return _decided(project, model, None, str(error))
     if not verdict.passes:
@@ -189,7 +189,7 @@ def _decide(project: Project, report: Report, model: str, user: str) -> Retraine
         activated = activate(project, report, Activation(model, encoder, "retrained", user, None, verdict))
     except Cancelled:
         raise
-    except (RondoError, OSError) as error:  # written down, so that it is not tried for ever: a person may promote it
+    except (RondoError, OSError) as error:  # logged, so that it is not tried for ever: a person may promote it
         sentence = f"It passed the gate but could not be put to use: {error}"
         log_refusal(project, user, replace(verdict, passes=False, sentence=sentence))
         raise

@@ -1,4 +1,4 @@
-"""What a model says of gold and audit records that it did not learn from. Reads files and rows, computes no figure."""
+"""A model's predictions of gold and audit records that it did not train on. Reads files and rows only."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,10 @@ from core.tasks.tasks import encode_stored, space_of
 
 @dataclass(frozen=True)
 class Truth:
-    """The records that judge, as they are settled today. rows: (k,) ascending. answers: (k, width). audit: (k,) mask.
+    """The gold and audit records, as they are settled today. rows: (k,) ascending. answers: (k, width). audit: (k,)
+    mask.
 
-    requested: the records that people were asked for and that are settled, audit or not: what the weights are made of.
+    requested: all asked records that are settled, audit or not, for the weights.
     """
 
     space: AnswerSpace
@@ -35,19 +36,19 @@ class Truth:
 
 @dataclass(frozen=True)
 class UnseenPredictions:
-    """What a model predicts of records that it did not learn from. rows: (k,) ascending. answers: (k, width)."""
+    """A model's predictions of records that it did not train on. rows: (k,) ascending. answers: (k, width)."""
 
     model: str
     rows: Ints
     answers: Rows
 
     def of(self, rows: Ints) -> Rows:
-        """(rows, width); all of the rows are among ours."""
+        """(rows, width) answers of some rows, all of which must be there."""
         return np.asarray(self.answers[np.searchsorted(self.rows, rows)])
 
 
 def read_truth(cursor: duckdb.DuckDBPyConnection, space: AnswerSpace) -> Truth:
-    """Gold and audit records with the answers that people settled."""
+    """Gold and audit records with their settled answers."""
     rows = cursor.execute(
         "select n, answer, stratum = 'audit' from settled where stratum in ('gold', 'audit') order by n"
     ).fetchall()
@@ -62,7 +63,7 @@ def read_truth(cursor: duckdb.DuckDBPyConnection, space: AnswerSpace) -> Truth:
 
 
 def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -> tuple[Ints, Weights]:
-    """Those of the audit records `rows` that were drawn from the pool, and what each counts in a claim about it.
+    """Those of the audit records `rows` that were drawn from the pool, and their weights in an estimate about it.
 
     Audit records that are not among them count as never drawn.
     """
@@ -73,16 +74,16 @@ def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -
 
 
 def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredictions:
-    """By what was kept when the model was made, and directly of records that nobody had answered then.
+    """The predictions stored when the model was made, and its own for records that nobody had answered then.
 
-    Raises Damaged for a folder that is no model or gone, Refused for one that was removed, has no head, or speaks of
-    other labels than the project.
+    Raises Damaged for a folder that is no model or gone, Refused for one that was removed, has no head, or has other
+    labels than the project.
     """
     require_files(project, model)
     space = space_of(project.settings())
     head = load_fitted(project.models / model, space.heads.restore)
     if not space.heads.fits(head):
-        raise Refused(f"The model {model} speaks of other labels than the project does now. Train a new one.")
+        raise Refused(f"The model {model} has other labels than the project has now. Train a new one.")
     stored = read_stored(project.models / model, space.encode(()))
     known, fresh = np.intersect1d(stored.rows, truth.rows), unseen(project, model, truth)
     encoder = project.store.one("select encoder from models where id = ?", [model])
@@ -95,9 +96,9 @@ def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredic
 
 
 def unseen(project: Project, model: str, truth: Truth) -> Ints:
-    """Records that judge and cannot have taught the model: gold never does, others if they were answered later.
+    """Gold and audit records that cannot have trained the model: gold never does, others if they were answered later.
 
-    Gold that came later with a text that people had answered before does not judge: the model knows that text.
+    Later gold with a text that people had answered before is left out: the model may have trained on that text.
     """
     began = project.store.one(
         "select coalesce((select made_at from jobs where jobs.id = models.id), made_at) from models where id = ?",
@@ -119,6 +120,6 @@ def unseen(project: Project, model: str, truth: Truth) -> Ints:
 
 
 def rows_with_held_out(folder: Path) -> Ints:
-    """The records that judged a trained model when it was made; none for a round's head. Raises Damaged."""
+    """The records that a trained model was scored on when it was made; none for a round's head. Raises Damaged."""
     held_out = read_held_out(folder, len(read_manifest(folder)["labels"]))
     return held_out.rows if held_out else np.empty(0, np.int64)

@@ -85,8 +85,8 @@ PICKLE = (
 
 
 def usage(form: str, place: str, versions: Mapping[str, str]) -> list[str]:
-    """Lines of Markdown. form: of LIBRARIES. place: Python that makes `folder`, the folder with the files. versions: of
-    the libraries that it was made with; an earlier one may not read what a later one wrote."""
+    """Lines of Markdown. form: a key of LIBRARIES. place: Python that makes `folder`, the folder with the files.
+    versions: of the libraries that it was made with; an earlier one may not read what a later one wrote."""
     names = [name for name in ("numpy", *_NEEDED[form]) if name in versions]
     packages = " ".join(f"'{name}>={versions[name].partition('+')[0]}'" for name in names)
     known = ", ".join(f"{name} {versions[name]}" for name in names)

@@ -1,5 +1,5 @@
-"""When a model comes into use: its suggestions, its ranking, its verdicts, and what the one before had said. Knows SQL
-and a cursor, no job; whoever calls it holds the transaction."""
+"""When a model comes into use: its suggestions, ranking, held-out predictions, and the log of the previous model's.
+Knows SQL and a cursor, no job; whoever calls it holds the transaction."""
 
 import json
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from core.typed_json import to_json
 
 @dataclass(frozen=True)
 class Activation:
-    """Who comes into use, on which vectors, by whom and how: 'round', 'promoted', 'rolled back' or 'retrained'.
+    """Which model comes into use, on which vectors, by whom and how: 'round', 'promoted', 'rolled back' or 'retrained'.
 
-    reason: a person's, where the gate said no. evidence: what the gate saw.
+    reason: a person's, where the gate refused it. evidence: the gate's verdict.
     """
 
     model: str
@@ -29,7 +29,7 @@ class Activation:
 
 
 def load_suggestions(project: Project, file: Path, model: str) -> None:
-    """Beside the old ones, so that the swap in the transaction is one rename."""
+    """Loads them into a table beside the old one, so that the swap in the transaction is one rename."""
     with project.store.transaction() as cursor:
         cursor.execute("drop table if exists incoming")
         cursor.execute(
@@ -40,9 +40,9 @@ def load_suggestions(project: Project, file: Path, model: str) -> None:
 
 
 def log_activation(cursor: duckdb.DuckDBPyConnection, activation: Activation, before: str | None) -> None:
-    """Logs what the model before said and how it left the queue, then swaps the suggestions that were loaded.
+    """Logs the previous model's predictions and its order of the queue, then swaps in the suggestions that were loaded.
 
-    before: the champion so far. Where it came before this was written down, its own row is added first.
+    before: the champion so far. Where it is older than this log, its own row is added first.
     """
     if before is not None:
         cursor.execute(_ADMIT, {"model": before})
@@ -73,8 +73,8 @@ _WAITING = """
     where not audit and purpose is null and not is_labelled(n)
 """
 
-# Of a record that nobody had answered when the model came into use, and somebody has since, it said this before the
-# truth was known. Who said so first is kept: the next model has learnt from the answer.
+# Predictions of records that were first answered after the model came into use: made before the truth was known. Only
+# the first model's is kept, since the next one trained on the answer.
 BEFORE_ANSWERS = """
     with in_use as (
         select id as model, coalesce((select max(since) from champions where model = id), made_at) as since from models
@@ -88,12 +88,12 @@ BEFORE_ANSWERS = """
 
 
 def log_predictions(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Adds to the prediction log what goes with the suggestions."""
+    """Adds to the prediction log those of the suggestions about to be replaced."""
     cursor.execute(f"insert into predictions {BEFORE_ANSWERS}")
 
 
 def rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str) -> None:
-    """New suggestions for all that waits; the order changes among records that nobody holds and that are not audit."""
+    """New suggestions for all queued records; those that nobody holds and that are not audit change order."""
     cursor.execute("create or replace temp table ranked as select * from read_parquet(?)", [ranked])
     cursor.execute(
         """update queue set score = ranked.score, suggestion = ranked.suggestion, model = ?

@@ -1,4 +1,4 @@
-"""How records left the pool, as the store remembers it: what the weights of the audit rest on. Computes no figure."""
+"""How records left the pool, read from the store: the input of the audit weights. Computes no figure."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from core.evaluation.audit import PoolHistory
 _ELIGIBLE = """
     select n from askable where n not in (select n from responses where source = 'file') order by n
 """
-# How many records each batch could be drawn from: later ones were not there, or had no vector.
+# How many records each batch could be drawn from: later ones were not imported yet, or had no vector.
 _SEEN = """
     select coalesce(b.records, (select count(*) from records r where r.imported_at <= b.made_at))
     from batches b order by b.batch

@@ -1,4 +1,4 @@
-"""What a round shall do, and with which model: the settings and the champion, filled in. Plays nothing."""
+"""What a round shall do, and with which model: the settings and the champion, filled in. Runs nothing."""
 
 from dataclasses import dataclass, replace
 from typing import TypedDict
@@ -22,7 +22,7 @@ class RoundPlan:
 
 
 class BatchRequest(TypedDict, total=False):
-    """What a person asked of the next batch; None, or no word of it, stands for what the settings say."""
+    """A person's choices for the next batch; where None or absent, the settings hold."""
 
     size: int | None
     strategy: str | None
@@ -47,9 +47,9 @@ def batch_choice(project: Project, request: BatchRequest) -> BatchChoice:
 
 
 def share_batch(plan: RoundPlan, pool: int, test: int) -> RoundPlan:
-    """The plan with a part of its batch for `test` records, so that they are asked as others are: by their number.
+    """The plan with a part of its batch for `test` records, in proportion to their number.
 
-    pool: records to choose from. Which of the test records it is falls by lot: a chosen part would judge wrongly.
+    pool: records to choose from. Which of the test records is random: a chosen part would give a biased score.
     """
     if plan.choose is None or not test or plan.choose.size < 1:
         return plan

@@ -1,4 +1,4 @@
-"""Choosing a past round's batch again from what was known then: the proof that it was no accident. Changes nothing."""
+"""Chooses a past round's batch again from its stored inputs, to check that it is reproducible. Changes nothing."""
 
 import json
 import zipfile
@@ -23,7 +23,7 @@ ROWS = ("pool_rows", "machine_rows", "train_rows")
 
 @dataclass(frozen=True)
 class Rechosen:
-    """same: the same records in the same order; other_records: how many of the batch others would take the place of."""
+    """same: the same records in the same order; other_records: how many of the batch would be replaced."""
 
     round: int
     records: int
@@ -73,7 +73,7 @@ def _path(project: Project, batch: int) -> Path:
 
 
 def _read_choice(project: Project, path: Path) -> tuple[RoundParams, dict[str, npt.NDArray[Any]]]:
-    """The parameters and the rows as they were. Answers play no part in a choice, so none are given."""
+    """The parameters and the rows as they were. Answers are not used to choose, so none are stored."""
     values = json.loads(path.read_text(encoding="utf-8"))
     if "setup" not in values:  # written when there were only labels
         labels = zip(values["labels"], values["label_names"], strict=True)

@@ -1,4 +1,4 @@
-"""What the job of a round is given, and what it answers. Knows no store and no strategy."""
+"""Input and result of a round's job. Knows no store and no strategy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class BatchChoice:
 
 @dataclass(frozen=True)
 class PastModel:
-    """A head that an earlier round fitted on the same vectors. path: its folder. labels: how many it learnt from."""
+    """A head that an earlier round fitted on the same vectors. path: its folder. labels: how many it trained on."""
 
     id: ModelId
     path: str
@@ -33,12 +33,12 @@ class PastModel:
 
 @dataclass(frozen=True)
 class RoundParams:
-    """What one job does: refit, choose, or both in this order; the rows that it may know are in `in/rows.npz`.
+    """What one job does: refit, choose, or both in this order; the record numbers and targets are in `in/rows.npz`.
 
     encoder_source: the encoder's folder, or its name. vectors: folder. task, setup: what an answer is, as core/tasks
-    says it. use_names: those of categories teach too. model: folder of the one in use. test: unlabelled test records
-    that are asked too. models: of earlier rounds, oldest first. sources: names of the files that the records came from.
-    A round that only chooses again needs none of what has a default.
+    says it. use_names: names of categories are training examples too. model: folder of the one in use. test: unlabelled
+    test records that are asked too. models: of earlier rounds, oldest first. sources: names of the files that the
+    records came from. A round that only chooses again needs none of what has a default.
     """
 
     encoder: str
@@ -70,7 +70,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class RoundResult:
-    """labels, metrics: of the head in `out/model`, where the round learnt. chosen: where it chose."""
+    """labels, metrics: of the head in `out/model`, where the round fitted one. chosen: where it chose."""
 
     seed: int
     seconds: float

@@ -1,4 +1,4 @@
-"""What becomes of a round's result: model, suggestions, re-ranked queue, next batch; all of it in one transaction."""
+"""Stores a round's result: model, suggestions, re-ranked queue, next batch; all of it in one transaction."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ class RoundSummary:
     """What the verbs next, fit and round did.
 
     queued: records of the batch and test records, test: the latter alone, calibration: gold records beside them.
-    batch, audit, self_test: where a batch was chosen. model, labels (that it learnt from), labels_before (those of the
+    batch, audit, self_test: where a batch was chosen. model, labels (that it trained on), labels_before (those of the
     head before), metrics: where a head was fitted.
     """
 
@@ -94,7 +94,7 @@ def apply_result(
 
 
 def queue_test_records(project: Project, size: int) -> RoundSummary:
-    """Where nothing else is left to ask: no job, no batch, no model."""
+    """Queues them where nothing else is left to ask; needs no job, batch or model."""
     with project.label_queue.changing() as cursor:
         queued = ask_test_records(cursor, size, project.settings().seed)
     return RoundSummary(0.0, queued, test=queued)
@@ -113,9 +113,9 @@ def _keep_model(project: Project, made: Path, model: str) -> None:
 def _enter_model(
     cursor: duckdb.DuckDBPyConnection, bundle: Bundle, result: RoundResult, settings: Settings, before: str | None
 ) -> int:
-    """A round's head follows the champion without a gate: the same recipe, taught by more labels.
+    """A round's head follows the champion without a gate: the same recipe, trained on more labels.
 
-    Returns how many labels the newest round's head on the same vectors had learnt from.
+    Returns how many labels the newest earlier round's head on the same vectors was trained on.
     """
     model, out = bundle.path.name, bundle.path / "out"
     newest = cursor.execute(

@@ -1,4 +1,4 @@
-"""A round's job: what it may know, its turn, and the rounds that outlived their owner. Computes nothing."""
+"""Runs a round's job: its input, the lock, and rounds whose server died before they ended. Computes nothing."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def can_learn(project: Project) -> bool:
 
 
 def run_round(project: Project, report: Report, *, learn: bool, request: BatchRequest | None) -> RoundSummary:
-    """Runs the job and takes its result in, in one transaction. Rounds take turns: the next one sees what this did."""
+    """Runs the job and stores its result in one transaction. Rounds are serial: the next one sees this result."""
     with hold_round_lock(project, report):
         settings = project.settings()
         plan = RoundPlan(learn, None if request is None else batch_choice(project, request))
@@ -57,7 +57,7 @@ def run_round(project: Project, report: Report, *, learn: bool, request: BatchRe
 
 @contextmanager
 def hold_round_lock(project: Project, report: Report) -> Iterator[None]:
-    """Waits for the round that is being played, or the promotion; `report` can end the wait."""
+    """Waits for the round or promotion that is running; `report` can end the wait."""
     while not project.round_lock.acquire(timeout=0.1):
         report("Waiting for the round before", 0, 0)
     try:
@@ -88,7 +88,7 @@ def _params(project: Project, plan: RoundPlan, settings: Settings, sources: tupl
 
 
 def _models(project: Project, settings: Settings) -> tuple[PastModel, ...]:
-    """The rounds' heads on these vectors, oldest first: the learning curve judges them all on the same records."""
+    """The rounds' heads on these vectors, oldest first: the learning curve scores them all on the same records."""
     rows = project.store.query(
         "select id, labels, round from models where encoder = ? and trainer is null order by made_at",
         [settings.encoder],
@@ -99,7 +99,7 @@ def _models(project: Project, settings: Settings) -> tuple[PastModel, ...]:
 
 
 def apply_finished_rounds(project: Project, report: Report) -> int:
-    """Rounds that outlived their owner: waits for the one that still runs, takes it in unless a newer one came."""
+    """For rounds whose server died: waits for the one that still runs, applies it unless a newer one came."""
     taken = 0
     unfinished = project.store.query(
         """select id, kind, params, made_at from jobs
@@ -118,7 +118,7 @@ def apply_finished_rounds(project: Project, report: Report) -> int:
             if kind != ROUND.name or newer or foreign or not project.jobs.survived(bundle):
                 project.jobs.give_up(bundle)
                 continue
-            with suppress(RondoError):  # it failed, and its row says so: the next round is played anew
+            with suppress(RondoError):  # it failed, and its row says so: the next round starts anew
                 params = from_json(RoundParams, values, f"The parameters of {job}")
                 result = project.jobs.run(bundle, ROUND, report, "Finishing a round")
                 apply_result(project, bundle, params, result, project.settings())
@@ -146,8 +146,8 @@ def _refuse(project: Project, plan: RoundPlan, arrays: dict[str, npt.NDArray[Any
 
 
 def known_now(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
-    """What the job may know, all of one moment: what is answered how, how they were asked, who is in the pool, who
-    waits; and the names of the sources that the records came from.
+    """The job's input, read at one moment: answered records with targets, how they left the pool, the pool, the queue;
+    and the names of the sources that the records came from.
     """
     space = space_of(settings)
     stop = encoded_rows(project.vectors, settings.encoder)
@@ -184,7 +184,7 @@ def _sources(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> npt.NDArray
     return places
 
 
-# A record whose twin judges may not teach: the model would be asked what it was told.
+# A record with the text of a gold or audit record must not train: the test text would leak into training.
 _JUDGES = "select t.hash from records t join settled z using (n) where z.stratum in ('gold', 'audit')"
 
 

@@ -1,4 +1,4 @@
-"""A batch: what a strategy chose plus the uniform audit share. Knows rows and chance, not queues or people."""
+"""A batch: what a strategy chose plus the uniform audit share. Knows rows and a generator, not queues or people."""
 
 from dataclasses import dataclass, replace
 
@@ -28,8 +28,8 @@ def compose(pool: Pool, n: int, strategy: Strategy, audit_share: float, rng: np.
     """min(n, candidates) records: the audit share, drawn first and uniformly from all that no person has labelled, then
     the strategy's choice from the pool.
 
-    The number of audit records is rounded by lot, so small batches too hold the share in expectation. Audit records
-    stand at random places, so a batch that is left half-way still has its share.
+    The number of audit records is rounded up or down at random, so small batches too have the share in expectation.
+    Audit records are at random places, so a batch that is left half-way still has its share.
     """
     if not 0 <= audit_share <= 1:
         raise BadInput(f"The audit share is {audit_share}; it must lie between 0 and 1.")

@@ -58,7 +58,7 @@ def one_per_centroid(points: Floats, centroids: Floats) -> Ints:
 
 
 def farthest_first(points: Floats, anchors: Floats, n: int, rng: np.random.Generator) -> Ints:
-    """n points, each the farthest from the anchors and all picked before; the first by lot when there is no anchor.
+    """n points, each the farthest from the anchors and all picked before; the first is random when there is no anchor.
 
     Gonzalez 1985. One pass over the points a pick.
     """

@@ -1,6 +1,7 @@
-"""Does the sampler do better than chance this round? Knows a pool and the batch from it, not why it was chosen so.
+"""Does the sampler do better than chance this round? Knows a pool and the batch from it, not the strategy.
 
-The failure to catch, seen in a rival: the score function broke, every score became 0.5, records came in file order.
+The failure to catch, seen in another tool: the score function broke, every score became 0.5, records came in file
+order.
 """
 
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ from core.sampling.uncertainty import is_flat, score_pool
 from core.tasks.task import Predictions
 
 DRAWS = 20  # random batches of the same size to compare with
-SAMPLE = 500  # random records of the pool that a batch should stand for
-NEAR_DUPLICATE = 0.98  # cosine from which two records ask the same question
+SAMPLE = 500  # random records of the pool that a batch should represent
+NEAR_DUPLICATE = 0.98  # cosine from which two records count as near-duplicates
 ONE_LABEL = 0.999  # share of the suggestions from which there is only one label
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How some records lie among the others.
+    """How similar some records are to each other and to the pool.
 
     redundancy: mean over them of the highest cosine to another of them. near_duplicates: share that have a
     near-duplicate among them. coverage: mean over a sample of the pool of the highest cosine to any of them.
@@ -35,7 +36,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class SelfTest:
-    """One round's figures; None where there is no model yet, or too few records to tell.
+    """One round's figures; None where there is no model yet, or too few records.
 
     spread: 95th minus 5th percentile of the pool's acquisition scores. lift: mean score of the chosen (audit apart)
     minus the pool's. shape, shape_by_chance: of the chosen, and the median of random batches of that size.
@@ -53,7 +54,7 @@ class SelfTest:
 
 @dataclass(frozen=True)
 class AuditedLabels:
-    """What people said of random records: `counts` (labels,) of `n` records have each of the `labels` (names)."""
+    """People's labels of audit records: `counts` (labels,) of `n` records have each of the `labels` (names)."""
 
     labels: tuple[str, ...]
     counts: Ints
@@ -63,7 +64,7 @@ class AuditedLabels:
 def run_self_test(
     pool: Pool, batch: ChosenBatch, rng: np.random.Generator, audited: AuditedLabels | None = None
 ) -> SelfTest:
-    """Compare a batch with random ones from the pool that it was chosen from, and the suggestions with the audit."""
+    """Compares a batch with random ones from the pool that it was chosen from, and the suggestions with the audit."""
     chosen = batch.rows[~batch.audit]
     shape, by_chance = _shapes(pool, chosen, rng)
     warnings = _of_shape(shape, by_chance)
@@ -96,7 +97,7 @@ def measure_shape(points: Floats, sample: Floats) -> Shape:
 
 
 def _shapes(pool: Pool, chosen: Ints, rng: np.random.Generator) -> tuple[Shape | None, Shape | None]:
-    """The batch's shape and the median random one; None when the batch is under two records or half the pool."""
+    """The batch's shape and the median random one; None for a batch under two records or over half the pool."""
     if len(chosen) < 2 or len(pool.rows) < 2 * len(chosen):
         return None, None
     sample = gather(pool.vectors, rng.choice(pool.rows, size=min(SAMPLE, len(pool.rows)), replace=False))
@@ -111,13 +112,13 @@ def _shapes(pool: Pool, chosen: Ints, rng: np.random.Generator) -> tuple[Shape |
 
 
 def _mix(predictions: Predictions) -> Floats:
-    """Share of each category among what is proposed."""
+    """Share of each category among the suggestions."""
     counts = np.asarray(predictions.answers, np.int64).sum(axis=0)
     return np.asarray(counts / max(counts.sum(), 1), dtype=np.float64)
 
 
 def _of_shape(mine: Shape | None, chance: Shape | None) -> tuple[str, ...]:
-    """Uncertain records lie closer together than random ones, so only half their distance is called alike."""
+    """Uncertain records lie closer together than random ones, so it warns only below half the random distance."""
     if mine is None or chance is None:
         return ()
     if mine.near_duplicates >= 0.1 and mine.near_duplicates > 2 * chance.near_duplicates:

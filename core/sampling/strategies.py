@@ -93,13 +93,13 @@ def margin_kmeans(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
         return rows
     points = gather(pool.vectors, rows)
     centroids, _ = cluster(points, n, rng)
-    return rows[np.sort(one_per_centroid(points, centroids))]  # least sure first, as `rows` is
+    return rows[np.sort(one_per_centroid(points, centroids))]  # in the order of `rows`: least sure first
 
 
 def schedule(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
     """Central records until there are about three labels per label, then the least sure and diverse. The default.
 
-    A model that says the same of every record, as after one label only, has no doubt to follow either.
+    A model that predicts the same for every record, as after one label only, counts as no model.
     """
     if pool.predictions is None or len(pool.labelled) < pool.predictions.space.cold:
         return central(pool, n, rng)
@@ -143,7 +143,9 @@ Fitness = Callable[[Floats, Floats], Floats]
 
 
 def _one_of_each_group(pool: Pool, n: int, rng: np.random.Generator, fitness: Fitness) -> Ints:
-    """The fittest of the groups asked least, the larger first: k-means of candidates and labelled records together."""
+    """The fittest record of the groups with the fewest labels, larger groups first: k-means of candidates and labelled
+    records together.
+    """
     rows, labelled = _some(pool.rows, max(GROUPED, n), rng), _some(pool.labelled, ANCHORS, rng)
     points, known = gather(pool.vectors, rows), gather(pool.vectors, labelled)
     n = min(n, len(rows))
@@ -165,7 +167,7 @@ def _one_of_each_group(pool: Pool, n: int, rng: np.random.Generator, fitness: Fi
 
 
 def _by_fitness(points: Floats, members: Ints, centroid: Floats, fitness: Fitness) -> list[int]:
-    """Fittest first, equals by lot; of a large group COMPETING random members compete and the others follow."""
+    """Fittest first, ties in random order; of a large group only COMPETING random members are ranked, then the rest."""
     some, others = members[:COMPETING], members[COMPETING:]
     ranked = some[np.argsort(-fitness(points[some], centroid), kind="stable")]
     return [int(position) for position in np.concatenate([ranked, others])]

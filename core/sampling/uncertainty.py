@@ -7,7 +7,7 @@ from core.errors import BadInput
 from core.sampling.pool import Pool
 from core.tasks.task import Predictions
 
-FLAT = 1e-4  # scores that differ by less than this say nothing about who should be first
+FLAT = 1e-4  # scores that differ by less than this give no order
 CHUNK = 8192  # rows at a time: 64 labels in float32 stay inside the second-level cache
 
 
@@ -44,7 +44,7 @@ def is_flat(scores: Floats) -> bool:
 def best_positions(scores: Floats, n: int, rng: np.random.Generator) -> Ints:
     """Positions of the n highest scores, highest first.
 
-    Ties fall by lot, since import order is often by date or label.
+    Ties are broken at random, since import order is often by date or label.
     """
     n = min(n, len(scores))
     if n == 0:

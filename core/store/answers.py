@@ -1,4 +1,4 @@
-"""Columns of a stored answer: where it came from, whether it was given blind, what it says as JSON. Knows no rule."""
+"""Columns of a stored answer: its source, whether it was given blind, the answer as JSON. Knows no rule."""
 
 import json
 
@@ -12,7 +12,7 @@ ID_PREFIXES = {source: f"{source}:" for source in (FILE, BULK, ARGILLA, CROWD)}
 
 
 def is_blind(source: str, model: str | None) -> bool:
-    """Whether an answer counts as given without a suggestion in view. Nobody knows what the people of a file saw."""
+    """Whether an answer counts as given without a suggestion in view. What the annotators of a file saw is unknown."""
     return model is None and source != CROWD
 
 
@@ -35,6 +35,6 @@ def noted(answer: object) -> dict[str, object]:
 
 
 def labels_in(answer: object) -> list[str]:
-    """What stands in `labels` beside it: the answer itself where it is a list of texts: a filter reads no JSON."""
+    """The value of the column `labels`: the answer itself where it is a list of texts, so that filters read no JSON."""
     several = answer if isinstance(answer, list | tuple) else ()
     return [label for label in several if isinstance(label, str)]

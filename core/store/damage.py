@@ -1,4 +1,4 @@
-"""What DuckDB says of a damaged file or a full disk, as sentences that say what to do. Opens nothing."""
+"""DuckDB's errors about a damaged file or a full disk as sentences that tell what to do. Opens nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from core.store.wal import Wal
 
 
 def wal_of(path: Path) -> Path:
-    """Where DuckDB writes what is not in the database file yet."""
+    """DuckDB's write-ahead log of the file."""
     return path.with_name(path.name + ".wal")
 
 
@@ -28,7 +28,7 @@ _SIGNS_OF_A_FULL_DISK = ("No space left", "Could not write", "File too large", "
 
 @contextmanager
 def in_sentences(path: Path) -> Iterator[None]:
-    """What DuckDB says of a damaged file or a full disk becomes an error that says what to do; the rest stays."""
+    """Turns DuckDB's errors about a damaged file or a full disk into errors that tell what to do; others pass."""
     try:
         yield
     except duckdb.Error as error:
@@ -59,7 +59,7 @@ def damaged_wal(path: Path, wal: Wal) -> str:
 
 
 def way_out(project: Path) -> str:
-    """What to do about damage."""
+    """A sentence on what to do about damage."""
     return (
         f"Leave the files where they are: `rondo check --project {project}` says what is damaged, and "
         "`rondo repair` saves all that can be read and takes the rest from the newest backup."

@@ -57,7 +57,7 @@ def note(cursor: duckdb.DuckDBPyConnection, user: str, what: str, detail: Mappin
 
 
 class Store:
-    """One connection per process, a cursor per operation; writers take turns (else DuckDB fails the later of two)."""
+    """One connection per process, a cursor per operation; writers are serial (else DuckDB fails the later of two)."""
 
     def __init__(self, project: Path) -> None:
         self.path = project / FILE
@@ -113,15 +113,15 @@ class Store:
 
     @contextmanager
     def appending(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The same beside the writers, whose turns go on: for new rows alone, which no writer can know of yet."""
+        """A transaction that does not wait for writers: only to insert new rows, which no writer can know of yet."""
         with self._committing(self._appending) as cursor:
             yield cursor
 
     @contextmanager
     def checkpoints_aside(self) -> Iterator[Callable[[], None]]:
-        """Meanwhile no commit writes what came in to its place, for seconds that an answer would wait: a call does.
+        """Inside, no commit checkpoints, which takes seconds that an answer would wait; calling what it yields does.
 
-        To be called after each large commit, since what has come in by then is what has to be written.
+        Call it after each large commit, since a checkpoint writes all that came since the last one.
         """
         before = self.one("select current_setting('checkpoint_threshold')")
         with self._cursor() as cursor:
@@ -147,7 +147,7 @@ class Store:
 
     @contextmanager
     def _committing(self, lock: AbstractContextManager[Any]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """lock: who may write now. The cursor comes first: a swap of the file waits for it, not for a turn."""
+        """lock: of the writers. The cursor is made first: a swap of the file waits for cursors, not for the lock."""
         self.require_writable()
         with self._cursor() as cursor, lock:
             cursor.execute("begin")
@@ -181,9 +181,9 @@ class Store:
         return target
 
     def rewrite(self) -> None:
-        """Copies all there is into a fresh file that takes the old one's place: deleted rows' bytes stay in free pages.
+        """Copies all into a fresh file that replaces the old one, since the bytes of deleted rows stay in free pages.
 
-        Not inside a transaction. Waits for those who read; whoever comes meanwhile waits. Raises Refused.
+        Not inside a transaction. Waits for readers; new ones wait for it. Raises Refused.
         """
         fresh = self.path.with_name(f"{FILE}.fresh.partial")
         fresh.unlink(missing_ok=True)
@@ -200,7 +200,7 @@ class Store:
             self._swap(fresh)
 
     def _copy_to(self, fresh: Path) -> None:
-        """Asks for room first: DuckDB gives a database up that could not be checkpointed."""
+        """Checks for free space first: DuckDB invalidates a database that could not be checkpointed."""
         written = [self.path, wal_of(self.path)]
         needed = 2 * sum(path.stat().st_size for path in written if path.exists()) + 2**20
         if shutil.disk_usage(self.path.parent).free < needed:
@@ -215,7 +215,7 @@ class Store:
             self._connection.execute("detach fresh")
 
     def _swap(self, fresh: Path) -> None:
-        """Our lock on the old file stands until the fresh one is open: nobody who opens meanwhile writes to the old.
+        """Our lock on the old file is held until the fresh one is open, so that no other process writes to the old.
 
         A file that we close gives up every lock that this process has on it, DuckDB's too: so before DuckDB opens it.
         """
@@ -247,7 +247,7 @@ class Store:
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Whoever has one may have another while a swap waits: it waits for that thread's first."""
+        """A thread that has one may have another while a swap waits, since the swap waits for that thread's first."""
         me = threading.get_ident()
         with self._idle:
             self._idle.wait_for(lambda: not self._swapping or self._open[me])
@@ -258,7 +258,7 @@ class Store:
         finally:
             with self._idle:
                 self._open[me] -= 1
-                self._open += Counter()  # drops the threads that have none
+                self._open += Counter()  # drops threads with a count of 0
                 self._idle.notify_all()
 
     @contextmanager
@@ -290,7 +290,7 @@ class Store:
             self._connection.close()
 
     def _checkpoint_soon(self) -> None:
-        """Once in CHECKPOINT_SECONDS at most, in a thread of its own: nobody's answer waits for the decision."""
+        """Once in CHECKPOINT_SECONDS at most, in a thread of its own, so that no answer waits for it."""
         if self._checkpoint is None and not self._closed:
             self._checkpoint = threading.Timer(CHECKPOINT_SECONDS, self._checkpoint_now)
             self._checkpoint.daemon = True
@@ -302,15 +302,15 @@ class Store:
             with self._cursor() as cursor, self._writing:
                 if not self._closed:
                     cursor.execute("checkpoint")
-        except duckdb.TransactionException:  # somebody writes beside us: later
+        except duckdb.TransactionException:  # another writer is active: later
             self._checkpoint_soon()
-        except (duckdb.Error, RondoError) as error:  # closed, or a full disk: the write-ahead file has what was saved
+        except (duckdb.Error, RondoError) as error:  # closed, or a full disk: the write-ahead log has all commits
             if not self._closed:
                 log.warning("checkpoint of %s: %s", self.path, error)
 
 
 def migrate(cursor: duckdb.DuckDBPyConnection, to: int) -> int:
-    """Takes the steps that are missing up to this version of the schema; returns the version that there is then."""
+    """Runs the missing steps up to this version of the schema; returns the version reached."""
     cursor.execute("create table if not exists schema_version (version integer not null)")
     version = count(cursor, "select coalesce(max(version), 0) from schema_version")
     for number, step in enumerate(MIGRATIONS[version:to], version + 1):
@@ -323,7 +323,7 @@ def migrate(cursor: duckdb.DuckDBPyConnection, to: int) -> int:
 
 
 def _keep_private(path: Path) -> None:
-    """The database and what is not in it yet hold people's texts: for the owner's eyes only. DuckDB asks the umask."""
+    """Makes database and write-ahead log readable by the owner only: they have people's texts."""
     for file in (path, wal_of(path)):
         with suppress(OSError):  # not there, or of somebody else
             if file.stat().st_mode & 0o077:
@@ -336,7 +336,7 @@ def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
 
 
 def _locked(file: IO[bytes]) -> bool:
-    """Is it ours now?"""
+    """Locks it; False where another process has the lock."""
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -345,7 +345,7 @@ def _locked(file: IO[bytes]) -> bool:
 
 
 def _commit(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Ctrl-C that comes while DuckDB commits is raised when all is stored: then it has come too late."""
+    """Ctrl-C that comes while DuckDB commits is raised after the commit."""
     try:
         cursor.execute("commit")
     except RuntimeError:
@@ -393,7 +393,7 @@ CONFIG: dict[str, Any] = {"autoinstall_known_extensions": "false", "threads": 1}
 
 
 def unsound_wal(path: Path) -> Wal | None:
-    """The write-ahead file, where opening the database would lose something of it in silence or fail."""
+    """The write-ahead log, if opening the database would silently lose part of it or fail."""
     beside = wal_of(path)
     if not beside.exists() or not beside.stat().st_size or not path.exists():
         return None
@@ -403,7 +403,7 @@ def unsound_wal(path: Path) -> Wal | None:
 
 
 def refuse_held(path: Path) -> None:
-    """A process that has it open may be writing what we read."""
+    """Raises StoreHeld for a file that another process has open: it may be writing what we read."""
     try:
         duckdb.connect(str(path), read_only=True, config=CONFIG).close()
     except duckdb.IOException as error:

@@ -11,7 +11,7 @@ FOLDER = ".rondo"
 
 
 def private_folder(project: Path, *below: str) -> Path:
-    """Where a project keeps what is for the owner's eyes only; made where it is not there."""
+    """The project's folder for files that only the owner may read; made if it is missing."""
     folder = project / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     for name in below:
@@ -21,12 +21,12 @@ def private_folder(project: Path, *below: str) -> Path:
 
 
 def made_once(path: Path, text: str) -> Path:
-    """The file, which only the owner can read; it holds the text unless it, or another process, was there before."""
+    """The file, which only the owner can read; it has the text unless the file existed before."""
     if not path.exists():
         mine = path.with_name(f"{path.name}-{secrets.token_hex(4)}.partial")
         with whole_file(mine, private=True) as partial:
             partial.write_text(text, encoding="utf-8")
-        with suppress(FileExistsError):  # another process was first: what it wrote is it
+        with suppress(FileExistsError):  # another process was first: its text holds
             os.link(mine, path)
         mine.unlink()
     return path

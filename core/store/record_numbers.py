@@ -1,4 +1,4 @@
-"""Records by number and by id, and checks that nobody waits for. Who is in the pool is said in `core.store.views`."""
+"""Records by number and by id, and withdrawal of checks. The pool is defined in `core.store.views`."""
 
 import duckdb
 
@@ -16,7 +16,7 @@ def number_of(cursor: duckdb.DuckDBPyConnection, record: str) -> int:
     return int(row[0])
 
 
-# Somebody who has the record on the screen may still answer it: it is a label like any other then.
+# A person with the record on the screen may still answer it: then it is a label like any other.
 IDLE_CHECKS = """
     delete from queue where purpose = 'check' and n not in (select n from machine_labels)
         and n not in (select n from leased) and n not in (select n from responses)

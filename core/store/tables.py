@@ -20,7 +20,7 @@ MARK = "\ufeff"
 EXCEL = "excel"
 """CSV as a spreadsheet opens it: with a byte-order mark, and no cell is a formula"""
 
-# Excel takes a cell for a formula by its first character, others also behind white space; a number is none.
+# Excel reads a cell as a formula by its first character, other programs also after white space; numbers are safe.
 _FORMULA = r"^\s*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]|^[\t\r\n]"
 _NUMBER = r"^[+\-]?[0-9]+([.,][0-9]+)?$"
 

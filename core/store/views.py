@@ -10,10 +10,10 @@ NOT_TAKEN_BACK = """anti join (select undoes as event_id, annotator, n from resp
 """after a query of responses: those that their author has not taken back, by an undo that names event and record"""
 
 VIEWS = (
-    # The order of labels does not count: one answer is one text.
+    # Labels are sorted, so that equal answers are equal texts.
     "create or replace macro answer_of(labels) as to_json(list_sort(labels))",
     "create or replace macro is_labelled(record) as record in (select n from settled)",
-    # Who has the text of a gold record is repeated by it, or is a duplicate itself: no need of hashes.
+    # A record with the text of a gold record is its original, or a duplicate itself, so hashes are not needed.
     """create or replace macro is_gold(record, split) as split is not distinct from 'test' or record in (
         select g.duplicate_of from records g join settled z using (n)
         where z.stratum = 'gold' and g.duplicate_of is not null)""",
@@ -21,15 +21,15 @@ VIEWS = (
     select * from responses {NOT_TAKEN_BACK} where action <> 'undo'""",
     """create or replace view leased as                -- records that somebody holds now
     select l.n from leases l where l.until > now() at time zone 'UTC'""",
-    # Chosen behind a batch, held and answered by nobody: they compete again in the next round.
+    # Spare records that nobody holds or answered: they compete again in the next round.
     """create or replace macro is_free_spare(record, spare, purpose) as
         spare and purpose is null and record not in (select n from leased)
         and record not in (select n from responses)""",
     # Neither a duplicate nor gold nor the twin of gold.
     """create or replace view askable as               -- records that may be asked at all
     select * from records r where r.duplicate_of is null and not is_gold(r.n, r.split)""",
-    # A person's newest answer gives labels that there still are: whoever chose the record again would find it answered
-    # as often as is wanted. It waits for somebody to decide, or for more people where it is in the queue.
+    # Records with a newest answer whose labels still exist: choosing one again would find it answered often enough. It
+    # awaits a decision, or more people where it is in the queue.
     f"""create or replace view unsettled_answers as    -- records without a label that people have answered
     select n from (
         select * from (

@@ -18,11 +18,11 @@ _COPY = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
 
 @contextmanager
 def whole_file(path: Path, *, alone: bool = False, private: bool = False) -> Iterator[Path]:
-    """Where to write what is then put in the place of `path`: at every moment that is the old one or the new one.
+    """Where to write what is then put in the place of `path`: at every moment there is the old one or the new one.
 
     Written beside it, on the disk, and renamed; where the block raises nothing is left. It may be a folder that is not
-    there yet. alone: nobody else writes this file, so that what a killed attempt left behind is written over.
-    private: its owner alone can read it, from the first byte on.
+    there yet. alone: nobody else writes this file, so that a killed attempt's partial file is overwritten. private:
+    only its owner can read it, from the first byte on.
     """
     mark = "" if alone else f"-{secrets.token_hex(4)}"
     partial = path.with_name(f".{path.name[:200]}{mark}.partial")
@@ -96,7 +96,7 @@ def copy_elsewhere(source: Path, target: Path) -> None:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether no space is left, or none for us."""
+    """Is it an error of a full disk or an exceeded quota?"""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

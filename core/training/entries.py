@@ -27,7 +27,7 @@ _COLUMNS = """id, kind, state, runner, parent, error, params, resources, result,
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job as the store has it. error: what its runner or this machine said of it. Times: ISO 8601, UTC."""
+    """A job as the store has it. error: message of its runner or of this machine. Times: ISO 8601, UTC."""
 
     id: JobId
     kind: str
@@ -46,10 +46,10 @@ class JobRow:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """A job as people and programs see it. message: why it stands so. done, total: steps, of a search runs.
+    """A job as people and programs see it. message: the reason for its state. done, total: steps, of a search runs.
 
-    values: of the trainer's parameters. model: what came out, of a search the winner. remark: the trainer's own.
-    dollars: spent so far. events: progress with figures, oldest first. runs, budget, sentence (what was found): of a
+    values: of the trainer's parameters. model: the result, of a search the winner. remark: the trainer's own.
+    dollars: spent so far. events: progress with figures, oldest first. runs, budget, sentence (its outcome): of a
     search. tried, score: of a run of one.
     """
 
@@ -106,7 +106,7 @@ def list_training_jobs(project: Project) -> TrainingJobs:
 
 
 def read_training_job(project: Project, job: str) -> TrainingJob:
-    """What is known of a job without asking its runner."""
+    """A job as stored, without asking its runner."""
     row = read_row(project, job)
     events = Bundle(project.folder / "jobs" / job).events
     newest = events[-1] if events else {"done": 0, "total": 0}
@@ -139,8 +139,7 @@ def _job(project: Project, row: JobRow) -> TrainingJob:
 
 
 def summarise_metrics(metrics: Metrics) -> dict[str, object]:
-    """For a program: with macro_f1 (where there is one) and accuracy at the top, as shares, of the records that judge
-    first."""
+    """For a program: with macro_f1 (where there is one) and accuracy at the top, as shares, of the best stratum."""
     best, everything = best_score(metrics), {name: to_json(value) for name, value in vars(metrics).items() if value}
     if best is None:
         return everything
@@ -150,9 +149,9 @@ def summarise_metrics(metrics: Metrics) -> dict[str, object]:
 
 
 def _spent(project: Project, row: JobRow) -> float | None:
-    """What it has cost so far, in US dollars, waiting for a machine counted; None where nobody is paid or nothing ran.
+    """What it has cost so far, in US dollars, including the wait for a machine; None where it is free or nothing ran.
 
-    Never more than the time that it was allowed: a job that is lost from sight costs no longer than that.
+    Never more than its time limit: a lost job is billed no longer than that.
     """
     if not row.started_at or row.runner not in project.runners:
         return None

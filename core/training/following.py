@@ -1,4 +1,4 @@
-"""Jobs that run somewhere: how each stands, its log, stopping it, and taking its result in. Starts none anew."""
+"""Jobs under way: state, log, cancelling, and storing the result. Starts none anew."""
 
 import json
 import threading
@@ -32,7 +32,7 @@ _handing_over: set[str] = set()
 
 @contextmanager
 def handing_over(job: str) -> Iterator[None]:
-    """While it lasts, a look at the job changes nothing."""
+    """While it is held, `refresh_job` leaves the job alone."""
     _handing_over.add(job)
     try:
         yield
@@ -41,7 +41,7 @@ def handing_over(job: str) -> Iterator[None]:
 
 
 def runner_of(project: Project, name: str) -> Runner:
-    """What carries jobs there. Raises BadInput for a name that is none."""
+    """The runner of that name. Raises BadInput for an unknown one."""
     if name not in project.runners:
         raise BadInput(f"There is no runner {name!r}; there are {', '.join(project.runners)}.")
     return project.runners[name](project.settings())
@@ -59,7 +59,7 @@ def jobs_to_follow(project: Project) -> list[str]:
 
 
 def refresh_job(project: Project, job: str) -> TrainingJob:
-    """The job's entry after asking its runner, its result taken in if it is there."""
+    """The job's entry after asking its runner; stores its result if there is one."""
     with locks[job]:
         row = read_row(project, job)
         if row.state not in ENDED and row.kind != GRID and job not in _handing_over:
@@ -75,11 +75,11 @@ def refresh_job(project: Project, job: str) -> TrainingJob:
 
 
 def _see(project: Project, bundle: Bundle, runner: Runner, row: JobRow, handle: Handle) -> None:
-    """Asks the runner and writes down what is new. A cancel that did not get through is asked for again."""
+    """Asks the runner and stores what is new. A cancel that did not get through is sent again."""
     status, job = runner.poll(bundle.path, handle), row.id
     if row.state == "cancelling":
         if status.state in (*UNDER_WAY, "lost"):
-            with suppress(RondoError):  # nobody heard it yet: the next look asks again
+            with suppress(RondoError):  # the runner cannot be reached: the next refresh tries again
                 runner.cancel(bundle.path, handle)
         else:
             set_state(project, job, "cancelled", status.message, before="cancelling")
@@ -90,12 +90,12 @@ def _see(project: Project, bundle: Bundle, runner: Runner, row: JobRow, handle: 
 
 
 def hand_over(project: Project, bundle: Bundle, runner: Runner, resources: Resources) -> None:
-    """Starts a job whose row says `submitting` and keeps the handle. A cancel that came meanwhile is obeyed."""
+    """Starts a job whose row says `submitting` and keeps the handle. A cancel that came meanwhile is carried out."""
     handle = runner.start(bundle.path, resources)
     with project.store.transaction() as cursor:
         about = {"handle": json.dumps(to_json(handle)), "started_at": utc_now()}
         queued = change_state(cursor, bundle.path.name, "queued", ["submitting"], **about)
-        if not queued:  # the handle is what it can be stopped by
+        if not queued:  # only with the handle can it be stopped
             cursor.execute(
                 "update jobs set handle = ?, started_at = ? where id = ?", [*about.values(), bundle.path.name]
             )
@@ -118,8 +118,9 @@ def job_log(project: Project, report: Report, *, job: str, lines: int = 200) -> 
 
 
 def job_cancel(project: Project, report: Report, *, job: str) -> TrainingJob:
-    """Cancel means cancelled, however the job ends from now on. Raises what the runner says where nobody heard it: then
-    the row says `cancelling`, and whoever follows the jobs asks again."""
+    """Cancel means cancelled, however the job ends from now on. Raises the runner's error where it cannot be reached:
+    then the row says `cancelling`, and the next refresh tries again.
+    """
     row = read_row(project, job)
     if row.state in ENDED:
         raise Refused(f"Job {job} is {row.state.replace('_', ' ')} already.")
@@ -144,7 +145,7 @@ def job_cancel(project: Project, report: Report, *, job: str) -> TrainingJob:
 def job_forget(project: Project, report: Report, *, job: str) -> TrainingJob:
     """Deletes what a job that is over was given and has left: texts, labels, checkpoints. Its row and log stay.
 
-    What lies where it ran, too: where nobody can be asked there, that is said, and a second time asks again.
+    Its files where it ran, too; where that place cannot be reached it raises, and calling it again retries.
     """
     row = read_row(project, job)
     if row.state not in (*ENDED, "lost"):
@@ -160,7 +161,7 @@ def job_forget(project: Project, report: Report, *, job: str) -> TrainingJob:
 
 
 def raise_end(project: Project, current: TrainingJob) -> TrainingJob:
-    """The entry of a job that succeeded; for any other the error that says so."""
+    """The entry of a job that succeeded; raises the error of any other."""
     job, state, message = current.id, current.state, current.message
     again = f"`rondo jobs retry {job}` goes on from its newest checkpoint."
     if state == "succeeded":

@@ -1,7 +1,7 @@
 """A search over a trainer's parameters: its runs as jobs, some at a time, and the winner. Knows no trainer's work.
 
-The winner is chosen on the records that the runs held out of what teaches, never on gold or audit: a choice among many
-by the records that a claim rests on would spoil the claim.
+The winner is chosen on records that the runs held out of training, never on gold or audit: selecting among many runs on
+the test records would bias the test score.
 """
 
 import json
@@ -30,7 +30,7 @@ from core.typed_json import from_json, to_json
 
 @dataclass(frozen=True)
 class SearchParams:
-    """order: what all runs have in common. plan: what each differs in. values: as they were asked for."""
+    """order: what all runs have in common. plan: the values that differ, per run. values: as a person typed them."""
 
     trainer: str
     values: dict[str, str]
@@ -56,7 +56,9 @@ SEARCH = JobKind(GRID, SearchParams, SearchResult)
 
 
 def search(project: Project, report: Report, query: TrainingRequest, *, detach: bool = False) -> TrainingJob:
-    """Says the budget, starts the runs, and waits for the winner unless `detach`. Being stopped leaves it running."""
+    """Reports the budget, starts the runs, and waits for the winner unless `detach`. Being stopped leaves it
+    running.
+    """
     read_search(query.values)
     encode_if_needed(project, report)
     job = start(project, query)
@@ -76,9 +78,9 @@ def search(project: Project, report: Report, query: TrainingRequest, *, detach: 
 
 
 def start(project: Project, query: TrainingRequest) -> str:
-    """Enters the search as a job; `advance` starts its runs. Raises what is wrong with the request before any run.
+    """Enters the search as a job; `advance` starts its runs. Raises for a wrong request before any run.
 
-    The labels are those of now: all runs learn from the same ones and hold the same ones out, whatever comes in.
+    All runs train on the labels of now and hold out the same ones, whatever comes in.
     """
     requested, settings = read_search(query.values), project.settings()
     seed = settings.seed if query.seed is None else query.seed
@@ -107,7 +109,7 @@ def start(project: Project, query: TrainingRequest) -> str:
 
 
 def budget(project: Project, order: Order, runs: int, at_once: int) -> str:
-    """What the search will take, in a sentence; time and money as far as earlier runs of the trainer tell."""
+    """The cost of the search in a sentence; time and money are estimated from earlier runs of the trainer."""
     rows = project.store.query(
         """select count(*), coalesce(avg(epoch(ended_at) - epoch(started_at)), 0) from jobs
            where kind = 'train' and state = 'succeeded' and runner = ? and params ->> 'trainer' = ?""",
@@ -126,7 +128,7 @@ def budget(project: Project, order: Order, runs: int, at_once: int) -> str:
 
 
 def advance(project: Project, job: str) -> TrainingJob:
-    """Looks at the runs, starts more, and names the winner once all have ended; any number of times, by anybody."""
+    """Looks at the runs, starts more, and names the winner once all have ended; safe to call any number of times."""
     with locks[job]:
         runs = [refresh_job(project, run) for run in _runs(project, job)]
         params, state = _params(project, job), read_training_job(project, job).state
@@ -147,13 +149,13 @@ def advance(project: Project, job: str) -> TrainingJob:
 
 
 def advance_all(project: Project) -> None:
-    """Every search that is not at its end: for whoever looks at the jobs now and then."""
+    """Every unfinished search; called now and then."""
     for (job,) in project.store.query("select id from jobs where kind = ? and state = 'running'", [GRID]):
         advance(project, job)
 
 
 def _start_more(project: Project, job: str, params: SearchParams, runs: Sequence[TrainingJob]) -> list[TrainingJob]:
-    """Runs that were started now. One that cannot be started is the last: those under way may still win."""
+    """Runs that were started now. One that cannot be started ends the starting: those under way may still win."""
     started: list[TrainingJob] = []
     under_way = sum(not _has_ended(run) for run in runs)
     while len(runs) + len(started) < len(params.plan) and under_way + len(started) < params.at_once:
@@ -178,7 +180,7 @@ def _in_words(tried: Mapping[str, Value]) -> str:
 
 
 def _has_ended(run: TrainingJob) -> bool:
-    """A job lost on this machine does not come back."""
+    """A job `lost` on this machine has ended too: it does not come back."""
     return run.state in ENDED or (run.state == "lost" and run.runner == "local")
 
 
@@ -221,7 +223,7 @@ def search_summary(project: Project, job: str) -> TrainingJob:
         budget=params.budget,
         runs=tuple(
             replace(run, tried=tried, score=_outcome(run).score)
-            for run, tried in zip(runs, params.plan, strict=False)  # those that are not started yet have no run
+            for run, tried in zip(runs, params.plan, strict=False)  # values that are not started yet have no run
         ),
         done=sum(_has_ended(run) for run in runs),
         total=len(params.plan),

@@ -1,4 +1,4 @@
-"""Starting a training job and waiting for it: what was ordered, its bundle, its runner. Knows no trainer's work."""
+"""Starting a training job and waiting for it: the order, its bundle, its runner. Knows no trainer's work."""
 
 import json
 import time
@@ -28,7 +28,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What a person asked for besides the trainer; None stands for what the settings say. values: "key=value"."""
+    """What a person asked for besides the trainer; None takes the settings' value. values: "key=value"."""
 
     values: Sequence[str] = ()
     on: str = "local"
@@ -38,7 +38,7 @@ class TrainingRequest:
 
 
 def order_of(project: Project, trainer: str, query: TrainingRequest) -> Order:
-    """What was asked, checked, with the settings' GPU and time limit."""
+    """The request, checked, with the settings' GPU and time limit filled in."""
     settings = project.settings()
     if query.seed is not None and not 0 <= query.seed < 2**32:
         raise BadInput(f"The seed is {query.seed}; it must lie between 0 and {2**32 - 1:,}.")
@@ -50,7 +50,7 @@ def order_of(project: Project, trainer: str, query: TrainingRequest) -> Order:
 
 
 def price_line(project: Project, on: str, gpu: str | None = None) -> str:
-    """What it will cost, in a sentence; empty where nobody is paid. Raises BadInput for a GPU that is not on offer."""
+    """The price in a sentence; empty where it is free. Raises BadInput for a GPU that is not on offer."""
     gpu = gpu or project.settings().gpu
     hour = runner_of(project, on).price(Resources(gpu=gpu), 3600)
     return f"About {hour:.2f} USD an hour on {gpu} (an estimate from list prices)." if hour else ""
@@ -94,7 +94,7 @@ def _give_up(project: Project, bundle: Bundle, error: RondoError) -> None:
 
 
 def submit(project: Project, bundle: Bundle, runner: Runner, resources: Resources, before: str) -> None:
-    """The row says so first, and has the handle right after: a killed owner finds the job again, or starts it once.
+    """Writes the row first and the handle right after: after a kill the server finds the job again, or starts it once.
 
     Raises Cancelled for a row that is no longer in the state `before`.
     """
@@ -107,7 +107,7 @@ def submit(project: Project, bundle: Bundle, runner: Runner, resources: Resource
 
 
 def wait(project: Project, report: Report, job: str) -> TrainingJob:
-    """The job's entry when it has ended well. Raises what it ended with, or Cancelled, which leaves it running."""
+    """The job's entry when it has ended well. Raises the job's error, or Cancelled, which leaves it running."""
     try:
         while True:
             current = refresh_job(project, job)
@@ -125,7 +125,7 @@ def wait(project: Project, report: Report, job: str) -> TrainingJob:
 
 
 def job_retry(project: Project, report: Report, *, job: str) -> TrainingJob:
-    """Starts a job that was lost, failed, cancelled or timed out once more; it goes on from its newest checkpoint."""
+    """Starts a job that was lost, failed, cancelled or timed out once more; it resumes from its newest checkpoint."""
     row = read_row(project, job)
     bundle = Bundle(project.folder / "jobs" / job)
     if row.kind == GRID:

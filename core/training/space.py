@@ -1,4 +1,4 @@
-"""What a search tries: the values asked for, laid out as a grid or drawn by lot, and which run wins. Starts nothing."""
+"""Search space: the requested values as a grid or random draws, and which run wins. Starts nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ DRAWS = 8
 
 SEARCH: dict[str, Parameter] = {
     "trainer": Parameter("", "The trainer whose parameters are searched.", choices=tuple(TRAINERS)),
-    "search": Parameter("grid", "Every combination, or some by lot.", choices=("grid", "random")),
-    "runs": Parameter(0, "Trainings; 0: every combination, or 8 by lot.", 0, MOST_RUNS),
+    "search": Parameter("grid", "Every combination, or some at random.", choices=("grid", "random")),
+    "runs": Parameter(0, "Trainings; 0: every combination, or 8 at random.", 0, MOST_RUNS),
     "at_once": Parameter(2, "Trainings at the same time.", 1, MOST_RUNS),
 }
 """what can be set on the search itself; every other key is the trainer's, a,b,c or low..high for some of its values"""
@@ -38,7 +38,7 @@ class Range:
     whole: bool
 
     def draw(self, rng: np.random.Generator) -> Value:
-        """One of them, to three digits."""
+        """A random one, to three digits."""
         low, high = self.low, self.high
         steep = low > 0 and high / low >= 10
         number = exp(rng.uniform(log(low), log(high))) if steep else rng.uniform(low, high)
@@ -48,7 +48,7 @@ class Range:
 
 @dataclass(frozen=True)
 class ParameterSearch:
-    """What was asked for. fixed: values that all runs share; space: for each other parameter what it may be."""
+    """A requested search. fixed: values that all runs share; space: the possible values of each other parameter."""
 
     trainer: str
     fixed: Mapping[str, Value]
@@ -67,7 +67,7 @@ class Outcome:
 
 
 def read_search(supplied: Sequence[str]) -> ParameterSearch:
-    """From "key=value", "key=a,b,c" and "key=low..high". Raises BadInput in a sentence on what cannot be."""
+    """From "key=value", "key=a,b,c" and "key=low..high". Raises BadInput."""
     own: dict[str, Value] = {name: parameter.default for name, parameter in SEARCH.items()}
     texts: dict[str, str] = {}
     for name, text in map(split_entry, supplied):
@@ -114,7 +114,7 @@ def _check(search: ParameterSearch) -> None:
     if not search.space:
         raise BadInput("There is nothing to search: give a parameter several values, as in learning_rate=1e-5,2e-5.")
     if unfair := [name for name in UNFAIR if name in search.space]:
-        raise BadInput(f"{unfair[0]} cannot be searched: the runs would be judged on different records.")
+        raise BadInput(f"{unfair[0]} cannot be searched: the runs would be scored on different records.")
     if search.fixed.get("test_size", 1) == 0:
         raise BadInput("With test_size=0 nothing is held out that could say which run is best. Leave it at 0.2.")
     ranges = [name for name, choices in search.space.items() if isinstance(choices, Range)]
@@ -133,16 +133,16 @@ def combinations(search: ParameterSearch) -> int:
 
 
 def lay_out(search: ParameterSearch, seed: int) -> list[dict[str, Value]]:
-    """What each run differs in, no two alike: the grid, the first parameter changing slowest, or draws by the seed.
+    """The differing values of each run, no two alike: the grid, the first parameter changing slowest, or random draws.
 
-    By lot there are fewer runs than asked for only where there are no more combinations. Bergstra & Bengio 2012.
+    Random draws are fewer than requested only where there are no more combinations. Bergstra & Bengio 2012.
     """
     lists = {name: choices for name, choices in search.space.items() if not isinstance(choices, Range)}
     requested = search.runs or DRAWS
     if not search.random or (len(lists) == len(search.space) and combinations(search) <= requested):
         return [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
     rng, result = np.random.default_rng(seed), list[dict[str, Value]]()
-    for _ in range(100 * requested):  # a range of whole numbers can be a short list as well
+    for _ in range(100 * requested):  # a range of whole numbers can have few values
         drawn = {
             name: choices.draw(rng) if isinstance(choices, Range) else choices[int(rng.integers(len(choices)))]
             for name, choices in search.space.items()

@@ -14,7 +14,7 @@ from core.training.launch import TrainingRequest, launch, order_of, price_line, 
 
 
 class TrainingOptions(TypedDict, total=False):
-    """What a person asked for besides the trainer, as `TrainingRequest` has it."""
+    """The fields of `TrainingRequest`."""
 
     values: Sequence[str]
     on: str
@@ -35,7 +35,7 @@ def train(
     if trainer == GRID:
         return search(project, report, requested, detach=detach)
     order = order_of(project, trainer, requested)
-    encode_if_needed(project, report)  # what has no vector yet is in no round, and so in no training either
+    encode_if_needed(project, report)  # training uses the records that rounds use: those with a vector
     if line := price_line(project, requested.on, requested.gpu):
         report(line, 0, 0)
         report(

@@ -1,4 +1,4 @@
-"""What a training job is given besides its files, and what it answers. Knows no store and no trainer's work."""
+"""Parameters and result of a training job, besides its files. Knows no store and no trainer's work."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from core.training.trainers import Value
 
 @dataclass(frozen=True)
 class TrainParams:
-    """values: of the trainer's parameters. encoder: what the model starts from, or works on. labels: ids.
+    """values: of the trainer's parameters. encoder: the base of the model, or the one it works on. labels: ids.
 
     taxonomy: its version. note: a person's. cache: the folder of downloaded models, where it is not beside the bundle.
     """
@@ -30,9 +30,10 @@ class TrainParams:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Of the model in `out/model`. metrics: on gold, audit and held-out records. labels: that it learnt from.
+    """About the model in `out/model`. metrics: on gold, audit and held-out records. labels: that it trained on.
 
-    own_encoder: it brings one; has_head: it brings a head, so that it can be in use. remark: the trainer's, in words.
+    own_encoder: it contains one; has_head: it has a head, so that it can be put to use. remark: the trainer's, in
+    words.
     """
 
     metrics: Metrics

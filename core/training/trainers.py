@@ -11,7 +11,7 @@ Value = int | float | str | bool
 
 @dataclass(frozen=True)
 class Parameter:
-    """One thing to set, of its default's type. Numbers lie in low..high, words in `choices`, where there are any."""
+    """A parameter, of its default's type. Numbers are in low..high, strings in `choices`, where there are any."""
 
     default: Value
     help: str
@@ -22,7 +22,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Trainer:
-    """How a model comes about. remote: worth a GPU. holds_out: keeps some labels to say how well it went."""
+    """A way to train a model. remote: worth a GPU. holds_out: holds out some labels to score itself on."""
 
     caption: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
@@ -39,9 +39,7 @@ _FINE_TUNING = {
     "test_size": Parameter(
         0.2, "Share of the labels held out, to stop early and to keep the best checkpoint.", 0.0, 0.9
     ),
-    "fewest_held_out": Parameter(
-        40, "Held-out records below which none is: few labels had better all teach.", 2, 10_000
-    ),
+    "fewest_held_out": Parameter(40, "With fewer held-out records none is held out: all labels then train.", 2, 10_000),
     "patience": Parameter(3, "Evaluations without a better one after which training stops; 0: never.", 0, 1_000),
     "eval_steps": Parameter(0, "Steps between evaluations; 0: after each epoch.", 0, 1_000_000),
     "max_length": Parameter(256, "Tokens of a text that count.", 8, 8_192),
@@ -51,7 +49,7 @@ _FINE_TUNING = {
 TRAINERS: dict[str, Trainer] = {
     "head": Trainer(
         "A logistic head on the vectors there are: seconds, no GPU.",
-        {"label_names": Parameter(True, "The encoded names of the labels teach too, less the more labels there are.")},
+        {"label_names": Parameter(True, "Names of labels are training examples too, fading as labels come in.")},
         remote=False,
         holds_out=False,
     ),
@@ -63,7 +61,7 @@ TRAINERS: dict[str, Trainer] = {
             "loss": Parameter("contrastive", "What the encoder learns from.", choices=("contrastive", "triplet")),
             "max_per_label": Parameter(
                 0,
-                "Records of each label that teach the encoder, at most; 0: about 4,000 in all. The head takes all.",
+                "Records of each label that train the encoder, at most; 0: about 4,000 in all. The head uses all.",
                 0,
                 100_000,
             ),
@@ -165,8 +163,7 @@ def split_entry(entry: str) -> tuple[str, str]:
 
 
 def read_entry(trainer: str, name: str, text: str) -> tuple[str, str]:
-    """The parameter that a name stands for, which may be one of ALIASES, and its value. Raises BadInput with the
-    parameters that are called nearly so."""
+    """The parameter of that name, which may be one of ALIASES, and its value. Raises BadInput with similar names."""
     parameters = TRAINERS[trainer].parameters
     if name == "no_triplet_loss" and "loss" in parameters:
         without = read_value(name, Parameter(False, ""), text)
@@ -189,7 +186,7 @@ def _unknown(trainer: str, name: str) -> str:
 
 
 def in_todays_names(values: Mapping[str, Value]) -> dict[str, Value]:
-    """What a job of an earlier version was given: `max_per_label` was called `samples_per_label` then."""
+    """Values of a job of an earlier version: `max_per_label` was called `samples_per_label` then."""
     if "samples_per_label" not in values or "max_per_label" in values or "oversample" in values:
         return dict(values)
     return {"max_per_label" if name == "samples_per_label" else name: value for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""What a training job is given: labelled texts, the records that judge, the encoder it starts from. Trains nothing."""
+"""Input files of a training job: labelled texts, the records to score on, the base encoder. Trains nothing."""
 
 import shutil
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from core.training.trainers import Value
 
 @dataclass(frozen=True)
 class Order:
-    """A training job as a person wants it. parent: the search that it is part of."""
+    """A requested training job. parent: the search that it is part of."""
 
     trainer: str
     values: Mapping[str, Value]
@@ -38,7 +38,7 @@ FILES = ("train.parquet", "judge.parquet", "history.npz")
 
 
 def copy_training_files(source: Bundle, bundle: Bundle) -> None:
-    """That of another job: the runs of a search learn from the same labels, whatever was given meanwhile."""
+    """Copies those of another job: the runs of a search train on the same labels, whatever was labelled meanwhile."""
     for name in FILES:
         shutil.copyfile(source.path / "in" / name, bundle.path / "in" / name)
 
@@ -46,7 +46,7 @@ def copy_training_files(source: Bundle, bundle: Bundle) -> None:
 def write_training_files(project: Project, bundle: Bundle, settings: Settings) -> None:
     """`in/train.parquet` and `in/judge.parquet` (n, text, stratum, labels) and the audit's history.
 
-    Audit records and gold never teach, nor do records with the same text.
+    Audit and gold records never train, nor do records with the same text.
     """
     arrays, _ = known_now(project, settings)
     train_rows = np.setdiff1d(arrays["train_rows"], arrays["audit_rows"])
@@ -59,7 +59,7 @@ def write_training_files(project: Project, bundle: Bundle, settings: Settings) -
 
 
 def carry_encoder(project: Project, bundle: Bundle, base: str) -> None:
-    """A copy of an encoder of ours in the bundle: where the job runs there is no project."""
+    """Copies an encoder that was trained here into the bundle: where the job runs there is no project."""
     if base.startswith(OWN):
         check_model(project.models / base.removeprefix(OWN))
         shutil.copytree(encoder_source(project.models, base), bundle.path / "in" / "encoder")
@@ -78,7 +78,7 @@ def _write(project: Project, path: Path, rows: Ints, labels: list[str]) -> None:
 
 
 def refuse_too_little(project: Project, settings: Settings, trainer: str) -> None:
-    """Raises Refused where there is nothing that this trainer could learn."""
+    """Raises Refused where there are too few labels for this trainer."""
     if len(settings.taxonomy.active) < (1 if settings.multi else 2):
         raise Refused("A model needs two labels to choose between. Add labels on the Settings page.")
     if not project.store.one("select count(*) from records"):
@@ -96,9 +96,9 @@ def refuse_too_little(project: Project, settings: Settings, trainer: str) -> Non
 
 
 def training_params(settings: Settings, order: Order) -> TrainParams:
-    """What the job is told besides its files."""
+    """The job's parameters besides its files."""
     active, values = settings.taxonomy.active, dict(order.values)
-    entails = values.get("by") == "nli"  # an empty base stands for an NLI model there, not for the encoder
+    entails = values.get("by") == "nli"  # there an empty base means the default NLI model, not the encoder
     base = str(values.get("base") or ("" if entails else settings.encoder))
     starts_from = base if order.trainer != "transformer" and not entails else settings.encoder
     return TrainParams(

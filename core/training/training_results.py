@@ -1,4 +1,4 @@
-"""What becomes of a training job's result: checked, kept under models/, entered once. Promotes nothing."""
+"""Stores a training job's result: checked, moved to models/, entered once. Promotes nothing."""
 
 import json
 import shutil
@@ -22,8 +22,9 @@ _BEGAN = "(select made_at from jobs where id = ?)"
 
 
 def apply_result(project: Project, bundle: Bundle) -> None:
-    """Once per job; a second call changes nothing, nor does one for a job that was cancelled. What cannot be used makes
-    the job `failed`; what it was given stays, so that it can be tried again."""
+    """Once per job; a second call changes nothing, nor does one for a job that was cancelled. An unusable result makes
+    the job `failed`; its input stays, so that it can be retried.
+    """
     job = bundle.path.name
     try:
         result = _checked(bundle)
@@ -43,7 +44,7 @@ def apply_result(project: Project, bundle: Bundle) -> None:
 
 
 def _checked(bundle: Bundle) -> TrainResult:
-    """What the job says of its model. Raises Damaged where what came back is not what was made."""
+    """The job's result. Raises Damaged where the files that came back are not those that were made."""
     result = bundle.result or {}
     if manifest(bundle.path / "out") != result.get("manifest"):
         raise Damaged("What came back is not what the job made: some files were lost or changed on the way. Retry it.")

@@ -1,4 +1,4 @@
-"""The verbs that look at all training jobs at once: what each does, what has come back, which runs are next."""
+"""The verbs over all training jobs: list, refresh, store results, start the next runs of a search."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from core.training.grid import advance_all, search_summary
 
 
 def jobs(project: Project, report: Report) -> TrainingJobs:
-    """The training jobs, newest first, each as it stands now."""
+    """The training jobs, newest first, each refreshed."""
     follow(project, report)
     return list_training_jobs(project)
 
 
 def job(project: Project, report: Report, *, job: str) -> TrainingJob:
-    """One job as it stands now: a search with its runs, any other with its figures."""
+    """One job, refreshed: a search with its runs, any other with its figures."""
     if read_row(project, job).kind == GRID:
         return search_summary(project, job)
     return refresh_job(project, job)
@@ -33,8 +33,9 @@ class Followed:
 
 
 def follow(project: Project, report: Report) -> Followed:
-    """Looks at every job that is under way or lost from sight elsewhere, takes in what has come back, starts the next
-    runs of a search. Raises Refused, when all were looked at, for one that this machine could not take in."""
+    """Refreshes every job that is under way or lost elsewhere, stores finished results, starts the next runs of a
+    search. Raises Refused, after all were refreshed, for one whose result could not be stored here.
+    """
     error_message = [predicted for job in jobs_to_follow(project) if (predicted := _refresh_or_lose(project, job))]
     advance_all(project)
     if error_message:
@@ -43,7 +44,7 @@ def follow(project: Project, report: Report) -> Followed:
 
 
 def _refresh_or_lose(project: Project, job: str) -> str | None:
-    """What this machine's disk or database said against it; the job is looked at again."""
+    """Refreshes one job; returns the error of this machine's disk or database, after which it is tried again."""
     try:
         refresh_job(project, job)
     except RondoError as error:

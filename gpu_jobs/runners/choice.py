@@ -1,4 +1,4 @@
-"""What can carry a job, by name. Knows settings, not jobs."""
+"""The runners by name. Knows settings, not jobs."""
 
 import atexit
 import gc
@@ -13,14 +13,15 @@ from gpu_jobs.runners.local import LocalRunner
 
 @cache
 def _connected_to_modal() -> Runner:
-    """One for the process: it keeps its connection. Its 67,000 objects are put out of the garbage collector's sight,
-    which would else hold up key presses by 60 to 90 ms."""
+    """One for the process: it keeps its connection. Its 67,000 objects are hidden from the garbage collector
+    (gc.freeze), which would else delay key presses by 60 to 90 ms.
+    """
     from gpu_jobs.runners.modal.modal_runner import ModalRunner
 
     import_module("modal")
     gc.collect()
     gc.freeze()
-    atexit.register(gc.unfreeze)  # at the end all is collected again: DuckDB prints what is left as leaked
+    atexit.register(gc.unfreeze)  # collected at exit again, else DuckDB reports them as leaked
     return ModalRunner()
 
 

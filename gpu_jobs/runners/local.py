@@ -1,4 +1,4 @@
-"""The runner for this machine: a process per job that outlives its owner. Knows bundles, not what is in them."""
+"""The runner for this machine: a process per job that outlives the server. Knows bundles, not what is in them."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ STOP_SECONDS = 5.0
 
 
 def status_of_result(bundle: Path) -> RunStatus | None:
-    """What `result.json` says, None while there is none."""
+    """The status by `result.json`, None while there is none."""
     try:
         result = Bundle(bundle).result
     except Damaged as error:
@@ -36,15 +36,15 @@ def status_of_result(bundle: Path) -> RunStatus | None:
 
 
 class LocalRunner:
-    """A handle is a pid. Pids are used again, so what runs under it must name the bundle: no clock is asked."""
+    """A handle is a pid. Pids are reused, so the process must have the bundle's name in its command."""
 
     def __init__(self, threads: int = 0) -> None:
         self._threads = threads or max(1, (os.cpu_count() or 2) // 2)  # spinning threads on a busy machine cost 10x
 
     def start(self, bundle: Path, resources: Resources) -> Handle:
-        """A session of its own: Ctrl-C in the owner's terminal, or its end, does not reach the job.
+        """In a session of its own: Ctrl-C in the server's terminal, or its end, does not reach the job.
 
-        The process holds a lock as long as it lives: where one works on this bundle already, that one is it.
+        The process holds a lock as long as it lives: where one works on this bundle already, its handle is returned.
         """
         until = time.monotonic() + STOP_SECONDS
         with (bundle / "lock").open("ab") as lock:
@@ -69,7 +69,7 @@ class LocalRunner:
         with (bundle / "log.txt").open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "gpu_jobs.run", bundle.name],  # -P: nothing from the current folder
-                cwd=bundle.parent,  # and not by its path: where the project is renamed, the job goes along
+                cwd=bundle.parent,  # by name, not path, so that a renamed project keeps its job
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -82,7 +82,7 @@ class LocalRunner:
 
     def poll(self, bundle: Path, handle: Handle) -> RunStatus:
         """Running while there is a process of this pid that began when ours did and no result."""
-        process = _process(bundle, handle)  # asked first: a process that ends now has written its result
+        process = _process(bundle, handle)  # before the result is read: a process that ends in between has written it
         if ended := status_of_result(bundle):
             return ended
         if process is None and not bundle.is_dir():

@@ -1,4 +1,4 @@
-"""One attempt at a bundle where nobody minds it: what limits it, stops it or takes its place. Knows no cluster."""
+"""One attempt at a bundle on another machine, with its time limit, cancelling and replacement. Knows no cluster."""
 
 import os
 import subprocess
@@ -20,14 +20,14 @@ STOP_SECONDS = 10.0
 def attempt(bundle: Path, name: str, seconds: int) -> int:
     """Runs the bundle in a process of its own whose output goes to the log; its exit status, as a shell gives it.
 
-    0 where it was stopped: by a person, by its limit, which a result then says, or because another attempt has begun (a
+    0 where it was stopped: by a person, by its limit, which is in its result, or because another attempt has begun (a
     cluster that lost sight of a process starts a second one). seconds: at most; 0: as long as it takes.
     """
     if _revoked(bundle, name):
         return 0
     until = time.monotonic() + seconds if seconds else float("inf")
     with (bundle / LOG).open("ab") as log:
-        # in our own session: what ends us with all our processes, as a cluster does, ends the job too
+        # in our session, so that a cluster that ends this process group ends the job too
         child = psutil.Popen(
             [sys.executable, "-P", "-m", "gpu_jobs.run", str(bundle)],
             stdin=subprocess.DEVNULL,
@@ -49,7 +49,7 @@ def attempt(bundle: Path, name: str, seconds: int) -> int:
 
 
 def _revoked(bundle: Path, name: str) -> bool:
-    """Was it stopped, or has another begun? No, while the folder is out of sight, as a shared one may be."""
+    """Was it stopped, or has another begun? False while the (perhaps shared) folder cannot be reached."""
     try:
         return (bundle / NAME).read_text(encoding="utf-8") != name
     except FileNotFoundError:

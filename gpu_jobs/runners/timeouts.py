@@ -1,4 +1,4 @@
-"""Calls to far places that may hang: done beside, waited for only so long, never two of one name. Knows no place."""
+"""Remote calls with timeouts: each in a thread of its own, never two of one name. Knows no remote place."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from core.errors import RondoError
 
 
 class TooSlow(RondoError):
-    """There is no answer yet; the call goes on, and whoever asks again gets its answer."""
+    """There is no answer yet; the call goes on, and asking again returns its answer."""
 
 
 class Broke(RondoError):
@@ -18,13 +18,13 @@ class Broke(RondoError):
 
 @dataclass
 class TimedCalls:
-    """A call that nobody waits for ends with the process: its threads hold nothing up."""
+    """Calls in daemon threads, which do not delay the end of the process."""
 
     _under_way: dict[str, "_TimedCall"] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, name: str, work: Callable[[], Any], seconds: float) -> Any:
-        """What `work` gives or refuses, or the one of this name that is still under way. Raises TooSlow, Broke."""
+        """Result or error of `work`, or of the call of this name that is still under way. Raises TooSlow, Broke."""
         with self._lock:
             timed_call = self._under_way.get(name)
             if timed_call is None:
@@ -38,7 +38,7 @@ class TimedCalls:
         return timed_call.answer()
 
     def forget(self, name: str) -> None:
-        """What is under way by this name is of no interest any more: the next one asks anew."""
+        """Drops the call under way of this name: the next `ask` starts anew."""
         with self._lock:
             self._under_way.pop(name, None)
 

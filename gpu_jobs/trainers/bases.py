@@ -1,4 +1,4 @@
-"""The encoder that fine-tuning starts from, and the folder that it ends in. Knows no labels and no training."""
+"""The encoder that fine-tuning starts from, and saving the result. Knows no labels and no training."""
 
 import json
 from pathlib import Path

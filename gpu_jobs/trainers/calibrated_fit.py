@@ -1,4 +1,4 @@
-"""A head for vectors of an encoder that has learnt from some texts and not from others. Knows arrays, no encoder."""
+"""A calibrated head on vectors of an encoder that was trained on some of the texts. Knows arrays, no encoder."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,16 +13,16 @@ Fit = Callable[[LabelledVectors], Head]
 
 
 def fit_plain(labelled_vectors: LabelledVectors) -> Head:
-    """The head of the rounds, without the pool's help and not calibrated."""
+    """The head of the rounds, without pseudo-labels from the pool and not calibrated."""
     return fit_uncalibrated(labelled_vectors, None)
 
 
 def fit_on_split(labelled_vectors: LabelledVectors, held_out: Bools, fit: Fit = fit_plain) -> tuple[Head, Floats]:
-    """The head of all texts, and what a head of the others says of those held out: (held out, labels) probabilities.
+    """The head of all texts, and (held out, labels) probabilities by a head fitted without the held-out ones.
 
-    held_out: (n,) texts that the encoder has not learnt from. They give the temperature; without any it is 1: of the
-    others the encoder knows the answers, so cross-fitting would claim certainty (on davidson_hate, eight records per
-    label, it doubled the calibration error).
+    held_out: (n,) texts that the encoder was not trained on. They give the temperature; without any it is 1:
+    cross-fitting on the others, which the encoder has memorized, would be overconfident (on davidson_hate, eight
+    records per label, it doubled the calibration error).
     """
     if not held_out.any():
         return fit(labelled_vectors), np.empty((0, len(labelled_vectors.labels)), np.float32)
@@ -33,7 +33,7 @@ def fit_on_split(labelled_vectors: LabelledVectors, held_out: Bools, fit: Fit = 
 
 
 def calibrated(head: Head, unseen: LabelledVectors) -> Head:
-    """With the temperature that texts call for which it has not learnt from."""
+    """With the temperature fitted on texts that it was not trained on."""
     logits, even = unseen.vectors @ head.weights.T + head.bias, np.ones(len(unseen.vectors), np.float32)
     warm = replace(head, temperature=fit_temperature(logits, unseen.targets, even, head.multi))
     error = expected_error(warm.predict(unseen.vectors), unseen.targets, even, head.multi)

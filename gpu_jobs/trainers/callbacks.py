@@ -1,4 +1,4 @@
-"""What every training by transformers' trainer shares: progress, whole checkpoints, an end. Knows no model, no data."""
+"""Callbacks for transformers' trainer: progress, complete checkpoints, stopping. Knows no model, no data."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,11 +36,11 @@ def count_steps(train_texts: int, values: Mapping[str, Any]) -> int:
 
 
 def callbacks(run: TrainingRun, *, has_held_out: bool) -> list[Any]:
-    """For the trainer's `callbacks`. has_held_out: texts are held out, so `patience` says when to stop."""
+    """For the trainer's `callbacks`. has_held_out: texts are held out, so it stops early by `patience`."""
     from transformers import EarlyStoppingCallback, TrainerCallback
 
     class Follower(TrainerCallback):  # type: ignore[misc, unused-ignore]
-        """Reports every step and figure, minds the memory, and marks checkpoints whole."""
+        """Reports every step and figure, checks the memory limit, and marks checkpoints complete."""
 
         saved = time.monotonic()
 
@@ -106,7 +106,8 @@ def outcome(state: Any) -> dict[str, Any]:
 
 def batches_by_epoch(order: Callable[[np.random.Generator], Ints] | None = None) -> Any:
     """A batch sampler for sentence-transformers' trainer whose order follows from the seed and the number of the epoch
-    alone, so that a training that was killed goes on as it would have. order: of one epoch; None: by lot."""
+    alone, so that a training that was killed resumes identically. order: of one epoch; None: random.
+    """
     from sentence_transformers.base.sampler import DefaultBatchSampler
 
     class ByEpoch(DefaultBatchSampler):  # type: ignore[misc, unused-ignore]

@@ -1,4 +1,4 @@
-"""Checkpoints of a training that may be killed at any time: which are whole, and the best. Knows folders, no trainer.
+"""Checkpoints of a training that may be killed at any time: which are complete, and the newest. Knows folders only.
 
 They hold optimizer and generator states as torch writes them. They serve the next attempt and never leave the job.
 """
@@ -13,7 +13,7 @@ WHOLE = "whole.json"
 
 
 def mark_whole(folder: Path) -> None:
-    """Says that nothing is missing: the sizes of all files, written last."""
+    """Marks a folder complete: writes the sizes of all files, last."""
     write_json(folder / WHOLE, _sizes(folder))
 
 

@@ -1,4 +1,4 @@
-"""The steps of fine-tuning a classifier, by transformers' own trainer. Knows texts and labels, not what comes of it."""
+"""The steps of fine-tuning a classifier, by transformers' own trainer. Knows texts and labels, no artifact."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ TOPS = (1, 2, 3)
 
 @dataclass(frozen=True)
 class Practice:
-    """The material, the rows of it that teach and those held out, to stop early and to keep the best checkpoint."""
+    """The training set, its rows to train on and those held out, for early stopping and to keep the best checkpoint."""
 
     training_set: TrainingSet
     train_rows: Ints
@@ -42,9 +42,10 @@ class Practice:
 
 
 def fine_tune(loaded: Pretrained, practice: Practice, run: TrainingRun) -> tuple[Floats, dict[str, Any]]:
-    """Trains the model in place, the best weights in the end; (held out, labels) what it says, and how training went.
+    """Trains the model in place, the best weights in the end; returns (held out, labels) probabilities, and how
+    training went.
 
-    Goes on from the newest whole checkpoint. The best: of the highest macro F1 on what is held out.
+    Resumes from the newest complete checkpoint. The best: of the highest macro F1 on the held-out rows.
     """
     from transformers import Trainer
 
@@ -130,7 +131,7 @@ def _arguments(practice: Practice, run: TrainingRun) -> Any:
 
 
 def _collator(loaded: Pretrained) -> Callable[[list[tuple[str, Any]]], dict[str, Tensor]]:
-    """Texts become tokens batch by batch: those of a large material would fill the memory."""
+    """Texts are tokenized batch by batch: all tokens of a large training set would fill the memory."""
 
     def collate(examples: list[tuple[str, Any]]) -> dict[str, Tensor]:
         import torch
@@ -145,7 +146,7 @@ def _collator(loaded: Pretrained) -> Callable[[list[tuple[str, Any]]], dict[str,
 
 
 def _loss(practice: Practice, *, weighted: bool) -> Callable[..., Tensor]:
-    """Cross-entropy, of every label by itself where several may hold; weighted: every label counts about the same."""
+    """Cross-entropy, binary per label where several may hold; weighted: labels are balanced."""
     multi, targets = practice.training_set.multi, practice.training_set.targets[practice.train_rows]
     counts, total = np.maximum(targets.sum(axis=0), 1), len(targets)
     even = (total - counts) / counts if multi else total / (max(targets.any(axis=0).sum(), 1) * counts)

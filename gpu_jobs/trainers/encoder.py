@@ -1,4 +1,4 @@
-"""Teaches an encoder the labels, text by text: for all the labels there are. Knows texts and labels, no bundle."""
+"""Fine-tunes an encoder by a metric or classification loss on single texts. Knows texts and labels, no bundle."""
 
 import time
 from collections.abc import Callable
@@ -45,7 +45,7 @@ HEAD_SPEED = 100.0
 
 
 def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
-    """The encoder with a logistic head on it, calibrated on texts that the encoder has not learnt from.
+    """The encoder with a logistic head on it, calibrated on texts that the encoder was not trained on.
 
     Raises Refused for too few labels or too little memory, BadInput for a base that is no encoder.
     """
@@ -73,7 +73,7 @@ def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
 
 
 def repeat_small(targets: Bools, rng: np.random.Generator) -> Ints:
-    """(m,) rows, each at least once; those of small labels again by lot until each label has as many as the largest."""
+    """(m,) rows, each at least once; those of rare labels again at random until each has as many as the largest."""
     rows = np.arange(len(targets))
     counts = targets.sum(axis=0)
     for label in np.argsort(counts, kind="stable"):
@@ -102,7 +102,7 @@ def _make_trainer(model: Any, training_set: TrainingSet, run: TrainingRun, parts
     loss = make_loss(model, objective).to(model.device)
 
     class Trainer(SentenceTransformerTrainer):  # type: ignore[misc, unused-ignore]
-        """Saves weights and no settings, the objective's too; asks the network for nothing."""
+        """Saves weights and no settings, the objective's too; makes no network request."""
 
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
             pass
@@ -167,13 +167,13 @@ def _arguments(train_texts: int, run: TrainingRun, *, has_held_out: bool) -> Any
         disable_tqdm=True,
         report_to="none",
     )
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # torch's DataParallel would cut batches apart that belong together
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # torch's DataParallel would split batches, whose pairs belong together
     return arguments
 
 
 def interleave(targets: Bools, rng: np.random.Generator, together: int = 2) -> Ints:
-    """(n,) an order by lot in which each record is followed by `together - 1`, as far as they are left, that have a
-    label in common with it.
+    """(n,) a random order in which each record is followed by `together - 1` others, as far as they are left, that
+    share a label with it.
 
     For losses that look for their pairs within a batch. sentence-transformers' sampler by label takes one label a text.
     """
@@ -195,7 +195,7 @@ def interleave(targets: Bools, rng: np.random.Generator, together: int = 2) -> I
 
 
 def _next_left(buckets: list[list[int]], left: Bools) -> int | None:
-    """Takes rows off the buckets until one is left; what is not goes for good, so that all takes O(n)."""
+    """Pops rows of the buckets until one that is still left; the others never come back, so that all takes O(n)."""
     for bucket in buckets:
         while bucket:
             row = bucket.pop()

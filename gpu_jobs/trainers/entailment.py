@@ -22,7 +22,9 @@ CPU_BUDGET, GPU_BUDGET = 2_048, 65_536
 
 @dataclass(frozen=True)
 class Reader:
-    """yes: the logit of entailment. no: that of contradiction, or all others where the model has none of that name."""
+    """yes: index of the entailment logit. no: that of contradiction, or all others where the model has none of that
+    name.
+    """
 
     loaded: Pretrained
     yes: int
@@ -55,7 +57,7 @@ class Reader:
 
 
 def load_reader(name: str, cache: Path, threads: int) -> Reader:
-    """Of that name or folder. Raises BadInput for a model that was not trained for entailment."""
+    """Loads a model by name or folder. Raises BadInput for one that was not trained for entailment."""
     import torch
 
     if threads:

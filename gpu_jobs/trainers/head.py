@@ -16,7 +16,7 @@ PIECE = 512
 
 
 def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
-    """Encodes the texts and fits: the same head as a round's, but without the pool's help. Seconds, no GPU."""
+    """Encodes the texts and fits: the same head as a round's, but without pseudo-labels. Seconds, no GPU."""
     started = time.monotonic()
     encoder = load_encoder(run.base, run.cache, run.threads)
     rows = []

@@ -1,7 +1,7 @@
-"""What an encoder can be taught by, on unit vectors. Knows tensors, no texts and no trainer.
+"""Training objectives for an encoder, on unit vectors. Knows tensors, no texts and no trainer.
 
-An objective takes the vectors of a batch (k, dims) and its marks, which labels each text has, (k, labels) 0/1, and
-gives the mean loss. Parameters of its own, if any, are those of a torch module.
+An objective takes the vectors of a batch (k, dims) and its marks, the labels of each text as (k, labels) 0/1, and gives
+the mean loss. Parameters of its own, if any, are those of a torch module.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,15 +15,15 @@ from core.models.heads.head import Head
 Tensor = Any
 Objective = Callable[..., Tensor]
 
-SHARPNESS = 10.0  # cosines differ by less than 2: without it the softplus would be flat
+SHARPNESS = 10.0  # scale: cosines differ by at most 2, where softplus alone is nearly linear
 TEMPERATURE = 0.1
 TOKENS, GPU_TOKENS = 1_024, 16_384  # that go through the model at once, with padding
 
 
 def part_hardest(vectors: Tensor, marks: Tensor) -> Tensor:
-    """For each text the farthest like one of the batch and the nearest unlike one. Hermans et al. 2017 (batch hard).
+    """For each text the farthest positive and the nearest negative of the batch. Hermans et al. 2017 (batch hard).
 
-    marks: (k, labels) 0/1. A text without one of the two teaches nothing.
+    marks: (k, labels) 0/1. A text without one of the two adds no loss.
     """
     import torch
 
@@ -36,7 +36,7 @@ def part_hardest(vectors: Tensor, marks: Tensor) -> Tensor:
 
 
 def contrast_batch(vectors: Tensor, marks: Tensor) -> Tensor:
-    """Each text against all others of the batch: like ones are to be found first. Khosla et al. 2020 (SupCon)."""
+    """Supervised contrastive loss of each text against all others of the batch. Khosla et al. 2020 (SupCon)."""
     import torch
 
     like, _ = _relations(marks)
@@ -94,7 +94,8 @@ def make_loss(model: Any, objective: Objective) -> Any:
 
 
 def _embed(model: Any, features: Mapping[str, Any]) -> Tensor:
-    """(texts, dims) float32. Texts of like length go through the model together, where padding stands behind them.
+    """(texts, dims) float32. Texts of similar length go through the model together, where the tokenizer pads on the
+    right.
 
     One long text would have all others padded to its length: a batch of 50 tweets took four times as long.
     """
@@ -119,7 +120,7 @@ def _embed(model: Any, features: Mapping[str, Any]) -> Tensor:
 
 
 def _relations(marks: Tensor) -> tuple[Tensor, Tensor]:
-    """((k, k), (k, k)): a label in common, but not with itself; no label in common, though one of the two has any."""
+    """((k, k), (k, k)) masks: positives share a label; negatives share none, though one of the two has any."""
     import torch
 
     shared = marks @ marks.T > 0

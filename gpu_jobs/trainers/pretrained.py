@@ -1,4 +1,4 @@
-"""Classifiers of Hugging Face's kind: found by name or folder, loaded, understood. Knows no texts and no training."""
+"""Hugging Face classifiers: found by name or folder, loaded, inspected. Knows no texts and no training."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from core.models.encoders.torch_encoder import fetch_model
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model with its tokenizer. longest: tokens of a text that it can take and shall. folder: where it came from."""
+    """A model with its tokenizer. longest: tokens of a text that it reads. folder: where it came from."""
 
     model: Any
     tokenizer: Any
@@ -34,7 +34,7 @@ def find_model(name: str, cache: Path) -> Path:
 def load_classifier(
     folder: Path, longest: int, names: Sequence[str] | None = None, *, multi: bool = False
 ) -> Pretrained:
-    """With a new last layer for the labels of these names, or as it is. Raises BadInput for what is no classifier."""
+    """With a new last layer for the labels of these names, or as it is. Raises BadInput for another kind of model."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     entries: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def _most_tokens(model: Any, tokenizer: Any) -> int:
 def last_layer(loaded: Pretrained) -> tuple[str, int]:
     """(name, width of its input) of the linear layer whose output are the logits. Raises BadInput where there is none.
 
-    Some models (GPT's kind) judge every token and choose one afterwards: no vector of a text flows into a layer.
+    Some models (GPT's kind) classify every token and choose one afterwards: they have no vector of the text.
     """
     import torch
 

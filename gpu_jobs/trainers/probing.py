@@ -1,4 +1,4 @@
-"""What a fine-tuned encoder is worth: a head on its vectors, judged on texts held out. Knows no losses."""
+"""Probing of a fine-tuned encoder: a head on its vectors, scored on held-out texts. Knows no losses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,20 +20,20 @@ from gpu_jobs.trainers.splitting import split
 from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingSet
 
 MOST = 2_000  # texts that a probe encodes of each side
-TIE = 1e-3  # a macro F1 of a handful of texts moves in steps: what is said of the truth decides between equal ones
+TIE = 1e-3  # a macro F1 of a handful of texts moves in steps: log loss decides between equal ones
 EACH = 2  # records that a label needs before it can be learnt
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Rows of the material. train_rows: the encoder learns from them; held_out: it does not."""
+    """Rows of the training set. train_rows: the encoder trains on them; held_out: it does not."""
 
     train_rows: Ints
     held_out: Ints
 
 
 def check_training_set(training_set: TrainingSet) -> None:
-    """Raises Refused where there are not two labels to tell apart, or where several may hold not one."""
+    """Raises Refused where fewer than two labels are used, or none where several may hold."""
     counts = training_set.targets.sum(axis=0)
     enough, needed = int((counts >= EACH).sum()), 1 if training_set.multi else 2
     if enough < needed:
@@ -45,19 +45,19 @@ def check_training_set(training_set: TrainingSet) -> None:
 
 
 def choose_rows(training_set: TrainingSet, run: TrainingRun, most: int = 0) -> Parts:
-    """The split by `test_size`, and of the rows that teach at most so many of each label; 0: all."""
+    """The split by `test_size`, and of the training rows at most so many of each label; 0: all."""
     rng = np.random.default_rng(run.seed)
     share, fewest = run.values["test_size"], run.values["fewest_held_out"]
     train_rows, held_out = split(training_set.texts, training_set.targets, share, rng, fewest)
     if most:
         order = rng.permutation(train_rows)
-        places = np.cumsum(training_set.targets[order], axis=0)  # the how manieth of its label each record is
+        places = np.cumsum(training_set.targets[order], axis=0)  # running number of each record within its labels
         train_rows = np.sort(order[(training_set.targets[order] & (places <= most)).any(axis=1)])
     return Parts(train_rows, held_out)
 
 
 def encode(model: Any, training_set: TrainingSet, rows: Ints) -> Floats:
-    """(rows, dims) unit vectors by the model as it stands."""
+    """(rows, dims) unit vectors by the model in its present state."""
     texts = [without_surrogates(training_set.texts[row]) for row in rows]
     matches = np.asarray(model.encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
     if not np.isfinite(matches).all():
@@ -66,14 +66,14 @@ def encode(model: Any, training_set: TrainingSet, rows: Ints) -> Floats:
 
 
 def labelled_vectors_of(training_set: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVectors:
-    """What a head learns from these rows."""
+    """Training data of a head from these rows."""
     return LabelledVectors(
         vectors, training_set.targets[rows].astype(np.float32), training_set.labels, training_set.multi
     )
 
 
 def make_probe(training_set: TrainingSet, parts: Parts, seed: int) -> Probe | None:
-    """A head on the taught texts, judged on those held out; None: there are none."""
+    """A head fitted on the training texts, scored on those held out; None: there are none."""
     if not len(parts.held_out):
         return None
     train_rows, held_out = _some(parts.train_rows, seed), _some(parts.held_out, seed)
@@ -109,7 +109,7 @@ def finish(training_set: TrainingSet, run: TrainingRun, parts: Parts, fit: Fit =
 def training_info(
     trained: TrainedModel, training_set: TrainingSet, parts: Parts, before: float | None, facts: Mapping[str, Any]
 ) -> TrainedModel:
-    """With what a person wants to know of it: counts, steps, memory, macro F1 on the texts held out.
+    """Adds counts, steps, memory and macro F1 on the texts held out, for a person to read.
 
     before: that of the base, None where nothing is held out. facts: best_step among them, 0 for the base.
     """

@@ -1,7 +1,7 @@
-"""Few labels: the library setfit teaches the encoder by pairs of texts and fits a head. Tunstall et al. 2022.
+"""Few labels: the library setfit trains the encoder on pairs of texts and fits a head. Tunstall et al. 2022.
 
-Around its trainer stands what a job needs: checkpoints to go on from, the best state on held-out texts, limits on pairs
-and memory, a head that is no pickle. Knows texts and labels, no bundle.
+Around its trainer we add what a job needs: checkpoints to resume from, the best state on held-out texts, limits on
+pairs and memory, a head that is no pickle. Knows texts and labels, no bundle.
 """
 
 import os
@@ -31,7 +31,7 @@ MOST_HELD_OUT = 200
 
 
 def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
-    """An encoder taught by SetFit with a logistic head, calibrated on texts that the encoder has not learnt from.
+    """An encoder trained by SetFit with a logistic head, calibrated on texts that the encoder was not trained on.
 
     Raises Refused for too few labels, too many pairs or too little memory, BadInput for a base that is no encoder or
     for parameters that do not go together.
@@ -45,7 +45,7 @@ def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
     parts = choose_rows(training_set, run, min(int(values["max_per_label"]) or most, most))
     train_rows = parts.train_rows[
         training_set.targets[parts.train_rows].any(axis=1)
-    ]  # to the library two without a label are unlike
+    ]  # for the library two without a label are a negative pair
     anchors = find_anchors(training_set, train_rows, run)
     check_pairs(training_set.targets[train_rows], len(anchors), run)
     base, folder = find_base(run)
@@ -66,7 +66,7 @@ def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
         if not is_better(inner.state, before):
             model.model_body, steps["best_step"] = open_base(folder, run), 0
         save_encoder(model.model_body, run.work / "encoder")
-        # one-vs-rest says yes to next to nothing from few labels: macro F1 .001 against our .499, 8 texts a label
+        # one-vs-rest predicts almost no label from few examples: macro F1 .001 against our .499, 8 texts a label
         fit = fit_plain if training_set.multi else partial(fit_library_head, model.model_head)
         trained = finish(training_set, run, parts, fit)
     facts = {"base": base, "pairs": len(inner.train_dataset), "hard_negatives": len(hard), **steps}
@@ -84,7 +84,7 @@ def _most_per_label(targets: Bools) -> int:
 def find_anchors(training_set: TrainingSet, rows: Ints, run: TrainingRun) -> Ints:
     """Places in `rows` of the records that get hard negatives: none, all, or those of the labels in hard_labels.
 
-    Raises BadInput for a label that there is not, or where hard negatives make no sense.
+    Raises BadInput for an unknown label, or where hard negatives are impossible.
     """
     names = [word for word in (word.strip() for word in str(run.values["hard_labels"]).split(",")) if word]
     known = list(zip(training_set.labels, training_set.names, strict=True))
@@ -93,7 +93,7 @@ def find_anchors(training_set: TrainingSet, rows: Ints, run: TrainingRun) -> Int
             raise BadInput(f"hard_labels names {word!r}, but the labels are {', '.join(training_set.names)}.")
     if not run.values["hard_negatives"]:
         if names:
-            raise BadInput("hard_labels says whose hard negatives to take, but there are none. Set hard_negatives=2.")
+            raise BadInput("hard_labels needs hard negatives, but there are none. Set hard_negatives=2.")
         return np.empty(0, np.int64)
     if run.values["loss"] != "contrastive":
         raise BadInput("loss=triplet finds the hard ones in each batch itself. Leave hard_negatives at 0.")
@@ -102,7 +102,7 @@ def find_anchors(training_set: TrainingSet, rows: Ints, run: TrainingRun) -> Int
 
 
 def check_pairs(targets: Bools, anchors: int, run: TrainingRun) -> None:
-    """Raises Refused where there is nothing to learn from, or more than max_pairs. anchors: of hard negatives."""
+    """Raises Refused where there are no pairs, or more than max_pairs. anchors: of hard negatives."""
     values, count = run.values, len(targets)
     shared = _shared(targets, targets)
     like, unlike = int(shared.sum()) - count, int((~shared).sum())
@@ -133,13 +133,13 @@ def check_pairs(targets: Bools, anchors: int, run: TrainingRun) -> None:
 
 
 def _shared(left: Bools, right: Bools) -> Bools:
-    """(left, right): is there a label in common?"""
+    """(left, right) mask: is there a label in common?"""
     return np.asarray(left.astype(np.float32) @ right.astype(np.float32).T > 0)
 
 
 def _make_trainer(model: Any, run: TrainingRun, *, has_held_out: bool) -> Any:
-    """SetFit's trainer, without data; what its arguments do not know is set on the trainer inside."""
-    # the arguments of the trainer inside are made by setfit, which would use float32 everywhere
+    """SetFit's trainer, without data; settings that its arguments lack are set on the inner trainer."""
+    # setfit makes the inner trainer's arguments, and would use float32 everywhere
     os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if multiplies_bfloat16() else "no"
     from sentence_transformers.sentence_transformer import losses
     from setfit import Trainer, TrainingArguments
@@ -166,7 +166,7 @@ def _make_trainer(model: Any, run: TrainingRun, *, has_held_out: bool) -> Any:
     trainer = Trainer(model, arguments, callbacks=callbacks(run, has_held_out=has_held_out))
     trainer.remove_callback(ProgressCallback)
     inner = trainer.st_trainer
-    inner.args._n_gpu = min(inner.args.n_gpu, 1)  # torch's DataParallel would cut batches apart that belong together
+    inner.args._n_gpu = min(inner.args.n_gpu, 1)  # DataParallel would split a batch's pairs
     inner.args.dataloader_pin_memory = False
     inner.args.restore_callback_states_from_checkpoint = True
     inner.args.batch_sampler = "group_by_label" if values["loss"] == "triplet" else batches_by_epoch()
@@ -177,7 +177,7 @@ def _make_trainer(model: Any, run: TrainingRun, *, has_held_out: bool) -> Any:
 def _set_data(
     trainer: Any, training_set: TrainingSet, train_rows: Ints, held_out: Ints, hard: list[tuple[str, str]]
 ) -> None:
-    """The library's pairs and loss, hard negatives as more of its pairs, and some pairs of what is held out."""
+    """The library's pairs and loss, hard negatives as more of its pairs, and some pairs of held-out texts."""
     from datasets import Dataset, concatenate_datasets
 
     inner, iterations = trainer.st_trainer, trainer.args.num_iterations or 0
@@ -190,7 +190,7 @@ def _set_data(
             if training_set.multi and contrastive
             else np.unique(targets, axis=0, return_inverse=True)[1]
         )
-        most = 2 * iterations * len(rows) or -1  # else it writes down all that there are
+        most = 2 * iterations * len(rows) or -1  # else it lists all possible pairs
         dataset, loss = trainer.get_dataset(texts, labels.tolist(), trainer.args, most)
         return dataset, loss
 
@@ -206,7 +206,7 @@ def _set_data(
 
 
 def _set_steps(trainer: Any, run: TrainingRun) -> None:
-    """What follows from the number of batches: when to stop, to evaluate, to save and to report."""
+    """Sets what depends on the number of batches: when to stop, to evaluate, to save and to report."""
     arguments, values = trainer.args, run.values
     per_epoch = len(trainer.st_trainer.get_train_dataloader())
     steps = int(values["epochs"]) * per_epoch

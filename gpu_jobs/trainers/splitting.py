@@ -1,4 +1,4 @@
-"""Which labelled texts teach and which are held out, stratified by label. Knows texts and targets, no trainer."""
+"""Split of labelled texts into training and held-out ones, stratified by label. Knows texts and targets, no trainer."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ KEPT = 2
 def split(
     texts: Sequence[str], targets: Bools, share: float, rng: np.random.Generator, fewest: int = 1
 ) -> tuple[Ints, Ints]:
-    """(rows that teach, rows held out), each ascending. targets: (n, labels); equal texts stay on one side.
+    """(training rows, held-out rows), each ascending. targets: (n, labels); equal texts stay on one side.
 
     Rarest label first, each gives its share and keeps KEPT texts (iterative stratification, Sechidis et al.
     2011). Nothing is held out where that would be less than `fewest` texts, or where `share` is 0.
@@ -39,7 +39,7 @@ def _stratify(targets: Bools, share: float, rng: np.random.Generator) -> Bools:
         requested = max(int(quota[label] - (strata[:, label] & out).sum()), 0)
         out[rng.permutation(rows)[:requested]] = True
         decided[rows] = True
-    for label in np.flatnonzero(counts):  # rarer labels can have taken too many of it
+    for label in np.flatnonzero(counts):  # rarer labels can have taken too many of its textss texts
         rows = np.flatnonzero(strata[:, label])
         missing = min(int(counts[label]), KEPT) - int((~out[rows]).sum())
         out[rows[out[rows]][: max(missing, 0)]] = False
@@ -47,7 +47,7 @@ def _stratify(targets: Bools, share: float, rng: np.random.Generator) -> Bools:
 
 
 def _quotas(counts: Ints, share: float) -> Ints:
-    """Texts that each label gives: its share, rounded so that the sum is right; KEPT stay."""
+    """Held-out texts of each label: its share, rounded so that the sum is right; KEPT stay in training."""
     exact = counts * share
     quota = np.floor(exact).astype(np.int64)
     short = round(float(exact.sum())) - int(quota.sum())

@@ -1,6 +1,6 @@
-"""A training run told to Weights & Biases or MLflow, where the environment asks for it. Knows no trainer.
+"""Logs a training run to Weights & Biases or MLflow, where the environment asks for it. Knows no trainer.
 
-Whatever happens to a tracker, training goes on: it says so in the log once, and is told nothing more.
+When a tracker fails, training goes on: the log has one line about it, and the tracker is not called again.
 """
 
 import os
@@ -30,15 +30,15 @@ class Diary(Protocol):
     """An open run at a tracker."""
 
     def log(self, step: int, figures: Figures) -> None:
-        """What is known after so many steps."""
+        """Figures after so many steps."""
 
     def end(self, metrics: Figures, state: str) -> None:
-        """The figures that count. state: 'succeeded' or 'failed'."""
+        """Final metrics. state: 'succeeded' or 'failed'."""
 
 
 @dataclass
 class Tracker:
-    """What a job tells; every call returns, whatever the trackers do."""
+    """The job's interface to its trackers; every call returns, even when a tracker fails."""
 
     diaries: dict[str, Diary] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Tracker:
         self._each(lambda diary: diary.log(step, figures))
 
     def end(self, metrics: Figures) -> None:
-        """The figures that the run is known by; sent when the block ends."""
+        """Sets the final metrics; sent when the block ends."""
         self.metrics |= metrics
 
     def close(self, state: str) -> None:
@@ -61,15 +61,15 @@ class Tracker:
                 tell(diary)
             except Exception as error:  # noqa: BLE001 - a tracker may fail in any way, and the training must not
                 del self.diaries[name]
-                _say(f"{name} failed and is told nothing more ({_in_a_line(error)}). Training goes on.")
+                _say(f"{name} failed and gets no more figures ({_in_a_line(error)}). Training goes on.")
 
 
 @contextmanager
 def track(job_id: str, params: TrainParams, folder: Path) -> Iterator[Tracker]:
     """On with WANDB_PROJECT or MLFLOW_TRACKING_URI in the environment, both with both; without, it does nothing.
 
-    folder: where W&B keeps a run that is not online (WANDB_MODE=offline, then `wandb sync`), unless WANDB_DIR says
-    otherwise. An error that leaves the block marks the run as failed.
+    folder: where W&B keeps a run that is not online (WANDB_MODE=offline, then `wandb sync`), unless WANDB_DIR is set.
+    An error that leaves the block marks the run as failed.
     """
     result, tracker = _parameters(job_id, params), Tracker()
     for name, variable, begin in (
@@ -80,7 +80,7 @@ def track(job_id: str, params: TrainParams, folder: Path) -> Iterator[Tracker]:
             try:
                 tracker.diaries[name] = begin(job_id, result, folder)
             except Exception as error:  # noqa: BLE001 - as above
-                _say(f"{name} is not told of this run ({_in_a_line(error)}). Training goes on.")
+                _say(f"{name} gets no figures of this run ({_in_a_line(error)}). Training goes on.")
     try:
         yield tracker
     except BaseException:
@@ -90,7 +90,7 @@ def track(job_id: str, params: TrainParams, folder: Path) -> Iterator[Tracker]:
 
 
 def _parameters(job_id: str, params: TrainParams) -> dict[str, Value]:
-    """What makes the run repeatable, and where its model is; no path, and no text of the project."""
+    """Parameters for reproducing the run, and the model's id; no path, and no text of the project."""
     result: dict[str, Value] = {
         name: getattr(params, name) for name in ("trainer", "seed", "encoder", "multi", "taxonomy")
     }
@@ -102,7 +102,7 @@ def _parameters(job_id: str, params: TrainParams) -> dict[str, Value]:
 
 
 def _prefer(variables: Mapping[str, str]) -> None:
-    """Read at import; what a person has set wins."""
+    """Sets defaults, which are read at import; a value that a person has set wins."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
 

@@ -1,4 +1,4 @@
-"""What a trainer is given and what it gives back. Knows texts, labels and folders; no bundle, no store, no trainer."""
+"""Input and result of a trainer. Knows texts, labels and folders; no bundle, no store, no trainer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from core.models.heads.head import Head
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Labelled texts to learn from. targets: (texts, labels). labels: ids; names, descriptions: of the same labels."""
+    """Labelled texts to train on. targets: (texts, labels). labels: ids; names, descriptions: of the same labels."""
 
     texts: Sequence[str]
     targets: Bools
@@ -34,8 +34,8 @@ class Progress(Protocol):
 class TrainingRun:
     """How to train. values: every parameter of the trainer. base: the project's encoder, as `load_encoder` takes it.
 
-    cache: where fetched models are kept. checkpoints: a folder that outlives an attempt: when it holds one, training
-    goes on from there. work: an empty folder for what the trainer leaves.
+    cache: where fetched models are kept. checkpoints: a folder that outlives an attempt: when it has one, training
+    resumes from it. work: an empty folder for the trainer's output.
     """
 
     values: Mapping[str, Any]
@@ -50,11 +50,12 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What came out. encoder: folder with the fine-tuned encoder (safetensors and JSON only), None where the base is
-    unchanged. head: on that encoder's unit vectors, calibrated; None where texts are judged otherwise.
+    """A trainer's result. encoder: folder with the fine-tuned encoder (safetensors and JSON only), None where the base
+    is unchanged. head: on that encoder's unit vectors, calibrated; None where texts are classified without one.
 
-    predict: (texts, labels) probabilities, rows sum to 1 unless multi. held_out: rows of the material that the weights
-    have not learnt from (the head may have). info: for `training_info`, what JSON can hold: base model, counts, times.
+    predict: (texts, labels) probabilities, rows sum to 1 unless multi. held_out: rows of the training set that the
+    encoder was not trained on (the head may have been). info: for `training_info`, what JSON can hold: base model,
+    counts, times.
     """
 
     predict: Callable[[Sequence[str]], Floats]

@@ -1,4 +1,4 @@
-"""Fine-tuning a whole classifier, and the head on what flows into its last layer. Knows texts and labels, no bundle."""
+"""Fine-tuning a whole classifier, and a head on the input of its last layer. Knows texts and labels, no bundle."""
 
 import sys
 import time
@@ -26,8 +26,8 @@ from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingS
 def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
     """The fine-tuned classifier as an encoder, with a head in place of its last layer.
 
-    The folder stays a classifier that transformers loads as well. info tells how both do on the held-out texts, so
-    that what the exchange costs can be seen. Devlin et al. 2019. Raises BadInput for a base that is none.
+    The folder stays a classifier that transformers loads as well. info has both scores on the held-out texts, to show
+    the cost of the exchange. Devlin et al. 2019. Raises BadInput for a base that is no classifier.
     """
     from transformers import set_seed
 
@@ -71,7 +71,7 @@ def choose_base(run: TrainingRun) -> tuple[str, Path, str]:
 
 
 def choose_rows(training_set: TrainingSet, values: Mapping[str, Any], seed: int) -> tuple[Ints, Ints]:
-    """(rows that teach, rows held out); of a downsampled material both come from the sample."""
+    """(training rows, held-out rows); both come from the sample where the training set is downsampled."""
     rng = np.random.default_rng(seed)
     rows, requested = np.arange(len(training_set.texts)), values["downsample"]
     if requested and requested < len(rows):
@@ -84,7 +84,7 @@ def choose_rows(training_set: TrainingSet, values: Mapping[str, Any], seed: int)
 def _with_head(
     training_set: TrainingSet, run: TrainingRun, parts: tuple[Ints, Ints], info: dict[str, Any]
 ) -> TrainedModel:
-    """The head is the better of two by their log loss on what is held out: a logistic one, and the model's own layer.
+    """The head is the better of two by their log loss on the held-out texts: a logistic one, and the model's own layer.
 
     From few labels the first is far better, from a thousand the second can be (davidson_hate: .74 against .70).
     """
@@ -117,7 +117,7 @@ def _with_head(
 
 
 def _own_layer(encoder: FeatureEncoder, features: Floats, labelled_vectors: LabelledVectors) -> Head:
-    """The model's last layer as a head of unit vectors: what it lost with their lengths is their mean length again."""
+    """The model's last layer as a head of unit vectors: its weights times the mean length of the features."""
     length = np.float32(np.linalg.norm(features, axis=1).mean())
     weights = encoder.layer.weight.detach().float().cpu().numpy() * length
     bias = encoder.layer.bias

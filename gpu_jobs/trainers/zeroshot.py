@@ -1,4 +1,4 @@
-"""Judging texts by what labels are called, with no labelled text: by cosine or by entailment. Knows no bundle."""
+"""Zero-shot classification by label names, without labelled texts: by cosine or by entailment. Knows no bundle."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -32,7 +32,8 @@ def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
     """The baseline that needs no label: each label's name in the template, and its description, against the texts.
 
     Labelled texts only set the temperature, so all of them are held out. Raises BadInput for a template without {},
-    and for a base that is no model of the kind. By cosine it is an encoder's head, by entailment it only judges.
+    and for a base that is no model of the kind. By cosine it is a head on an encoder, by entailment it can only be
+    evaluated.
     """
     template = str(run.values["template"])
     if MARK not in template:
@@ -65,10 +66,11 @@ def _by_cosine(training_set: TrainingSet, run: TrainingRun, predicted: list[list
 
 
 def aim(predicted: Sequence[Floats], training_set: TrainingSet) -> Head:
-    """The head whose weights are the labels' vectors. said: for each label (texts, dims) unit rows; their mean counts.
+    """The head whose weights are the labels' vectors. predicted: for each label (texts, dims) unit rows, of which the
+    mean is used.
 
-    The mean label is taken off: what all have in common (the template, the language) says nothing. Where several may
-    hold, this raised macro F1 on library_sample_en from .30 to .39 at the best threshold.
+    The mean over labels is subtracted: what all have in common (the template, the language) carries no information.
+    Where several may hold, this raised macro F1 on library_sample_en from .30 to .39 at the best threshold.
     """
     rows = unit_rows(np.stack([vectors.mean(axis=0) for vectors in predicted]))
     centred = rows - rows.mean(axis=0) if len(rows) > 1 else rows
@@ -92,7 +94,7 @@ def _by_entailment(training_set: TrainingSet, run: TrainingRun, predicted: list[
         probs = [np.empty((0, len(predicted)), np.float32)]
         for first in range(0, len(texts), PIECE):
             matches = reader.probabilities(texts[first : first + PIECE], sentences, against=training_set.multi)
-            best = np.maximum.reduceat(matches, firsts, axis=1)  # of several sentences the one that fits
+            best = np.maximum.reduceat(matches, firsts, axis=1)  # of a label's sentences the best match
             probs.append(np.asarray((sigmoid if training_set.multi else softmax)(best), np.float32))
             run.report(min(first + PIECE, len(texts)), len(texts))
         return np.concatenate(probs)
@@ -103,7 +105,7 @@ def _by_entailment(training_set: TrainingSet, run: TrainingRun, predicted: list[
 
 
 def _plain(base: str) -> str:
-    """Folders are called otherwise elsewhere."""
+    """A folder's name only: paths differ on other machines."""
     return Path(base).name if Path(base).is_dir() else base
 
 

@@ -1,4 +1,4 @@
-"""A promotion's job: what a model that exists already says of every record. Knows arrays and a bundle, no store."""
+"""A promotion's job: predictions of an existing model for every record. Knows arrays and a bundle, no store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,8 +21,8 @@ from gpu_jobs.work.round_tables import write_ranked, write_suggestions
 
 
 def activate(bundle: Path, params: ActivateParams, report: Callable[[int, int], None]) -> ActivateResult:
-    """Leaves `suggestions.parquet`, `ranked.parquet` and `held_out_predictions.parquet`, as a round does; learns
-    nothing. Raises Damaged, or Refused where the model speaks of other labels.
+    """Leaves `suggestions.parquet`, `ranked.parquet` and `held_out_predictions.parquet`, as a round does; trains
+    nothing. Raises Damaged, or Refused where the model has other labels.
     """
     from threadpoolctl import threadpool_limits
 
@@ -36,7 +36,7 @@ def _activate(bundle: Path, params: ActivateParams, report: Callable[[int, int],
     space = TASKS[params.task].space(params.setup)
     head = load_fitted(folder, space.heads.restore)
     if not space.heads.fits(head):
-        raise Refused(f"The model {folder.name} speaks of other labels than the project does now. Train a new one.")
+        raise Refused(f"The model {folder.name} has other labels than the project has now. Train a new one.")
     report(0, 2)
     vectors = open_vectors(Path(params.vectors), params.encoder)
     scored = ScoredPool(head, Predictions(space, head.predict(vectors)))
@@ -52,8 +52,9 @@ def _activate(bundle: Path, params: ActivateParams, report: Callable[[int, int],
 
 
 def _of_round(space: AnswerSpace, stored: OutOfFold, arrays: Arrays) -> HeldOutPredictions:
-    """Of what a round's head learnt from, as that round left it, with the labels as they are settled today. Rounds from
-    before all was kept have none."""
+    """Out-of-fold predictions stored by a round, with the labels as they are settled today. Rounds from before
+    probabilities were stored have none.
+    """
     rows = np.intersect1d(stored.rows[: len(stored.label)], arrays["train_rows"])
     there = np.searchsorted(stored.rows, rows)
     return HeldOutPredictions(
@@ -68,7 +69,7 @@ def _of_round(space: AnswerSpace, stored: OutOfFold, arrays: Arrays) -> HeldOutP
 
 
 def _of_audit(scored: ScoredPool, arrays: Arrays) -> HeldOutPredictions:
-    """Of the audit records that the model did not learn from, `unseen_rows`, by the model itself."""
+    """The model's own predictions of the audit records that it did not train on, `unseen_rows`."""
     drawn, weights = audit_records(arrays, arrays["asked_rows"])
     unseen = np.isin(arrays["asked_rows"], arrays["unseen_rows"]) & drawn
     rows, part = arrays["asked_rows"][unseen], weights.weight[unseen[drawn]]

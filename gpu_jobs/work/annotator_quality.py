@@ -1,4 +1,4 @@
-"""A job that tells how good people's answers are, from each other and from known answers. Knows codes and no store."""
+"""A job that estimates annotator accuracy, from agreement and from known answers. Knows codes and no store."""
 
 import time
 import warnings
@@ -18,7 +18,7 @@ SHRINKAGE = 4.0
 """answers' worth of the crowd's own mean, so that who answered twice is neither genius nor spammer"""
 ROUNDS = 40
 START = 0.9
-SLIGHT = 0.01  # of each cell of a person's confusion: one that stayed empty so far is no proof
+SLIGHT = 0.01  # added to each cell of a person's confusion matrix: an empty cell must not mean probability 0
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Belief:
-    """What Dawid and Skene make of a question. probs: (records, categories). others: (answers, categories), the same
-    without the answer's own author. mace: (people,) how often each knows rather than guesses."""
+    """Posteriors of a question by Dawid and Skene. probs: (records, categories). others: (answers, categories), the
+    same without the answer's own author. mace: (people,) probability that each knows rather than guesses.
+    """
 
     probs: Floats
     others: Floats
@@ -66,11 +67,11 @@ def only_shared(votes: Votes) -> Votes:
 
 
 def questions_of(votes: Votes, arrays: VoteArrays, multi: bool) -> list[Question]:
-    """One, or where several labels may hold one per label; without those that everybody answers alike."""
+    """One, or where several labels may hold one per label; without those to which everybody gave the same answer."""
     if not multi:
         return [Question(votes, arrays.known)] if len(np.unique(votes.answer)) > 1 else []
     members, known = arrays.members, arrays.known
-    inside = (known >= 0) & (known < len(members))  # a set that nobody gave has no code: nothing is known then
+    inside = (known >= 0) & (known < len(members))  # a label set that nobody gave has no code: it counts as unknown
     result = []
     for has in members.T.astype(np.int64):
         truth = np.full(len(known), -1)
@@ -82,10 +83,10 @@ def questions_of(votes: Votes, arrays: VoteArrays, multi: bool) -> list[Question
 
 
 def one_coin(question: Question) -> Floats:
-    """(people,) how often each is right, by EM; wrong labels are all alike. Zhang et al. 2014, with SHRINKAGE.
+    """(people,) accuracy of each, by EM with one parameter per person (one-coin). Zhang et al. 2014, with SHRINKAGE.
 
-    Dawid and Skene's confusion matrices believe too much where labels are rare: on Snow's affect sets their weights
-    lost to majority. Leaving a person's own answer out of what judges it made all alike where records had three.
+    Dawid and Skene's confusion matrices overfit where labels are rare: on Snow's affect sets their weights lost to
+    majority. Leaving a person's own answer out of its posterior made all people equal where records had three answers.
     """
     votes = question.votes
     total = np.bincount(votes.annotator, minlength=votes.people)
@@ -101,13 +102,13 @@ def one_coin(question: Question) -> Floats:
 
 
 def log_odds(right: Floats, categories: int) -> Floats:
-    """Of being right against any one wrong label: what a vote is worth."""
+    """Log odds of being right against any one wrong label: the weight of a vote."""
     share = np.clip(right, 1e-3, 1 - 1e-3)
     return np.asarray(np.log(share / (1 - share)) + np.log(max(categories - 1, 1)))
 
 
 def weights(right: Floats, categories: int) -> Floats:
-    """Of votes, LEAST..MOST: no answer counts against the label that it names."""
+    """Weights of votes, LEAST..MOST: no answer counts against the label that it names."""
     return np.clip(log_odds(right, categories), LEAST, MOST)
 
 
@@ -117,7 +118,7 @@ def _shares(logs: Floats) -> Floats:
 
 
 def _certain(probs: Floats, known: Ints) -> Floats:
-    """The same with what is known put in; a label beyond all codes is one that nobody gave."""
+    """The same with known labels at probability 1; a label beyond all codes is one that nobody gave."""
     sure = known >= 0
     probs[sure] = 0
     inside = sure & (known < probs.shape[1])
@@ -184,7 +185,7 @@ def mace(votes: Votes) -> tuple[Floats, Floats]:
 def _people(
     votes: Votes, shared: Votes, arrays: VoteArrays, result: list[tuple[Question, Belief]]
 ) -> tuple[AnnotatorQuality, ...]:
-    """One per person in the order of their places; None for what cannot be told."""
+    """One per person in the order of their places; None for what cannot be estimated."""
     known, gold = arrays.known, arrays.gold
     right = one_coin(Question(with_known(votes, known), known))
     used = max(len(np.unique(votes.answer)), 2)
@@ -220,9 +221,9 @@ def with_known(votes: Votes, known: Ints) -> Votes:
 
 
 def _informed(result: list[tuple[Question, Belief]], people: int) -> Floats:
-    """(people,) 1 for always right, 0 for guessing by one's own habits, below 0 for worse; NaN without an answer.
+    """(people,) chance-corrected accuracy: 1 for always right, 0 for chance, below 0 for worse; NaN without an answer.
 
-    What the others' answers make likely of each answer, beyond what its author's habits would hit: a kappa.
+    A kappa: the posterior of each answer given the others' answers, beyond the base rate of that answer.
     """
     above, most = np.zeros(people), np.zeros(people)
     for question, belief in result:
@@ -249,7 +250,9 @@ def _number(value: float) -> float | None:
 
 
 def _write(path: Path, votes: Votes, beliefs: list[Belief], multi: bool) -> None:
-    """place of the record, likeliest code (single) or None, and how probable; several labels: the least sure one."""
+    """place of the record, likeliest code (single) or None, and its probability; several labels: of the least certain
+    one.
+    """
     import polars
 
     places = np.unique(votes.record)

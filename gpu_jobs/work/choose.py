@@ -27,8 +27,7 @@ TOP = 9
 
 @dataclass(frozen=True)
 class RoundInputs:
-    """What a round's job was given: its bundle, its parameters, what an answer is, row numbers, and the vectors of all
-    records."""
+    """Input of a round's job: bundle, parameters, the task's answer space, row numbers, and vectors of all records."""
 
     bundle: Path
     params: RoundParams
@@ -39,7 +38,7 @@ class RoundInputs:
 
 @dataclass(frozen=True)
 class ScoredPool:
-    """What the model that is active after this job says of every record."""
+    """Predictions for every record by the model that is active after this job."""
 
     head: FittedHead
     predictions: Predictions
@@ -51,7 +50,7 @@ def acquisition(scored: ScoredPool, rows: Ints) -> Floats:
 
 
 def tops(scored: ScoredPool | None, rows: Ints) -> list[str | None]:
-    """[[label id, probability], ...] best first, as JSON, for each row; of another task its alternatives."""
+    """[[label id, probability], ...] best first, as JSON, for each row; for other tasks their alternatives."""
     if scored is None:
         return [None] * len(rows)
     predictions = scored.predictions.take(rows)

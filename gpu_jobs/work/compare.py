@@ -1,4 +1,4 @@
-"""The job that judges two models on the same records. Knows files and arrays, no store."""
+"""The job that compares two models on the same records. Knows files and arrays, no store."""
 
 import time
 from collections.abc import Iterator
@@ -90,7 +90,7 @@ def _per_label(
 
 
 def _examples(collected: Collected, columns: Columns, weights: Weights) -> Iterator[Example]:
-    """Records that only one gets right; those first of which the other was surest."""
+    """Records that only one gets right; those first of which the wrong model was most confident."""
     first, second = collected.predicted
     right = [(collected.truth == one.predicted).all(axis=1) & weights.drawn for one in (first, second)]
     for side, mine, theirs, wrong in (("first", *right, second), ("second", *right[::-1], first)):
@@ -108,7 +108,7 @@ def _examples(collected: Collected, columns: Columns, weights: Weights) -> Itera
 
 
 def verdict(differ: Paired, first: str, second: str) -> str:
-    """Which is better, in a sentence; by both measures, or by the one that can tell."""
+    """Which is better, in a sentence; by both measures, or by the one whose interval excludes 0."""
     result = {one.better for one in (differ.accuracy, differ.macro_f1)}
     if result == {"first", "second"}:
         better = "second" if differ.accuracy.better == "second" else "first"
@@ -121,12 +121,12 @@ def verdict(differ: Paired, first: str, second: str) -> str:
 
 
 def _notes(gathered: Collector, records: Records, on: str) -> Iterator[str]:
-    """What a reader must know about the records and the labels."""
+    """Caveats about the records and the labels, as sentences."""
     columns, retained = gathered.columns, gathered.retained
     if records.labelled < records.total:
-        yield f"{records.total - records.labelled:,} records have no label and judge nothing."
+        yield f"{records.total - records.labelled:,} records have no label and are not scored."
     if on == "audit":
-        yield "Audit records judge: no model learnt from them, or what heads say that had not seen them counts."
+        yield "Scored on audit records: no model was trained on them, or out-of-fold predictions are used."
     elif retained.sum() < len(retained):
         yield f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random."
     for evaluated in gathered.evaluated_models:

@@ -1,4 +1,4 @@
-"""The job that sets encoders side by side on the same labelled records. Knows files and arrays, no store."""
+"""The job that compares encoders on the same labelled records. Knows files and arrays, no store."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ PIECE = 256
 
 
 def compare_encoders(bundle: Path, params: CompareEncodersParams, report: Progress) -> CompareEncodersResult:
-    """One row of figures per encoder, with what it has ahead of the first, and a verdict. Raises Refused for more
+    """One row of figures per encoder, with its difference to the first, and a verdict. Raises Refused for more
     clusters than records."""
     started, setting = time.monotonic(), params.setting
     if setting.file:
@@ -86,14 +86,15 @@ def _report(report: Progress, before: int, total: int, done: int) -> None:
 
 
 def verdict(rows: Sequence[EncoderRow]) -> str:
-    """Which encoders are better or worse than the first, by their nearest neighbours: the only interval that says how
-    other records would fare."""
+    """Which encoders are better or worse than the first, by their nearest neighbours: the only interval that
+    generalizes to other records.
+    """
     first = rows[0].encoder
     ahead = {row.encoder: row.difference.knn_accuracy for row in rows if row.difference}
     kinds = {
         f"better than {first}": [name for name, gap in ahead.items() if gap.low > 0],
         f"worse than {first}": [name for name, gap in ahead.items() if gap.high < 0],
-        f"not to be told from {first}: chance may explain the difference": [
+        f"not distinguishable from {first}: chance may explain the difference": [
             name for name, gap in ahead.items() if gap.low <= 0 <= gap.high
         ],
     }
@@ -104,9 +105,9 @@ def verdict(rows: Sequence[EncoderRow]) -> str:
 
 
 def _chosen(records: Records, seed: int, most: int) -> tuple[Chunk, Ints, list[str]]:
-    """The records with one label, or some of them; their labels as numbers; and what a reader must know.
+    """The records with one label, or some of them; their labels as numbers; and caveats.
 
-    The file is read twice: only what is looked at stays in memory.
+    The file is read twice: only the records that are used stay in memory.
     """
     labels = [
         supplied[0] if supplied and len(supplied) == 1 else ""
@@ -139,7 +140,7 @@ def _chosen(records: Records, seed: int, most: int) -> tuple[Chunk, Ints, list[s
 
 
 def _vectors(encoder: EncoderPlace, chosen: Chunk, setting: Setting, report: Callable[[int], None]) -> Floats:
-    """Those there are, where the project has encoded these records, else made now."""
+    """The stored ones where the project has encoded these records, else encoded now."""
     stored = Path(setting.vectors)
     if chosen.rows is not None and chosen.rows.max() < encoded_rows(stored, encoder.name):
         return np.asarray(open_vectors(stored, encoder.name)[chosen.rows], np.float32)

@@ -1,4 +1,4 @@
-"""Encodes the texts of a bundle shard by shard: a killed job goes on where it stood. Knows files, not the store."""
+"""Encodes the texts of a bundle shard by shard: a killed job resumes at its last shard. Knows files, not the store."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,9 +21,9 @@ Report = Callable[[int, int], None]
 
 
 def encode(bundle: Path, params: EncodeParams, report: Report) -> EncodeResult:
-    """Writes `out/shard-*.npy` for `in/texts.parquet` (n ascending and dense, text); shards that stand are kept.
+    """Writes `out/shard-*.npy` for `in/texts.parquet` (n ascending and dense, text); complete shards are kept.
 
-    Equal texts of a shard are encoded once. Raises Damaged when the texts are not what they should be, BadInput when
+    Equal texts of a shard are encoded once. Raises Damaged when the texts are not those of the bundle, BadInput when
     there is no such encoder.
     """
     started = time.monotonic()
@@ -51,7 +51,7 @@ def _count(source: Path) -> int:
 
 
 def _keep_or_clear(out: Path, facts: EncodedFacts) -> None:
-    """Shards that other weights or another cut into shards left behind are of no use."""
+    """Deletes shards that other weights or another shard size left behind."""
     out.mkdir(parents=True, exist_ok=True)
     if (out / FACTS).exists() and read_facts(out) == facts:
         return

@@ -1,4 +1,4 @@
-"""The job that evaluates one model on records whose truth is known, or only lets it guess. Knows files, no store."""
+"""The job that evaluates one model on records whose truth is known, or only predicts. Knows files, no store."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,8 +44,8 @@ MOST_WORST = 20
 def evaluate(bundle: Path, params: EvaluateParams, report: Progress) -> EvaluateResult:
     """Figures of one model, and one line per record in `out` if asked.
 
-    Raises BadInput for a file that cannot be read or whose labels are strange to the model, Refused where nothing can
-    be judged, Damaged for a model that was tampered with.
+    Raises BadInput for a file that cannot be read or has none of the model's labels, Refused where no record can be
+    scored, Damaged for a model that was tampered with.
     """
     started = time.monotonic()
     setting = params.setting
@@ -91,7 +91,7 @@ def evaluate(bundle: Path, params: EvaluateParams, report: Progress) -> Evaluate
 def open_all(
     bundle: Path, setting: Setting, models: tuple[EvaluatedFolder, ...], report: Progress
 ) -> tuple[list[EvaluatedModel], Records]:
-    """The models, and the records that judge them. Where nobody named labels the baseline takes those of the file."""
+    """The models, and the records to score them on. Without given labels the baseline takes those of the file."""
     work = bundle / "ckpt" / "work"
     opened = {model: open_model(model, setting, work) for model in models if model.folder}
     multi = next((model.multi for model in opened.values()), setting.multi)
@@ -115,10 +115,10 @@ def open_all(
 def choose_scored(
     bundle: Path, setting: Setting, records: Records, columns: Columns, evaluated_models: Sequence[EvaluatedModel]
 ) -> tuple[Bools, Weights | None]:
-    """(labelled records,) those that figures rest on, and what each stands for; None: a plain random sample.
+    """(labelled records,) mask of those scored, and their weights; None: a simple random sample.
 
-    A round's head alone is judged by all that were asked, as on the Rounds page; else only the audit judges, for
-    models learnt from the rest.
+    A round's head alone is scored on all asked records, as on the Rounds page; else only on the audit, since models
+    trained on the rest.
     """
     if setting.on != "audit":
         return draw(records, columns, len(evaluated_models), setting.seed), None
@@ -133,11 +133,13 @@ def _notes(params: EvaluateParams, records: Records, columns: Columns, retained:
     """What a reader must know about the records."""
     on = params.setting.on
     if not records.labelled:
-        yield "No record has a label: nothing is judged, the model only guessed. Name the column with --label."
+        yield "No record has a label: the model only predicted, nothing is scored. Name the column with --label."
     elif records.labelled < records.total and not params.labeled_only:
-        yield f"{records.total - records.labelled:,} records have no label: they are guessed, but judge nothing."
+        yield f"{records.total - records.labelled:,} records have no label: they are predicted, but not scored."
     if on != "audit" and retained.sum() < len(retained):
-        yield f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random; all were guessed."
+        yield (
+            f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random; all were predicted."
+        )
     yield from unknown_label_notes(columns.unknown)
     if on == "split":
         yield (
@@ -166,7 +168,7 @@ def _with_figures(
 def _predictions(
     evaluated: EvaluatedModel, columns: Columns, collected: Collected, weights: Weights
 ) -> HeldOutPredictions:
-    """Where only decisions are known of some records, certainty is what was kept of it, or nothing."""
+    """Where only decisions are known of some records, certainty is the stored one, or None."""
     proposed, certainty = collected.predicted[0], collected.stated
     known, own = bool(proposed.known.all()), columns.of(evaluated)
     if known:
@@ -179,7 +181,7 @@ def _predictions(
 
 
 def _worst(predictions: HeldOutPredictions, columns: Columns, collected: Collected) -> Iterator[Miss]:
-    """The misses of which the model was surest; where that is not known, the first."""
+    """The errors of which the model was most confident; where that is not known, the first ones."""
     wrong = np.flatnonzero(~predictions.right & predictions.weights.drawn)
     certainty = predictions.certainty
     if certainty is not None:
@@ -201,16 +203,16 @@ def named(row: Bools, columns: Columns) -> tuple[str, ...]:
 
 
 def _lacking(predictions: HeldOutPredictions) -> Iterator[str]:
-    """What the figures cannot tell, and why."""
+    """Which figures are missing, and why, as sentences."""
     if predictions.outputs is None:
         lost = "top-k accuracy" if predictions.certainty is not None else "top-k accuracy and calibration"
         yield (
-            "The model learnt from some of these records. They are judged by what heads said that had not seen them; "
-            f"only the decisions of those are kept: {lost} cannot be told. Gold records tell both."
+            "The model was trained on some of these records. They are scored by out-of-fold predictions, of which only "
+            f"the decisions are stored: {lost} cannot be computed. Gold records give both."
         )
     truth, _ = predictions.marks
     if truth.any(axis=0).sum() == 1 and (truth.sum(axis=1) == 1).all():
-        yield "All judged records have the same label, so nothing is said of how labels are told apart."
+        yield "All scored records have the same label, so the figures do not show how well labels are separated."
 
 
 def unknown_label_notes(unknown: Mapping[str, int]) -> Iterator[str]:
@@ -225,7 +227,7 @@ def unknown_label_notes(unknown: Mapping[str, int]) -> Iterator[str]:
 
 
 def leakage_notes(known: int, labelled: int) -> Iterator[str]:
-    """That models may have learnt from the records that judge them."""
+    """A warning that models may have trained on the records that they are scored on."""
     if known:
         yield (
             f"{known:,} of the {labelled:,} labelled records stand in the project with a label. A model that learnt "

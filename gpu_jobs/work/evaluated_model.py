@@ -1,4 +1,4 @@
-"""Models that are to be judged, and what each says of a chunk of records. Knows artifacts and arrays, no store."""
+"""Models to be scored, and how each predicts a chunk of records. Knows artifacts and arrays, no store."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ BASELINE = "baseline"
 @dataclass(frozen=True)
 class Chunk:
     """Some records. labels: label ids of each, None where it has no label. rows: record numbers, None for a file's.
-    stated: (n,) certainty that was kept of what heads said that had not seen a record, NaN where none was."""
+    stated: (n,) stored confidence of out-of-fold predictions, NaN where there is none."""
 
     ids: list[str]
     texts: list[str]
@@ -39,8 +39,9 @@ class Chunk:
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A model to be scored. names: label id to name. has_out_of_fold: it kept what heads predicted that did not see
-    the records that it learnt from, so all asked records can judge it."""
+    """A model to be scored. names: label id to name. has_out_of_fold: it has out-of-fold predictions of its training
+    records, so it can be scored on all asked records.
+    """
 
     name: str
     trainer: str
@@ -65,7 +66,7 @@ def open_model(model: EvaluatedFolder, setting: Setting, work: Path) -> Evaluate
     labels, multi = tuple(manifest["labels"]), manifest["multi"]
     names = {label: label for label in labels} | label_names(folder)
     names |= {label: known for label, known in setting.names.items() if label in labels}
-    headless = manifest["temperature"] is None  # it judges texts
+    headless = manifest["temperature"] is None  # it classifies texts, not vectors
     probabilities_of = (
         _headless(folder, manifest, setting, model.base, work) if headless else _from_vectors(folder, manifest, setting)
     )
@@ -97,7 +98,7 @@ def _from_vectors(folder: Path, manifest: Mapping[str, Any], setting: Setting) -
     def says(chunk: Chunk) -> Floats:
         if chunk.rows is not None and (chunk.rows < encoded_rows(vectors, name)).all():
             return head.predict(np.asarray(open_vectors(vectors, name)[chunk.rows], np.float32))
-        if not loaded:  # not before it is needed: stored vectors may do
+        if not loaded:  # not before it is needed: stored vectors may suffice
             loaded.append(load_encoder(encoder_place(folder, manifest), vectors / "cache", setting.threads))
         return head.predict(loaded[0].encode(chunk.texts))
 
@@ -105,7 +106,7 @@ def _from_vectors(folder: Path, manifest: Mapping[str, Any], setting: Setting) -
 
 
 def _headless(folder: Path, manifest: Mapping[str, Any], setting: Setting, base: str, work: Path) -> Says:
-    """Entailment by the model that the artifact names, which is not in it."""
+    """Zero-shot entailment by the base model that the artifact names but does not contain."""
     values = json.loads((folder / INFO).read_text(encoding="utf-8"))["values"]
     values = {**values, "base": base or values["base"]}
     setting = replace(setting, names={**setting.names, **label_names(folder)}, multi=manifest["multi"])
@@ -122,7 +123,7 @@ def _headless(folder: Path, manifest: Mapping[str, Any], setting: Setting, base:
 def _zeroshot(
     values: Mapping[str, Any], labels: tuple[str, ...], setting: Setting, work: Path
 ) -> Callable[[Sequence[str]], Floats]:
-    """As the trainer of that name judges, without a label to learn from."""
+    """The zero-shot baseline: as the trainer of that name predicts, without training labels."""
     from gpu_jobs.trainers.zeroshot import train
 
     spoken = tuple(setting.names.get(label, label) for label in labels)

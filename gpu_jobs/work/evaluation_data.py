@@ -1,4 +1,4 @@
-"""The records that judge models, as chunks, and what models say of them in common columns. Knows files, no store."""
+"""The records that models are scored on, as chunks, and predictions in common columns. Knows files, no store."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,8 @@ SHOWN = 400
 
 @dataclass(frozen=True)
 class Records:
-    """What judges: a Parquet table with id, text, label (a file's) or n, id, text, labels, stated (the project's).
+    """Records to score models on: a Parquet table with id, text, label (a file's) or n, id, text, labels, stated (the
+    project's).
 
     counts: records of each label, by name for a file (by_name), by id for the project. name: for messages.
     """
@@ -48,7 +49,7 @@ class Records:
     by_name: bool
 
     def chunks(self) -> Iterator[Chunk]:
-        """In order, CHUNK at a time, so that a million never stand in memory."""
+        """In order, CHUNK at a time, so that a million never are in memory at once."""
         from pyarrow import parquet  # type: ignore[import-untyped]
 
         with parquet.ParquetFile(self.path) as file:
@@ -74,7 +75,7 @@ class Records:
 
 
 def count_training_texts(bundle: Path, records: Records) -> int:
-    """How many of a file's labelled records have the text of one that the project's models could learn from."""
+    """How many of a file's labelled records have the text of a possible training record of the project."""
     from pyarrow import parquet
 
     known, result = bundle / "in" / "taught.npy", 0
@@ -122,10 +123,11 @@ def _labelled(path: Path) -> int:
 
 @dataclass(frozen=True)
 class Columns:
-    """The labels that any of the subjects or of the records has. names: by id. place: of what stands in the records.
+    """The labels that any of the models or of the records has. names: by id. place: column by the label as the records
+    give it.
 
-    by_name: a file's records say names, the project's ids. unknown: labels of the records that no subject has, by name,
-    and how many records have each.
+    by_name: a file's records have names, the project's have ids. unknown: labels of the records that no model has, by
+    name, and how many records have each.
     """
 
     labels: tuple[str, ...]
@@ -140,8 +142,9 @@ class Columns:
 
 
 def columns_of(evaluated_models: Sequence[EvaluatedModel], records: Records, names: Mapping[str, str]) -> Columns:
-    """names: what the project calls its labels, in their order. Raises BadInput where no subject can give any of the
-    labels of the records."""
+    """names: what the project calls its labels, in their order. Raises BadInput where no model has any of the labels of
+    the records.
+    """
     entries: dict[str, str] = {}
     for evaluated in evaluated_models:
         entries = {label: evaluated.names[label] for label in evaluated.labels} | entries
@@ -183,9 +186,10 @@ def _some(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Collected:
-    """The judging records, or those drawn of them. rows: (k,) numbers, or places in a file. truth: (k, labels). ids,
-    texts: to show. stated: (k,) what was kept of the model's certainty, NaN where nothing was. predicted: of each
-    subject, in the common columns."""
+    """The scored records, or a sample of them. rows: (k,) numbers, or places in a file. truth: (k, labels). ids, texts:
+    to show. stated: (k,) stored confidence of the model, NaN where there is none. predicted: of each model, in the
+    common columns.
+    """
 
     rows: Ints
     truth: Bools
@@ -196,13 +200,13 @@ class Collected:
     space: AnswerSpace
 
     def held_out(self, which: int, weights: Weights) -> HeldOutPredictions:
-        """Those of one subject, to be scored."""
+        """Those of one model, to be scored."""
         return HeldOutPredictions(self.space, self.rows, self.truth, self.predicted[which].predicted, weights)
 
 
 @dataclass
 class Collector:
-    """Gathers what figures rest on while chunks pass by. kept: numbers of the labelled records that are drawn."""
+    """Collects records and predictions to score, chunk by chunk. kept: numbers of the labelled records drawn."""
 
     columns: Columns
     evaluated_models: Sequence[EvaluatedModel]
@@ -212,7 +216,7 @@ class Collector:
     predicted: list[list[OutOfSamplePredictions]] = field(default_factory=list)
 
     def pick(self, chunk: Chunk) -> Bools:
-        """(n,) which of the chunk's records judge; each chunk once, in order."""
+        """(n,) which of the chunk's records are scored; call it once per chunk, in order."""
         has = np.array([labels is not None for labels in chunk.labels], np.bool_)
         selected = np.zeros(len(has), np.bool_)
         selected[has] = self.retained[self.passed : self.passed + int(has.sum())]
@@ -220,7 +224,7 @@ class Collector:
         return selected
 
     def keep(self, part: Chunk, predictions: Sequence[OutOfSamplePredictions]) -> None:
-        """The picked records, and what each subject says of them in its own columns."""
+        """Adds the picked records, and each model's predictions of them in its own columns."""
         self.parts.append(replace(part, texts=[text[:SHOWN] for text in part.texts]))
         self.predicted.append(
             [
@@ -255,7 +259,7 @@ class Collector:
 
 
 def draw(records: Records, columns: Columns, evaluated_models: int, seed: int) -> Bools:
-    """(labelled records,) those that figures rest on: of too many a random part, the same for every subject."""
+    """(labelled records,) mask of those scored: of too many a random part, the same for every model."""
     most = MOST_OF_SEVERAL if records.multi else MOST_HELD_OUT
     most = max(min(most, MOST_CELLS // (len(columns.labels) * evaluated_models)), 1)
     result = np.ones(records.labelled, np.bool_)
@@ -275,7 +279,7 @@ def truth_of(chunk: Chunk, columns: Columns) -> Bools:
 
 
 def align(predictions: OutOfSamplePredictions, evaluated: EvaluatedModel, columns: Columns) -> OutOfSamplePredictions:
-    """In the common columns; labels that the subject does not have get -1."""
+    """In the common columns; labels that the model does not have get -1."""
     places = columns.of(evaluated)
     probs = np.full((len(predictions.outputs), len(columns.labels)), -1, np.float32)
     predicted = np.zeros(probs.shape, np.bool_)

@@ -1,4 +1,4 @@
-"""The neighbour graph that stands beside the vectors: read, or made and kept. Knows files, not rounds."""
+"""The neighbour graph stored beside the vectors: read, or made and stored. Knows files, not rounds."""
 
 import zipfile
 from pathlib import Path
@@ -11,7 +11,7 @@ from core.store.whole_files import whole_file
 
 
 def make_graph(folder: Path, vectors: Floats) -> Graph:
-    """The one that is kept in the encoder's folder, or the same again; a file that cannot be read counts as none."""
+    """The one stored in the encoder's folder, or made anew; a file that cannot be read counts as none."""
     path = _path(folder, vectors)
     try:
         with np.load(path, allow_pickle=False) as file:

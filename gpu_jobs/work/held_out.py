@@ -1,5 +1,6 @@
-"""The predictions that every job scores by: of gold, of the audit, of all asked records, by what had not learnt from
-them, and what each record stands for. Knows arrays and files, no store."""
+"""The held-out predictions that every job scores: of gold, audit or all asked records, by models that did not train on
+them, with weights. Knows arrays and files, no store.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 MOST_HELD_OUT = 5_000
-"""asked records that are judged by heads that did not see them, at most: each costs its share of five refits"""
+"""most asked records with out-of-fold predictions: each costs its share of five refits"""
 
 
 def load_arrays(path: Path) -> Arrays:
@@ -37,17 +38,17 @@ def read_history(arrays: Arrays) -> PoolHistory:
 
 
 def subsample(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
-    """All drawn records among the asked ones and some of the others, about MOST_JUDGED in all; those kept stand for
-    those left out.
+    """All drawn records among the asked ones and some of the others, about MOST_HELD_OUT in all, reweighted to
+    represent those left out.
 
-    Always the same others first, so that whatever a later round judges was judged before. The chance in leaving some
-    out is not in the intervals: these records carry little weight.
+    Always the same others first, so that a later round scores records that earlier ones scored. The variance from
+    leaving some out is not in the intervals: these records have little weight.
     """
     others = np.flatnonzero(~weights.drawn)
     most = max(MOST_HELD_OUT - int(weights.drawn.sum()), MOST_HELD_OUT // 10)
     if len(others) <= most:
         return rows, weights
-    order = np.argsort(rows[others] * 2_654_435_761 % 2**32, kind="stable")  # scattered, whatever the numbers are
+    order = np.argsort(rows[others] * 2_654_435_761 % 2**32, kind="stable")  # fixed pseudo-random order
     retained = np.zeros(len(rows), bool)
     retained[others[order[:most]]] = True
     scale = np.ones(len(rows))
@@ -58,22 +59,24 @@ def subsample(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
 
 
 def audit_records(arrays: Arrays, rows: Ints) -> tuple[Bools, Weights]:
-    """Which of `rows` (ascending) were drawn at random, and what these count for a model that may have learnt from what
-    else people were asked."""
+    """Which of `rows` (ascending) were drawn at random, and their weights for a model that may have trained on the
+    other asked records.
+    """
     weights = weigh(read_history(arrays))
     return np.isin(rows, arrays["asked_rows"][weights.drawn]), drawn_only(weights)
 
 
 def save_out_of_fold(folder: Path, answered: HeldOutPredictions) -> None:
-    """Beside the head that learnt from these records. answered: with probabilities."""
+    """Stores them beside the head that trained on these records. answered: with probabilities."""
     if answered.likeliest is not None and answered.certainty is not None and answered.learnt is not None:
         columns = answered.likeliest, answered.certainty, answered.weights.weight, answered.learnt
         write_out_of_fold(folder, OutOfFold(answered.rows, answered.predicted, *columns))
 
 
 def write_held_out_predictions(path: Path, gold: HeldOutPredictions, answered: HeldOutPredictions | None) -> None:
-    """One row per record that judges: what it is, what was predicted of it, and what it stands for, which is nothing
-    for gold. label: the likeliest category, where there are some."""
+    """One row per scored record: truth, prediction and weight, which is 0 for gold. label: the likeliest category,
+    where there are some.
+    """
     import polars
 
     space, parts = gold.space, [part for part in (answered, gold) if part is not None]
@@ -104,15 +107,16 @@ def write_held_out_predictions(path: Path, gold: HeldOutPredictions, answered: H
 
 @dataclass(frozen=True)
 class StoredAnswers:
-    """Columns of answers as the store has them. texts: canonical JSON. labels: what stands beside it in the column
-    `labels`, where they are in the order of the categories."""
+    """Columns of answers as the store has them. texts: canonical JSON. labels: values of the column `labels`, in the
+    order of the categories.
+    """
 
     texts: "polars.Series"
     labels: "polars.Series"
 
 
 def stored_answers(space: AnswerSpace, answers: Rows) -> StoredAnswers:
-    """One of each kind is written, however many records have it. answers: (n, width)."""
+    """Each distinct answer is serialized once, however many records have it. answers: (n, width)."""
     import polars
 
     bits = answers.dtype == np.bool_

@@ -29,7 +29,7 @@ _ANSWERS = {
 def push(bundle: Path, params: PushParams, report: Callable[[int, int], None]) -> PushResult:
     """`in/model`, and `in/dataset` if there is one, each as one commit. The token is in HF_TOKEN.
 
-    Raises Refused or BadInput in a sentence that says what to do; a repository that is public, or holds something else,
+    Raises Refused or BadInput with a sentence on what to do; a repository that is public, or contains something else,
     is left as it is.
     """
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
@@ -51,7 +51,7 @@ def push(bundle: Path, params: PushParams, report: Callable[[int, int], None]) -
 
 
 def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
-    """The commit that the new one goes on. Makes the repository where there is none."""
+    """The parent of the new commit. Makes the repository where there is none."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
@@ -70,14 +70,14 @@ def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
 def _send(
     api: Any, place: tuple[str, str, str | None], folder: Path, message: str, report: Callable[[int, int], None]
 ) -> PushedRepository:
-    """All files as one commit, and what an earlier one left and this one has not goes. place: repo, kind, parent."""
+    """All files as one commit; files of an earlier one that are not among them go. place: repo, kind, parent."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     repo, kind, parent = place
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     total, done = sum(path.stat().st_size for path in files.values()), 0
     adding = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()]
-    for one, path in zip(adding, files.values(), strict=True):  # one by one, so that it can be said how far it is
+    for one, path in zip(adding, files.values(), strict=True):  # one by one, for the sake of progress
         report(done // MIB, total // MIB + 1)
         api.preupload_lfs_files(repo, additions=[one], repo_type=kind, free_memory=False)
         done += path.stat().st_size
@@ -92,7 +92,7 @@ def _send(
 
 @contextmanager
 def _in_sentences(repo: str, token: str) -> Iterator[None]:
-    """What the client raises, as a sentence that says what to do; the token is in none."""
+    """Turns what the client raises into a sentence on what to do, without the token."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled
 
     if not token:
@@ -110,7 +110,7 @@ def _in_sentences(repo: str, token: str) -> Iterator[None]:
     except (HTTPError, ConnectionError) as error:
         kind = type(error).__name__
         raise Refused(f"The Hub cannot be reached ({kind}). Check the network and push again.") from None
-    except OSError as error:  # of the storage, too: it refuses a token in its own words
+    except OSError as error:  # from the storage, too: it refuses a token with errors of its own
         predicted = f"{type(error).__name__}: {_line(error, token)}"
         raise Refused(
             f"{repo} was not pushed ({predicted}). Check the token and the network, and push again."
@@ -131,6 +131,6 @@ def _answer(repo: str, error: Any, token: str) -> str:
 
 
 def _line(error: BaseException, token: str) -> str:
-    """The server's own words where it has some, in one line."""
+    """The server's own message where there is one, in one line."""
     text = getattr(error, "server_message", None) or str(error)
     return " ".join(text.replace(token, "(token)").split())[:300]

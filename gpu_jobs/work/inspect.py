@@ -1,4 +1,4 @@
-"""An inspection's job: which labels look wrong, which records are hard, odd or at odds. Knows arrays and no store."""
+"""An inspection's job: likely label errors, hard records, outliers and contradictions. Knows arrays and no store."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,19 +16,19 @@ from core.tasks.labels import small_margin
 from gpu_jobs.work.graphs import make_graph
 
 MOST = 200_000  # labelled records that are inspected; more are sampled
-PART = 50_000  # labelled records that learn from each other; each of several parts is large enough
+PART = 50_000  # labelled records that are cross-fitted together; more are split into parts
 FOLDS = 5
-STRENGTH = 2.0  # C of the logistic regression, stricter than a head's: it shall not believe each single label
+STRENGTH = 2.0  # C of the logistic regression, smaller than a head's, so that it does not fit each single label
 SHARPNESS = 8.0  # a neighbour's vote is exp(SHARPNESS * cosine)
-DOUBT = 0.5  # votes of the labels' shares, so that a few neighbours are not certain
-HARD = 0.8  # margin score from which the model cannot tell: the best two are less than 0.2 apart
+DOUBT = 0.5  # prior votes, by the labels' shares, so that a few neighbours do not give probability 1
+HARD = 0.8  # margin score from which a record is hard: the best two probabilities are less than 0.2 apart
 HARD_SHARE = 0.03  # of the labelled records, at most
 ALIKE = 0.95  # cosine from which two records are near-duplicates
 NEIGHBOURS = 20
 CELLS_PROBED = 8
 ODD_SPREADS = 1.0  # interquartile ranges above the third quartile; with 1.7 four sets of short texts had almost none
 ODD_SHARE = 0.01  # of the records looked at, at most
-RULE = "low_normalized_margin"  # cleanlab's default named a quarter more on four sets, and was right less often
+RULE = "low_normalized_margin"  # cleanlab's default flagged a quarter more on four sets, with lower precision
 LISTED = 1_000  # of a kind, except label errors
 
 
@@ -107,11 +107,11 @@ def _labelled(arrays: InspectArrays, vectors: Floats, multi: bool, rng: np.rando
 
 
 def out_of_sample(labelled: Labelled, near: NearestRecords, rng: np.random.Generator) -> Floats:
-    """(k, labels) probabilities that do not know the record's own label: the mean of two views that err differently.
+    """(k, labels) out-of-sample probabilities: the mean of two models that err differently.
 
-    Logistic regression without its fold, and its nearest neighbours. Not the head of a round: that one is balanced over
-    the labels, learns from guesses and believes single labels, which is good for learning and bad for judging. The
-    regression of many records runs in parts drawn by lot, of up to PART, so that work grows with their number only.
+    Logistic regression without its fold, and its nearest neighbours. Not the head of a round: that one balances labels,
+    uses pseudo-labels and fits single labels, which is good for suggestions and bad for finding errors. The regression
+    of many records runs in random parts of up to PART, so that cost grows linearly.
     """
     k = len(labelled.rows)
     fitted = np.empty(labelled.targets.shape, np.float32)
@@ -123,7 +123,7 @@ def out_of_sample(labelled: Labelled, near: NearestRecords, rng: np.random.Gener
 
 
 def _fitted(labelled: Labelled, known: Ints, query: Ints) -> Floats:
-    """(asked, labels) probabilities by a head that knows the `known` ones."""
+    """(queries, labels) probabilities by a regression fitted on the `known` ones."""
     loss, squash = (sigmoid_loss, sigmoid) if labelled.multi else (softmax_loss, softmax)
     weights = np.ones((len(known), 1), np.float32)
     examples = Examples(labelled.points[known], labelled.targets[known].astype(np.float32), weights)
@@ -141,10 +141,10 @@ def _voted(targets: Bools, near: NearestRecords) -> Floats:
 
 
 def label_errors(labelled: Labelled, probs: Floats) -> Flags:
-    """Confident learning: the records of lowest margin, as many as given and likely labels are at odds.
+    """Confident learning: the records of lowest margin, as many as confident learning counts mislabelled.
 
     Northcutt et al. 2021. Score: how much likelier the best other label is than the given one, 0.5 for a tie; where
-    several may hold, how far the probability of the label that is doubted most lies from what was given.
+    several may hold, the largest distance of a label's probability from the given 0 or 1.
     """
     if labelled.multi:
         return _multi_label_errors(labelled, probs)
@@ -158,7 +158,7 @@ def label_errors(labelled: Labelled, probs: Floats) -> Flags:
 
 
 def _multi_label_errors(labelled: Labelled, probs: Floats) -> Flags:
-    """Each label is a question of its own; one that all or none have cannot be wrong."""
+    """One binary problem per label; a label that all or no records have is skipped."""
     from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
 
     shares = labelled.targets.mean(axis=0)
@@ -174,7 +174,7 @@ def _multi_label_errors(labelled: Labelled, probs: Floats) -> Flags:
 
 
 def hard_records(labelled: Labelled, probs: Floats, disputed: Ints, disputes: Floats) -> Flags:
-    """What people disagree on, and the labelled records where the model cannot tell. The higher score counts."""
+    """Records on which people disagree, and labelled records with a small margin. The higher score counts."""
     margin = np.asarray(small_margin(probs, several=labelled.multi), np.float64)
     most = np.argsort(-margin, kind="stable")[: int(np.ceil(HARD_SHARE * len(margin)))]
     most = most[margin[most] >= HARD]

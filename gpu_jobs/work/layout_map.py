@@ -1,4 +1,4 @@
-"""Lays vectors out in the plane, or puts more of them among those that are. Knows arrays and a bundle, not the store.
+"""Lays vectors out in the plane, or places further ones among them. Knows arrays and a bundle, not the store.
 
 t-SNE as openTSNE does it: nearest neighbours by FAISS, the layout starts from the first two principal components (which
 keeps the coarse order and makes the result repeatable, Kobak and Berens 2019), early exaggeration with a learning rate

@@ -1,4 +1,4 @@
-"""What a round's job says of its model beyond its scores: learning curve, forecast, savings, drift. Knows no store."""
+"""A round's metrics beyond scores: learning curve, forecast, savings, drift. Knows no store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,15 +33,16 @@ RESCORED = 30
 
 
 def pool_sample(pool: Ints, seed: int) -> Ints:
-    """COMPARED of its records, at most."""
+    """A random sample of at most COMPARED of its records."""
     if len(pool) > COMPARED:
         return np.sort(np.random.default_rng(seed).choice(pool, COMPARED, replace=False))
     return pool
 
 
 def agreement_with(before: FittedHead, inputs: RoundInputs, pool: Predictions) -> ModelAgreement | None:
-    """Of two successive heads on some records of the pool; None without records, where they speak of other labels, and
-    where an answer is no choice among categories. pool: what the head of now says of `pool_sample`."""
+    """Agreement of two successive heads on some records of the pool; None without records, where their labels differ,
+    and where an answer is no choice among categories. pool: predictions of the new head for `pool_sample`.
+    """
     space = inputs.space
     if not space.heads.fits(before) or not len(pool) or not space.categories:
         return None
@@ -53,8 +54,7 @@ def agreement_with(before: FittedHead, inputs: RoundInputs, pool: Predictions) -
 @dataclass(frozen=True)
 class Rescored:
     """The models so far, oldest first, on the records answered so far. predicted: (models, k, width). learnt: (models,
-    k) labels that each learnt from where it judged. unreadable: ids of models whose files are damaged, which are left
-    out."""
+    k) labels behind each prediction. unreadable: ids of models whose files are damaged, which are left out."""
 
     models: tuple[PastModel, ...]
     predicted: Rows
@@ -63,7 +63,7 @@ class Rescored:
 
 
 def rescore_past_models(models: Sequence[PastModel], answered: HeldOutPredictions, vectors: Floats) -> Rescored:
-    """Each earlier model on all asked records, as if it had not learnt from them.
+    """Scores each earlier model on all asked records, by out-of-fold predictions where it trained on them.
 
     Models of another taxonomy, and those from before out-of-fold predictions were kept, are left out.
     """
@@ -88,7 +88,7 @@ def rescore_past_models(models: Sequence[PastModel], answered: HeldOutPrediction
 
 
 def _rescore(model: PastModel, answered: HeldOutPredictions, vectors: Floats) -> tuple[Rows, Floats] | None:
-    """(decisions (k, width), labels learnt from (k,)); None for a model without out-of-fold predictions or of other
+    """(decisions (k, width), labels behind each (k,)); None for a model without out-of-fold predictions or of other
     labels. Raises Damaged."""
     folder, space, rows = Path(model.path), answered.space, answered.rows
     if not (folder / VERDICTS).exists():
@@ -123,7 +123,7 @@ def _on_audit(rescored: Rescored, answered: HeldOutPredictions) -> tuple[Bools, 
 
 
 def forecast(rescored: Rescored, answered: HeldOutPredictions, folder: Path, seed: int) -> Forecast | Missing:
-    """What more labels would buy; the fitted curve goes beside the head."""
+    """Expected gain from more labels; the fitted curve is stored beside the head."""
     right, labels, weight = _on_audit(rescored, answered)
     if missing := lacking(right, labels):
         return Missing(missing)
@@ -150,12 +150,12 @@ def count_savings(
     try:
         shadow = simulate_random_arm(len(truth), fit_and_score, np.random.default_rng(seed))
         return savings(*_on_audit(rescored, answered), shadow, rescored.models[-1].labels)
-    except Refused as error:  # too little to tell
+    except Refused as error:  # too few records
         return Missing(str(error))
 
 
 def find_drift(inputs: RoundInputs, answered: HeldOutPredictions) -> Drift:
-    """What differs between rounds and between sources, by the audit: sentences, and what is too little to tell."""
+    """What differs between rounds and between sources, by the audit: sentences, and what has too few records."""
     arrays, names = inputs.arrays, inputs.space.names
     truth, predicted = answered.marks
     parts = []
@@ -172,7 +172,7 @@ def find_drift(inputs: RoundInputs, answered: HeldOutPredictions) -> Drift:
 
 
 def mix_by_source(inputs: RoundInputs, scored: ScoredPool) -> tuple[Mix, ...]:
-    """What is suggested for the pool's records of each source; nothing where answers are no choice among categories."""
+    """Label shares of the suggestions for the pool, per source; empty where answers are no choice among categories."""
     sources, space, pool = inputs.params.sources, inputs.space, inputs.arrays["pool_rows"]
     if len(sources) < 2 or not len(pool) or not space.categories:
         return ()

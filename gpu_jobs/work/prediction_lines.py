@@ -63,9 +63,10 @@ def _cell(value: Any) -> Any:
 def _lines(
     chunk: Chunk, predictions: OutOfSamplePredictions, columns: Columns, evaluated: EvaluatedModel, top_k: int
 ) -> Iterator[dict[str, Any]]:
-    """said: the label, or where several may hold all that the model proposes. guesses and scores: the likeliest first,
-    None where only the decision is known. correct: None without a truth. top_1, top_2 ...: is a true label among so
-    many likeliest? None where nobody can say."""
+    """said: the predicted label, or where several may hold all predicted ones. guesses and scores: the likeliest first,
+    None where only the decision is known. correct: None without a truth. top_1, top_2 ...: is a true label among the k
+    likeliest? None where that is not known.
+    """
     names = [evaluated.names[label] for label in evaluated.labels]
     predicted, truth = align(predictions, evaluated, columns).predicted, truth_of(chunk, columns)
     right = (predicted == truth).all(axis=1)

@@ -50,9 +50,9 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class FittedRound:
-    """What learning gave: the head, the records that it learnt from, and held-out outputs of the judged ones.
+    """A fitted head, its training records, and out-of-fold outputs of the evaluated ones.
 
-    evaluated: (n,) mask over the records that it learnt from, weights: of these.
+    evaluated: (n,) mask over the training records, weights: of these.
     """
 
     fitted: CrossFit[FittedHead]
@@ -63,7 +63,7 @@ class FittedRound:
 
 
 def run_round(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
-    """Learns, or loads the model as it is, then chooses if asked to; returns what the owner takes in."""
+    """Fits a head, or loads the model in use, then chooses a batch if asked to."""
     import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
     import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
@@ -106,7 +106,7 @@ def _learn(inputs: RoundInputs) -> FittedRound:
     around = NeighbourGraph(graph, np.asarray(vectors[graph.rows], np.float32))
     rng = np.random.default_rng(params.seed)
     query, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
-    if params.encoder.startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
+    if params.encoder.startswith(OWN):  # it trained on these records: no head is out of fold
         query, weights = query[weights.drawn], drawn_only(weights)
     evaluated = np.isin(rows, query)
     fitted = inputs.space.heads.cross_fit(records, around, evaluated, rng)
@@ -125,7 +125,7 @@ def _load(inputs: RoundInputs) -> FittedHead | None:
 
 
 def _encoded_texts(inputs: RoundInputs) -> Floats:
-    """What categories are called, (categories, dims); kept, since loading an encoder takes longer than a refit."""
+    """Encoded names of the categories, (categories, dims); cached, since loading an encoder is slower than a refit."""
     params, texts = inputs.params, inputs.space.texts
     key = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
     path = encoder_folder(Path(params.vectors), params.encoder) / f"names-{key}.npy"
@@ -141,7 +141,7 @@ def _encoded_texts(inputs: RoundInputs) -> Floats:
 
 
 def _measure(inputs: RoundInputs, learnt: FittedRound, scored: ScoredPool) -> Metrics:
-    """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
+    """Scores rest on gold, and on out-of-fold predictions of asked records."""
     params, arrays, space = inputs.params, inputs.arrays, inputs.space
     gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.predictions.take(arrays["gold_rows"]))
     before = _earlier_head(inputs, len(learnt.records.vectors))
@@ -162,10 +162,10 @@ def _measure(inputs: RoundInputs, learnt: FittedRound, scored: ScoredPool) -> Me
 
 
 def _earlier_head(inputs: RoundInputs, labels: int) -> FittedHead | None:
-    """The newest model from fewer labels: a refit on the same ones agrees with itself, which says nothing."""
+    """The newest model from fewer labels: agreement with a refit on the same ones is meaningless."""
     for model in reversed(inputs.params.models):
         if model.labels < labels:
-            with suppress(Damaged):  # the one before will do
+            with suppress(Damaged):  # take the one before it
                 return load_fitted(Path(model.path), inputs.space.heads.restore)
     return None
 
@@ -180,7 +180,7 @@ def _answered(inputs: RoundInputs, learnt: FittedRound, held_out: Floats) -> Hel
 def _measure_answered(
     inputs: RoundInputs, learnt: FittedRound, answered: HeldOutPredictions, metrics: Metrics
 ) -> Metrics:
-    """With the score on the audit, every earlier model on the same records, and what follows from the curve."""
+    """Adds the score on the audit, the learning curve of all models on the same records, and what derives from it."""
     params, folder = inputs.params, inputs.bundle / "out" / "model"
     if not answered.weights.drawn.any():
         return metrics

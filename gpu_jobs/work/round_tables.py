@@ -1,4 +1,4 @@
-"""What a round and an activation leave for the owner: suggestions and ranks as tables. Knows no store."""
+"""Tables that a round and an activation return: suggestions and ranks. Knows no store."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def write_suggestions(path: Path, scored: ScoredPool) -> None:
 
 
 def write_ranked(path: Path, scored: ScoredPool, rows: Ints) -> None:
-    """Of the records that wait: the new score, and what the card shows."""
+    """For queued records: the new score, and the suggestion that the card shows."""
     import polars
 
     scores = acquisition(scored, rows).astype(np.float64)

@@ -1,4 +1,4 @@
-"""A training job: reads the bundle, lets a trainer learn, judges, seals the artifact. Knows no store and no trainer."""
+"""A training job: reads the bundle, runs a trainer, scores, seals the artifact. Knows no store and no trainer."""
 
 import shutil
 import time
@@ -33,7 +33,7 @@ out"""
 
 @dataclass(frozen=True)
 class ScoredRecords:
-    """Records that judge and never teach. rows: (k,) record numbers. truth: (k, labels). audit: (k,) drawn."""
+    """Records to score on, never to train on. rows: (k,) record numbers. truth: (k, labels). audit: (k,) drawn."""
 
     rows: Ints
     texts: list[str]
@@ -56,7 +56,7 @@ TRAIN: dict[str, Train] = {name: _in(name) for name in TRAINERS}
 
 
 def train(bundle: Path, params: TrainParams, report: Progress) -> TrainResult:
-    """Leaves `out/model`; metrics are on gold, audit and held-out records. Raises what the trainer refuses."""
+    """Leaves `out/model`; metrics are on gold, audit and held-out records. Raises the trainer's refusal."""
     started = time.monotonic()
     with track(bundle.name, params, bundle / "work") as tracker:
 
@@ -106,7 +106,7 @@ def _train(bundle: Path, params: TrainParams, report: Progress, started: float) 
 
 
 def _training_set(bundle: Path, params: TrainParams) -> tuple[TrainingSet, Ints]:
-    """What teaches, and the numbers of its records."""
+    """The training set, and the numbers of its records."""
     table = _read(bundle / "in" / "train.parquet")
     labels = params.labels
     targets = label_matrix(table["labels"], labels)
@@ -167,8 +167,9 @@ def _score(bundle: Path, training_set: TrainingSet, scored_records: ScoredRecord
 
 
 def _held_out(training_set: TrainingSet, trained: TrainedModel, rows: Ints, seed: int) -> Score | None:
-    """On what the weights did not learn from. It chose the checkpoint, and labels were chosen to be learnt from: it
-    says how training went, nothing about the pool."""
+    """The score on held-out training records. They chose the checkpoint and are no random sample: it monitors training,
+    and does not estimate accuracy on the pool.
+    """
     if not len(trained.held_out):
         return None
     truth, probs = training_set.targets[trained.held_out], trained.held_out_probs

@@ -25,9 +25,9 @@ STATES = {
 
 
 def how_far(job: TrainingJob) -> tuple[float, str] | None:
-    """(share done, a line with rate and time to go); None where nothing goes on or nobody knows how much there is.
+    """(share done, a line with rate and time to go); None where nothing runs or the total is unknown.
 
-    The rate is that of this attempt: one that goes on from a checkpoint did not do what was done before.
+    The rate is of this attempt, without the steps before a resumed checkpoint.
     """
     events, done, total = job.events, job.done, job.total
     if job.state not in ("running", "cancelling") or not total:
@@ -51,7 +51,7 @@ def cost_of(job: TrainingJob) -> str:
 
 
 def figures_of(metrics: Metrics) -> list[tuple[str, str, str | None]]:
-    """(title, value, interval) of macro F1, if there is one, and accuracy, on whichever of audit and gold is told."""
+    """(title, value, interval) of macro F1, if there is one, and accuracy, on audit or gold, whichever is shown."""
     best = best_score(metrics)
     if best is None:
         return []
@@ -85,7 +85,8 @@ def job_rows(jobs: Sequence[TrainingJob]) -> list[dict[str, Any]]:
 
 
 def run_rows(runs: Sequence[TrainingJob]) -> list[dict[str, Any]]:
-    """One row per run of a search, the best on held-out records first: these choose, gold and audit only judge.
+    """One row per run of a search, the best on held-out records first: these select the winner, gold and audit only
+    evaluate.
 
     Of the values those that differ between the runs. `macro_f1` is for the picture.
     """

@@ -1,4 +1,4 @@
-"""Pieces of the Models page: which model is in use, what wants its place, and how both fared. They compute nothing."""
+"""Pieces of the Models page: the model in use, its challengers, and how both perform. They compute nothing."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ _MISSES = {
 
 
 def draw_model_quality(server: ProjectServer) -> None:
-    """One line for the Overview: which model is in use, and whether another waits."""
+    """One line for the Overview: which model is in use, and whether a challenger awaits a decision."""
     result = champion_state(server.project)
     if not result.champion:
         return
@@ -132,7 +132,7 @@ def _name_it() -> None:
 
 
 def draw_challenge(server: ProjectServer, model: ModelEntry, champion: ModelEntry | None) -> None:
-    """What the gate says of this model against the champion, and putting it in use."""
+    """The gate's verdict on this model against the champion, and putting it in use."""
     st.header("Against the champion")
     try:
         verdict = gate(server.project, model=model.id)
@@ -179,7 +179,7 @@ def _draw_promotion(server: ProjectServer, model: ModelEntry, champion: ModelEnt
 
 @contextmanager
 def _in_place(what: str) -> Iterator[None]:
-    """Work in a job of its own, waited for; what goes wrong stands on the page."""
+    """Runs a job and waits; an error is shown on the page."""
     try:
         with st.spinner(what):
             yield
@@ -188,7 +188,7 @@ def _in_place(what: str) -> Iterator[None]:
 
 
 def draw_lineage(model: ModelDetail) -> None:
-    """What it came from, what it was told, and when it was in use."""
+    """Its lineage, its training data, and when it was in use."""
     st.header("Where it comes from")
     st.dataframe(flat_rows(model.lineage), key="lineage", hide_index=True, alt="Lineage of this model")
     if model.damaged:
@@ -216,7 +216,7 @@ def draw_note(server: ProjectServer, model: ModelDetail) -> None:
 
 
 def set_note(server: ProjectServer, model: str, text: str) -> bool:
-    """True when it was written; else the page says why not."""
+    """True when it was stored; else the page shows the error."""
     try:
         server.do(require_right("manage"), model_note, model=model, text=text)
     except RondoError as error:

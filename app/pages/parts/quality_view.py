@@ -1,4 +1,4 @@
-"""Pieces of the Overview that say how good the model is and whether to go on. They draw what core reports."""
+"""Pieces of the Overview on model quality and whether to keep labelling. They draw what core reports."""
 
 from dataclasses import asdict
 
@@ -21,7 +21,7 @@ SHOWN = (50, 100, 200, 400)
 
 
 def draw_scores(server: ProjectServer, now: Status) -> None:
-    """The scores on audit and gold, what cannot be said, drift, and the learning curve."""
+    """The scores on audit and gold, missing figures, drift, and the learning curve."""
     metrics = now.model.metrics if now.model else Metrics()
     st.header("How good is the model?")
     score_metrics(metrics)
@@ -40,7 +40,7 @@ def draw_scores(server: ProjectServer, now: Status) -> None:
 
 
 def draw_prospects(server: ProjectServer) -> None:
-    """What more labels would buy, what the model has saved, and what going on is worth at a person's prices."""
+    """The forecast, the labels saved, and cost and benefit of further labels at a person's prices."""
     prospects = model_quality.prospects(server.project)
     forecast, savings = prospects.forecast, prospects.savings
     st.header("Should I keep labelling?")
@@ -79,7 +79,7 @@ _KAPPA = "Cohen's kappa of this and the last model's labels on the pool: near 1,
 
 
 def _draw_worth(server: ProjectServer, worth: Worth | None) -> None:
-    """The prices are a person's; without them nothing is claimed."""
+    """Cost and benefit, only once a person has given prices."""
     st.markdown("**Cost and benefit**")
     settings = server.settings()
     with st.form("prices"):

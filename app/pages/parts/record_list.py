@@ -23,7 +23,9 @@ COLUMNS = {
     "suggestion": st.column_config.TextColumn("Suggestion", width=150),
     "probability": st.column_config.NumberColumn("Probability", format="percent"),
     "unseen head says": st.column_config.TextColumn(
-        "Unseen head says", width=150, help="What a head says that had not seen the label; the suggestion may know it"
+        "Unseen head says",
+        width=150,
+        help="Prediction of a head fitted without this label; the suggestion's model may know it",
     ),
     "machine": st.column_config.TextColumn("Machine label", width=130),
     "flags": st.column_config.TextColumn("Look again", width=130),

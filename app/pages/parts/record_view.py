@@ -154,7 +154,7 @@ def _draw_models(server: ProjectServer, detail: RecordDetail) -> None:
     empty = "Hidden until it is labelled." if detail.line.hidden else "There is no model yet."
     _draw_table("What each model says", rows, "models", empty)
     if detail.held_out:
-        _draw_table("What a model that did not see it says", detail.held_out, "held-out", "")
+        _draw_table("Out-of-fold prediction", detail.held_out, "held-out", "")
     if detail.machine_labels:
         _draw_table("Machine label", detail.machine_labels, "machine-labels", "")
 

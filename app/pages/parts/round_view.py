@@ -109,18 +109,18 @@ def confusion_rows(cells: Sequence[Confusion]) -> list[dict[str, str | float]]:
 
 
 def open_cell(cell: Mapping[str, str], stratum: str) -> NoReturn:
-    """The records with this true label of which the model says that one. cell: as the picture gives it."""
+    """Opens the records with this true and predicted label. cell: as the chart gives it."""
     st.switch_page(RECORDS, query_params=_query(cell["truth_id"], cell["predicted_id"], stratum))
 
 
 def _query(truth: str | None, predicted: str | None, stratum: str) -> dict[str, str]:
-    """None of them cannot be asked for: the other side alone is."""
+    """Search parameters; for a cell without a true or predicted label, the other one alone."""
     sides = {"truth": truth, "predicted": predicted}
     return {"stratum": stratum, **{side: label for side, label in sides.items() if label}}
 
 
 def draw_calibration(server: ProjectServer, stratum: str) -> None:
-    """Is the model as often right as it says?"""
+    """The calibration chart."""
     st.header("Calibration")
     matches = error_analysis.calibration(server.project, stratum)
     if matches is None:

@@ -41,7 +41,7 @@ def build_graph(weights: Weights, config: Mapping[str, Any], longest: int, inlet
 
 
 def build_probe(weights: Weights, config: Mapping[str, Any], longest: int) -> tuple[Any, list[str]]:
-    """The same with what flows into each product as further outputs, and the names of these."""
+    """The same with the input of each product as further outputs, and the names of these."""
     import openvino
 
     model, entered = _Bert(weights, config, {}).model(longest)
@@ -51,7 +51,7 @@ def build_probe(weights: Weights, config: Mapping[str, Any], longest: int) -> tu
 
 
 class _Bert:
-    """Holds the weights while the graph grows."""
+    """Holds the weights while the graph is built."""
 
     def __init__(self, weights: Weights, config: Mapping[str, Any], inlets: Mapping[str, Inlet]) -> None:
         from openvino import opset13
@@ -77,7 +77,7 @@ class _Bert:
 
     def embed(self, tokens: Any, longest: int) -> Any:
         words = self.op.constant(self.weights["embeddings.word_embeddings.weight"])
-        # one text is one segment, so the segment's vector can stand in the table of positions
+        # one text is one segment, so the segment's embedding is added to the position embeddings once
         places = self.weights["embeddings.position_embeddings.weight"][:longest]
         places = places + self.weights["embeddings.token_type_embeddings.weight"][0]
         width = self.op.gather(self.op.shape_of(tokens), self.axes(1), self.axes(0))

@@ -21,7 +21,7 @@ OWN = "model:"
 
 
 class Encoder(Protocol):
-    """Maps texts to vectors; equal texts to equal vectors, whatever stands beside them, but for rounding."""
+    """Maps texts to vectors; equal texts to equal vectors, whatever else is in the batch, but for rounding."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""A fine-tuned classifier as an encoder: what flows into its last layer, as unit vectors. Knows torch, not records."""
+"""A fine-tuned classifier as an encoder: the input of its last layer, as unit vectors. Knows torch, not records."""
 
 import json
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class FeatureEncoder:
         return unit_rows(self.features(texts))
 
     def features(self, texts: Sequence[str]) -> Floats:
-        """(texts, dims) as they flow into the last layer."""
+        """(texts, dims), the input of the last layer, not scaled."""
         clean = [without_surrogates(text)[: self.longest * CHARACTERS_PER_TOKEN] for text in texts]
         cut = self.tokenizer(clean, truncation=True, max_length=self.longest) if clean else {"input_ids": []}
         budget = CPU_BUDGET if self.classify.device.type == "cpu" else GPU_BUDGET

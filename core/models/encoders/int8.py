@@ -1,7 +1,7 @@
 """Which products of the embedded encoder run in 8 bits, and over which ranges. Knows arrays and one file of peaks.
 
-`python -m core.models.encoders.int8` measures the peaks anew: the largest magnitude of each channel that flows into a
-product, over docstrings of Python's standard library, single lines of them, and tokens drawn at random.
+`python -m core.models.encoders.int8` measures the peaks anew: the largest magnitude of each input channel of a product,
+over docstrings of Python's standard library, single lines of them, and tokens drawn at random.
 """
 
 import ast
@@ -48,7 +48,7 @@ def _find_inlet(weights: Weights, name: str, peak: npt.NDArray[np.float32]) -> I
     high = float((peak / smooth).max())
     low = float((np.minimum(peak, GELU_MINIMUM) / smooth).max()) if _is_wide(name) else high
     step = (high + low) / 255
-    zero = round(low / step)  # zero falls on a step, so that padding and silence stay exact
+    zero = round(low / step)  # zero falls on a step, so that padding and zero activations stay exact
     return Inlet(smooth, -zero * step, (255 - zero) * step)
 
 

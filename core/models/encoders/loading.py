@@ -7,9 +7,9 @@ from core.models.encoders.encoder import EMBEDDED, FEATURES, OWN, Encoder
 
 
 def encoder_source(models: Path, name: str) -> str:
-    """What `load_encoder` takes: the name, or of an encoder of ours its folder. models: a folder of models.
+    """What `load_encoder` takes: the name, or the folder of an encoder trained here. models: a folder of models.
 
-    Raises BadInput where the model that brought it is gone.
+    Raises BadInput where the model that contains it is gone.
     """
     if not name.startswith(OWN):
         return name

@@ -40,7 +40,7 @@ class TextLimit:
 
 
 def characters_read(models: Path, cache: Path, encoder: str, texts: Sequence[str]) -> list[int | None]:
-    """Of each text; None where the encoder's tokenizer is not on this machine or not of a kind that can be asked.
+    """Of each text; None where the encoder's tokenizer is not on this machine or of an unknown kind.
 
     models: a folder of models; cache: where fetched encoders are kept.
     """
@@ -85,7 +85,7 @@ def _limit(folder: Path) -> TextLimit | None:
 
 
 def _longest(folder: Path) -> int | None:
-    """Tokens, from the first file that says: a classifier's mark, sentence-transformers' own, the tokenizer's."""
+    """Tokens, from the first file that has it: a classifier's mark, sentence-transformers' own, the tokenizer's."""
     for file, key in (
         (FEATURES, "longest"),
         ("sentence_bert_config.json", "max_seq_length"),

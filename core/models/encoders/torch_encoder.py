@@ -30,7 +30,7 @@ class TorchEncoder:
         """(texts, dims), unit rows; of a long text as much counts as the model can take."""
         clean = [without_surrogates(text) for text in texts]
         longest = self.model.max_seq_length or 512
-        # every tokenizer has its own interface; a guess is good enough for batches of like length
+        # every tokenizer has its own interface; an estimate is good enough for batches of similar length
         lengths = [min(len(text) // CHARACTERS_PER_TOKEN + 3, longest) for text in clean]
         return encode_in_batches(
             lengths, TOKEN_BUDGET, self.dims, lambda batch: self._run([clean[row] for row in batch])
@@ -61,7 +61,7 @@ def load_sentence_transformer(name: str, cache: Path, threads: int) -> TorchEnco
 
 
 def multiplies_bfloat16() -> bool:
-    """Can this machine? Without such instructions bfloat16 is emulated and slower than float32."""
+    """Does this machine have instructions for it? Without them bfloat16 is emulated and slower than float32."""
     import torch
 
     if torch.cuda.is_available():
@@ -75,8 +75,9 @@ def _full(name: str) -> str:
 
 
 def fetch_model(name: str, cache: Path) -> Path:
-    """The folder of a model that is on this machine already, or is fetched now into `cache`. Raises BadInput, of it
-    Unreachable where nobody could be asked for it."""
+    """The folder of a model that is on this machine already, or is fetched now into `cache`. Raises BadInput; its
+    subclass Unreachable where the Hub could not be reached.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say, and how to make them. Knows logits and truths, not how a head was fitted."""
+"""Calibration of probabilities, and its error. Knows logits and truths, not how a head was fitted."""
 
 import numpy as np
 
@@ -12,9 +12,9 @@ TEMPERATURES = np.geomspace(0.2, 5.0, 49)
 def fit_temperature(logits: Floats, targets: Floats, weights: Floats, multi: bool) -> float:
     """The divisor of the logits with the least held-out log loss, of a grid. Guo et al. 2017 (temperature scaling).
 
-    A weak pull towards 1, worth two records, keeps a handful of records from claiming certainty. Above 1 it is
-    believed as far as the weights are even: a record chosen for its doubt is missed when it is left out, more than any
-    record of the pool is.
+    A weak prior towards 1, worth two records, keeps a handful of records from giving full confidence. A temperature
+    above 1 is shrunk towards 1 as far as the weights are uneven: leaving out a record chosen for its uncertainty hurts
+    the head more than leaving out a random one.
     """
     losses = [
         float(_log_losses(logits / temperature, targets, multi) @ weights / weights.sum())
@@ -29,7 +29,7 @@ def fit_temperature(logits: Floats, targets: Floats, weights: Floats, multi: boo
 def expected_error(probs: Floats, targets: Floats, weights: Floats, multi: bool) -> float:
     """Expected calibration error: mean over ten equal bins of |share right - stated probability|, weighted by size.
 
-    Judges the best label of each record, or every label by itself where several may hold. Naeini et al. 2015.
+    Of the best label of each record, or of every label by itself where several may hold. Naeini et al. 2015.
     """
     if multi:
         stated, right, weights = probs.ravel(), targets.ravel(), np.repeat(weights, probs.shape[1])
@@ -50,10 +50,11 @@ def _log_losses(logits: Floats, targets: Floats, multi: bool) -> Floats:
 
 
 def weights_by_doubt(labelled: Floats, pool: Floats) -> Floats:
-    """(n,) weights that make judged records stand for the pool, mean 1. labelled: (n,), pool: (m,) margins by one head.
+    """(n,) weights that make held-out records represent the pool, mean 1. labelled: (n,), pool: (m,) margins by one
+    head.
 
-    Records chosen for their doubt are harder than the pool: unweighted, they would make every probability too modest.
-    Ratio of the shares in tenths of the pool, one record added to each (Shimodaira 2000, covariate shift).
+    Records chosen for their uncertainty are harder than the pool: unweighted, they would make every probability too
+    low. Ratio of the shares in tenths of the pool, one record added to each (Shimodaira 2000, covariate shift).
     """
     edges = np.quantile(pool, np.linspace(0, 1, BINS + 1)[1:-1])
     mine, theirs = np.searchsorted(edges, labelled), np.searchsorted(edges, pool)

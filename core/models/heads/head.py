@@ -16,14 +16,14 @@ from core.models.heads.neighbour_graph import AnchoredGraph, attach, propagate_l
 
 CHUNK = 8192
 STRENGTH = 10.0  # C of the logistic regression; vectors are unit length
-GUESS_WEIGHT = 0.4  # what a pseudo-label counts, a person's label counts 1
+GUESS_WEIGHT = 0.4  # weight of a pseudo-label; a person's label has weight 1
 GUESSES_PER_LABEL = 6.0  # pseudo-labels of a label, times its mean number of labels
 FOLDS, MOST_FOLDS = 5, 20
-FOLD_WORK = 4_000  # records times folds: while labels are few, more folds cost little and leave the heads more to learn
-FEWEST = 10  # labelled records below which held-out logits say nothing
+FOLD_WORK = 4_000  # records times folds: with few labels more folds cost little and leave more to train on
+FEWEST = 10  # labelled records below which held-out logits are too few to calibrate
 HELD_OUT = 200  # records are enough for one temperature
 MOST_GUESSES = 2_000  # with so many labels given, pseudo-labels add little but time
-NAME_WEIGHT = 2.0  # what a label's name counts, divided by the labels per label: it fades
+NAME_WEIGHT = 2.0  # weight of a label's name, divided by the records per label, so that it fades
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,17 @@ class Head:
         return probs
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """By the names that an artifact keeps them by."""
+        """By the names that they have in an artifact."""
         return {"weights": self.weights, "bias": self.bias}
 
     def about(self) -> dict[str, object]:
-        """What the manifest of a round's model says of it."""
+        """Its entries in the manifest of a round's model."""
         return {"labels": list(self.labels), "multi": self.multi, "temperature": self.temperature}
 
 
 @dataclass(frozen=True)
 class LabelledVectors:
-    """What a head is taught. vectors: (n, dims) unit rows. targets: (n, labels) 0/1, one 1 a row unless `multi`.
+    """Training data of a head. vectors: (n, dims) unit rows. targets: (n, labels) 0/1, one 1 a row unless `multi`.
 
     names: (labels, dims) encoded label names as extra examples, or None.
     """
@@ -88,10 +88,10 @@ def fit_head(
 ) -> Head:
     """Logistic regression, refitted with pseudo-labels where graph and head agree, calibrated on held-out records.
 
-    Zhou et al. 2004 (label spreading), Guo et al. 2017 (temperature). Without a label the head is uniform. A label
-    that nobody has used keeps a low probability, about 1 / (records + labels). Deterministic for one generator state.
-    Where several labels may hold there are no pseudo-labels, and yes and no of each label are balanced: suggesting from
-    0.5 then gave the best macro-F1 at every budget from 60 to 1,000 records of 29 subjects.
+    Zhou et al. 2004 (label spreading), Guo et al. 2017 (temperature). Without a label the head is uniform. An unused
+    label keeps a low probability, about 1 / (records + labels). Deterministic for one generator state. Where several
+    labels may hold there are no pseudo-labels, and yes and no of each label are balanced: suggesting from 0.5 then gave
+    the best macro-F1 at every budget from 60 to 1,000 records of 29 subjects.
     """
     anchored_graph = _ground(labelled_vectors, neighbour_graph)
     n = len(labelled_vectors.vectors)
@@ -109,10 +109,11 @@ def cross_fit(
     evaluated: Bools,
     rng: np.random.Generator,
 ) -> CrossFit[Head]:
-    """The head of all records, and the `evaluated` ones (mask over the vectors) by heads fitted without their fold.
+    """The head of all records, and predictions of the `evaluated` ones (mask over the vectors) by heads fitted without
+    their fold.
 
-    Where few are judged, others are held out too, for the temperature; two folds where nearly all records only teach.
-    Stone 1974 (cross-validation), Chernozhukov et al. 2018 (cross-fitting).
+    Where few are evaluated, others are held out too, for the temperature; two folds where nearly all records only
+    train. Stone 1974 (cross-validation), Chernozhukov et al. 2018 (cross-fitting).
     """
     anchored_graph, n = _ground(labelled_vectors, neighbour_graph), len(labelled_vectors.vectors)
     out, others = evaluated.copy(), np.flatnonzero(~evaluated)
@@ -128,12 +129,12 @@ def cross_fit(
 
 
 def folds_of(records: int) -> int:
-    """Into how many parts to split so many labelled records: a head that judges has missed one of them."""
+    """Into how many folds to split so many labelled records for cross-fitting."""
     return max(FOLDS, min(FOLD_WORK // max(records, 1), MOST_FOLDS))
 
 
 def fit_uncalibrated(labelled_vectors: LabelledVectors, neighbour_graph: NeighbourGraph | None) -> Head:
-    """The same head at temperature 1: what it proposes is the same, its probabilities are not to be believed."""
+    """The same head at temperature 1: the same predictions, but uncalibrated probabilities."""
     return _fit_once(labelled_vectors, _ground(labelled_vectors, neighbour_graph))
 
 
@@ -186,7 +187,9 @@ def _fit_once(labelled_vectors: LabelledVectors, anchored_graph: AnchoredGraph |
 
 
 def _by_counting(labelled_vectors: LabelledVectors) -> Head:
-    """No text tells labels apart yet: every record gets the counts plus one. Without any label that is uniform."""
+    """Fewer than two labels in use: every record gets their shares, one added to each count. Without any
+    label that is uniform.
+    """
     labels = len(labelled_vectors.labels)
     share = (labelled_vectors.targets.sum(axis=0) + 1) / (len(labelled_vectors.vectors) + labels)
     share = np.clip(share, 1e-6, 0.5 if labelled_vectors.multi else 1.0)
@@ -196,7 +199,7 @@ def _by_counting(labelled_vectors: LabelledVectors) -> Head:
 
 
 def _examples(labelled_vectors: LabelledVectors) -> Examples:
-    """The labelled records, balanced over the labels, then the names of the labels, which fade as labels come in."""
+    """The labelled records, balanced over the labels, then the labels' names, whose weight fades as labels come in."""
     targets = labelled_vectors.targets.astype(np.float32)
     weights = _balance_each(targets) if labelled_vectors.multi else _balance(targets)
     inputs = np.asarray(labelled_vectors.vectors, dtype=np.float32)
@@ -212,14 +215,14 @@ def _examples(labelled_vectors: LabelledVectors) -> Examples:
 
 
 def _balance(targets: Floats) -> Floats:
-    """(n, 1): every used label counts the same in sum."""
+    """(n, 1) weights with equal sums over the used labels."""
     counts = targets.sum(axis=0)
     share = len(targets) / (max(int((counts > 0).sum()), 1) * np.maximum(counts, 1))
     return np.asarray(targets @ share[:, None].astype(np.float32))
 
 
 def _balance_each(targets: Floats) -> Floats:
-    """(n, labels): yes and no of every label count the same in sum."""
+    """(n, labels) weights with equal sums over yes and no of every label."""
     counts, total = targets.sum(axis=0), len(targets)
     yes, no = total / (2 * np.maximum(counts, 1)), total / (2 * np.maximum(total - counts, 1))
     return np.asarray(targets * yes + (1 - targets) * no, dtype=np.float32)
@@ -233,14 +236,14 @@ def _fit(examples: Examples, multi: bool) -> Floats:
 def _pseudo_labels(
     labelled_vectors: LabelledVectors, anchored_graph: AnchoredGraph, fitted: Floats
 ) -> tuple[Floats, Floats]:
-    """(inputs, targets) of nodes where head and graph name the same label: of each label those of widest margin."""
+    """(inputs, targets) of nodes where head and graph name the same label: of each label those of largest margin."""
     targets = labelled_vectors.targets.astype(np.float32)
     points, labels = anchored_graph.points, targets.shape[1]
     flow = propagate_labels(anchored_graph, targets / np.maximum(targets.sum(axis=0), 1))
     logits = points @ fitted[:, :-1].T + fitted[:, -1]
     named = logits.argmax(axis=1)
     agreed = (flow.max(axis=1) > 0) & (flow.argmax(axis=1) == named)
-    agreed[anchored_graph.same[anchored_graph.same >= 0]] = False  # a person has said it already
+    agreed[anchored_graph.same[anchored_graph.same >= 0]] = False  # a person has labelled it already
     order = np.argsort(-_margins(logits), kind="stable")
     order = order[agreed[order]]
     quota = max(int(min(GUESSES_PER_LABEL * len(targets), MOST_GUESSES) / labels), 1)
@@ -260,7 +263,7 @@ def _with_pseudo_labels(examples: Examples, pseudo_labels: tuple[Floats, Floats]
 def _damp_unused_labels(
     fitted: Floats, examples: Examples, used: npt.NDArray[np.bool_], labelled_vectors: LabelledVectors
 ) -> Floats:
-    """The bias, with labels that no example has at about 1 / (records + labels) instead of where they drifted."""
+    """The bias, with labels that no example has at about 1 / (records + labels) instead of what the fit gave them."""
     weights, bias = fitted[:, :-1], fitted[:, -1]
     rare = 1.0 / (len(labelled_vectors.vectors) + len(labelled_vectors.labels))
     level = 0.0
@@ -275,7 +278,7 @@ def _held_out(
 ) -> tuple[Floats, Floats, Floats] | None:
     """(logits, targets, weights) of the records that have a fold, in order, each by a head fitted without its fold.
 
-    fold: (n,) number from 0, -1 for records that only teach. None for fewer than FEWEST records or two labels.
+    fold: (n,) number from 0, -1 for records that only train. None for fewer than FEWEST records or two labels.
     """
     n = len(labelled_vectors.vectors)
     if n < FEWEST or len(labelled_vectors.labels) < 2 or (fold >= 0).sum() == 0:
@@ -315,16 +318,14 @@ def linear_heads(labels: Sequence[str], *, multi: bool) -> HeadKind:
         return LabelledVectors(records.vectors, records.answers.astype(np.float32), ids, multi, records.texts)
 
     def unfit(manifest: Mapping[str, Any]) -> str | None:
-        """The order of the columns counts, for a round compares them so."""
+        """The order of the columns must match too, for a round compares models column by column."""
         if manifest["multi"] != multi:
             return f"was made for {'one' if multi else 'several'} labels per record"
         theirs = manifest["labels"]
         missing, gone = sorted(set(ids) - set(theirs)), sorted(set(theirs) - set(ids))
         parts = [f"it does not know {', '.join(missing[:3])}"] if missing else []
         parts += [f"it knows {', '.join(gone[:3])}, which is gone"] if gone else []
-        return (
-            None if tuple(theirs) == ids else f"speaks of other labels than the project does now: {' and '.join(parts)}"
-        )
+        return None if tuple(theirs) == ids else f"has other labels than the project has now: {' and '.join(parts)}"
 
     return HeadKind(
         cross_fit=lambda records, around, evaluated, rng: cross_fit(labelled(records), around, evaluated, rng),

@@ -1,4 +1,4 @@
-"""What a head is to whoever fits and asks one, whatever the task. Knows arrays, no label and no file."""
+"""The interface of a head, whatever the task. Knows arrays, no label and no file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class FittedHead(Protocol):
-    """From vectors to outputs, one row a record. calibration_error: of its confidence on held-out labelled records,
-    None where there were too few."""
+    """From vectors to outputs, one row a record. calibration_error: expected, on held-out labelled records; None where
+    there were too few.
+    """
 
     @property
     def calibration_error(self) -> float | None: ...
@@ -24,16 +25,17 @@ class FittedHead(Protocol):
         """(n, outputs) of all vectors or of some rows."""
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What it has learnt, as an artifact keeps it."""
+        """Its parameters, as an artifact stores them."""
 
     def about(self) -> dict[str, object]:
-        """What a manifest says of it beside the arrays, ready for JSON."""
+        """Its entries in the manifest beside the arrays, ready for JSON."""
 
 
 @dataclass(frozen=True)
 class TrainingRecords:
-    """What a head learns from. vectors: (n, dims) unit rows. answers: (n, width) as the task encodes them. texts:
-    (categories, dims) what the categories are called, encoded, as extra examples; or None."""
+    """Training data of a head. vectors: (n, dims) unit rows. answers: (n, width) as the task encodes them. texts:
+    (categories, dims) encoded names of the categories, as extra examples; or None.
+    """
 
     vectors: Floats
     answers: Rows
@@ -42,7 +44,7 @@ class TrainingRecords:
 
 @dataclass(frozen=True)
 class NeighbourGraph:
-    """What is around the labelled vectors: the neighbour graph, and the vectors of its nodes, (nodes, dims) float32."""
+    """A neighbour graph of pool records, and the vectors of its nodes, (nodes, dims) float32."""
 
     graph: Graph
     points: Floats
@@ -53,10 +55,10 @@ AHead = TypeVar("AHead", bound=FittedHead, covariant=True)
 
 @dataclass(frozen=True)
 class CrossFit(Generic[AHead]):
-    """The head of all records, and what heads that did not see them say of the judged ones.
+    """The head of all records, and out-of-fold predictions of the evaluated ones.
 
-    outputs: (judged, outputs) calibrated, in the order of the records; None for too few records. records: (judged,) how
-    many records the head learnt from that judged this one.
+    outputs: (evaluated, outputs) calibrated, in the order of the records; None for too few records. records:
+    (evaluated,) how many records the head trained on that predicted this one.
     """
 
     head: AHead
@@ -66,11 +68,11 @@ class CrossFit(Generic[AHead]):
 
 @dataclass(frozen=True)
 class HeadKind:
-    """How heads of one project are fitted, and read again.
+    """How heads of one project are fitted and restored.
 
-    cross_fit: (records, what is around them, (n,) mask of those to judge, rng) -> CrossFit. fit: the same head at once,
-    whose confidence is not to be believed. restore: (manifest, arrays) -> the head; raises ValueError where they do not
-    fit each other. unfit: why a model of this manifest does not answer what the project asks now, or None.
+    cross_fit: (records, graph, (n,) mask of those to evaluate, rng) -> CrossFit. fit: the same head, faster and
+    uncalibrated. restore: (manifest, arrays) -> the head; raises ValueError where they do not fit each other. unfit:
+    why a model of this manifest does not fit the project's present labels, or None.
     """
 
     cross_fit: Callable[[TrainingRecords, NeighbourGraph | None, Bools, np.random.Generator], CrossFit[FittedHead]]
@@ -79,5 +81,5 @@ class HeadKind:
     unfit: Callable[[Mapping[str, Any]], str | None]
 
     def fits(self, head: FittedHead) -> bool:
-        """Does it answer what the project asks now?"""
+        """Does it fit what the project's task asks now?"""
         return self.unfit(head.about()) is None

@@ -12,9 +12,9 @@ from core.errors import BadInput
 NODES = 20_000  # more records than this are sampled: the search grows with the square, its use does not
 NEIGHBOURS = 10
 STEPS = 6
-KEPT = 0.9  # the share that flows on in each step, the rest is the seed
+KEPT = 0.9  # the share that is propagated in each step (alpha), the rest is the seed
 IDENTICAL = 0.9999  # cosine from which a node is the record itself, as float16 leaves it
-LABELS_AT_ONCE = 64  # columns that stay in the cache while mass flows
+LABELS_AT_ONCE = 64  # columns at a time, so that they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def neighbour_graph(vectors: Floats, rows: Ints, rng: np.random.Generator) -> Gr
 
 
 def _without_oneself(matches: Ints, cosines: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Drop oneself, or the last where many duplicates have crowded it out."""
+    """Drops each row's own match, or the last one where many duplicates have crowded it out."""
     keep = matches != np.arange(len(matches))[:, None]
     keep[keep.all(axis=1), -1] = False
     shape = (len(matches), matches.shape[1] - 1)
@@ -55,10 +55,11 @@ def _without_oneself(matches: Ints, cosines: Floats) -> tuple[npt.NDArray[np.int
 
 @dataclass(frozen=True)
 class AnchoredGraph:
-    """A graph with labelled records tied in, ready for their labels to flow.
+    """A graph with labelled records attached, ready for label propagation.
 
-    points: (g, dims) float32, the graph's nodes. flow: sparse (g + n, g + n), the nodes first, then the n records.
-    place: (k,) where the k records to start from stand in `flow`. same: (k,) the node that is that record, or -1.
+    points: (g, dims) float32, the graph's nodes. flow: sparse (g + n, g + n) propagation matrix, the nodes first, then
+    the n records. place: (k,) positions of the k seed records in `flow`. same: (k,) the node that is that
+    record, or -1.
     """
 
     points: Floats
@@ -68,7 +69,7 @@ class AnchoredGraph:
 
 
 def attach(graph: Graph, points: Floats, records: Floats) -> AnchoredGraph:
-    """Records (n, dims) tied to their nearest nodes. Ties weigh their cosine, never below zero, both ways."""
+    """Records (n, dims) linked to their nearest nodes, both ways; a link's weight is its cosine, at least 0."""
     from scipy import sparse
 
     g, width = graph.neighbours.shape
@@ -97,7 +98,7 @@ def _nearest_nodes(points: Floats, records: Floats, k: int) -> tuple[Ints, Float
 def propagate_labels(anchored_graph: AnchoredGraph, seeds: Floats) -> Floats:
     """(g, labels) float32 label mass of the nodes after STEPS of label spreading. Zhou et al. 2004.
 
-    seeds: (k, labels) of the records at `ground.place`. Twenty steps sort no better than six.
+    seeds: (k, labels) of the records at `anchored_graph.place`. Twenty steps rank no better than six.
     """
     nodes, labels = len(anchored_graph.points), seeds.shape[1]
     mass = np.empty((nodes, labels), dtype=np.float32)

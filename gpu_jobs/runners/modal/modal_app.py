@@ -1,4 +1,4 @@
-"""The app that Modal keeps for us: image, code, Volume and one function. Knows what runs, not for whom."""
+"""The app at Modal: image, code, Volume and one function. Knows no job."""
 
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ GRACE_SECONDS = 60
 
 
 def app_name() -> str:
-    """Changes with the code: a job never runs on other code than its owner's, and old apps end their jobs in peace."""
+    """Changes with the code, so that a job runs on the code that started it, and old apps can finish their jobs."""
     return f"rondo-{code_version()}"
 
 
 def open_volume() -> Any:
-    """Where bundles lie at Modal; made when it is first asked for."""
+    """The Volume for bundles; made on first use."""
     import modal
 
     return modal.Volume.from_name(VOLUME, create_if_missing=True, version=2)
@@ -44,7 +44,7 @@ def find_function() -> Any:
 
 
 def deploy() -> None:
-    """Builds the image if need be, carries the code there, and keeps the function callable by name."""
+    """Builds the image if needed, uploads the code, and makes the function callable by name."""
     import modal
 
     app = modal.App(app_name(), include_source=False)
@@ -59,7 +59,7 @@ def deploy() -> None:
         memory=MEMORY_MB,
         timeout=MOST_SECONDS,
         retries=modal.Retries(max_retries=RETRIES, initial_delay=1.0),
-        single_use_containers=True,  # nothing of a job is left for the next one
-        _experimental_restrict_output=True,  # what comes back is CBOR: a job cannot make its owner unpickle
+        single_use_containers=True,  # no state of one job is left for the next
+        _experimental_restrict_output=True,  # results are CBOR: a job cannot make the server unpickle
     )(run_job)
     app.deploy()

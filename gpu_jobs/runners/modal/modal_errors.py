@@ -10,7 +10,7 @@ AGAIN = "`rondo jobs retry` goes on from the newest checkpoint."
 
 
 class NoAnswer(RondoError):
-    """Nobody at Modal could be asked, or it has trouble of its own: it says nothing about a job."""
+    """Modal cannot be reached or has an outage: this tells nothing about a job."""
 
 
 _OUTAGE = "Modal has trouble of its own: {text} Its jobs go on or begin again by themselves; look later."
@@ -71,7 +71,7 @@ TOO_LONG = "It took longer than jobs.job_seconds in rondo.toml allows."
 
 
 def reason(error: BaseException) -> RondoError:
-    """What a person is told of an exception that the client raised while something was asked for."""
+    """The message for a person about an exception of the client."""
     for kind in type(error).__mro__:
         if kind.__name__ in WORDS:
             requested, words = WORDS[kind.__name__]
@@ -81,7 +81,7 @@ def reason(error: BaseException) -> RondoError:
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """Raises what `reason` makes of the client's exceptions. What is no trouble with Modal is a bug, and passes."""
+    """Raises the client's exceptions as `reason` translates them. Others are bugs, and pass."""
     import modal
     from aiohttp import ClientError
     from grpclib.exceptions import ProtocolError, StreamTerminatedError
@@ -98,7 +98,7 @@ def in_words() -> Iterator[None]:
 
 
 def ends() -> tuple[type[BaseException], ...]:
-    """What tells of a call and not of Modal. A container that cannot import sends its own exception."""
+    """Exceptions about the call itself and not about Modal. A container that cannot import sends its own exception."""
     from modal import exception
 
     return (
@@ -113,7 +113,7 @@ def ends() -> tuple[type[BaseException], ...]:
 
 
 def end_of(error: BaseException) -> RunStatus:
-    """How a call stands whose result is this exception, of those that `ends` names."""
+    """Status of a call that ended with this exception, one of `ends`."""
     name, text = type(error).__name__, str(error).strip()
     if name == "FunctionTimeoutError":
         return RunStatus("timed_out", TOO_LONG)

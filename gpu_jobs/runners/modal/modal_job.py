@@ -1,4 +1,4 @@
-"""What Modal's container does: an attempt at a bundle on its own disk, kept on the Volume as it grows. Knows no owner.
+"""An attempt at a bundle in Modal's container: works on its disk and copies to the Volume. Knows no server.
 
 A commit reloads the Volume: files would be taken away from under a process that works there.
 """
@@ -38,9 +38,9 @@ Stamp = tuple[int, int]
 
 
 def run_job(name: str, number: int, seconds: int) -> dict[str, Any]:
-    """Runs the bundle if this is the call that stands as its `number`th. seconds: at most, over all of its attempts.
+    """Runs the bundle if this call is recorded as its `number`th. seconds: at most, over all of its attempts.
 
-    A call that is preempted or whose container breaks is begun again by Modal, and goes on from `ckpt/`.
+    A call that is preempted or whose container breaks is restarted by Modal, and resumes from `ckpt/`.
     """
     import modal
 
@@ -55,7 +55,7 @@ def run_job(name: str, number: int, seconds: int) -> dict[str, Any]:
             work = Work(Path(disk) / name, bundle)
             try:
                 _carry_out(volume, work, until, min(COMMIT_SECONDS, seconds / 100))
-            finally:  # stopped or preempted too: a checkpoint that is whole shall stay
+            finally:  # stopped or preempted too: complete checkpoints must reach the Volume
                 work.keep()
                 volume.commit()
     return {"ran": True}
@@ -75,7 +75,8 @@ class Work:
 
     def keep(self) -> None:
         """Brings the copy up to date with every file that is whole. A file that was written to meanwhile waits for the
-        next time; what says that others are whole, the result above all, goes last."""
+        next time; markers that others are complete, above all the result, go last.
+        """
         matches = self._stamps()
         for name in sorted(self._known.keys() - matches.keys(), key=lambda name: not name.endswith(WHOLE)):
             (self.retained / name).unlink(missing_ok=True)
@@ -85,7 +86,7 @@ class Work:
                 self._known[name] = matches[name]
 
     def _copy(self, name: str, stamp: Stamp) -> bool:
-        """False for a file that is not any more what it was when it was found."""
+        """False for a file that changed since its stamp was taken."""
         target = self.retained / name
         partial = target.with_name(f"{target.name}.partial")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ class Work:
         return True
 
     def _stamps(self) -> dict[str, Stamp]:
-        """Of every file that is not just being written, by its name below the bundle."""
+        """Stamps of all files but those being written, by path below the bundle."""
         result: dict[str, Stamp] = {}
         for folder, _, files in os.walk(self.here):  # passes over folders that vanish meanwhile, as old checkpoints do
             for path in (Path(folder) / file for file in files if not file.endswith(".partial")):
@@ -119,7 +120,7 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _stands(volume: Any, bundle: Path, number: int, call: str) -> bool:
-    """The owner writes a call's id down right after making it; a call whose owner died before is nobody's."""
+    """Is this call recorded? The server records a call's id right after making it; without a record it must not run."""
     until = time.monotonic() + CLAIM_SECONDS
     while time.monotonic() < until:
         volume.reload()
@@ -132,7 +133,7 @@ def _stands(volume: Any, bundle: Path, number: int, call: str) -> bool:
 
 
 def _begin(bundle: Path, call: str) -> float:
-    """When this call first began, in seconds since 1970. What an older call left is removed, but for checkpoints."""
+    """When this call first began, in seconds since 1970. Removes what an older call left, but for checkpoints."""
     started = bundle / f"{STARTED}{call}"
     if not started.exists():
         for name in ("result.json", "events.jsonl"):
@@ -170,7 +171,7 @@ def _start(bundle: Path) -> "subprocess.Popen[bytes]":
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**for_job(os.environ, Bundle(bundle).kind), "PYTHONPATH": code},
-            start_new_session=True,  # an interrupt is for us: in the job it would look like its own failure
+            start_new_session=True,  # an interrupt is for this process: in the job it would look like a failure
         )
 
 
@@ -185,7 +186,7 @@ def _stop(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _commit(volume: Any) -> None:
-    """For people who watch: where Modal says no, the next time will do."""
+    """For people who watch progress: where it fails, the next commit will do."""
     try:
         volume.commit()
     except RuntimeError as error:
@@ -193,7 +194,7 @@ def _commit(volume: Any) -> None:
 
 
 def _without_result(bundle: Path, status: int) -> dict[str, str]:
-    """kind and message of a process that ended without a word."""
+    """kind and message of a process that ended without a result."""
     if status < 0 or status > 128:
         killed = -status if status < 0 else status - 128
         advice = "most likely out of memory: lower batch_size or max_length, or take a larger GPU with --gpu"

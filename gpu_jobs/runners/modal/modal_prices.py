@@ -1,4 +1,4 @@
-"""What Modal asks for a GPU, a core and memory. Knows a table with a date, not what was billed."""
+"""Modal's list prices of a GPU, a core and memory. Knows a table with a date, not bills."""
 
 from collections.abc import Mapping
 
@@ -38,7 +38,7 @@ def price_of(prices: Mapping[str, float], resources: Resources, seconds: float) 
 
 
 def parse_gpu(prices: Mapping[str, float], gpu: str) -> tuple[str, int]:
-    """("L4", 2) for "l4:2". Raises BadInput that names what there is."""
+    """("L4", 2) for "l4:2". Raises BadInput that lists the GPUs."""
     name, colon, count = gpu.strip().upper().partition(":")
     name = _ALIASES.get(name, name)
     if name not in prices:

@@ -32,7 +32,7 @@ class ModalRunner:
     def start(self, bundle: Path, resources: Resources) -> Handle:
         """The first job of a version of the code deploys the app, which may build the image for some minutes.
 
-        One that ended without success begins again, from its checkpoints.
+        One that ended without success is restarted from its checkpoints.
         """
         # as `Function.with_options` takes them; Modal's own end comes after ours, which leaves a result
         options: dict[str, Any] = {"timeout": min((resources.seconds or MOST_SECONDS) + GRACE_SECONDS, MOST_SECONDS)}
@@ -52,7 +52,7 @@ class ModalRunner:
             raise Refused(_SILENT if isinstance(error, TooSlow) else str(error)) from None
 
     def poll(self, bundle: Path, handle: Handle) -> RunStatus:
-        """What the call says comes first; where it says nothing any more, the Volume is the truth."""
+        """The call's status comes first; where Modal no longer has it, the Volume's files decide."""
         if known := status_of_result(bundle):
             return known
         far = _Far(bundle, handle.call, self._brought.setdefault(bundle.name, {}))
@@ -65,12 +65,12 @@ class ModalRunner:
         if result is not None:
             write_json(bundle / "result.json", result)
             if status.state == "succeeded":
-                with suppress(RondoError):  # what stays there costs little, and nobody waits for it
+                with suppress(RondoError):  # files that stay there cost little
                     self._ask(f"clear {bundle.name}", lambda: far.open().clear())
         return RunStatus(status.state, status.message)
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
-        """Written down at Modal too, so that whoever looks later knows why it ended. Raises Refused if nobody heard."""
+        """Records it on the Volume too, to show why it ended. Raises Refused if Modal cannot be reached."""
         far = _Far(bundle, handle.call, {})
         try:
             self._ask(f"cancel {bundle.name}", far.cancel)
@@ -79,7 +79,7 @@ class ModalRunner:
             raise Refused(f"The job could not be stopped and may still run: {error_message}") from None
 
     def forget(self, bundle: Path, handle: Handle) -> None:
-        """That the job was there and how it ended stays. Raises Refused if nobody answers."""
+        """The record of the job and its result stay. Raises Refused if Modal cannot be reached."""
         far = _Far(bundle, handle.call, {})
         try:
             self._ask(f"clear {bundle.name}", lambda: far.open().clear())
@@ -117,7 +117,7 @@ def _call_for(bundle: Path, options: Mapping[str, Any]) -> str:
     made = function.with_options(**options).spawn(bundle.name, number + 1, options["timeout"] - GRACE_SECONDS)
     if far.write_once(f"{CALL}{number + 1}", made.object_id):
         return str(made.object_id)
-    made.cancel()  # another owner was first
+    made.cancel()  # another server was first
     return far.newest_call(far.files())[1]
 
 
@@ -146,7 +146,7 @@ def _end(call: str) -> RunStatus | None:
 
 @dataclass(frozen=True)
 class _Far:
-    """What is asked about one call. brought: files that have been brought already, as they were then."""
+    """Questions about one call. brought: stamps of the files that were downloaded already."""
 
     bundle: Path
     call: str
@@ -156,8 +156,8 @@ class _Far:
         return FarBundle(open_volume().hydrate(), self.bundle.name, self.fetched)
 
     def visit(self) -> tuple[RunStatus, dict[str, Any] | None]:
-        """How it stands, and its result once all else has been brought."""
-        ended = _end(self.call)  # asked first: what ends now has written its result
+        """Its status, and its result once all other files were downloaded."""
+        ended = _end(self.call)  # before the files are read: a call that ends in between has written them
         far = self.open()
         files = far.files()
         began = f"{STARTED}{self.call}" in files
@@ -186,5 +186,5 @@ class _Far:
         import modal
 
         self.open().write_once(f"{CANCELLED}{self.call}", "")
-        with suppress(modal.exception.NotFoundError):  # nothing of it is left to stop
+        with suppress(modal.exception.NotFoundError):  # it is gone already
             modal.FunctionCall.from_id(self.call).cancel()

@@ -1,4 +1,4 @@
-"""A bundle on Modal's Volume, seen from the owner: carried there, looked at, brought back. Knows files, no calls."""
+"""A bundle on Modal's Volume, from the server's side: upload, listing, download. Knows files, no calls."""
 
 import io
 import json
@@ -19,9 +19,9 @@ Stamp = tuple[int, int]
 
 @dataclass
 class FarBundle:
-    """The folder of a bundle's name. Every method may raise what the client raises; NotFound is no news.
+    """The folder of a bundle's name. Every method may raise what the client raises.
 
-    brought: as they were when they were last brought, so that what has not changed stays where it is.
+    brought: stamps of the last download, so that unchanged files are skipped.
     """
 
     volume: Any
@@ -29,7 +29,7 @@ class FarBundle:
     fetched: dict[str, Stamp] = field(default_factory=dict)
 
     def files(self) -> dict[str, Stamp]:
-        """What lies directly in it; empty where nothing does."""
+        """The files directly in it."""
         return {path: stamp for path, stamp in self._list("") if "/" not in path}
 
     def newest_call(self, files: Mapping[str, Stamp]) -> tuple[int, str]:
@@ -38,7 +38,7 @@ class FarBundle:
         return (max(numbers), self.read(f"{CALL}{max(numbers)}").decode()) if numbers else (0, "")
 
     def carry(self, bundle: Path) -> None:
-        """What the job needs, checkpoints too, in one request."""
+        """Uploads the job's input, checkpoints too, in one request."""
         with self.volume.batch_upload(force=True) as batch:
             for folder in ("in", "ckpt"):
                 for file in sorted(path for path in (bundle / folder).rglob("*") if path.is_file()):
@@ -66,14 +66,14 @@ class FarBundle:
             return None
 
     def bring_progress(self, bundle: Path, files: Mapping[str, Stamp]) -> None:
-        """Events and log, where they have changed."""
+        """Downloads events and log, where they have changed."""
         for file in PROGRESS:
             if file in files and self.fetched.get(file) != files[file]:
                 self._bring(file, bundle / file)
                 self.fetched[file] = files[file]
 
     def bring_out(self, bundle: Path, manifest: Mapping[str, str]) -> None:
-        """The files that the result names, and no others; those that are here already stay.
+        """Downloads the files that the result lists, and no others; those that are here already stay.
 
         Raises Damaged for one that is gone, not as it was made, or named so that it leads out of the folder.
         """
@@ -91,7 +91,7 @@ class FarBundle:
                     raise Damaged(f"{file} did not come back from Modal as it was made. It is brought again.")
 
     def clear(self) -> None:
-        """People's texts and the model go; that the job was done and how it ended stays."""
+        """Deletes texts and the model; the record of the job and its result stay."""
         for folder in ("in", "ckpt", "out"):
             try:
                 self.volume.remove_file(f"{self.name}/{folder}", recursive=True)

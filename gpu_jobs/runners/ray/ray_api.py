@@ -1,4 +1,4 @@
-"""One request to a Ray cluster's dashboard, and what its silence means. Knows HTTP, no job."""
+"""A request to a Ray cluster's dashboard, and its errors. Knows HTTP, no job."""
 
 import os
 from typing import Any
@@ -9,7 +9,7 @@ ASK_SECONDS = 10.0
 
 
 class NoAnswer(RondoError):
-    """The cluster gave no answer that can be used: it may be down, or not be a cluster."""
+    """The cluster gave no usable answer: it may be down, or not be a cluster."""
 
 
 def check_address(address: str) -> str:
@@ -23,7 +23,7 @@ def check_address(address: str) -> str:
 
 
 def ask(address: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
-    """The JSON object that it answers, None where it knows no such thing. Raises NoAnswer, in a sentence."""
+    """The JSON object that it answers, None for 404. Raises NoAnswer, with a sentence."""
     import httpx
 
     token = os.environ.get("RAY_AUTH_TOKEN", "")

@@ -46,7 +46,7 @@ class RayRunner:
     def start(self, bundle: Path, resources: Resources) -> Handle:
         """The bundle's name and a number are the submission's id, so the cluster itself refuses to begin it twice.
 
-        One that ended without success begins again, from its checkpoints.
+        One that ended without success is restarted from its checkpoints.
         """
         address, shared = check_address(self.address), open_shared(self.folder, "ray_folder")
         if resources.environment:
@@ -68,10 +68,10 @@ class RayRunner:
         return Handle(address=address, submission=f"{bundle.name}-{number}", work=str(work))
 
     def poll(self, bundle: Path, handle: Handle) -> RunStatus:
-        """What the job wrote comes first; where it wrote no end, the cluster is asked."""
+        """The job's result comes first; where there is none, the cluster is asked."""
         if known := status_of_result(bundle):
             return known
-        result, work = _asked(handle), Path(handle.work)  # asked first: what ends now has written its result
+        result, work = _asked(handle), Path(handle.work)  # before the result: one that ends now has written it
         try:
             work.stat()
             bring_progress(work, bundle)
@@ -86,7 +86,7 @@ class RayRunner:
         return result
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
-        """Says so to the cluster and in the job's folder: either is enough. Raises Refused where neither was heard."""
+        """Tells the cluster and marks the job's folder: either is enough. Raises Refused where both failed."""
         received = []
         for tell in (_forbid, _stop):
             try:
@@ -98,7 +98,7 @@ class RayRunner:
             raise Refused(f"The job could not be stopped and may still run: {error_message}")
 
     def forget(self, bundle: Path, handle: Handle) -> None:
-        """What lies in the shared folder. Raises Refused where that cannot be reached."""
+        """Deletes its files in the shared folder. Raises Refused where that cannot be reached."""
         try:
             Path(handle.work).parent.stat()  # else a folder that is not mounted would seem empty
             Bundle(Path(handle.work)).empty()
@@ -108,7 +108,7 @@ class RayRunner:
             ) from None
 
     def price(self, resources: Resources, seconds: float) -> float | None:
-        """Nobody is paid for one's own cluster."""
+        """An own cluster is free."""
         return None
 
 
@@ -137,13 +137,13 @@ def _submit(address: str, submission: str, work: Path, resources: Resources) -> 
     try:
         ask(address, "POST", JOBS, request)
     except NoAnswer:
-        if ask(address, "GET", JOBS + submission) is None:  # else its word was lost on the way, or another was first
+        if ask(address, "GET", JOBS + submission) is None:  # else the answer was lost, or another was first
             stop_attempts(work)
             raise
 
 
 def _asked(handle: Handle) -> RunStatus:
-    """How the job stands as far as the cluster knows; what is the cluster's fault, or its end, is `lost`."""
+    """The job's status by the cluster; a failure or end of the cluster is `lost`."""
     try:
         result = ask(handle.address, "GET", JOBS + handle.submission)
     except NoAnswer as error:

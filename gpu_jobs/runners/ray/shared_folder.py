@@ -15,7 +15,7 @@ SOURCES = Path(__file__).parents[3]
 
 
 def open_shared(folder: str, setting: str) -> Path:
-    """The folder, once it is known that files can be made in it. Raises BadInput that names the setting."""
+    """The folder, after a test that files can be made in it. Raises BadInput that names the setting."""
     if not folder:
         raise BadInput(f"{setting} is not set: it names a folder that this machine and every node see (NFS, say).")
     path = Path(folder).expanduser()
@@ -29,7 +29,7 @@ def open_shared(folder: str, setting: str) -> Path:
 
 
 def carry_bundle(bundle: Path, shared: Path) -> Path:
-    """Where the bundle lies for the nodes; copied once, whole or not at all, and with its checkpoints."""
+    """The bundle's copy for the nodes, with its checkpoints; copied once, atomically."""
     target = shared / "jobs" / bundle.name
     if target.exists():
         return target
@@ -49,7 +49,9 @@ def succeeded(work: Path) -> bool:
 
 
 def new_attempt(work: Path) -> str:
-    """The name of the only attempt that may go on from here. What one before made stays, not how it ended."""
+    """Starts a new attempt, the only one that may run from now on, and returns its name. Deletes the result of the one
+    before, not its other files.
+    """
     for name in ("result.json", "events.jsonl"):
         (work / name).unlink(missing_ok=True)
     attempt = secrets.token_hex(8)
@@ -58,7 +60,7 @@ def new_attempt(work: Path) -> str:
 
 
 def stop_attempts(work: Path) -> None:
-    """None may go on, nor begin. Raises OSError where the folder cannot be reached, so that nobody would hear it."""
+    """Forbids all attempts to continue or start. Raises OSError where the folder cannot be reached."""
     work.stat()
     (work / NAME).unlink(missing_ok=True)
 
@@ -69,7 +71,7 @@ def may_go_on(work: Path) -> bool:
 
 
 def carry_code(shared: Path) -> Path:
-    """Where a job's process finds our packages, as they are here; copied once per version of them."""
+    """The copy of our packages for jobs; copied once per version of the code."""
     target = shared / "code" / code_version()
     if not target.exists():
         partial = _partial(target)
@@ -86,7 +88,7 @@ def _partial(target: Path) -> Path:
 
 
 def _settle(partial: Path, target: Path) -> None:
-    """Renamed into place; another process may have been first with the same."""
+    """Renames it into place; another process may have been first with the same."""
     try:
         partial.rename(target)
     except OSError:
@@ -96,13 +98,13 @@ def _settle(partial: Path, target: Path) -> None:
 
 
 def bring_progress(work: Path, bundle: Path) -> None:
-    """What was added to the log and to the events since it was last brought."""
+    """Copies what was added to the log and the events since the last time."""
     for name in (LOG, "events.jsonl"):
         source, target = work / name, bundle / name
         if not source.exists():
             continue
         known = target.stat().st_size if target.exists() else 0
-        if source.stat().st_size < known:  # another file than the one that was brought
+        if source.stat().st_size < known:  # not the file that was copied before
             known = 0
         with source.open("rb") as news, target.open("r+b" if known else "wb") as retained:
             news.seek(known)
