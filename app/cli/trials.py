@@ -45,9 +45,8 @@ def replay(
 
             if multi or out:
                 raise BadInput("--multi and --out are for labels; --json gives the curves of pairs.")
-            chosen = PairReplayOptions(file, left, right, label, split, positive, budget, seeds)
-            present(run_pair_replay(chosen, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
-            return
+            pairs = PairReplayOptions(file, left, right, label, split, positive, budget, seeds)
+            return present(run_pair_replay(pairs, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
         from app.cli.replay import ReplayOptions, replay_lines, run_replay
         from core.tasks.tasks import TASKS
 
