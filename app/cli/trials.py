@@ -56,19 +56,8 @@ def replay(
             raise BadInput("--left, --right and --positive are for pairs: --task pairs.")
         if not text:
             raise BadInput("Which column holds the text? --text COLUMN; for pairs --task pairs --left --right.")
-        requested = ReplayOptions(
-            file,
-            tuple(text),
-            label,
-            split,
-            tuple(name.strip() for name in strategies.split(",")),
-            budget,
-            batch,
-            seeds,
-            multi,
-            out,
-            task,
-        )
+        names = tuple(name.strip() for name in strategies.split(","))
+        requested = ReplayOptions(file, tuple(text), label, split, names, budget, batch, seeds, multi, out, task)
         present(run_replay(requested, stoppable(Ticker())), replay_lines, as_json=as_json)
 
 
