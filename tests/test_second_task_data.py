@@ -74,8 +74,8 @@ def test_known_answers_of_a_file_settle_its_records_and_what_was_understood_is_s
         "c": ({"number": 7.0}, "single", "gold"),
     }
     lines = import_lines(summary)
-    assert "3 came with an answer." in lines
-    assert "2 different answers, such as 3, 7." in lines
+    assert "3 came with a number." in lines
+    assert "2 different numbers, such as 3, 7." in lines
     assert "No answer where the file says NA 1 (as answers: --keep-missing-words)." in lines
     assert not [line for line in lines if "label" in line.replace("rondo up (label it)", "")]
 
@@ -91,7 +91,7 @@ def test_a_file_that_changes_answers_holds_and_the_same_file_again_changes_nothi
 
 @pytest.mark.parametrize(("cell", "reason"), [("many", "'many' is not a number"), ("99", "from 0 to 50 is needed")])
 def test_a_cell_that_holds_no_answer_is_named_by_file_row_and_column(empty: Project, cell: str, reason: str) -> None:
-    with pytest.raises(BadInput, match=rf"baskets.csv: row 2 .*, column 'count' holds no answer .*{reason}"):
+    with pytest.raises(BadInput, match=rf"baskets.csv: row 2 .*, column 'count' holds no number .*{reason}"):
         bring(empty, [("a", "three apples", "3", "train"), ("b", "pears", cell, "train")])
     assert not empty.store.one("select count(*) from records")
 
@@ -121,7 +121,7 @@ def test_answers_of_people_in_a_file_are_theirs_and_known_ones_make_gold(empty: 
         "a": ({"number": 3.0}, "majority", "chosen"),
         "b": ({"number": 5.0}, "single", "gold"),
     }
-    with pytest.raises(BadInput, match=r"gives the record 'a' the answer '4', but '3' in row 1 .*, both by 'ann'"):
+    with pytest.raises(BadInput, match=r"gives the record 'a' the number '4', but '3' in row 1 .*, both by 'ann'"):
         bring(empty, [("a", "apples", "3", "ann", ""), ("a", "apples", "4", "ann", "")], CROWD, annotator="who")
 
 

@@ -232,7 +232,7 @@ def test_answers_come_and_go_over_http(numbers: background.ProjectServer) -> Non
         assert reply["statuses"] == {f"{settled}-49.0": "stored", "b1-99.0": "A number from 0 to 50 is needed."}
         suggested = [card["suggestion"] for card in reply["cards"] if card["suggestion"]]
         assert suggested
-        assert all(len(one["alternatives"]) == 1 for one in suggested)
+        assert all(0 <= one["number"] <= 50 for one in suggested)
         reply = client.post("/api/adjudicate", json={"want": 5}, headers=headers).json()
         [conflict] = reply["cards"]
         said = [(one["user"], one["number"], one["answer"], one["labels"]) for one in conflict["answers"]]
