@@ -76,7 +76,7 @@ def test_known_answers_of_a_file_settle_its_records_and_what_was_understood_is_s
     lines = import_lines(summary)
     assert "3 came with a number." in lines
     assert "2 different numbers, such as 3, 7." in lines
-    assert "No answer where the file says NA 1 (as answers: --keep-missing-words)." in lines
+    assert "No number where the file says NA 1 (as numbers: --keep-missing-words)." in lines
     assert not [line for line in lines if "label" in line.replace("rondo up (label it)", "")]
 
 
