@@ -53,7 +53,8 @@ from core.training.watching import follow, job, jobs
 def create_project(folder: Path, labels: list[str], *, multi: bool = False, task: str = "labels") -> None:
     """A folder with `rondo.toml`; the database comes with the first command that needs it."""
     settings = Settings(name=folder.resolve().name, task=task, multi=multi, taxonomy=make_taxonomy(labels))
-    if (labels or multi) and not task_of(settings).taxonomy:
+    chosen = task_of(settings)
+    if (labels or multi) and not chosen.taxonomy:
         raise BadInput(f"Answers of the task {task!r} are no labels. Leave --labels and --multi out.")
     if (folder / "rondo.toml").exists():
         raise BadInput(

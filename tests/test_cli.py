@@ -121,6 +121,7 @@ def test_the_servers_address_and_secret_are_for_the_owner_only(served: tuple[Pat
         (["export", "--format", "csv", "--what", "dreams", "--out", "x.csv"], 2, "dreams"),
         (["fit"], 4, "no label to learn from"),
         (["init", "."], 2, "already a project"),
+        (["init", "other", "--task", "poems"], 2, "task is 'poems', but it must be one of labels"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

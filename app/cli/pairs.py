@@ -114,7 +114,7 @@ def dedup_lines(result: "DedupResult", out: Path) -> list[str]:
         f"{records} records, {result.distinct:,} different texts, {result.blank:,} without text. "
         f"Looked at {result.candidates:,} candidate pairs.",
         f"Joined {result.joined:,} pairs ({result.identical:,} of identical texts) at a similarity of "
-        f"{result.at_least:g} or more: {result.clusters:,} clusters of {result.clustered:,} records, "
+        f"{result.at_least:g} or more. Clusters: {result.clusters:,}, of {result.clustered:,} records, "
         f"the largest of {result.largest:,}.",
     ]
     if result.below:
