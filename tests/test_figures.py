@@ -107,6 +107,7 @@ def test_labelled_counts_what_people_said_and_gold_is_named_apart(
     assert sum(row["records"] for row in card["taxonomy"]["labels"]) == 10
     overview = page_of("overview.py")
     assert {("Labelled", "10"), ("Gold", "12")} <= {(metric.label, metric.value) for metric in overview.metric}
+    assert {"Accuracy on 12 gold records", "Macro F1 on 12 gold records"} <= {one.label for one in overview.metric}
     assert "22 rows, 12 of them gold that came with a file; the first 20:" in texts(page_of("export.py"))
 
 

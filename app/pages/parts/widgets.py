@@ -25,18 +25,18 @@ def activity(server: ProjectServer) -> None:
 
 def score_metrics(metrics: Metrics) -> None:
     """Accuracy and, where there is one, macro F1 with their intervals, on audit and gold, or what is missing."""
-    scores = [(name, score) for name in ("gold", "audit") if (score := metrics.on(name))]
+    scores = [(stratum, score) for stratum in ("gold", "audit") if (score := metrics.on(stratum))]
     if not scores:
         st.info("Nothing can be said about accuracy yet: no audit or gold record has a label and a model to judge.")
         return
-    for name, score in scores:
+    for stratum, score in scores:
         if score.n < FEWEST:
-            st.text(f"How good it is: {too_few(score.n, name)}.")
+            st.text(f"How good it is: {too_few(score.n, stratum)}.")
             continue
         measured = {name: one for name, one in figures(score).items() if name != "micro F1"}
         for column, (name, estimate) in zip(st.columns(2), measured.items(), strict=False):
             column.metric(
-                f"{name[0].upper()}{name[1:]} on {score.n:,} {name} records",
+                f"{name[0].upper()}{name[1:]} on {score.n:,} {stratum} records",
                 f"{estimate.value:.1%}" if estimate else TOO_FEW,
                 f"95 %: {estimate.low:.1%} to {estimate.high:.1%}" if estimate else None,
                 delta_color="off",
