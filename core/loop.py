@@ -43,7 +43,7 @@ from core.rounds.round_results import RoundSummary
 from core.rounds.run_round import apply_finished_rounds, can_learn, run_round
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
-from core.tasks.tasks import task_of
+from core.tasks.tasks import task_of, unready
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry
 from core.training.train import train
@@ -138,9 +138,8 @@ def catch_up(project: Project, report: Report) -> CaughtUp:
     check(project, report)
     result = CaughtUp(taken, encode(project, report).encoded)
     settings = project.settings()
-    task = task_of(settings)
     left = project.store.one(f"select count(*) from (select n from pool union all {UNASKED_TEST})")
-    ready = settings.automatic and not task.unready(task.setup(settings)) and left
+    ready = settings.automatic and not unready(settings) and left
     if ready and (project.label_queue.round_due() or not project.store.one("select max(batch) from batches")):
         summary = play_round(project, report)
         result = replace(result, batch=summary.batch, queued=summary.queued)

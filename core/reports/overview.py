@@ -13,7 +13,7 @@ from core.models.vectors import encoded_rows
 from core.project import Project
 from core.reports.batches import self_test_of
 from core.reports.model_quality import MeasuredModel, caveats, newest_model, pool_exhausted, without_advice
-from core.tasks.tasks import task_of
+from core.tasks.tasks import unready
 from core.typed_json import from_json
 
 _SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
@@ -63,7 +63,6 @@ class Status:
 def status(project: Project) -> Status:
     """Scores are those of the champion, on audit and gold records only; curve and mixes are left to the pages."""
     settings = project.settings()
-    task = task_of(settings)
     with project.store.reading() as cursor:
         cursor.execute(_COUNTS, asked_parameters(settings))
         names = [column[0] for column in cursor.description or ()]
@@ -77,7 +76,7 @@ def status(project: Project) -> Status:
     if model:
         metrics = model.metrics if now.queued or now.unqueued else without_advice(model.metrics)
         model = replace(model, metrics=replace(metrics, curve=(), mixes=()))
-    step, command = _next_thing(now, unready=task.unready(task.setup(settings)) is not None)
+    step, command = _next_thing(now, unready=unready(settings) is not None)
     return replace(
         now,
         model=model,

@@ -27,7 +27,7 @@ from core.rounds.round_results import RoundSummary, apply_result, queue_test_rec
 from core.store.database import count
 from core.store.record_numbers import NUMBERS
 from core.tasks.task import AnswerSpace
-from core.tasks.tasks import encode_stored, space_of, task_of
+from core.tasks.tasks import encode_stored, space_of, task_of, unready
 from core.typed_json import from_json
 
 
@@ -128,8 +128,7 @@ def apply_finished_rounds(project: Project, report: Report) -> int:
 
 def _refuse(project: Project, plan: RoundPlan, arrays: dict[str, npt.NDArray[Any]]) -> None:
     settings = project.settings()
-    task = task_of(settings)
-    if reason := task.unready(task.setup(settings)):
+    if reason := unready(settings):
         raise Refused(reason)
     if not project.store.one("select count(*) from records"):
         raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")

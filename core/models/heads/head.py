@@ -325,7 +325,9 @@ def linear_heads(labels: Sequence[str], *, multi: bool) -> HeadKind:
         missing, gone = sorted(set(ids) - set(theirs)), sorted(set(theirs) - set(ids))
         parts = [f"it does not know {', '.join(missing[:3])}"] if missing else []
         parts += [f"it knows {', '.join(gone[:3])}, which is gone"] if gone else []
-        return None if tuple(theirs) == ids else f"has other labels than the project has now: {' and '.join(parts)}"
+        if tuple(theirs) == ids:
+            return None
+        return f"has other labels than the project has now: {' and '.join(parts) or 'their order is another'}"
 
     return HeadKind(
         cross_fit=lambda records, around, evaluated, rng: cross_fit(labelled(records), around, evaluated, rng),
