@@ -20,7 +20,7 @@ from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors
-from core.tasks.labels import decide
+from core.tasks.choice import decide
 from gpu_jobs.trainers.calibrated_fit import fit_plain
 from gpu_jobs.trainers.setfit import fit_library_head
 

@@ -24,6 +24,8 @@ from core.explore.maps import project_map
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
+from core.pairs.find_candidates import candidates
+from core.pairs.sides import import_source
 from core.people.audit_log import history, note_verb
 from core.people.people import add_person, list_people, new_code, remove_person, set_role
 from core.project import Project
@@ -154,6 +156,8 @@ def show_status(project: Project, report: Report) -> Status:
 VERBS: dict[str, Callable[..., Any]] = {
     "open": catch_up,
     "import": import_file,
+    "import_source": import_source,
+    "candidates": candidates,
     "encode": encode,
     "next": next_batch,
     "fit": fit,

@@ -45,6 +45,8 @@ KINDS: dict[str, WorkFunction] = {
     "evaluate": WorkFunction("gpu_jobs.work.evaluate", "evaluate"),
     "ingest": WorkFunction("gpu_jobs.work.ingest", "ingest"),
     "inspect": WorkFunction("gpu_jobs.work.inspect", "inspect"),
+    "candidates": WorkFunction("gpu_jobs.work.pair_pool", "candidates"),
+    "pair_features": WorkFunction("gpu_jobs.work.pair_pool", "compare"),
     "pair_replay": WorkFunction("gpu_jobs.work.pairs", "pair_replay"),
     "project": WorkFunction("gpu_jobs.work.layout_map", "layout_map"),
     "push": WorkFunction("gpu_jobs.work.hub_push", "push"),

@@ -8,7 +8,7 @@ import pytest
 
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors, fit_head
-from core.tasks.labels import decide
+from core.tasks.choice import decide
 from gpu_jobs.trainers.bases import open_base, save_encoder
 from gpu_jobs.trainers.encoder import train
 from gpu_jobs.trainers.losses import contrast_batch, part_hardest

@@ -15,7 +15,7 @@ from core.errors import BadInput, Damaged, Refused
 from core.models.encoders.encoder import EMBEDDED
 from core.project import Project, open_project
 from core.registry.model_export import export_model
-from core.tasks.labels import decide
+from core.tasks.choice import decide
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 from tests.model_world import MODEL, fake_encoder, head, mark_as_classifier, put_to_use

@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.arrays import Floats
+from core.config.record_fields import join_fields
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.loading import load_encoder
+from core.models.heads.pair_head import FEW, fit_pair_head
 from core.pairs.candidates import Pairs, distinct_texts, find_candidates, find_mutual_best
-from core.pairs.features import join_fields, pair_features, split_fields
+from core.pairs.choosing import choose_first, choose_next
+from core.pairs.features import pair_features, split_fields
 from core.pairs.learning_curve import KnownPairs, play, score_all, steps
-from core.pairs.pair_model import FEW, choose_first, choose_next, fit_pair_model
 from core.pairs.spaces import NEAREST, Spaces, build_spaces, nearest
 from tests.pair_world import products
 
@@ -161,19 +163,17 @@ def known_pairs(count: int = 400) -> KnownPairs:
 def test_a_model_learns_from_few_and_from_many_decisions() -> None:
     known = known_pairs()
     for count in (FEW // 2, 300):
-        model = fit_pair_model(known.values[:count], known.same[:count], 0)
-        probabilities = model.predict(known.values)
+        probabilities = fit_pair_head(known.values[:count], known.same[:count], 0).raw(known.values)
         assert ((probabilities > 0.5) == known.same).mean() > 0.85
-        assert (
-            fit_pair_model(known.values[:count], known.same[:count], 0).predict(known.values) == probabilities
-        ).all()
+        again = fit_pair_head(known.values[:count], known.same[:count], 0)
+        assert (again.raw(known.values) == probabilities).all()
     assert score_all(known, 0) > 0.8
 
 
 def test_decisions_of_one_kind_only_give_a_model_that_says_so() -> None:
     values = np.zeros((5, 2), np.float32)
-    assert fit_pair_model(values, np.ones(5, np.bool_), 0).predict(values).tolist() == [1.0] * 5
-    assert fit_pair_model(values[:0], np.ones(0, np.bool_), 0).predict(values).tolist() == [0.0] * 5
+    assert fit_pair_head(values, np.ones(5, np.bool_), 0).raw(values).tolist() == [6 / 7] * 5
+    assert fit_pair_head(values[:0], np.ones(0, np.bool_), 0).raw(values).tolist() == [0.5] * 5
 
 
 def test_the_first_pairs_are_of_both_ends_and_of_the_band() -> None:
@@ -187,9 +187,9 @@ def test_the_first_pairs_are_of_both_ends_and_of_the_band() -> None:
 
 def test_the_next_pairs_are_those_that_the_model_doubts_most() -> None:
     known = known_pairs()
-    model = fit_pair_model(known.values, known.same, 0)
-    chosen = choose_next(model, known.values, 10, np.random.default_rng(0))
-    doubt = np.abs(model.predict(known.values) - 0.5)
+    same = fit_pair_head(known.values, known.same, 0).raw(known.values)
+    chosen = choose_next(same, 10, np.random.default_rng(0))
+    doubt = np.abs(same - 0.5)
     assert doubt[chosen].max() <= np.sort(doubt)[9]
 
 

@@ -12,7 +12,7 @@ import pytest
 from core.errors import BadInput, Refused
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors, fit_head
-from core.tasks.labels import decide
+from core.tasks.choice import decide
 from gpu_jobs.trainers.bases import open_base
 from gpu_jobs.trainers.checkpoints import mark_whole, newest
 from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb

@@ -13,7 +13,7 @@ from core.errors import BadInput
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.loading import load_encoder
-from core.tasks.labels import decide
+from core.tasks.choice import decide
 from gpu_jobs.trainers.entailment import load_reader
 from gpu_jobs.trainers.trainer_types import TrainingRun, TrainingSet
 from gpu_jobs.trainers.zeroshot import aim, train

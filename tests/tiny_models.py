@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.evaluation.scores import macro_f1
-from core.tasks.labels import decide
+from core.tasks.choice import decide
 from core.training.trainers import TRAINERS, read_values
 from gpu_jobs.trainers.trainer_types import Progress, TrainedModel, TrainingRun, TrainingSet
 from tests.conftest import TOPICS

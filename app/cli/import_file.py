@@ -1,45 +1,61 @@
 """The import command and its output. Knows the verb's result, not the file."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
+from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import present
 
 if TYPE_CHECKING:
     from core.data.file_import import ImportSummary
+    from core.pairs.sides import SourceImport
 
 _SHOWN = 10
 """names in one line"""
+
+
+LabelOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Column with labels; several in one cell are joined by |, [] is none of them. Of other tasks: answers."
+    ),
+]
+SplitOption = Annotated[
+    str | None,
+    typer.Option(help="Column with the split, in any case; 'test' is gold, also where the record is known already."),
+]
+AnnotatorOption = Annotated[
+    str | None, typer.Option(help="Column with names: every row is that person's answer, an id may repeat.")
+]
+GoldOption = Annotated[
+    str | None, typer.Option(help="With --annotator: column with known answers; such records become gold.")
+]
+LeftOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Of a file of pairs: column of the one side; repeat it for several fields."),
+]
+RightOption = Annotated[list[str] | None, typer.Option(help="Column of the other side, in the same order as --left.")]
+SourceOption = Annotated[
+    str | None, typer.Option(help="Of records that are to be paired: what their source is called.")
+]
 
 
 def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL (.gz too), Parquet, or a folder of .txt files.")],
     text: Annotated[list[str] | None, typer.Option(help="Column with the text; repeat it for several fields.")] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            help="Column with labels; several in one cell are joined by |, [] is none of them. Of another task: with "
-            "answers."
-        ),
-    ] = None,
+    left: LeftOption = None,
+    right: RightOption = None,
+    source: SourceOption = None,
+    label: LabelOption = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Column with the split, in any case; 'test' is gold, also where the record is known already."
-        ),
-    ] = None,
-    annotator: Annotated[
-        str | None, typer.Option(help="Column with names: every row is that person's answer, an id may repeat.")
-    ] = None,
-    gold: Annotated[
-        str | None, typer.Option(help="With --annotator: column with known answers; such records become gold.")
-    ] = None,
+    split: SplitOption = None,
+    annotator: AnnotatorOption = None,
+    gold: GoldOption = None,
     meta: Annotated[list[str] | None, typer.Option(help="Column to show beside the text; repeat it.")] = None,
     encoding: Annotated[str, typer.Option(help="Character encoding of CSV, JSONL and text files.")] = "utf-8",
     near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
@@ -56,13 +72,19 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Bring records into the project: all of the file or nothing of it."""
+    folder = folder_of(context, project)
+    if not (left or right) and _is_paired(folder):
+        others = {"--label": label, "--split": split, "--annotator": annotator, "--meta": meta}
+        return _import_source(folder, _SourceFile(file, text or [], id_, source, encoding), others, as_json=as_json)
     from core.data.file_import import import_file
 
     result = run_verb(
-        folder_of(context, project),
+        folder,
         import_file,
         file=str(file.resolve()),
         text=text or [],
+        left=left or [],
+        right=right or [],
         label=label,
         id=id_,
         split=split,
@@ -76,6 +98,54 @@ def import_(
         many_labels=many_labels,
     )
     present(result, import_lines, as_json=as_json)
+    return None
+
+
+def _is_paired(folder: Path) -> bool:
+    """Whether records are paired in this project before anybody is asked."""
+    with errors():
+        from core.config.settings import read_settings
+        from core.tasks.tasks import task_of
+
+        return task_of(read_settings(folder)).two_sides
+
+
+@dataclass(frozen=True)
+class _SourceFile:
+    file: Path
+    text: list[str]
+    id: str | None
+    source: str | None
+    encoding: str
+
+
+def _import_source(folder: Path, file: _SourceFile, others: Mapping[str, object], *, as_json: bool) -> None:
+    """others: options that records without a partner cannot have."""
+    with errors():
+        from core.errors import BadInput
+        from core.pairs.sides import import_source
+
+        if misplaced := [name for name, value in others.items() if value]:
+            raise BadInput(
+                f"{misplaced[0]} goes with a file of pairs, whose sides are named by --left and --right. Records of a "
+                "source have --text and --id."
+            )
+    options = {"id": file.id, "source": file.source, "encoding": file.encoding}
+    result = run_verb(folder, import_source, file=str(file.file.resolve()), text=file.text, **options)
+    present(result, source_lines, as_json=as_json)
+
+
+def source_lines(result: "SourceImport") -> list[str]:
+    """Records, fields with what they seem to hold, and what is there now."""
+    lines = [f"{result.rows:,} rows of {result.source}: {result.added:,} new records, {result.known:,} known already."]
+    if result.report.fields:
+        lines.append(f"Fields: {', '.join(f'{field.name} ({field.role})' for field in result.report.fields)}.")
+    if result.report.blank_rows:
+        lines.append(f"{result.report.blank_rows:,} rows of empty fields were passed over.")
+    if extra := result.report.exact_duplicates.extra:
+        lines.append(f"{extra:,} have a text that another record of the file has too.")
+    lines.append(f"Sources: {_listed(result.sources)}.")
+    return [*lines, "Next: another source, or rondo candidates (pair the records)."]
 
 
 def import_lines(result: "ImportSummary") -> list[str]:

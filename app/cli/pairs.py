@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.interrupts import stoppable
-from app.cli.options import JsonOption, errors
+from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import Ticker, present
 
 if TYPE_CHECKING:
     from core.jobs.bundle import Jobs
+    from core.pairs.find_candidates import Candidates
     from core.pairs.pair_jobs import DedupResult
 
 ONE_FILE, TWO_FILES = 0.9, 0.5
@@ -76,6 +77,40 @@ def dedup(
             result = jobs.run(bundle, DEDUP, stoppable(Ticker()), "Finding duplicates")
             _write(bundle.path / "out" / "clusters.parquet", out, file_format)
         present(result, lambda result: dedup_lines(result, out), as_json=as_json)
+
+
+def candidates_(
+    context: typer.Context,
+    per_record: Annotated[int, typer.Option(help="Nearest records to look at, by characters and by encoder each.")] = 5,
+    most: Annotated[int, typer.Option(help="Pairs to keep at most, the most alike.")] = 200_000,
+    within: Annotated[
+        bool | None,
+        typer.Option(
+            "--within/--across",
+            help="Pair records of one source too, or only of different ones. Default: across where there are two.",
+        ),
+    ] = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pair the records of sources with those nearest to them: the pairs that people are asked about."""
+    from core.pairs.find_candidates import candidates
+
+    options = {"per_record": per_record, "most": most, "within": within}
+    present(run_verb(folder_of(context, project), candidates, **options), candidate_lines, as_json=as_json)
+
+
+def candidate_lines(result: "Candidates") -> list[str]:
+    """What was compared and what came of it."""
+    sources = ", ".join(f"{name} {count:,}" for name, count in result.sources.items())
+    how = "with each other" if result.within else "with those of the other source"
+    lines = [
+        f"Compared the records of {sources} {how}: {result.distinct:,} different texts.",
+        f"{result.candidates:,} candidate pairs ({result.per_record:g} per record), {result.added:,} of them new.",
+    ]
+    if result.left_out:
+        lines.append(f"{result.left_out:,} less alike ones were left out; --most keeps more.")
+    return [*lines, "Next: rondo next (choose the first batch), rondo up (decide on it)."]
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from app.cli.options import (
     folder_of,
     run_verb,
 )
-from app.cli.pairs import dedup
+from app.cli.pairs import candidates_, dedup
 from app.cli.people import history_, people
 from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.status import status
@@ -58,10 +58,13 @@ def init(
     """Make a project."""
     with errors():
         from core.loop import create_project
+        from core.tasks.tasks import TASKS
 
         names = [name.strip() for row in csv.reader([labels], skipinitialspace=True) for name in row if name.strip()]
         create_project(path, names, multi=multi, task=task)
         say(f"Made {path}. Next: rondo --project {path} import FILE --text COLUMN")
+        if TASKS[task].two_sides:
+            say("A file of pairs instead: import FILE --left COLUMN --right COLUMN --label COLUMN")
 
 
 @app.command()
@@ -170,6 +173,7 @@ app.command()(retrain)
 app.add_typer(team, name="team")
 app.add_typer(people, name="people")
 app.command("history")(history_)
+app.command("candidates")(candidates_)
 app.command()(dedup)
 app.command()(replay)
 app.command()(demo)

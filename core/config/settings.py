@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from core.config.record_fields import RecordField, read_fields
 from core.config.taxonomy import Label, Taxonomy, check_name
 from core.errors import BadInput, Damaged, NotAProject
 from core.store.whole_files import write_whole
@@ -19,6 +20,7 @@ DATABASE = "rondo.duckdb"
 class Settings:
     """`threads` 0 means as many as there are cores. Shares are 0..1, durations seconds.
 
+    fields: of a record where the task asks for them, in the order in which people see them.
     gpu and job_seconds are what a remote job asks for and may take; ray_folder is seen by this machine and the cluster.
     likeliest_keys: with more than nine labels the keys 1 to 9 go to the likeliest ones where a suggestion is shown.
     retrain_after counts new labels, retrain_hours hours since the last training; 0: never for that reason.
@@ -33,6 +35,7 @@ class Settings:
     multi: bool = False
     guidelines: str = ""
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
+    fields: tuple[RecordField, ...] = ()
     encoder: str = "all-MiniLM-L6-v2"
     threads: int = 0
     batch_size: int = 20
@@ -160,13 +163,17 @@ def _text(path: Path) -> str:
 
 def _from_document(document: dict[str, object], path: Path) -> Settings:
     known: dict[str, Any] = {}
-    taxonomy = document.pop("taxonomy", {})
+    taxonomy, fields = document.pop("taxonomy", {}), document.pop("fields", {})
+    if not isinstance(fields, dict):
+        raise BadInput(f"{path}: fields is {fields!r}, but it is a section: [fields].")
     if not isinstance(taxonomy, dict):
         raise BadInput(f"{path}: taxonomy is {taxonomy!r}, but it is a section: [taxonomy].")
     defaults = asdict(Settings(name=""))
     for section, values in document.items():
         if section not in _SECTIONS or not isinstance(values, dict):
-            raise BadInput(f"{path}: unknown section [{section}]; there are {', '.join([*_SECTIONS, 'taxonomy'])}.")
+            raise BadInput(
+                f"{path}: unknown section [{section}]; there are {', '.join([*_SECTIONS, 'fields', 'taxonomy'])}."
+            )
         for key, value in values.items():
             if key not in _SECTIONS[section]:
                 raise BadInput(f"{path}: unknown setting {section}.{key}; there are {', '.join(_SECTIONS[section])}.")
@@ -175,7 +182,10 @@ def _from_document(document: dict[str, object], path: Path) -> Settings:
                 raise BadInput(f"{path}: {section}.{key} is {value!r}, but a {requested.__name__} is needed.")
             known[key] = value
     known.setdefault("name", path.parent.name)
-    return Settings(**known, taxonomy=_taxonomy(taxonomy, path))
+    try:
+        return Settings(**known, taxonomy=_taxonomy(taxonomy, path), fields=read_fields(fields))
+    except BadInput as error:
+        raise BadInput(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
 
 
 def _taxonomy(table: dict[str, object], path: Path) -> Taxonomy:
@@ -228,6 +238,9 @@ def write_settings(project: Path, settings: Settings) -> None:
             if key not in table or table[key] != value:
                 multiline = isinstance(value, str) and "\n" in value
                 table[key] = tomlkit.string(value, multiline=True) if multiline else value
+    document.pop("fields", None)
+    if settings.fields:
+        document["fields"] = {field.name: field.role for field in settings.fields}
     taxonomy = tomlkit.table()
     taxonomy["version"] = settings.taxonomy.version
     labels = AoT([])

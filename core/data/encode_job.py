@@ -1,6 +1,7 @@
 """What the job that encodes a piece of the records is given, and what it answers. Knows no store and no encoder."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from core.jobs.kinds import JobKind
 
@@ -8,7 +9,7 @@ from core.jobs.kinds import JobKind
 @dataclass(frozen=True)
 class EncodeParams:
     """encoder_source: the encoder's folder, or its name. cache: folder. start, stop: record numbers, stop not among
-    them. shard_rows: vectors in a file.
+    them. shard_rows: vectors in a file. setup: of the task; version: of the features that it declares, else empty.
     """
 
     encoder: str
@@ -18,6 +19,8 @@ class EncodeParams:
     start: int
     stop: int
     shard_rows: int = 4_096  # what a kill can cost at most; a shard of 384 dims has 3 MB
+    setup: Mapping[str, object] = field(default_factory=dict)
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,3 +36,8 @@ class EncodeResult:
 
 
 ENCODE = JobKind("encode", EncodeParams, EncodeResult)
+
+
+def features_kind(job: str) -> JobKind[EncodeParams, EncodeResult]:
+    """Of a task that compares its records within the pool, see `PoolFeatures`."""
+    return JobKind(job, EncodeParams, EncodeResult)

@@ -5,15 +5,23 @@ import time
 from dataclasses import dataclass
 
 from core.config.settings import Settings
-from core.data.encode_job import ENCODE, EncodeParams
+from core.data.encode_job import ENCODE, EncodeParams, features_kind
 from core.jobs.bundle import Bundle, Report
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
-from core.models.vectors import append_shards, encoded_rows, encoder_folder
+from core.models.vectors import (
+    append_shards,
+    encoded_rows,
+    encoder_folder,
+    replace_vectors,
+    vectors_fingerprint,
+)
 from core.project import Project
 from core.store.record_numbers import NUMBERS
 from core.store.tables import quoted
+from core.tasks.task import PoolFeatures
+from core.tasks.tasks import task_of
 
 PIECE = 16_384
 """records per job: what is encoded can be chosen from while the rest is still going on"""
@@ -39,6 +47,9 @@ def encode_for(project: Project, report: Report, settings: Settings) -> Encoded:
     Raises Damaged where there is something to encode and the model that brought the encoder is not as it was saved.
     """
     started, done = time.monotonic(), 0
+    if features := task_of(settings).features:
+        with project.encoding_now:
+            return _compare_pool(project, report, settings, features)
     with project.encoding_now:
         _drop_foreign_vectors(project, settings.encoder)
         while True:
@@ -89,6 +100,36 @@ def _encode_piece(project: Project, report: Report, settings: Settings, span: tu
         project.jobs.claim_result(bundle, cursor)
     bundle.empty()
     return stop - start
+
+
+def _compare_pool(project: Project, report: Report, settings: Settings, features: PoolFeatures) -> Encoded:
+    """All records anew where there are new ones, or where the vectors are of other fields."""
+    started, total = time.monotonic(), project.store.one(f"select {NUMBERS}")
+    setup = task_of(settings).setup(settings)
+    version = features.version(setup)
+    current = vectors_fingerprint(project.vectors, settings.encoder).endswith(version)
+    if not total or (current and encoded_rows(project.vectors, settings.encoder) == total):
+        return Encoded(total, 0, round(time.monotonic() - started, 3))
+    params = EncodeParams(
+        encoder=settings.encoder,
+        encoder_source=encoder_source(project.models, settings.encoder),
+        threads=settings.threads,
+        cache=str(project.vectors / "cache"),
+        start=0,
+        stop=total,
+        setup=setup,
+        version=version,
+    )
+    kind = features_kind(features.job)
+    bundle = project.jobs.prepare(kind, params)
+    with project.store.reading() as cursor:
+        cursor.execute(f"copy ({features.query}) to '{quoted(bundle.path / 'in' / 'records.parquet')}'")
+    project.jobs.run(bundle, kind, report, "Comparing records")
+    replace_vectors(project.vectors, settings.encoder, bundle.path / "out")
+    with project.store.transaction() as cursor:
+        project.jobs.claim_result(bundle, cursor)
+    bundle.empty()
+    return Encoded(total, total, round(time.monotonic() - started, 3))
 
 
 # What was erased has a vector too, of no text: row n of the vectors stays record number n.

@@ -1,25 +1,29 @@
 """Bringing a file into the project: a job reads it, then all of it comes in or nothing. Knows no file format."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from core.config.record_fields import RecordField
+from core.config.settings import Settings
 from core.config.taxonomy import look_alikes
 from core.data.import_parts import begin_import, continue_import, finish_imports
 from core.data.ingest_job import INGEST, FileReport, IngestParams, Layout
 from core.data.records import ImportCounts, number_records
-from core.errors import Cancelled, Refused, RondoError
+from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
 from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.project import Project
-from core.tasks.tasks import about_columns, learn_from
+from core.tasks.tasks import about_columns, learn_from, task_of
 
 
 class ImportOptions(TypedDict, total=False):
     """Which columns of a file mean what, and how to read it: as `Layout` says. text: may be left out for a folder."""
 
     text: list[str]
+    left: list[str]
+    right: list[str]
     label: str | None
     id: str | None
     split: str | None
@@ -71,12 +75,22 @@ def import_file(
     return ImportSummary(**vars(counts), annotators=contents.annotators, look_alikes=alike, report=contents)
 
 
+def with_new_fields(settings: Settings, fields: Sequence[RecordField]) -> Settings:
+    """The settings with fields that they lack; a role that a person has changed stays."""
+    known = {field.name for field in settings.fields}
+    return replace(settings, fields=(*settings.fields, *(field for field in fields if field.name not in known)))
+
+
 def _params(project: Project, file: str, options: ImportOptions) -> IngestParams:
     settings, text, id_ = project.settings(), options.get("text") or [], options.get("id")
     if Path(file).is_dir():  # a folder of texts has these columns and no others that could be meant
         text, id_ = text or ["text"], id_ or "id"
+    left, right = options.get("left") or (), options.get("right") or ()
+    _refuse_sides(settings, text, [*left, *right])
     layout = Layout(
         text=tuple(text),
+        left=tuple(left),
+        right=tuple(right),
         label=options.get("label"),
         id=id_,
         split=options.get("split"),
@@ -90,6 +104,19 @@ def _params(project: Project, file: str, options: ImportOptions) -> IngestParams
         many_labels=options.get("many_labels", False),
     )
     return IngestParams(str(Path(file).resolve()), layout, options.get("near_duplicates", False))
+
+
+def _refuse_sides(settings: Settings, text: Sequence[str], sides: Sequence[str]) -> None:
+    """Texts where a record is two sides, sides where it is one text, or both."""
+    two = task_of(settings).two_sides
+    if two and not sides:
+        raise Refused(
+            f"A record of the task {settings.task!r} has two sides: name their columns with --left and --right, or "
+            "bring in the records of a source, which are then paired: `rondo import FILE --text COLUMN`."
+        )
+    if sides and (not two or text):
+        reason = "beside --text" if two else f"to the task {settings.task!r}, whose records have one"
+        raise BadInput(f"--left and --right name two sides, which do not belong {reason}. Leave one of them out.")
 
 
 def _showing_new_records(project: Project, report: Report) -> Report:
@@ -113,6 +140,7 @@ def _accept(
         if not project.jobs.claim_result(bundle, cursor):
             raise Refused("This file was taken in already.")
         requested = adopt_taxonomy(cursor, learn_from(contents, about, current, add=add))
+        requested = with_new_fields(requested, contents.fields)
         begin_import(cursor, bundle.path.name, contents, requested, sizes)
         if requested != current:
             project.save_settings(requested)

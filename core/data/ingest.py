@@ -6,13 +6,15 @@ taxonomy, nor what an answer is.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.config.record_fields import RecordField, check_field_name, guess_role, join_fields
 from core.data.annotator_answers import AnswerCollector
 from core.data.answer_cells import contradictions_in, read_splits
 from core.data.cells import Column, json_of
@@ -28,6 +30,8 @@ from core.tasks.tasks import TASKS, reader_of
 Progress = Callable[[int, int], None]
 """(done, total): bytes of a text file, rows of a table, files of a folder."""
 
+SAMPLED = 1_000
+"""rows by which the role of a field is guessed"""
 ROW_GROUP_ROWS, ROW_GROUP_BYTES = 100_000, 64 << 20
 
 
@@ -58,8 +62,7 @@ def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_dupl
 def require_columns(source: Source, layout: Layout) -> None:
     """Each wanted column must be there, once. Suggests the one that was probably meant."""
     noun = TASKS[layout.task].noun
-    if not layout.text:
-        raise BadInput("No text column was named; say which one to label, for example --text text.")
+    _require_texts(layout)
     if layout.annotator and not (layout.label and layout.id):
         raise BadInput(
             f"With a column of annotators every row is one answer: say which column holds the {noun}s (--label) and "
@@ -83,6 +86,22 @@ def require_columns(source: Source, layout: Layout) -> None:
             raise BadInput(f"{source.path.name} has no column '{name}' but {there}; {remedy}")
 
 
+FieldSamples = dict[str, list[str]]
+"""the first values of each named field"""
+
+
+def _require_texts(layout: Layout) -> None:
+    if len(layout.left) != len(layout.right):
+        raise BadInput(
+            f"The left side has {len(layout.left)} columns and the right side {len(layout.right)}; name as many for "
+            "either, in the same order: --left name_a --right name_b."
+        )
+    if not layout.text and not layout.left:
+        raise BadInput("No text column was named; say which one to label, for example --text text.")
+    for name in layout.names or side_names(layout):
+        check_field_name(name)
+
+
 @dataclass(frozen=True)
 class Reading:
     """What one file has shown so far."""
@@ -90,6 +109,7 @@ class Reading:
     ledger: Ledger
     crowd: AnswerCollector
     answers: ColumnReader
+    samples: FieldSamples = field(default_factory=dict)
 
 
 def write_records(source: Source, layout: Layout, answers: ColumnReader, target: Path, report: Progress) -> FileReport:
@@ -123,6 +143,7 @@ def _report(source: Source, layout: Layout, reading: Reading) -> FileReport:
         repeated_ids=RepeatedIds(ledger.rows - ledger.records, ledger.relabelled),
         relabelled_rows=tuple(ledger.relabelled_rows),
         exact_duplicates=ledger.exact_duplicates(),
+        fields=tuple(RecordField(name, guess_role(name, values)) for name, values in reading.samples.items()),
         splits=dict(ledger.splits.most_common()),
         unknown_splits=dict(ledger.unknown_splits.most_common(10)),
         answers=len(crowd.details) - crowd.known,
@@ -139,7 +160,7 @@ def record_columns(source: Source, batch: RowBatch, layout: Layout, reading: Rea
     Where rows are answers of people the table has none: the crowd has them.
     """
     ledger = reading.ledger
-    texts, fields = _texts([Column(source, batch, name) for name in layout.text])
+    texts, fields = _texts(source, batch, layout, reading.samples)
     rows = len(texts)
     label = Column(source, batch, layout.label) if layout.label and not layout.annotator else None
     labels = reading.answers.read(label) if label else [None] * rows
@@ -181,11 +202,29 @@ def _enter_answers(source: Source, batch: RowBatch, layout: Layout, reading: Rea
             reading.crowd.enter_known(ids, reading.answers.read(gold), gold)
 
 
-def _texts(columns: Sequence[Column]) -> tuple[list[str], list[str] | None]:
+def _texts(
+    source: Source, batch: RowBatch, layout: Layout, samples: FieldSamples
+) -> tuple[list[str], list[str] | None]:
     """(texts, fields as JSON); fields only where there are several, whose texts are then joined by blank lines."""
+    columns = [Column(source, batch, name) for name in layout.text]
+    if layout.left:
+        names = side_names(layout)
+        sides = [
+            _named_rows([Column(source, batch, name) for name in side], names, samples)
+            for side in (layout.left, layout.right)
+        ]
+        for index, row in enumerate(zip(*sides, strict=True)):
+            for text, side in zip(row, (layout.left, layout.right), strict=True):
+                if text is None:
+                    Column(source, batch, side[0]).complain(index, "holds no text; fill it in or remove the row")
+        pairs = [(left or "", right or "") for left, right in zip(*sides, strict=True)]
+        return ["\n\n".join(pair) for pair in pairs], [json_of({"left": one, "right": other}) for one, other in pairs]
     parts = [column.strings() for column in columns]
     if len(columns) == 1:
         texts, fields = [text or "" for text in parts[0]], None
+    elif layout.names:
+        texts = [text or "" for text in _named_rows(columns, layout.names, samples)]
+        fields = [json_of(dict(zip(layout.names, row, strict=True))) for row in zip(*parts, strict=True)]
     else:
         texts = ["\n\n".join(part for part in row if part and not part.isspace()) for row in zip(*parts, strict=True)]
         fields = [json_of(dict(zip((c.name for c in columns), row, strict=True))) for row in zip(*parts, strict=True)]
@@ -193,6 +232,36 @@ def _texts(columns: Sequence[Column]) -> tuple[list[str], list[str] | None]:
         if not text or text.isspace():
             columns[0].complain(index, "holds no text; fill it in or remove the row")
     return texts, fields
+
+
+def _named_rows(columns: Sequence[Column], names: Sequence[str], samples: FieldSamples) -> list[str | None]:
+    """Of each row its fields, each after its name; None where all are empty. A single column is its text alone."""
+    rows = list(zip(*(column.strings() for column in columns), strict=True))
+    if len(names) > 1:
+        for name, values in zip(names, zip(*rows[:SAMPLED], strict=True), strict=False):
+            known = samples.setdefault(name, [])
+            known += [value or "" for value in values][: SAMPLED - len(known)]
+    return [
+        join_fields(dict(zip(names, (value or "" for value in row), strict=True)))
+        if any(value and not value.isspace() for value in row)
+        else None
+        for row in rows
+    ]
+
+
+def _beginning(one: str, other: str) -> str:
+    """What both begin with, without the marks at its end."""
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return "".join(letter for letter, _ in same).strip(" _-.")
+
+
+def side_names(layout: Layout) -> tuple[str, ...]:
+    """What fields are called whose columns are name_a and name_b: by what both begin with, or end with."""
+    names: list[str] = []
+    for one, other in zip(layout.left, layout.right, strict=True):
+        name = max(_beginning(one, other), _beginning(one[::-1], other[::-1])[::-1], key=len) or one
+        names.append(one if name in names else name)
+    return tuple(names)
 
 
 def _meta(batch: RowBatch, names: Sequence[str], rows: int) -> list[str] | list[None]:

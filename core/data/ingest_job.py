@@ -3,20 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.config.record_fields import RecordField
 from core.jobs.kinds import JobKind
 from core.tasks.columns import ColumnSummary
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How to read a file. text: its column, or several that make up one record together. label: that of the answers.
+    """How to read a file. text: its column, or several that make up one record together; names: what the fields are
+    called whose texts stand one below the other, each after its name. left, right: in place of text, the columns of a
+    record's two sides, as many for either. label: that of the answers.
 
     annotator: every row is an answer of whom it names, several rows may be one record; gold: its known answer.
     task, about: what an answer is, and what the task must know to read one. keep_missing_words: NA, null and their like
     are answers. many_labels: more than 1,000 different labels are no mistake.
     """
 
-    text: tuple[str, ...]
+    text: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     label: str | None = None
     id: str | None = None
     split: str | None = None
@@ -32,7 +38,17 @@ class Layout:
     @property
     def columns(self) -> list[str]:
         """Every column that is needed, once."""
-        named = [*self.text, self.label, self.id, self.split, self.annotator, self.gold, *self.meta]
+        named = [
+            *self.text,
+            *self.left,
+            *self.right,
+            self.label,
+            self.id,
+            self.split,
+            self.annotator,
+            self.gold,
+            *self.meta,
+        ]
         return list(dict.fromkeys(name for name in named if name is not None))
 
 
@@ -97,8 +113,9 @@ class FileReport(ColumnSummary):
     """What a file holds, its column of answers included. splits: how many rows have each; unknown_splits: words that
     are none.
 
-    relabelled_rows: some pairs of rows with one id and two answers. answers, annotators, known_answers,
-    repeated_answers: of a file whose rows are answers of people.
+    fields: of a record whose parts are named, and what each seems to hold. relabelled_rows: some pairs of rows with
+    one id and two answers. answers, annotators, known_answers, repeated_answers: of a file whose rows are answers of
+    people.
     """
 
     file: str
@@ -114,6 +131,7 @@ class FileReport(ColumnSummary):
     annotators: int
     known_answers: int
     repeated_answers: int
+    fields: tuple[RecordField, ...] = ()
     contradictions: Contradictions | None = None
     near_duplicates: NearDuplicates | None = None
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +25,8 @@ from core.store.whole_files import write_whole
 Halves = npt.NDArray[np.float16]
 
 FILE, MANIFEST, FACTS = "vectors.npy", "manifest.json", "encoder.json"
+TEXTS = "texts-"
+"""how files begin that hold vectors by the hash of a text, so that none is encoded twice"""
 
 HEADER = 128
 """bytes before the first row: numpy pads its header so that the number of rows can grow in place"""
@@ -116,11 +119,40 @@ def append_shards(vectors: Path, encoder: str, out: Path, start: int) -> None:
     )
 
 
+def replace_vectors(vectors: Path, encoder: str, out: Path) -> None:
+    """The rows of a finished job stand in place of all that this encoder had; who reads the old ones keeps them.
+
+    Killed in between, there are the old ones or none. Raises Damaged for a broken shard, and then nothing is changed.
+    """
+    folder = encoder_folder(vectors, encoder)
+    partial, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    for path in (partial, old):
+        shutil.rmtree(path, ignore_errors=True)
+    facts = read_facts(out)
+    manifest, shards = _new_manifest(encoder, facts), _read_shards(out, facts)
+    partial.mkdir(parents=True)
+    with (partial / FILE).open("wb") as file:
+        added = _write_rows(file, manifest, shards)
+    _write_manifest(partial, VectorsManifest(encoder, facts.fingerprint, facts.dims, added))
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def vectors_fingerprint(vectors: Path, encoder: str) -> str:
+    """Of what made them; empty where there are none. Raises Damaged."""
+    manifest = _read_manifest(encoder_folder(vectors, encoder))
+    return manifest.fingerprint if manifest else ""
+
+
 def blank_rows(vectors: Path, record_nos: Sequence[int]) -> None:
     """Makes these rows of every encoder the same unit vector, without information; doing it twice changes nothing.
 
-    Derived files that can be made again (neighbour graphs) are deleted. Raises Damaged.
+    Derived files that can be made again (neighbour graphs, vectors of texts) are deleted. Raises Damaged.
     """
+    for texts in vectors.glob(f"{TEXTS}*"):
+        texts.unlink()
     for folder in (path.parent for path in sorted(vectors.glob(f"*/{MANIFEST}"))):
         manifest = _read_manifest(folder)
         rows = [n for n in record_nos if manifest is not None and n < manifest.rows]

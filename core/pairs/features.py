@@ -1,21 +1,25 @@
 """What a model sees of a pair: how like the two texts are, and how the pair stands among its records' other partners.
 
-Every feature is the same for (a, b) as for (b, a). Knows texts and spaces; not decisions or models.
+Every feature is the same for (a, b) as for (b, a), and lies between -1 and 1 whatever the pool: counts go in by their
+logarithm. Knows texts and spaces; not decisions or models.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from math import fsum, log
+from math import fsum, log, log1p
 from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 
-from core.pairs.candidates import Pairs
+from core.config.record_fields import named_fields
+from core.pairs.candidates import Pairs, similarity
 from core.pairs.spaces import (
+    CUT,
+    NEAREST,
     Neighbours,
     Report,
     Space,
@@ -41,16 +45,29 @@ GRAMS = {
 FIELD = re.compile(r"([^\W\d_][\w .-]{0,39}):(?:\s(.*)|$)")
 MOST_FIELDS = 12
 """that are compared one by one"""
+LARGEST = log1p(CUT)
 NONE = -1.0
 """a feature of something that neither text, or only one of them, has"""
 
 
+SIMILARITY = "similarity"
+FIRST = (SIMILARITY, "words: above the next, least", "encoder: above the next, least")
+"""features that come first: see `core.models.heads.pair_prior`"""
+
+
 @dataclass(frozen=True)
 class PairFeatures:
-    """values: (pairs, names) float32, without NaN."""
+    """values: (pairs, names) float32 in -1..1, without NaN; FIRST come first."""
 
     names: tuple[str, ...]
     values: npt.NDArray[np.float32]
+
+    @property
+    def vectors(self) -> npt.NDArray[np.float16]:
+        """(pairs, names + 1) unit rows: the features, all by the same factor, and what is missing to length one."""
+        scaled = self.values / np.sqrt(np.float32(len(self.names) + 1))
+        rest = np.sqrt(np.maximum(1 - np.square(scaled).sum(axis=1, keepdims=True), 0))
+        return np.hstack([scaled, rest]).astype(np.float16)
 
 
 @dataclass(frozen=True)
@@ -101,19 +118,27 @@ class TextParts:
 
 
 def pair_features(
-    spaces: Spaces, texts: tuple[Sequence[str], Sequence[str]], pairs: Pairs, report: Report
+    spaces: Spaces,
+    texts: tuple[Sequence[str], Sequence[str]],
+    pairs: Pairs,
+    report: Report,
+    fields: Sequence[str] | None = None,
 ) -> PairFeatures:
-    """texts: (left, right), the same twice within one source. spaces: of all records: context is their partners."""
-    context = [part for name, space in vars(spaces).items() for part in _context(name, space, pairs)]
+    """texts: (left, right), the same twice within one source. spaces: of all records: context is their partners.
+
+    fields: names of those that are compared one by one; None: whatever both sides' texts have.
+    """
+    context = [(SIMILARITY, similarity(spaces, pairs))]
+    context += [part for name, space in vars(spaces).items() for part in _context(name, space, pairs)]
     left, right = ([TextParts(text) for text in side] for side in texts)
     context += list(_gram_cosines(left, right, pairs))
     rarity = _rarity([*left, *right])
-    fields = _field_parts(texts)
+    parts = _field_parts(texts, fields)
     rows: list[list[float]] = []
     names: tuple[str, ...] = ()
     for number, (one, other) in enumerate(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)):
         row = dict(_text_features(left[one], right[other], rarity))
-        for name, (ours, theirs) in fields.items():
+        for name, (ours, theirs) in parts.items():
             row |= {f"{name}: {key}": value for key, value in _field_features(ours[one], theirs[other])}
         names = tuple(row)
         rows.append(list(row.values()))
@@ -122,7 +147,18 @@ def pair_features(
     report(len(pairs), len(pairs))
     columns = np.column_stack([values for _, values in context]) if len(pairs) else np.empty((0, len(context)))
     values = np.hstack([columns, np.array(rows, np.float32).reshape(len(pairs), len(names))])
-    return PairFeatures((*(name for name, _ in context), *names), values.astype(np.float32))
+    return _first_ones_first(PairFeatures((*(name for name, _ in context), *names), values.astype(np.float32)))
+
+
+def _first_ones_first(features: PairFeatures) -> PairFeatures:
+    names = (*FIRST, *(name for name in features.names if name not in FIRST))
+    order = [features.names.index(name) for name in names]
+    return PairFeatures(names, np.clip(features.values[:, order], -1, 1))
+
+
+def _log(count: float) -> float:
+    """1 for as many as a text can have."""
+    return log1p(count) / LARGEST
 
 
 def _context(name: str, space: Space, pairs: Pairs) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
@@ -156,12 +192,13 @@ def _against_others(
     partners: npt.NDArray[np.int64],
     cosines: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
-    """(m,) cosine minus that of the best other partner; (m,) how many of the nearest are nearer, NEAREST for all."""
+    """(m,) cosine minus that of the best other partner; (m,) the share of the nearest that are nearer."""
     if not neighbours.rows.shape[1]:
         return cosines, np.zeros(len(cosines))
     others = neighbours.rows[rows] != partners[:, None]
     near = np.where(others, neighbours.cosines[rows], 0)
-    return cosines - near.max(axis=1), (near > cosines[:, None] + 1e-6).sum(axis=1).astype(np.float32)
+    ranks = (near > cosines[:, None] + 1e-6).sum(axis=1) / NEAREST
+    return cosines - near.max(axis=1), ranks.astype(np.float32)
 
 
 def _rarity(texts: Sequence[TextParts]) -> dict[str, float]:
@@ -175,10 +212,10 @@ def _text_features(one: TextParts, other: TextParts, rarity: dict[str, float]) -
     from rapidfuzz.distance import JaroWinkler
 
     first, second = sorted((one.letters, other.letters))  # so that nothing depends on which is left
-    yield "ratio", fuzz.ratio(first, second)
-    yield "partial ratio", fuzz.partial_ratio(first, second)
-    yield "sorted words", fuzz.token_sort_ratio(first, second)
-    yield "set of words", fuzz.token_set_ratio(first, second)
+    yield "ratio", fuzz.ratio(first, second) / 100
+    yield "partial ratio", fuzz.partial_ratio(first, second) / 100
+    yield "sorted words", fuzz.token_sort_ratio(first, second) / 100
+    yield "set of words", fuzz.token_set_ratio(first, second) / 100
     yield "beginning", JaroWinkler.similarity(first, second)
     yield from _both_ways("length", len(one.lower), len(other.lower))
     yield from _both_ways("words", len(one.words), len(other.words))
@@ -186,10 +223,10 @@ def _text_features(one: TextParts, other: TextParts, rarity: dict[str, float]) -
     shared = [rarity[word] for word in one.words & other.words]
     common = fsum(shared)  # exact: a set has another order in every process
     alone = [fsum(rarity[word] for word in words) for words in (one.words - other.words, other.words - one.words)]
-    yield "rarity of common words", common
-    yield "rarest common word", max(shared, default=NONE)
-    yield "rarity of other words, least", min(alone)
-    yield "rarity of other words, most", max(alone)
+    yield "rarity of common words", _log(common)
+    yield "rarest common word", _log(max(shared)) if shared else NONE
+    yield "rarity of other words, least", _log(min(alone))
+    yield "rarity of other words, most", _log(max(alone))
     yield "share of rarity in common", common / ((common + sum(alone)) or 1)
     yield from _sets("numbers", one.numbers, other.numbers)
     yield from _sets("codes", one.codes, other.codes)
@@ -200,7 +237,7 @@ def _text_features(one: TextParts, other: TextParts, rarity: dict[str, float]) -
 
 def _both_ways(name: str, one: float, other: float) -> Iterator[tuple[str, float]]:
     """The smaller, and its share of the larger."""
-    yield f"{name}, least", min(one, other)
+    yield f"{name}, least", _log(min(one, other))
     yield f"{name}, least of most", min(one, other) / (max(one, other) or 1)
 
 
@@ -208,16 +245,20 @@ def _sets(name: str, one: frozenset[str], other: frozenset[str]) -> Iterator[tup
     """How many are common, of all and of the smaller; how many stand on one side only."""
     common, alone = len(one & other), (len(one - other), len(other - one))
     known = bool(one and other)
-    yield f"{name}: common", common
+    yield f"{name}: common", _log(common)
     yield f"{name}: of all", common / (len(one | other)) if known else NONE
     yield f"{name}: of the smaller", common / min(len(one), len(other)) if known else NONE
-    yield f"{name}: alone, least", min(alone)
-    yield f"{name}: alone, most", max(alone)
+    yield f"{name}: alone, least", _log(min(alone))
+    yield f"{name}: alone, most", _log(max(alone))
 
 
-def _field_parts(texts: tuple[Sequence[str], Sequence[str]]) -> dict[str, tuple[list[TextParts], list[TextParts]]]:
-    """name -> (left, right); of fields that both sides have."""
-    left, right = (split_fields(side) for side in texts)
+def _field_parts(
+    texts: tuple[Sequence[str], Sequence[str]], fields: Sequence[str] | None
+) -> dict[str, tuple[list[TextParts], list[TextParts]]]:
+    """name -> (left, right); of fields that both sides have, or of these. A single one is the whole text."""
+    if fields is not None and len(fields) < 2:
+        return {}
+    left, right = (split_fields(side) if fields is None else named_fields(side, fields) for side in texts)
     return {
         name: ([TextParts(text) for text in left[name]], [TextParts(text) for text in right[name]])
         for name in left
@@ -230,21 +271,14 @@ def _field_features(one: TextParts, other: TextParts) -> Iterator[tuple[str, flo
 
     first, second = sorted((one.lower, other.lower))
     known = bool(first and second)
-    yield "missing", (not first) + (not second)
-    yield "ratio", fuzz.ratio(first, second) if known else NONE
-    yield "set of words", fuzz.token_set_ratio(first, second) if known else NONE
+    yield "missing", ((not first) + (not second)) / 2
+    yield "ratio", fuzz.ratio(first, second) / 100 if known else NONE
+    yield "set of words", fuzz.token_set_ratio(first, second) / 100 if known else NONE
     yield "common words", len(one.words & other.words) / len(one.words | other.words) if known else NONE
     numbers = one.numbers | other.numbers
     yield "numbers", len(one.numbers & other.numbers) / len(numbers) if one.numbers and other.numbers else NONE
     amounts = sorted(part.amount for part in (one, other) if part.amount is not None)
     yield "amount, least of most", amounts[0] / (amounts[1] or 1) if len(amounts) == 2 else NONE
-
-
-def join_fields(fields: Mapping[str, str]) -> str:
-    """One line each, in their order; line breaks in a value become blanks. A single field is its value alone."""
-    if len(fields) == 1:
-        return next(iter(fields.values()))
-    return "\n".join(f"{name}: {' '.join(value.split())}" for name, value in fields.items())
 
 
 def split_fields(texts: Sequence[str]) -> dict[str, list[str]]:

@@ -6,21 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import Bools, Floats, Ints
-from core.pairs.pair_model import (
-    Values,
-    batch_size,
-    choose_first,
-    choose_next,
-    fit_chooser,
-    fit_pair_model,
-)
+from core.models.heads.pair_head import fit_chooser, fit_pair_head
+from core.pairs.choosing import batch_size, choose_first, choose_next
 
 
 @dataclass(frozen=True)
 class KnownPairs:
     """values: (n, features). similarity: (n,). same: (n,) the truth. test: (n,) pairs that score and are not asked."""
 
-    values: Values
+    values: Floats
     similarity: Floats
     same: Bools
     test: Bools
@@ -42,8 +36,8 @@ def play(known: KnownPairs, strategy: str, budget: int, seed: int, report: Calla
     for total in steps(len(pool), budget):
         left = np.setdiff1d(pool, decided)
         decided = np.concatenate([decided, left[choose(known, decided, left, total - len(decided), seed)]])
-        model = fit_pair_model(known.values[decided], known.same[decided], seed)
-        curve.append(score(known, model.predict(known.values[known.test]) > 0.5))
+        head = fit_pair_head(known.values[decided], known.same[decided], seed)
+        curve.append(score(known, head.raw(known.values[known.test]) > 0.5))
         report()
     return curve
 
@@ -54,7 +48,7 @@ def _by_margin(known: KnownPairs, decided: Ints, left: Ints, n: int, seed: int) 
     same = known.same[decided]
     if same.all() or not same.any():
         return choose_first(known.similarity[left], n, rng)
-    return choose_next(fit_chooser(known.values[decided], same, seed), known.values[left], n, rng)
+    return choose_next(fit_chooser(known.values[decided], same, seed).raw(known.values[left]), n, rng)
 
 
 def _by_lot(known: KnownPairs, decided: Ints, left: Ints, n: int, seed: int) -> Ints:
@@ -67,8 +61,8 @@ STRATEGIES = {"ours": _by_margin, "random": _by_lot}
 
 def score_all(known: KnownPairs, seed: int) -> float:
     """F1 on the test pairs of a model that learnt from every other pair."""
-    model = fit_pair_model(known.values[~known.test], known.same[~known.test], seed)
-    return score(known, model.predict(known.values[known.test]) > 0.5)
+    head = fit_pair_head(known.values[~known.test], known.same[~known.test], seed)
+    return score(known, head.raw(known.values[known.test]) > 0.5)
 
 
 def score(known: KnownPairs, predicted: Bools) -> float:

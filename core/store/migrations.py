@@ -345,4 +345,21 @@ MIGRATIONS: tuple[str, ...] = (
         'guidelines', setup->>'guidelines', 'overlap', (setup->>'overlap')::integer)
     where (setup->'labels') is not null;
     """,
+    """
+    create table sides (               -- what pairs are of: one record of a source
+        side bigint not null,          -- from 0 in order of import: the oldest has the smallest
+        source varchar not null,
+        id varchar not null,           -- as its source names it
+        text varchar not null,
+        fields json,                   -- name to text, where it has several
+        hash varchar not null,         -- of the normalised text
+        imported_at timestamp not null
+    );
+    create table pairs (               -- of a record: the sides that it asks about
+        n bigint not null,
+        left_side bigint not null,
+        right_side bigint not null,    -- of one source the larger number
+        similarity double              -- 0..1, of the two texts
+    );
+    """,
 )

@@ -1,8 +1,4 @@
-"""The task `labels`: one label of a taxonomy for a record, or several. An encoded answer has a bool for each label.
-
-Where several labels may hold, doubt is the doubt about the BEST label of a record. On library records of 29 subjects
-the mean over labels, and the most doubtful of all labels, did worse than random: some label is always in doubt.
-"""
+"""The task `labels`: one label of a taxonomy for a record, or several. An encoded answer has a bool for each label."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -10,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.arrays import Bools, Floats, Rows, label_matrix
+from core.arrays import Floats, label_matrix
 from core.config.settings import Settings
 from core.config.taxonomy import NONE_OF_THEM, SEPARATOR, spoken
 from core.errors import BadInput
 from core.models.heads.head import Head, linear_heads
 from core.models.heads.kind import FittedHead
+from core.tasks.choice import acquisition_scores, confidence, correct, decide, doubtful, gradients, likeliest
 from core.tasks.label_columns import LABEL_COLUMNS, NOUN
 from core.tasks.label_question import LABEL_FORM
 from core.tasks.task import Answer, AnswerSpace, Predictions, Setup, Task
@@ -24,10 +21,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 COLD_PER_LABEL = 3
-
-
-SURE = 0.8
-"""calibrated probability from which a model counts as sure of a label"""
 
 
 def setup(settings: Settings) -> Setup:
@@ -154,17 +147,13 @@ def labels_space(
         task="labels",
         encode=lambda answers: label_matrix([label_ids(answer) for answer in answers], ids),
         decode=lambda rows: [[ids[column] for column in np.flatnonzero(row)] for row in rows],
-        decide=partial(decide, multi=several),
+        decide=partial(decide, several=several),
         confidence=partial(confidence, several=several),
         correct=correct,
         doubtful=partial(doubtful, several=several),
         gradients=partial(gradients, several=several),
         alternatives=partial(likeliest, ids),
-        acquisition={
-            "margin": partial(small_margin, several=several),
-            "least_confidence": least_confident,
-            "entropy": partial(high_entropy, several=several),
-        },
+        acquisition=acquisition_scores(several=several),
         cold=COLD_PER_LABEL * len(ids),
         heads=linear_heads(ids, multi=several),
         of_head=labels_of_head,
@@ -185,81 +174,6 @@ def labels_of_head(head: FittedHead) -> AnswerSpace:
 def label_predictions(probs: Floats, *, several: bool = False) -> Predictions:
     """What a model of labels says that are called 0, 1, 2 ... probs: (n, labels)."""
     return Predictions(labels_space([str(column) for column in range(probs.shape[1])], several=several), probs)
-
-
-def likeliest(labels: tuple[str, ...], probs: Floats, most: int) -> list[list[tuple[Answer, float]]]:
-    """[(id, probability), ...] of each record."""
-    order = np.argsort(-probs, axis=1, kind="stable")[:, :most]
-    return [
-        [(labels[column], round(float(line[column]), 4)) for column in columns]
-        for line, columns in zip(probs, order, strict=True)
-    ]
-
-
-def doubtful(probs: Floats, *, several: bool) -> Bools:
-    """(n,) the highest probability is below SURE; with several labels any is between 1 - SURE and SURE."""
-    if several:
-        return np.asarray(((probs > 1 - SURE) & (probs < SURE)).any(axis=1))
-    return np.asarray(probs.max(axis=1) < SURE)
-
-
-def decide(probs: Floats, multi: bool) -> Bools:
-    """(n, labels) labels proposed: the likeliest, or where several may hold all from 0.5."""
-    if multi:
-        return np.asarray(probs >= 0.5)
-    best = np.zeros(probs.shape, np.bool_)
-    best[np.arange(len(probs)), probs.argmax(axis=1)] = True
-    return best
-
-
-def confidence(probs: Floats, answers: Rows, *, several: bool) -> Floats:
-    """(n,) probability of the likeliest label, or where several may hold that all yes and no are right."""
-    if not len(probs):
-        return np.empty(0)
-    if several:
-        return np.asarray(np.where(answers, probs, 1 - probs).prod(axis=1), np.float64)
-    return np.asarray(probs.max(axis=1), np.float64)
-
-
-def correct(truth: Rows, answers: Rows) -> Floats:
-    """1 where all labels of a record are right."""
-    return np.asarray((truth == answers).all(axis=1), np.float64)
-
-
-def gradients(probs: Floats, *, several: bool) -> Floats:
-    """(n, labels) how far the head's outputs would move if what it proposes were true. Ash et al. 2020."""
-    return np.asarray(probs - decide(probs, several))
-
-
-def least_confident(probs: Floats) -> Floats:
-    """1 - the best probability. Lewis & Gale 1994.
-
-    With several labels too; where many records carry no label at all prefer the margin, these would come first.
-    """
-    return np.asarray(1 - probs.max(axis=1))
-
-
-def small_margin(probs: Floats, *, several: bool) -> Floats:
-    """1 - (best - second best), so 1.0 is a coin toss; with several labels 1 - |2p - 1| of the best.
-
-    Scheffer et al. 2001. A single label (one column) leaves nothing to be unsure between: 1 - p.
-    """
-    if several:
-        return np.asarray(1 - np.abs(2 * probs.max(axis=1) - 1))
-    if probs.shape[1] == 1:
-        return np.asarray(1 - probs[:, 0])
-    best = np.partition(probs, -2, axis=1)[:, -2:]
-    return np.asarray(1 - (best[:, 1] - best[:, 0]))
-
-
-def high_entropy(probs: Floats, *, several: bool) -> Floats:
-    """Shannon entropy in nats; with several labels the mean of the binary entropies. Shannon 1948, Settles 2009."""
-    floor = np.float32(1e-12)
-    entropy = -(probs * np.log(np.maximum(probs, floor)))
-    if not several:
-        return np.asarray(entropy.sum(axis=1))
-    rest = 1 - probs
-    return np.asarray((entropy - rest * np.log(np.maximum(rest, floor))).mean(axis=1))
 
 
 LABELS = Task(

@@ -48,7 +48,8 @@ class AnswerSpace:
     of_head: a head that was fitted before -> the space of what it answers, whose categories may be those of then.
 
     categories: where an answer has a bool for each of some categories their ids, and names: what people call them;
-    texts: the same for an encoder. exclusive: exactly one of them holds.
+    texts: the same for an encoder. exclusive: exactly one of them holds. prior: what predicts before anything was
+    learnt, where something is known beforehand; it chooses, and suggests nothing.
     """
 
     task: str
@@ -68,6 +69,7 @@ class AnswerSpace:
     names: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     exclusive: bool = False
+    prior: FittedHead | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -91,6 +93,20 @@ class AnswerSpace:
     def right(self, truth: Rows, answers: Rows) -> Bools:
         """(n,) are they wholly right?"""
         return np.asarray(self.correct(truth, answers) >= 1) if len(truth) else np.empty(0, np.bool_)
+
+
+@dataclass(frozen=True)
+class PoolFeatures:
+    """How records become vectors where it is not by encoding their texts, but by comparing them within the pool: all
+    anew when there are new records.
+
+    job: name of the kind of job that does it. query: SQL of its input, a row for each record number. version: setup ->
+    by what vectors made with another setup are known.
+    """
+
+    job: str
+    query: str
+    version: Callable[[Setup], str]
 
 
 @dataclass(frozen=True)
@@ -133,6 +149,8 @@ class Task:
     taxonomy: bool = False
     columns: Columns | None = None
     team: TeamForm | None = None
+    features: PoolFeatures | None = None
+    two_sides: bool = False
 
 
 @dataclass(frozen=True)

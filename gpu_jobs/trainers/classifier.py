@@ -12,7 +12,7 @@ from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.torch_encoder import multiplies_bfloat16
 from core.models.heads.logistic import sigmoid, softmax
-from core.tasks.labels import decide
+from core.tasks.choice import decide
 from gpu_jobs.trainers.callbacks import LINES, callbacks, count_steps, outcome
 from gpu_jobs.trainers.checkpoints import newest
 from gpu_jobs.trainers.pretrained import Pretrained

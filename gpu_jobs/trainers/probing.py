@@ -12,7 +12,7 @@ from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors
-from core.tasks.labels import decide
+from core.tasks.choice import decide
 from gpu_jobs.trainers.calibrated_fit import Fit, fit_on_split, fit_plain
 from gpu_jobs.trainers.callbacks import Probe
 from gpu_jobs.trainers.memory import peak_memory_mb

@@ -21,7 +21,7 @@ from core.registry.evaluation_jobs import (
     Setting,
     TopAccuracy,
 )
-from core.tasks.labels import confidence
+from core.tasks.choice import confidence
 from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.evaluated_model import BASELINE, EvaluatedModel, open_model, part_of, some_of
 from gpu_jobs.work.evaluation_data import (

@@ -17,7 +17,7 @@ from core.models.out_of_fold import OutOfSamplePredictions, predict_unseen, read
 from core.models.own_encoder import encoder_name, encoder_place, label_names
 from core.models.vectors import encoded_rows, open_vectors
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
-from core.tasks.labels import decide
+from core.tasks.choice import decide
 from core.training.trainers import read_values
 from gpu_jobs.trainers.trainer_types import TrainingRun, TrainingSet
 

@@ -104,7 +104,9 @@ def records_of_project(bundle: Path, name: str, *, multi: bool) -> Records:
 def records_of_file(bundle: Path, file: LabelledFile, report: Progress, *, multi: bool) -> Records:
     """A person's file, read as for an import. Raises BadInput."""
     layout = Layout(
-        *(file.text, file.label, file.id),
+        text=file.text,
+        label=file.label,
+        id=file.id,
         encoding=file.encoding or "utf-8",
         about={"multi": multi, "known": file.known},
     )

@@ -12,7 +12,7 @@ from core.explore.explore_jobs import InspectArrays, Inspection, InspectParams
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import NODES, Graph
 from core.models.vectors import encoder_folder, open_vectors
-from core.tasks.labels import small_margin
+from core.tasks.choice import small_margin
 from gpu_jobs.work.graphs import make_graph
 
 MOST = 200_000  # labelled records that are inspected; more are sampled

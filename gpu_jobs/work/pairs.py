@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Bools, Floats
+from core.config.record_fields import join_fields
 from core.data.cells import Column
 from core.data.formats.sources import open_source
 from core.data.ledger import normalise
@@ -25,7 +26,7 @@ from core.pairs.candidates import (
     similarity,
 )
 from core.pairs.clusters import Clusters, Decision, make_clusters
-from core.pairs.features import join_fields, pair_features
+from core.pairs.features import pair_features
 from core.pairs.learning_curve import STRATEGIES, KnownPairs, play, score, score_all, steps
 from core.pairs.pair_jobs import (
     POSITIVES,
@@ -176,7 +177,7 @@ def pair_replay(bundle: Path, params: PairReplayParams, report: Progress) -> Pai
     sides, pairs, same, test = decided.sides, decided.pairs, decided.same, decided.test
     spaces = _spaces(sides, params.encoder, params.threads, params.cache, report)
     features = pair_features(spaces, (sides[0], sides[1]), pairs, _phase(report, 600, 700))
-    known = KnownPairs(features.values, similarity(spaces, pairs), same, test)
+    known = KnownPairs(features.vectors.astype(np.float32), similarity(spaces, pairs), same, test)
     candidates = find_candidates(spaces)
     full = score_all(known, seed=0)
     decisions = steps(int((~test).sum()), params.budget)

@@ -116,12 +116,12 @@ def _learn(inputs: RoundInputs) -> FittedRound:
 
 
 def _load(inputs: RoundInputs) -> FittedHead | None:
-    """The active model, if it still answers what the project asks."""
+    """The active model, if it still answers what the project asks; else the task's prior, if it has one."""
     if inputs.params.model is None:
-        return None
+        return inputs.space.prior
     heads = inputs.space.heads
     head = load_fitted(Path(inputs.params.model), heads.restore)
-    return head if heads.fits(head) else None
+    return head if heads.fits(head) else inputs.space.prior
 
 
 def _encoded_texts(inputs: RoundInputs) -> Floats:

@@ -1,0 +1,219 @@
+"""The jobs on a project's pairs: finding candidates among records of sources, comparing the sides of each pair."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.arrays import Floats, Ints
+from core.data.cells import json_of
+from core.data.encode_job import EncodeParams, EncodeResult
+from core.data.ledger import normalised_hashes
+from core.errors import BadInput
+from core.models.encoders.encoder import Encoder
+from core.models.encoders.loading import load_encoder
+from core.models.vectors import FACTS, EncodedFacts, shard_path, write_facts
+from core.pairs.candidate_job import CandidateParams, CandidateResult
+from core.pairs.candidates import Pairs, distinct_texts, find_candidates, similarity
+from core.pairs.features import PairFeatures, pair_features
+from core.pairs.spaces import Spaces, build_spaces
+from core.pairs.text_vectors import encode_texts
+from core.store.whole_files import whole_file
+from core.tasks.pairs import field_names
+from gpu_jobs.trainers.trainer_types import Progress
+
+MOST_TEXTS = 100_000
+"""distinct texts of a side: each is held against all others"""
+ROWS = 4_096
+"""pairs in a shard"""
+
+
+def phase(report: Progress, start: int, stop: int) -> Callable[[int, int], None]:
+    """Progress of a part of the work, as thousandths of all of it."""
+
+    def report_part(done: int, total: int) -> None:
+        report(start + (stop - start) * done // max(total, 1), 1000)
+
+    return report_part
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Records that are paired. numbers: (n,) of each; left, right: those on either side, rows of `texts`; one object
+    where any may stand on either."""
+
+    ids: list[str]
+    titles: list[str]
+    texts: list[str]
+    left: Ints
+    right: Ints
+
+
+def candidates(bundle: Path, params: CandidateParams, report: Progress) -> CandidateResult:
+    """Writes `out/records.parquet` and `out/pairs.parquet`, the most alike first where not all are kept."""
+    started = time.monotonic()
+    sides = _read_sides(bundle / "in" / "sides.parquet", params)
+    pairs, values, distinct = _find(sides, params, report)
+    order = np.lexsort((pairs.right, pairs.left))
+    if len(order) > params.most:
+        order = order[np.isin(order, np.argsort(-values, kind="stable")[: params.most])]
+    _write(bundle / "out", sides, Pairs(pairs.left[order], pairs.right[order]), values[order])
+    report(1000, 1000)
+    return CandidateResult(
+        sides=len(sides.texts),
+        distinct=distinct,
+        candidates=len(order),
+        left_out=len(pairs) - len(order),
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _read_sides(path: Path, params: CandidateParams) -> Sides:
+    import polars
+
+    table = polars.read_parquet(path)
+    sources, ids = table["source"].to_list(), table["id"].to_list()
+    names = list(dict.fromkeys(sources))
+    several = params.sources > 1
+    rows = np.arange(len(ids))
+    first = np.array([source == names[0] for source in sources])
+    return Sides(
+        ids=[f"{source}:{id_}" for source, id_ in zip(sources, ids, strict=True)] if several else ids,
+        titles=[f"{source} · {id_}" for source, id_ in zip(sources, ids, strict=True)] if several else ids,
+        texts=table["text"].to_list(),
+        left=rows if params.within else rows[first],
+        right=rows if params.within else rows[~first],
+    )
+
+
+def _find(sides: Sides, params: CandidateParams, report: Progress) -> tuple[Pairs, Floats, int]:
+    """Pairs as rows of `sides`, their similarity, and how many texts differ. Equal texts of one source are paired with
+    the first of them, and only that one with others."""
+    parts = [sides.left] if params.within else [sides.left, sides.right]
+    distinct = [distinct_texts([sides.texts[row] for row in part.tolist()]) for part in parts]
+    firsts = [part[one.firsts] for part, one in zip(parts, distinct, strict=True)]
+    if (most := max(map(len, firsts))) > MOST_TEXTS:
+        raise BadInput(f"There are {most:,} different texts on one side; up to {MOST_TEXTS:,} can be compared so far.")
+    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    values: list[Floats] = [np.empty(0)]
+    if all(map(len, firsts)) and sum(map(len, firsts)) > 1:
+        spaces = _spaces([[sides.texts[row] for row in part.tolist()] for part in firsts], params, report)
+        pairs = find_candidates(spaces, params.per_record)
+        left.append(firsts[0][pairs.left])
+        right.append(firsts[-1][pairs.right])
+        values.append(similarity(spaces, pairs))
+    for part, one, own in zip(parts, distinct, firsts, strict=True):
+        place = np.asarray(one.places)
+        rows = np.flatnonzero(place >= 0)
+        again = rows[~np.isin(rows, one.firsts)]
+        if params.within:
+            left.append(own[place[again]])
+            right.append(part[again])
+            values.append(np.ones(len(again)))
+    return Pairs(np.concatenate(left), np.concatenate(right)), np.concatenate(values), sum(map(len, firsts))
+
+
+def _spaces(texts: list[list[str]], params: CandidateParams, report: Progress) -> Spaces:
+    encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
+    vectors = [encode_texts(encoder, side, Path(params.vectors), phase(report, 0, 500)) for side in texts]
+    two = len(texts) > 1
+    return build_spaces(
+        (texts[0], texts[1] if two else None), (vectors[0], vectors[1] if two else None), phase(report, 500, 900)
+    )
+
+
+def _write(out: Path, sides: Sides, pairs: Pairs, values: Floats) -> None:
+    import polars
+
+    left, right = pairs.left.tolist(), pairs.right.tolist()
+    ids = [f"{sides.ids[one]}|{sides.ids[other]}" for one, other in zip(left, right, strict=True)]
+    texts = [f"{sides.texts[one]}\n\n{sides.texts[other]}" for one, other in zip(left, right, strict=True)]
+    both = [
+        (
+            json_of({"left": sides.texts[one], "right": sides.texts[other]}),
+            json_of({"left": sides.titles[one], "right": sides.titles[other]}),
+        )
+        for one, other in zip(left, right, strict=True)
+    ]
+    nothing = polars.lit(None, polars.String)
+    table = polars.DataFrame(
+        {
+            "position": np.arange(len(ids), dtype=np.int64),
+            "id": ids,
+            "text": texts,
+            "fields": [fields for fields, _ in both],
+            "meta": [titles for _, titles in both],
+            "hash": normalised_hashes(texts),
+        },
+        schema={
+            "position": polars.Int64,
+            "id": polars.String,
+            "text": polars.String,
+            "fields": polars.String,
+            "meta": polars.String,
+            "hash": polars.UInt64,
+        },
+    ).with_columns(nothing.alias("label"), nothing.alias("split"))
+    numbers = {"id": ids, "left_side": pairs.left, "right_side": pairs.right, "similarity": values}
+    polars.DataFrame(numbers, schema_overrides={"id": polars.String}).write_parquet(out / "pairs.parquet")
+    with whole_file(out / "records.parquet", alone=True) as partial:
+        table.write_parquet(partial)
+
+
+def compare(bundle: Path, params: EncodeParams, report: Progress) -> EncodeResult:
+    """Writes the features of every pair of `in/records.parquet` as `out/shard-*.npy`, see `PairFeatures.vectors`.
+
+    A record without sides, as one that was erased, has a vector without information.
+    """
+    import polars
+
+    started = time.monotonic()
+    table = polars.read_parquet(bundle / "in" / "records.parquet")
+    left, right = table["left_text"].to_list(), table["right_text"].to_list()
+    there = np.array([bool(one.strip()) and bool(other.strip()) for one, other in zip(left, right, strict=True)])
+    encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
+    rows = np.flatnonzero(there).tolist()
+    pool = PairedTexts([left[row] for row in rows], [right[row] for row in rows], bool(table["within"].any()))
+    features = _compare(pool, params, encoder, report)
+    dims = len(features.names) + 1
+    vectors = np.zeros((len(left), dims), np.float16)
+    vectors[:, 0] = 1
+    vectors[there] = features.vectors
+    facts = EncodedFacts(len(left), dims, ROWS, f"{encoder.fingerprint}-{params.version}")
+    out = bundle / "out"
+    (out / FACTS).unlink(missing_ok=True)
+    for number, start in enumerate(range(0, len(vectors), ROWS)):
+        with whole_file(shard_path(out, number), alone=True) as partial, partial.open("wb") as file:
+            np.save(file, vectors[start : start + ROWS])
+    write_facts(out, facts)
+    report(1000, 1000)
+    seconds = time.monotonic() - started
+    return EncodeResult(len(left), len(left), 0, dims, round(seconds, 3), round(len(left) / seconds, 1))
+
+
+@dataclass(frozen=True)
+class PairedTexts:
+    """left, right: (pairs,) of each. within: a text may stand on either side."""
+
+    left: list[str]
+    right: list[str]
+    within: bool
+
+
+def _compare(pool: PairedTexts, params: EncodeParams, encoder: Encoder, report: Progress) -> PairFeatures:
+    places: list[dict[str, int]] = [{}, {}]
+    if pool.within:
+        places[1] = places[0]
+    left, right = (
+        np.array([place.setdefault(text, len(place)) for text in side], np.int64)
+        for place, side in zip(places, (pool.left, pool.right), strict=True)
+    )
+    texts = [list(place) for place in (places[:1] if pool.within else places)]
+    folder = Path(params.cache).parent  # where the vectors are
+    vectors = [encode_texts(encoder, side, folder, phase(report, 0, 400)) for side in texts]
+    both = (texts[0], None if pool.within else texts[1]), (vectors[0], None if pool.within else vectors[1])
+    spaces = build_spaces(*both, phase(report, 400, 600))
+    names = field_names(params.setup)
+    return pair_features(spaces, (texts[0], texts[-1]), Pairs(left, right), phase(report, 600, 990), names)
