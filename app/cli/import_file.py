@@ -130,8 +130,15 @@ def _import_source(folder: Path, file: _SourceFile, others: Mapping[str, object]
                 f"{misplaced[0]} goes with a file of pairs, whose sides are named by --left and --right. Records of a "
                 "source have --text and --id."
             )
-    options = {"id": file.id, "source": file.source, "encoding": file.encoding}
-    result = run_verb(folder, import_source, file=str(file.file.resolve()), text=file.text, **options)
+    result = run_verb(
+        folder,
+        import_source,
+        file=str(file.file.resolve()),
+        text=file.text,
+        id=file.id,
+        source=file.source,
+        encoding=file.encoding,
+    )
     present(result, source_lines, as_json=as_json)
 
 

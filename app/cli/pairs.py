@@ -96,8 +96,8 @@ def candidates_(
     """Pair the records of sources with those nearest to them: the pairs that people are asked about."""
     from core.pairs.find_candidates import candidates
 
-    options = {"per_record": per_record, "most": most, "within": within}
-    present(run_verb(folder_of(context, project), candidates, **options), candidate_lines, as_json=as_json)
+    result = run_verb(folder_of(context, project), candidates, per_record=per_record, most=most, within=within)
+    present(result, candidate_lines, as_json=as_json)
 
 
 def candidate_lines(result: "Candidates") -> list[str]:

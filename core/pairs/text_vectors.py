@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from core.arrays import Floats
 from core.data.ledger import normalised_hashes
@@ -14,6 +15,7 @@ from core.models.vectors import TEXTS
 from core.pairs.spaces import Report
 from core.store.whole_files import whole_file
 
+Hashes = npt.NDArray[np.uint64]
 PIECE = 256
 """texts between two reports"""
 
@@ -27,6 +29,7 @@ def encode_texts(encoder: Encoder, texts: Sequence[str], folder: Path | None, re
     known, vectors = _read(_file(folder, encoder), encoder.dims) if folder else _nothing(encoder.dims)
     fresh, first = np.unique(hashes, return_index=True)
     first = first[~np.isin(fresh, known)]
+    first = first[np.argsort([len(texts[row]) for row in first.tolist()], kind="stable")]  # so that pieces are even
     pieces = [vectors]
     for start in range(0, len(first), PIECE):
         pieces.append(encoder.encode([texts[row] for row in first[start : start + PIECE].tolist()]).astype(np.float16))
@@ -48,7 +51,7 @@ def _file(folder: Path, encoder: Encoder) -> Path:
     return folder / f"{TEXTS}{key}.npz"
 
 
-def _read(path: Path, dims: int) -> tuple[np.ndarray, Floats]:
+def _read(path: Path, dims: int) -> tuple[Hashes, Floats]:
     with suppress(OSError, ValueError, EOFError, KeyError), np.load(path, allow_pickle=False) as arrays:
         hashes, vectors = arrays["hashes"], arrays["vectors"]
         if vectors.shape == (len(hashes), dims) and len(hashes):
@@ -56,5 +59,5 @@ def _read(path: Path, dims: int) -> tuple[np.ndarray, Floats]:
     return _nothing(dims)
 
 
-def _nothing(dims: int) -> tuple[np.ndarray, Floats]:
+def _nothing(dims: int) -> tuple[Hashes, Floats]:
     return np.empty(0, np.uint64), np.empty((0, dims), np.float16)
