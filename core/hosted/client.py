@@ -116,7 +116,7 @@ def malformed(where: str, reason: object) -> Refused:
 def fields_of(answer: object) -> dict[str, object]:
     """A JSON object that came back, as a dict. Raises ValueError, which `call` turns into the one clear error."""
     shown = getattr(answer, "to_dict", None)
-    value = shown() if callable(shown) else answer
+    value = shown(warnings=False) if callable(shown) else answer
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, not {str(value)[:80]!r}")
     return value

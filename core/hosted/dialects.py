@@ -107,7 +107,7 @@ def _openai_create(client: "OpenAI", order: TuningOrder) -> ProviderJob:
 
 
 def _openai_jobs(client: "OpenAI") -> list[ProviderJob]:
-    page = client.fine_tuning.jobs.list(limit=LISTED)
+    page = client.get(f"/fine_tuning/jobs?limit={LISTED}", cast_to=object)  # the typed page fails on another form
     return [_openai_job(one) for one in _list(page, "data")]
 
 

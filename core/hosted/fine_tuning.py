@@ -152,7 +152,7 @@ def _follow(
     while True:
         state = read_state(bundle)
         try:
-            job = call(connection, "Following the job", lambda id_=state.job: dialect.retrieve(connection.client, id_))
+            job = _retrieve(connection, dialect, state.job)
             failed = 0
             _write(bundle, _with_job(state, job))
             report()

@@ -29,7 +29,7 @@ class RecordedAnswers:
     requests: int
 
 
-def record_answers(
+def record_answers(  # noqa: PLR0913 - an option is an argument
     project: Project,
     report: Report,
     *,

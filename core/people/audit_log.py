@@ -25,7 +25,7 @@ QUIET = {
     *("rechoose", "check", "follow"),
     "integrity",
     "people",
-    *("training_data", "hosted_estimate", "hosted_job", "hosted_jobs", "hosted_models"),
+    *("hosted_estimate", "hosted_job", "hosted_jobs", "hosted_models"),
 }
 """change nothing that anybody asked for"""
 
@@ -39,6 +39,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "backup": ("out",),
     "archive": ("archive",),
     "train": ("trainer", "on", "gpu", "seed", "note", "values"),
+    "training_data": ("file_format",),
     "hosted_tune": ("provider", "base", "epochs", "note"),
     "hosted_cancel": ("job",),
     "job_cancel": ("job",),

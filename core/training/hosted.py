@@ -107,7 +107,7 @@ def _estimate(
     return HostedEstimate(where.name, base, *numbers, price.sentence, warnings), price
 
 
-def hosted_tune(
+def hosted_tune(  # noqa: PLR0913 - an option is an argument
     project: Project,
     report: Report,
     *,
