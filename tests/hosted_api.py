@@ -105,8 +105,6 @@ def _status(api: HostedApi, job: str) -> str:
 def _job(api: HostedApi, job: str) -> Fields:
     status, stored = _status(api, job), api.jobs[job]
     model = f"ft:{stored['model']}:rondo::{job}" if status == "succeeded" else None
-    if model:
-        api.models.add(model)
     return {
         "id": job,
         "object": "fine_tuning.job",
@@ -124,6 +122,7 @@ def _retrieve(api: HostedApi, path: re.Match[str], body: bytes) -> object:
         raise Reply(404, "no such job")
     described = _job(api, path["job"])
     api.looks[path["job"]] += 1
+    api.models |= {described["fine_tuned_model"]} - {None}
     return described
 
 

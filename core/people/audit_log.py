@@ -39,7 +39,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "backup": ("out",),
     "archive": ("archive",),
     "train": ("trainer", "on", "gpu", "seed", "note", "values"),
-    "training_data": ("file_format",),
+    "training_data": ("file_format", "out"),
     "hosted_tune": ("provider", "base", "epochs", "note"),
     "hosted_cancel": ("job",),
     "job_cancel": ("job",),

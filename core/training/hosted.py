@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from core.errors import BadInput, Refused, RondoError
 from core.hosted.client import Patience
@@ -30,6 +31,7 @@ from core.hosted.training_data import (
 from core.jobs.bundle import Bundle, Report, Resources
 from core.pairs.training_examples import decided_pairs, training_examples
 from core.project import Project
+from core.store.targets import refuse_target
 from core.store.whole_files import write_whole
 from core.training.entries import TrainingJob, read_row, read_training_job, set_state
 from core.training.following import handing_over, job_cancel, refresh_job, runner_of
@@ -42,7 +44,7 @@ MOST_EPOCHS = 50
 
 @dataclass(frozen=True)
 class TrainingText:
-    """A file's content in `file_format`."""
+    """A file's content in `file_format`; empty where it was written to a file."""
 
     content: str
     file_format: str
@@ -50,11 +52,23 @@ class TrainingText:
 
 
 def training_data(
-    project: Project, report: Report, *, file_format: str = "openai_jsonl", statistics: bool = False
+    project: Project,
+    report: Report,
+    *,
+    file_format: str = "openai_jsonl",
+    statistics: bool = False,
+    out: str = "",
 ) -> TrainingText:
-    """The decided pairs that may train, as a file. Raises Refused where there are too few, BadInput for the format."""
+    """The decided pairs that may train, as a file, which `out` writes. Raises Refused where there are too few, BadInput
+    for the format or a place where no file may be written.
+    """
+    if out:
+        refuse_target(project, out)
     data = _data(project)
-    return TrainingText(as_text(data, file_format, statistics=statistics), file_format, data.statistics)
+    content = as_text(data, file_format, statistics=statistics)
+    if out:
+        write_whole(Path(out), content.encode())
+    return TrainingText("" if out else content, file_format, data.statistics)
 
 
 def _data(project: Project) -> TrainingData:
