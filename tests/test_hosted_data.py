@@ -61,9 +61,9 @@ def test_a_merge_is_partial_where_a_third_of_the_group_was_kept_apart() -> None:
     group = [DecidedPair("a", "b", True), DecidedPair("b", "c", False), DecidedPair("a", "c", False)]
     alone = [DecidedPair("d", "e", True), DecidedPair("e", "f", False)]
     assert [pair.partial for pair in mark_partial([*group, *alone])] == [True, False, False, False, False]
-    assert [pair.partial for pair in mark_partial([DecidedPair(*two, True) for two in ("ab", "bc", "ac")])] == [
-        False
-    ] * 3
+    assert [
+        pair.partial for pair in mark_partial([DecidedPair(left, right, True) for left, right in ("ab", "bc", "ac")])
+    ] == [False] * 3
     assert training_examples(mark_partial(group)).statistics == Statistics(0, 2, 1)
 
 

@@ -1,6 +1,7 @@
 """`rondo hosted`: tuning a language model at a provider, following it, and what became of it; and their output."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,13 +63,13 @@ def tune(
     )
 
 
-def start(folder: Path, options: dict[str, object], *, yes: bool, as_json: bool) -> None:
+def start(folder: Path, options: Mapping[str, object], *, yes: bool, as_json: bool) -> None:
     """What `hosted tune` and `train --trainer hosted` do: the price, the question, the job."""
     from core.training.hosted import hosted_estimate, hosted_tune
 
     if not yes and sys.stdin.isatty():
-        asked = {name: options[name] for name in ("provider", "base", "epochs")}
-        for line in estimate_lines(run_verb(folder, hosted_estimate, **asked)):  # type: ignore[arg-type]
+        chosen = {name: options[name] for name in ("provider", "base", "epochs")}
+        for line in estimate_lines(run_verb(folder, hosted_estimate, **chosen)):  # type: ignore[arg-type]
             say(line, error=True)
         yes = typer.confirm("Send the examples and start?", err=True)
     present(run_verb(folder, hosted_tune, yes=yes, **options), job_lines, as_json=as_json)  # type: ignore[arg-type]

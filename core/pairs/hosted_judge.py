@@ -39,15 +39,15 @@ class HostedJudge:
         return np.array([probability(answer) for answer in answers], np.float64)
 
 
-def answer_pairs(judge: HostedJudge, pairs: Sequence[tuple[str, str]], similarity: Floats) -> list[PairAnswer]:
+def answer_pairs(hosted_judge: HostedJudge, pairs: Sequence[tuple[str, str]], similarity: Floats) -> list[PairAnswer]:
     """What the model says of each pair, or its similarity with the reason. similarity: (n,) 0..1. Never raises for the
     model's sake: a pipeline goes on without it.
     """
     try:
-        probabilities = judge.predict(pairs)
+        probabilities = hosted_judge.predict(pairs)
     except HostedUnavailable as error:
         return [PairAnswer(float(value), SIMILARITY, str(error)) for value in similarity]
-    name = judge.hosted.model
+    name = hosted_judge.hosted.model
     unread = f"{name} answered what is no decision."
     return [
         PairAnswer(float(value), SIMILARITY, unread) if np.isnan(own) else PairAnswer(float(own), name)
