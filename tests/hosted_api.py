@@ -40,6 +40,7 @@ class HostedApi:
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
+    uploads: list[bytes] = field(default_factory=list)
     jobs: dict[str, Fields] = field(default_factory=dict)
     looks: dict[str, int] = field(default_factory=dict)
     steps: tuple[str, ...] = STEPS
@@ -78,6 +79,7 @@ def _upload(api: HostedApi, path: re.Match[str], body: bytes) -> object:
     if content is None or b"fine-tune" not in body:
         raise Reply(400, "a file and its purpose are needed")
     api.files[file] = content[1]
+    api.uploads.append(content[1])
     return {"id": file, "object": "file", "bytes": len(content[1]), "filename": "train.jsonl", "purpose": "fine-tune"}
 
 

@@ -42,7 +42,7 @@ def test_a_job_becomes_a_model_that_is_listed_with_its_end(pairs_project: Projec
     assert job.result is not None
     assert (job.state, job.result.model) == ("succeeded", "ft:tiny:rondo::ftjob-1")
     assert (job.approved, job.rejected, job.result.shutdown, job.result.trained_tokens) == (60, 55, "2027-01-14", 1234)
-    [content] = hosted_api.files.values()
+    [content] = hosted_api.uploads
     assert content.count(b"\n") == 115
     hosted_api.models.clear()
     listed = hosted_models(pairs_project, quiet, provider=hosted_api.url)
@@ -59,6 +59,16 @@ def test_neither_token_nor_texts_stay_behind(pairs_project: Project, hosted_api:
     assert not any(TOKEN.encode() in content or b"camera" in content for content in files)
     row = read_row(pairs_project, job)
     assert TOKEN not in json.dumps([row.params, row.result, row.error])
+    assert hosted_api.files == {}
+
+
+def test_a_failed_job_keeps_its_texts_there_until_it_is_forgotten(
+    pairs_project: Project, hosted_api: HostedApi
+) -> None:
+    hosted_api.steps = ("failed",)
+    job = begin(pairs_project, hosted_api)
+    wait_for(lambda: refresh_job(pairs_project, job).state == "failed")
+    assert len(hosted_api.files) == 1
     job_forget(pairs_project, quiet, job=job)
     assert hosted_api.files == {}
 
@@ -92,7 +102,7 @@ def test_a_process_that_was_killed_is_begun_again_and_follows_the_same_job(
     hosted_api.steps = ("succeeded",)
     job_retry(pairs_project, quiet, job=job)
     assert wait(pairs_project, quiet, job).state == "succeeded"
-    assert (len(hosted_api.jobs), len(hosted_api.files)) == (1, 1)
+    assert (len(hosted_api.jobs), len(hosted_api.uploads)) == (1, 1)
 
 
 @pytest.mark.parametrize("by", ["hosted", "jobs"])

@@ -108,7 +108,7 @@ def tune(bundle: Path, params: HostedTuningParams, connection: Connection, repor
     Raises Refused with the provider's message where it failed or was cancelled there.
     """
     dialect, state = DIALECTS[connection.provider.dialect], read_state(bundle)
-    if not state.file:
+    if not state.file and not state.job:
         content = (bundle / "in" / TRAINING_FILE).read_bytes()
         name = f"{bundle.name}.jsonl"
         file = call(connection, "Uploading the examples", lambda: dialect.upload(connection.client, content, name))
@@ -169,7 +169,7 @@ def _follow(
 def cancel(bundle: Path, connection: Connection) -> HostedState:
     """Cancels the job at the provider, however far the attempt came; one that has ended there is left as it is."""
     dialect, state = DIALECTS[connection.provider.dialect], read_state(bundle)
-    if not state.file:
+    if not state.file and not state.job:
         return state
     job = job_of_file(connection, dialect, state.file) if not state.job else _retrieve(connection, dialect, state.job)
     if job is not None and job.status not in ENDED:
