@@ -1,6 +1,7 @@
 """A tuning job in processes of its own: it outlives who began it, is never begun twice, and cancelling reaches it."""
 
 import json
+import re
 from pathlib import Path
 
 import psutil
@@ -8,7 +9,7 @@ import pytest
 
 from core.errors import Refused
 from core.hosted.fine_tuning import read_state
-from core.jobs.bundle import Bundle
+from core.jobs.bundle import Bundle, Resources
 from core.project import Project
 from core.training.entries import read_row, read_training_job
 from core.training.following import job_cancel, job_forget, refresh_job
@@ -23,13 +24,16 @@ from core.training.hosted import (
 )
 from core.training.launch import job_retry, wait
 from core.training.watching import follow
+from gpu_jobs.runners.hosted import HostedRunner
 from tests.command_line import rondo, rondo_json
-from tests.conftest import quiet
+from tests.conftest import plain_kind, quiet
 from tests.hosted_api import TOKEN, Fault, HostedApi
 from tests.hosted_api import hosted_api as hosted_api  # a fixture
 from tests.hosted_world import begin
 from tests.hosted_world import pairs_project as pairs_project  # a fixture
 from tests.waiting import wait_for
+
+pytestmark = pytest.mark.long
 
 
 def folder(project: Project, job: str) -> Path:
@@ -172,3 +176,20 @@ def test_jobs_are_listed_newest_first_while_one_runs(pairs_project: Project, hos
     [listed] = hosted_jobs(pairs_project, quiet).jobs
     assert (listed.id, listed.state, listed.result) == (first, "running", None)
     hosted_cancel(pairs_project, quiet, job=first)
+
+
+def test_the_runner_of_hosted_models_runs_nothing_else(pairs_project: Project) -> None:
+    bundle = pairs_project.jobs.prepare(plain_kind("encode"), {})
+    bundle.seal()
+    with pytest.raises(Refused, match="is for `rondo train --trainer hosted`"):
+        HostedRunner(1).start(bundle.path, Resources())
+
+
+def test_the_commands_of_the_recipe_are_there() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "recipes" / "merge_decisions.md").read_text(encoding="utf-8")
+    lines = [line.split() for line in re.findall(r"^    rondo (.+)$", text, re.M)]
+    assert len(lines) > 8
+    for words in lines:
+        options = {word for word in words if word.startswith("--")}
+        shown = rondo(*(words[:2] if words[0] == "hosted" else words[:1]), "--help")
+        assert not {option for option in options if option not in shown}, words

@@ -9,11 +9,13 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr
 from core.hosted.training_data import Statistics
 from core.jobs.job_states import ENDED, UNDER_WAY
 from core.registry.models import ModelEntry
-from core.training.hosted import HostedEstimate, HostedJob
+from core.training.hosted import RUNNER, HostedEstimate, HostedJob
 from core.training.trainers import TRAINERS
 from gpu_jobs.runners.choice import RUNNERS
 
 Figures = Mapping[str, object]
+ELSEWHERE = [name for name in RUNNERS if name != RUNNER]
+"""where a trainer may run: providers tune models and run nothing of ours"""
 EXAMPLE = {"trainer": "setfit", "on": "local", "set": {"epochs": 3, "loss": "contrastive"}}
 
 
@@ -27,7 +29,7 @@ class Order:
         StrictStr, Field(description="How the model comes about.", json_schema_extra={"enum": [*TRAINERS, "grid"]})
     ]
     on: Annotated[
-        StrictStr | None, Field(description="Where it runs.", json_schema_extra={"enum": [*RUNNERS, None]})
+        StrictStr | None, Field(description="Where it runs.", json_schema_extra={"enum": [*ELSEWHERE, None]})
     ] = None
     gpu: Annotated[
         StrictStr | None, Field(description="The kind of GPU, where one is rented; `L4:2` is two of them.")
