@@ -47,6 +47,15 @@ from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.tasks.tasks import task_of, unready
 from core.training.following import job_cancel, job_forget, job_log
+from core.training.hosted import (
+    hosted_cancel,
+    hosted_estimate,
+    hosted_job,
+    hosted_jobs,
+    hosted_models,
+    hosted_tune,
+    training_data,
+)
 from core.training.launch import job_retry
 from core.training.train import train
 from core.training.watching import follow, job, jobs
@@ -184,6 +193,13 @@ VERBS: dict[str, Callable[..., Any]] = {
     "job_retry": job_retry,
     "job_forget": job_forget,
     "follow": follow,
+    "training_data": training_data,
+    "hosted_estimate": hosted_estimate,
+    "hosted_tune": hosted_tune,
+    "hosted_job": hosted_job,
+    "hosted_jobs": hosted_jobs,
+    "hosted_models": hosted_models,
+    "hosted_cancel": hosted_cancel,
     "evaluate": evaluate,
     "compare": compare,
     "compare_encoders": compare_encoders,

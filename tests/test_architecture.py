@@ -32,6 +32,7 @@ HEAVY = (
     "openTSNE",
     "pandas",
     "modal",
+    "openai",
     "ray",
     "datasets",
     "huggingface_hub",

@@ -10,6 +10,7 @@ from core.errors import BadInput
 NAMES = (
     *("HF_TOKEN", "MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET", "RONDO_API_TOKEN"),
     *("RONDO_TEAM_API_KEY", "RONDO_TEAM_PASSWORD", "WANDB_API_KEY"),
+    *("OPENAI_API_KEY", "TOGETHER_API_KEY", "FIREWORKS_API_KEY", "RONDO_HOSTED_TOKEN"),
 )
 """the only names that are read: whatever else the file holds is for others"""
 

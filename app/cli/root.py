@@ -9,6 +9,7 @@ import typer
 from app.cli.backup import backup, check, repair, restore
 from app.cli.erase import erase_
 from app.cli.evaluation import compare, evaluate
+from app.cli.hosted import hosted
 from app.cli.import_file import import_
 from app.cli.inspection import auto_, calibrate, inspect_, map_, quality_, withdraw_
 from app.cli.models import models, retrain
@@ -166,6 +167,7 @@ app.command()(rechoose)
 app.command()(train)
 app.command()(trainers)
 app.add_typer(jobs, name="jobs")
+app.add_typer(hosted, name="hosted")
 app.command()(evaluate)
 app.command()(compare)
 app.add_typer(models, name="models")

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.hosted import start
 from app.cli.options import JsonOption, ProjectOption, SeedOption, errors, folder_of, run_verb, without_a_command
 from app.cli.terminal import present
 from app.words import ended_in, score_lines
+from core.errors import BadInput
 
 if TYPE_CHECKING:
     from core.training.entries import TrainingJob, TrainingJobs
@@ -24,6 +26,8 @@ SetOption = Annotated[
 ]
 JobArgument = Annotated[str, typer.Argument(help="Id of a job, as `rondo jobs` lists it.")]
 
+HOSTED = "hosted"
+
 jobs = typer.Typer(
     help="Training jobs: list, show, logs, cancel, retry, forget.", invoke_without_command=True, rich_markup_mode=None
 )
@@ -32,7 +36,7 @@ jobs = typer.Typer(
 def train(
     context: typer.Context,
     trainer: Annotated[
-        str, typer.Option("--trainer", "-t", help="head, setfit, encoder, transformer, zeroshot or grid.")
+        str, typer.Option("--trainer", "-t", help="head, setfit, encoder, transformer, zeroshot, grid or hosted.")
     ],
     on: OnOption = "local",
     gpu: GpuOption = None,
@@ -42,14 +46,24 @@ def train(
     detach: Annotated[
         bool, typer.Option("--detach", help="Do not wait: print the job's id and leave it running.")
     ] = False,
+    provider: Annotated[str, typer.Option(help="Of -t hosted: as `rondo hosted tune` takes it.")] = "",
+    base: Annotated[str, typer.Option(help="Of -t hosted: the provider's model to tune.")] = "",
+    epochs: Annotated[int | None, typer.Option(help="Of -t hosted: passes over the examples.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Of -t hosted: agree to the price without being asked.")] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a model on the labels so far, here or on a rented GPU; `rondo models promote` puts it to use."""
+    if trainer == HOSTED:
+        options = {"provider": provider, "base": base, "epochs": epochs, "note": note, "detach": detach}
+        return start(folder_of(context, project), options, yes=yes, as_json=as_json)
+    if provider or base or epochs or yes:
+        with errors():
+            raise BadInput("--provider, --base, --epochs and --yes are for -t hosted; others take --set key=value.")
     from core.training.train import TrainingOptions, train
 
-    options = TrainingOptions(values=set_ or [], on=on, gpu=gpu, seed=seed, note=note)
-    result = run_verb(folder_of(context, project), train, trainer=trainer, detach=detach, **options)
+    request = TrainingOptions(values=set_ or [], on=on, gpu=gpu, seed=seed, note=note)
+    result = run_verb(folder_of(context, project), train, trainer=trainer, detach=detach, **request)
     present(result, train_lines, as_json=as_json)
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from app.http.messages import Activation, Order
+from app.http.messages import Activation, FineTune, Order
 from app.request_body import read_at_most
 from core.errors import BadInput
 
@@ -23,7 +23,7 @@ _KINDS = {
     "dict_type": "an object",
 }
 """pydantic's word for a wrong type, to ours for the right one"""
-Body = TypeVar("Body", Order, Activation)
+Body = TypeVar("Body", Order, Activation, FineTune)
 
 
 class Unknown(BadInput):
@@ -61,6 +61,13 @@ def read_order(body: Mapping[str, Any]) -> dict[str, Any]:
 def read_activation(body: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `promote` that a program may choose."""
     return _chosen(_read(body, Activation))
+
+
+def read_fine_tune(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `hosted_tune` that a program may choose; the verb checks them."""
+    request = _read(body, FineTune)
+    provider = "openai" if request.provider is None else request.provider
+    return {"provider": provider, "base": request.base_model, "epochs": request.epochs}
 
 
 def _chosen(body: Order | Activation) -> dict[str, Any]:

@@ -6,12 +6,16 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
+from core.hosted.training_data import Statistics
 from core.jobs.job_states import ENDED, UNDER_WAY
 from core.registry.models import ModelEntry
+from core.training.hosted import RUNNER, HostedEstimate, HostedJob
 from core.training.trainers import TRAINERS
 from gpu_jobs.runners.choice import RUNNERS
 
 Figures = Mapping[str, object]
+ELSEWHERE = [name for name in RUNNERS if name != RUNNER]
+"""where a trainer may run: providers tune models and run nothing of ours"""
 EXAMPLE = {"trainer": "setfit", "on": "local", "set": {"epochs": 3, "loss": "contrastive"}}
 
 
@@ -25,7 +29,7 @@ class Order:
         StrictStr, Field(description="How the model comes about.", json_schema_extra={"enum": [*TRAINERS, "grid"]})
     ]
     on: Annotated[
-        StrictStr | None, Field(description="Where it runs.", json_schema_extra={"enum": [*RUNNERS, None]})
+        StrictStr | None, Field(description="Where it runs.", json_schema_extra={"enum": [*ELSEWHERE, None]})
     ] = None
     gpu: Annotated[
         StrictStr | None, Field(description="The kind of GPU, where one is rented; `L4:2` is two of them.")
@@ -45,6 +49,40 @@ class Activation:
 
     reason: Annotated[StrictStr | None, Field(description="Why, for the log; needed with `force`.")] = None
     force: Annotated[StrictBool | None, Field(description="Although the gate says no.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTune:
+    """A model to be tuned at a provider on the decided pairs. Sending it agrees to the price."""
+
+    __pydantic_config__: ClassVar = {
+        "extra": "forbid",
+        "json_schema_extra": {"example": {"base_model": "gpt-4o-mini-2024-07-18", "provider": "openai", "epochs": 3}},
+    }
+
+    base_model: Annotated[StrictStr, Field(description="As the provider calls it.")]
+    provider: Annotated[
+        StrictStr | None, Field(description="openai (unless named), together, fireworks, or an address.")
+    ] = None
+    epochs: Annotated[StrictInt | None, Field(description="Passes over the examples; null: the provider chooses.")] = (
+        None
+    )
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """A tuning job that was started, and what it is likely to cost."""
+
+    job: HostedJob
+    estimate: HostedEstimate
+
+
+@dataclass(frozen=True)
+class TrainingExamples:
+    """The decided pairs that may train. statistics: only where they were asked for."""
+
+    examples: Sequence[Figures]
+    statistics: Statistics | None = None
 
 
 @dataclass(frozen=True)

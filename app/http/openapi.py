@@ -7,16 +7,31 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from app.http.job_requests import MOST_LINES, MOST_SECONDS
-from app.http.messages import Activating, Activation, Error, Job, JobInFull, Jobs, Models, Order
+from app.http.messages import (
+    Activating,
+    Activation,
+    Error,
+    FineTune,
+    FineTuning,
+    Job,
+    JobInFull,
+    Jobs,
+    Models,
+    Order,
+    TrainingExamples,
+)
+from core.hosted.training_data import FORMATS
 from core.registry.activation import Activated
 from core.registry.models import ModelDetail
+from core.training.hosted import HostedJob, HostedModels
 
 Value = dict[str, Any]
 
 ABOUT = (
-    "Training jobs and models of the project that this server has open. Every route but GET /api/openapi.json and "
-    "GET /api/docs needs the token: `Authorization: Bearer TOKEN`. It stands in the file `.rondo/api-token` of the "
-    "project's folder, or is what the variable RONDO_API_TOKEN held when the server was started."
+    "Training jobs, models and decided pairs of the project that this server has open. Every route but GET "
+    "/api/openapi.json and GET /api/docs needs the token: `Authorization: Bearer TOKEN`. It stands in the file "
+    "`.rondo/api-token` of the project's folder, or is what the variable RONDO_API_TOKEN held when the server was "
+    "started."
 )
 REFUSALS = {
     "400": "The body is not a JSON object, is too long, or holds text that UTF-8 cannot.",
@@ -29,8 +44,9 @@ REFUSALS = {
 
 def document() -> Value:
     """The whole of it, ready for JSON."""
-    sent: list[type] = [Order, Activation]
+    sent: list[type] = [Order, Activation, FineTune]
     answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated]
+    answers += [FineTuning, HostedJob, HostedModels, TrainingExamples]
     adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((kind.__name__, "validation", TypeAdapter(kind)) for kind in sent),
         *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers),
@@ -87,8 +103,32 @@ def _paths() -> Value:
             )
             | {"parameters": [wait]},
         },
+        **_pair_paths(),
         "/api/openapi.json": {"get": _open("This document", "application/json")},
         "/api/docs": {"get": _open("This document, to be read", "text/html")},
+    }
+
+
+def _pair_paths() -> Value:
+    stats = _in_query_choice("stats", "Whether `json` has the counts.", "false", ["true", "false"])
+    form = _in_query_choice("format", "Form of the file.", FORMATS[0], list(FORMATS))
+    job = {**_in_path("job", "The job's id, ours or the provider's."), "in": "query"}
+    data = _route("Download decided pairs as training data", "The file.", "TrainingExamples", "200 409 422")
+    others = {media: {"schema": {"type": "string"}} for media in ("application/jsonl", "text/csv")}
+    data["responses"]["200"]["content"].update(others)
+    started = "The job, handed over, and its likely price. Ask for it again to see how it fares."
+    return {
+        "/api/pairs/training-data": {"get": data | {"parameters": [form, stats]}},
+        "/api/pairs/fine-tune": {
+            "post": _sends(
+                _route("Tune a hosted model on decided pairs", started, "FineTuning", "202 409 422"), "FineTune"
+            ),
+            "get": _route("See a tuning job, here and at the provider", "The job.", "HostedJob", "200 404 422")
+            | {"parameters": [job]},
+        },
+        "/api/pairs/models": {
+            "get": _route("List tuned models, as last known", "Newest first.", "HostedModels", "200"),
+        },
     }
 
 
@@ -102,7 +142,7 @@ def _route(summary: str, result: str, schema: str, statuses: str) -> Value:
 
 
 def _sends(route: Value, schema: str) -> Value:
-    return {**route, "requestBody": {"required": schema == "Order", "content": _json(schema)}}
+    return {**route, "requestBody": {"required": schema != "Activation", "content": _json(schema)}}
 
 
 def _with_later(route: Value) -> Value:
@@ -130,4 +170,9 @@ def _in_path(name: str, description: str) -> Value:
 
 def _in_query(name: str, description: str, default: int, most: int) -> Value:
     schema = {"type": "integer", "minimum": 0, "maximum": most, "default": default}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _in_query_choice(name: str, description: str, default: str, choices: list[str]) -> Value:
+    schema = {"type": "string", "enum": choices, "default": default}
     return {"name": name, "in": "query", "description": description, "schema": schema}

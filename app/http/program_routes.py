@@ -2,9 +2,8 @@
 
 import hmac
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -13,6 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from app.background import ProjectServer
+from app.http.acts import Act, ApiReply, ApiRequest, quiet
 from app.http.job_requests import (
     MOST_LINES,
     MOST_SECONDS,
@@ -26,6 +26,7 @@ from app.http.job_requests import (
 from app.http.messages import Activating, Job, JobInFull, Jobs, Models, Progress
 from app.http.openapi import document
 from app.http.openapi_page import page
+from app.http.pair_routes import PAIR_ACTS
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle
 from core.registry.champions import find_model
@@ -35,29 +36,6 @@ from core.training.entries import TrainingJob, list_training_jobs, read_training
 from core.typed_json import finite, from_json, to_json
 
 log = logging.getLogger("rondo")
-
-Value = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class ApiRequest:
-    """A request, read: parts of its path, of its query, its body."""
-
-    path: Mapping[str, str]
-    query: Mapping[str, str]
-    body: Value
-
-
-@dataclass(frozen=True)
-class ApiReply:
-    """What is sent back as JSON. details: one of the types of `messages`, or what a verb returned."""
-
-    details: object
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-Act = Callable[[ProjectServer, ApiRequest], ApiReply]
 
 
 def api_routes(opened: Callable[[], ProjectServer], token: str) -> list[Route]:
@@ -87,6 +65,8 @@ def _guarded(act: Act, opened: Callable[[], ProjectServer], token: str) -> Calla
             return JSONResponse({"error": str(error)}, _status(error))
         except ClientDisconnect:
             return Response(status_code=204)
+        if answer.media:
+            return Response(str(answer.details), answer.status, dict(answer.headers), answer.media)
         return JSONResponse(finite(to_json(answer.details)), answer.status, dict(answer.headers))
 
     return endpoint
@@ -119,7 +99,7 @@ def _status(error: RondoError) -> int:
 def _launch(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     """Returns when the job was started, not when it has ended."""
     options = read_order(sent.body)
-    started = server.run(server.begin_task("train"), _quiet, user="api", **options, detach=True)
+    started = server.run(server.begin_task("train"), quiet, user="api", **options, detach=True)
     return ApiReply(_brief(started), 202, {"Location": f"jobs/{started.id}"})
 
 
@@ -136,17 +116,17 @@ def _show_job(server: ProjectServer, sent: ApiRequest) -> ApiReply:
 
 def _cancel(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     job = _find_job(server, sent.path["id"]).id
-    return ApiReply(_brief(server.run(server.begin_task("job_cancel"), _quiet, user="api", job=job)), 202)
+    return ApiReply(_brief(server.run(server.begin_task("job_cancel"), quiet, user="api", job=job)), 202)
 
 
 def _list_models(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     activating, error_message = _activating(server), server.error_message  # before the models
-    listed = models(server.project, _quiet)
+    listed = models(server.project, quiet)
     return ApiReply(Models(listed.champion, listed.models, activating, error_message))
 
 
 def _show_model(server: ProjectServer, sent: ApiRequest) -> ApiReply:
-    return ApiReply(show_model(server.project, _quiet, model=_find_model(server, sent.path["id"])))
+    return ApiReply(show_model(server.project, quiet, model=_find_model(server, sent.path["id"])))
 
 
 def _activate(server: ProjectServer, sent: ApiRequest) -> ApiReply:
@@ -157,7 +137,7 @@ def _activate(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     if background_task is None:
         raise Refused("A model is being activated just now. Wait until GET /api/models says that none is.")
     pool = ThreadPoolExecutor(1, "rondo-promote")
-    outcome = pool.submit(server.run, background_task, _quiet, model=model, user="api", **options)
+    outcome = pool.submit(server.run, background_task, quiet, model=model, user="api", **options)
     pool.shutdown(wait=False)
     try:
         return ApiReply(outcome.result(patience))
@@ -182,11 +162,8 @@ ACTS: dict[tuple[str, str], Act] = {
     ("GET", "/api/models"): _list_models,
     ("GET", "/api/models/{id}"): _show_model,
     ("POST", "/api/models/{id}/activate"): _activate,
+    **PAIR_ACTS,
 }
-
-
-def _quiet(what: str, done: int, total: int) -> None:
-    """Reports nothing: progress is polled."""
 
 
 def _brief(job: TrainingJob) -> Job:

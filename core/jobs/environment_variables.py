@@ -15,11 +15,15 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _HUB = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 _TRACKERS = ("WANDB_", "MLFLOW_", "DATABRICKS_", "AWS_", "AZURE_", "GOOGLE_")
 """MLflow keeps files at the last four"""
+_HOSTED = ("OPENAI_API_KEY", "TOGETHER_API_KEY", "FIREWORKS_API_KEY", "RONDO_HOSTED_TOKEN")
 NEEDED: dict[str, tuple[str, ...]] = {
     "activate": _HUB,
     "compare_encoders": _HUB,
     "encode": _HUB,
     "evaluate": _HUB,
+    "hosted_answers": _HOSTED,
+    "hosted_lookup": _HOSTED,
+    "hosted_tuning": _HOSTED,
     "push": _HUB,
     "train": (*_HUB, *_TRACKERS),
 }

@@ -25,6 +25,7 @@ QUIET = {
     *("rechoose", "check", "follow"),
     "integrity",
     "people",
+    *("hosted_estimate", "hosted_job", "hosted_jobs", "hosted_models"),
 }
 """change nothing that anybody asked for"""
 
@@ -38,6 +39,9 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "backup": ("out",),
     "archive": ("archive",),
     "train": ("trainer", "on", "gpu", "seed", "note", "values"),
+    "training_data": ("file_format", "out"),
+    "hosted_tune": ("provider", "base", "epochs", "note"),
+    "hosted_cancel": ("job",),
     "job_cancel": ("job",),
     "job_retry": ("job",),
     "job_forget": ("job",),
@@ -51,6 +55,7 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "round": ("batch", "queued"),
     "open": ("batch", "queued"),
     "train": ("id",),
+    "hosted_tune": ("id", "job"),
     "encode": ("encoded",),
     "export": ("rows",),
 }

@@ -24,6 +24,8 @@ from core.training.training_files import (
 from core.typed_json import to_json
 
 POLL_SECONDS = 0.5
+ON_THIS_MACHINE = ("local", "hosted")
+"""runners whose lost jobs do not come back by themselves"""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def wait(project: Project, report: Report, job: str) -> TrainingJob:
                 "" if current.state == "running" else f" ({': '.join(filter(None, [current.state, current.message]))})"
             )
             report(f"Training {current.trainer}{why}", current.done, current.total)
-            if current.state in ENDED or (current.state == "lost" and current.runner == "local"):
+            if current.state in ENDED or (current.state == "lost" and current.runner in ON_THIS_MACHINE):
                 return raise_end(project, current)
             time.sleep(POLL_SECONDS)
     except (Cancelled, KeyboardInterrupt):

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from core.config.settings import Settings
 from core.jobs.bundle import Runner
+from gpu_jobs.runners.hosted import HostedRunner
 from gpu_jobs.runners.local import LocalRunner
 
 
@@ -33,6 +34,7 @@ def _ray(settings: Settings) -> Runner:
 
 RUNNERS: dict[str, Callable[[Settings], Runner]] = {
     "local": lambda settings: LocalRunner(settings.threads),
+    "hosted": lambda settings: HostedRunner(settings.threads),
     "modal": lambda settings: _connected_to_modal(),
     "ray": _ray,
 }

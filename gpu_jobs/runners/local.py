@@ -98,12 +98,16 @@ class LocalRunner:
 
     def cancel(self, bundle: Path, handle: Handle) -> None:
         """Terminates it with all that it started, and kills what does not go within five seconds."""
-        process = _process(bundle, handle)
-        if process is not None:
-            _end([process, *_descendants(process)])
+        self.stop(bundle, handle)
         if bundle.is_dir() and status_of_result(bundle) is None:
             message = _elsewhere(bundle, handle)
             write_json(bundle / "result.json", {"state": "cancelled", "message": message})
+
+    def stop(self, bundle: Path, handle: Handle) -> None:
+        """The same, without a result: what it worked on may be begun again."""
+        process = _process(bundle, handle)
+        if process is not None:
+            _end([process, *_descendants(process)])
 
     def forget(self, bundle: Path, handle: Handle) -> None:
         """It ran in its owner's folder: there is nothing elsewhere."""

@@ -1,0 +1,55 @@
+"""Routes for programs about decided pairs: training data, tuning a hosted model, what became of it. Knows no rules."""
+
+from app.background import ProjectServer
+from app.http.acts import Act, ApiReply, ApiRequest, quiet
+from app.http.job_requests import Unknown, read_fine_tune
+from app.http.messages import FineTuning
+from core.errors import BadInput
+from core.training.hosted import HostedJob
+
+MEDIA = {"openai_jsonl": "application/jsonl", "json": "application/json", "csv": "text/csv; charset=utf-8"}
+YES_NO = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _training_data(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    file_format, stats = sent.query.get("format", "openai_jsonl"), sent.query.get("stats", "false").lower()
+    if stats not in YES_NO:
+        raise BadInput(f"`stats` is {stats[:20]!r}, but it must be true or false.")
+    result = server.run(
+        server.begin_task("training_data"), quiet, user="api", file_format=file_format, statistics=YES_NO[stats]
+    )
+    name = "training-data." + {"openai_jsonl": "jsonl"}.get(file_format, file_format)
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return ApiReply(result.content, headers=disposition, media=MEDIA[file_format])
+
+
+def _fine_tune(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    """Returns when the job was started. Sending this is to agree to the price."""
+    options = read_fine_tune(sent.body)
+    estimate = server.run(server.begin_task("hosted_estimate"), quiet, user="api", **options)
+    started = server.run(server.begin_task("hosted_tune"), quiet, user="api", **options, yes=True, detach=True)
+    return ApiReply(FineTuning(started, estimate), 202, {"Location": f"fine-tune?job={started.id}"})
+
+
+def _job(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    job = sent.query.get("job", "")
+    if not job:
+        raise BadInput("`job` is missing: GET /api/pairs/fine-tune?job=ID. POST said the id.")
+    try:
+        result: HostedJob = server.run(server.begin_task("hosted_job"), quiet, user="api", job=job)
+    except BadInput as error:
+        raise Unknown(str(error)) from None
+    return ApiReply(result)
+
+
+def _models(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    """As they were last known: nobody is asked."""
+    return ApiReply(server.run(server.begin_task("hosted_models"), quiet, user="api", ask=False))
+
+
+PAIR_ACTS: dict[tuple[str, str], Act] = {
+    ("GET", "/api/pairs/training-data"): _training_data,
+    ("POST", "/api/pairs/fine-tune"): _fine_tune,
+    ("GET", "/api/pairs/fine-tune"): _job,
+    ("GET", "/api/pairs/models"): _models,
+}

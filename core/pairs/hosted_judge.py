@@ -1,0 +1,90 @@
+"""A hosted language model that decides on pairs, and what is answered where it cannot. Knows prompts, not HTTP."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp
+
+import numpy as np
+
+from core.arrays import Floats
+from core.hosted.answers import ChatAnswer, HostedModel, HostedUnavailable
+from core.pairs.training_examples import prompt
+
+SIMILARITY = "similarity"
+"""`by` of an answer that no model gave"""
+
+
+@dataclass(frozen=True)
+class PairAnswer:
+    """probability: that the two are the same. by: the model's name, or SIMILARITY, and then why."""
+
+    probability: float
+    by: str
+    why: str = ""
+
+
+@dataclass
+class HostedJudge:
+    """Answers are cached by model and prompt, so a pair costs once, whichever side is left."""
+
+    hosted: HostedModel
+
+    def predict(self, pairs: Sequence[tuple[str, str]]) -> Floats:
+        """(n,) probability that the two are the same; NaN where the model answered what is no decision.
+
+        From log probabilities where they are offered, else 1 or 0. Raises HostedUnavailable.
+        """
+        answers = self.hosted.ask([prompt(left, right) for left, right in pairs])
+        return np.array([probability(answer) for answer in answers], np.float64)
+
+
+def answer_pairs(hosted_judge: HostedJudge, pairs: Sequence[tuple[str, str]], similarity: Floats) -> list[PairAnswer]:
+    """What the model says of each pair, or its similarity with the reason. similarity: (n,) 0..1. Never raises for the
+    model's sake: a pipeline goes on without it.
+    """
+    try:
+        probabilities = hosted_judge.predict(pairs)
+    except HostedUnavailable as error:
+        return [PairAnswer(float(value), SIMILARITY, str(error)) for value in similarity]
+    name = hosted_judge.hosted.model
+    unread = f"{name} answered what is no decision."
+    return [
+        PairAnswer(float(value), SIMILARITY, unread) if np.isnan(own) else PairAnswer(float(own), name)
+        for own, value in zip(probabilities, similarity, strict=True)
+    ]
+
+
+def probability(answer: ChatAnswer) -> float:
+    """That the two are the same, NaN for what is no decision. Code fences around the JSON are tolerated."""
+    decided = _decision(answer.text)
+    if decided is None:
+        return float("nan")
+    shares = _shares(answer)
+    return shares if shares is not None and (shares > 0.5) == decided else float(decided)
+
+
+def _decision(text: str) -> bool | None:
+    begin, end = text.find("{"), text.rfind("}")
+    try:
+        value = json.loads(text[begin : end + 1]) if 0 <= begin < end else None
+    except (ValueError, RecursionError):
+        return None
+    same = value.get("same") if isinstance(value, dict) else None
+    return same if isinstance(same, bool) else None
+
+
+def _shares(answer: ChatAnswer) -> float | None:
+    """At the first token where both decisions might have stood, the share of `true`; None where there is none."""
+    for alternatives in answer.tokens:
+        true = sum(exp(value) for token, value in alternatives.items() if _begins(token, "true"))
+        false = sum(exp(value) for token, value in alternatives.items() if _begins(token, "false"))
+        if true + false > 0.5:
+            return true / (true + false)
+    return None
+
+
+def _begins(token: str, word: str) -> bool:
+    """Whether the token begins this word: `true`, ` tr`, `:true`."""
+    plain = token.strip().lstrip(':"').strip().rstrip("}").strip().lower()
+    return bool(plain) and word.startswith(plain)

@@ -1,0 +1,138 @@
+"""What a hosted model says of pairs: probabilities, the cache, the budget, and what is answered without it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import Refused
+from core.hosted.answers import AnswerCache, ChatAnswer, HostedModel, HostedUnavailable
+from core.hosted.client import Patience, connect
+from core.hosted.providers import provider_of
+from core.pairs.hosted_judge import SIMILARITY, HostedJudge, answer_pairs, probability
+from core.pairs.rescue import record_answers
+from core.project import Project
+from tests.conftest import quiet
+from tests.hosted_api import TOKEN, Fault, HostedApi
+from tests.hosted_api import hosted_api as hosted_api  # a fixture
+from tests.hosted_world import pairs_project as pairs_project  # a fixture
+
+PAIRS = [(f"camera {number}", f"lamp {number}") for number in range(12)]
+
+
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RONDO_HOSTED_TOKEN", TOKEN)
+
+
+def judge(api: HostedApi, cache: Path | None = None, budget: int = 100, timeout: float = 20.0) -> HostedJudge:
+    patience = Patience(tries=2, first=0.0, most=0.0, timeout=timeout)
+    there = connect(provider_of(api.url), patience, chat=True, sleep=lambda _: None)
+    return HostedJudge(HostedModel("ft:tiny", there, AnswerCache(cache), budget, workers=3))
+
+
+def test_a_probability_comes_from_the_log_probabilities(hosted_api: HostedApi) -> None:
+    expected = np.exp(-0.1) / (np.exp(-0.1) + np.exp(-2.35))
+    assert judge(hosted_api).predict(PAIRS[:1]) == pytest.approx([expected])
+    hosted_api.answer = '{"same": false}'
+    text_wins = judge(hosted_api).predict(PAIRS[:1])
+    assert text_wins.tolist() == [0.0]
+
+
+def test_without_log_probabilities_it_is_one_or_zero_and_they_are_asked_for_no_more(hosted_api: HostedApi) -> None:
+    hosted_api.logprobs = False
+    asked = judge(hosted_api)
+    assert asked.predict(PAIRS[:1]).tolist() == [1.0]
+    hosted_api.answer = '```json\n{"same": false}\n```'
+    assert asked.predict(PAIRS[1:2]).tolist() == [0.0]
+    assert len(hosted_api.received) == 3
+
+
+@pytest.mark.parametrize("text", ["", "same", "{}", '{"same": "yes"}', "[true]", '{"same": tr', "{" * 5_000])
+def test_an_answer_that_is_no_decision_is_nan(text: str) -> None:
+    assert np.isnan(probability(ChatAnswer(text)))
+
+
+def test_tokens_may_be_cut_in_any_way() -> None:
+    for tokens in (
+        [{"true": -0.2, "false": -1.7}],
+        [{"{": 0.0}, {" t": -0.2, "f": -1.7}],
+        [{":true": -0.2, ":f": -1.7}],
+    ):
+        expected = np.exp(-0.2) / (np.exp(-0.2) + np.exp(-1.7))
+        assert probability(ChatAnswer('{"same": true}', tuple(tokens))) == pytest.approx(expected)
+
+
+def test_a_pair_costs_once_whichever_side_is_left_and_over_restarts(hosted_api: HostedApi, tmp_path: Path) -> None:
+    cache = tmp_path / "answers.jsonl"
+    first = judge(hosted_api, cache).predict([*PAIRS, *PAIRS[:3], *[(right, left) for left, right in PAIRS]])
+    assert len(hosted_api.received) == len(PAIRS)
+    with cache.open("ab") as file:
+        file.write(b'{"key": "cut sho')
+    again = judge(hosted_api, cache, budget=1)
+    assert again.predict(PAIRS).tolist() == first[:12].tolist()
+    again.predict([("new", "pair")])
+    assert judge(hosted_api, cache, budget=0).predict([("pair", "new")]).shape == (1,)
+    assert len(hosted_api.received) == len(PAIRS) + 1
+    assert b"camera" not in cache.read_bytes()
+
+
+def test_no_more_than_so_many_are_asked_at_a_time(hosted_api: HostedApi) -> None:
+    judge(hosted_api).predict(PAIRS)
+    assert 1 <= hosted_api.most_at_once <= 3
+
+
+def test_over_the_budget_nothing_is_asked(hosted_api: HostedApi) -> None:
+    with pytest.raises(HostedUnavailable, match="12 questions to ft:tiny are new, and 11 of the budget of 11 are left"):
+        judge(hosted_api, budget=11).predict(PAIRS)
+    assert hosted_api.received == []
+
+
+def test_what_was_answered_before_an_outage_is_kept(hosted_api: HostedApi, tmp_path: Path) -> None:
+    asked = judge(hosted_api, tmp_path / "answers.jsonl")
+    asked.predict(PAIRS[:2])
+    hosted_api.faults["POST /v1/chat"] = [Fault(503)] * 60
+    with pytest.raises(HostedUnavailable, match=r"answered 503.*\(2 tries\)"):
+        asked.predict(PAIRS)
+    assert asked.predict(PAIRS[:2]).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (Fault(500), "answered 500"),
+        (Fault(429, {"error": {"message": "no", "code": "insufficient_quota"}}), "quota is spent"),
+        (Fault(200, b"<html>"), "makes no sense"),
+        (Fault(200, {"choices": []}), "it has no choices"),
+        (Fault(hang=True), "did not answer within"),
+        (Fault(404, {"error": {"message": "The model `ft:tiny` does not exist"}}), "does not exist"),
+    ],
+)
+def test_a_pipeline_goes_on_with_similarity_and_every_answer_says_so(
+    hosted_api: HostedApi, fault: Fault, why: str
+) -> None:
+    hosted_api.faults["POST /v1/chat"] = [fault] * 4
+    answers = answer_pairs(judge(hosted_api, timeout=0.3 if fault.hang else 20.0), PAIRS[:2], np.array([0.9, 0.2]))
+    assert [(answer.probability, answer.by) for answer in answers] == [(0.9, SIMILARITY), (0.2, SIMILARITY)]
+    assert all(why in answer.why for answer in answers)
+
+
+def test_one_answer_that_is_no_decision_falls_back_alone(hosted_api: HostedApi) -> None:
+    asked = judge(hosted_api)
+    asked.predict(PAIRS[:1])
+    hosted_api.answer = "I would say so."
+    [good, bad] = answer_pairs(asked, PAIRS[:2], np.array([0.1, 0.3]))
+    assert (good.by, bad.by, bad.probability) == ("ft:tiny", SIMILARITY, 0.3)
+    assert "no decision" in bad.why
+
+
+def test_a_model_is_rescued_by_recording_what_it_says(pairs_project: Project, hosted_api: HostedApi) -> None:
+    recorded = record_answers(pairs_project, quiet, provider=hosted_api.url, model="ft:tiny", pairs=PAIRS)
+    assert (recorded.probabilities > 0.5).all()
+    assert (recorded.unread, recorded.requests) == (0, 12)
+    again = record_answers(pairs_project, quiet, provider=hosted_api.url, model="ft:tiny", pairs=PAIRS, budget=0)
+    assert again.requests == 0
+    jobs = [path for path in (pairs_project.folder / "jobs").rglob("*") if path.is_file()]
+    assert not any(b"camera" in path.read_bytes() for path in jobs)
+    with pytest.raises(Refused, match="are new, and 0 of the budget of 0"):
+        record_answers(pairs_project, quiet, provider=hosted_api.url, model="other", pairs=PAIRS, budget=0)
