@@ -25,6 +25,7 @@ from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
 from core.pairs.find_candidates import candidates
+from core.pairs.predict import predict_pairs
 from core.pairs.sides import import_source
 from core.people.audit_log import history, note_verb
 from core.people.people import add_person, list_people, new_code, remove_person, set_role
@@ -167,6 +168,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import": import_file,
     "import_source": import_source,
     "candidates": candidates,
+    "predict_pairs": predict_pairs,
     "encode": encode,
     "next": next_batch,
     "fit": fit,

@@ -50,6 +50,7 @@ KINDS: dict[str, WorkFunction] = {
     "inspect": WorkFunction("gpu_jobs.work.inspect", "inspect"),
     "candidates": WorkFunction("gpu_jobs.work.pair_pool", "candidates"),
     "pair_features": WorkFunction("gpu_jobs.work.pair_pool", "compare"),
+    "predict_pairs": WorkFunction("gpu_jobs.work.pair_pool", "predict"),
     "pair_replay": WorkFunction("gpu_jobs.work.pairs", "pair_replay"),
     "project": WorkFunction("gpu_jobs.work.layout_map", "layout_map"),
     "push": WorkFunction("gpu_jobs.work.hub_push", "push"),

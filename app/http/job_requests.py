@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from app.http.messages import Activation, FineTune, Order
+from app.http.messages import Activation, FineTune, Order, PredictPairs
 from app.request_body import read_at_most
 from core.errors import BadInput
 
@@ -23,7 +23,7 @@ _KINDS = {
     "dict_type": "an object",
 }
 """pydantic's word for a wrong type, to ours for the right one"""
-Body = TypeVar("Body", Order, Activation, FineTune)
+Body = TypeVar("Body", Order, Activation, FineTune, PredictPairs)
 
 
 class Unknown(BadInput):
@@ -70,7 +70,12 @@ def read_fine_tune(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"provider": provider, "base": request.base_model, "epochs": request.epochs}
 
 
-def _chosen(body: Order | Activation) -> dict[str, Any]:
+def read_predict_pairs(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `predict_pairs`; the verb checks them."""
+    return _chosen(_read(body, PredictPairs))
+
+
+def _chosen(body: Order | Activation | PredictPairs) -> dict[str, Any]:
     """null stands for not chosen."""
     return {name: value for name, value in vars(body).items() if value is not None}
 

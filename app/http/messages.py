@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from core.hosted.training_data import Statistics
 from core.jobs.job_states import ENDED, UNDER_WAY
@@ -67,6 +67,20 @@ class FineTune:
     epochs: Annotated[StrictInt | None, Field(description="Passes over the examples; null: the provider chooses.")] = (
         None
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictPairs:
+    """Pairs of texts, to be judged by the model in use."""
+
+    __pydantic_config__: ClassVar = {
+        "extra": "forbid",
+        "json_schema_extra": {"example": {"pairs": [["Lumo 24-inch monitor", "LUMO 24 display"]], "auto_above": 0.9}},
+    }
+
+    pairs: Annotated[list[list[StrictStr]], Field(description="Two texts each; (a, b) is (b, a).")]
+    auto_above: Annotated[StrictFloat | None, Field(description="Probability to merge from; null: .90.")] = None
+    drop_below: Annotated[StrictFloat | None, Field(description="Probability to keep apart below; null: .70.")] = None
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,11 @@ from app.http.messages import (
     Jobs,
     Models,
     Order,
+    PredictPairs,
     TrainingExamples,
 )
 from core.hosted.training_data import FORMATS
+from core.pairs.predict import PairPredictions
 from core.registry.activation import Activated
 from core.registry.models import ModelDetail
 from core.training.hosted import HostedJob, HostedModels
@@ -44,9 +46,9 @@ REFUSALS = {
 
 def document() -> Value:
     """The whole of it, ready for JSON."""
-    sent: list[type] = [Order, Activation, FineTune]
+    sent: list[type] = [Order, Activation, FineTune, PredictPairs]
     answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated]
-    answers += [FineTuning, HostedJob, HostedModels, TrainingExamples]
+    answers += [FineTuning, HostedJob, HostedModels, PairPredictions, TrainingExamples]
     adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((kind.__name__, "validation", TypeAdapter(kind)) for kind in sent),
         *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers),
@@ -125,6 +127,12 @@ def _pair_paths() -> Value:
             ),
             "get": _route("See a tuning job, here and at the provider", "The job.", "HostedJob", "200 404 422")
             | {"parameters": [job]},
+        },
+        "/api/pairs/predict": {
+            "post": _sends(
+                _route("Say of pairs whether they are the same", "In their order.", "PairPredictions", "200 409 422"),
+                "PredictPairs",
+            ),
         },
         "/api/pairs/models": {
             "get": _route("List tuned models, as last known", "Newest first.", "HostedModels", "200"),

@@ -2,7 +2,7 @@
 
 from app.background import ProjectServer
 from app.http.acts import Act, ApiReply, ApiRequest, quiet
-from app.http.job_requests import Unknown, read_fine_tune
+from app.http.job_requests import Unknown, read_fine_tune, read_predict_pairs
 from app.http.messages import FineTuning
 from core.errors import BadInput
 from core.training.hosted import HostedJob
@@ -47,9 +47,15 @@ def _models(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     return ApiReply(server.run(server.begin_task("hosted_models"), quiet, user="api", ask=False))
 
 
+def _predict(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    options = read_predict_pairs(sent.body)
+    return ApiReply(server.run(server.begin_task("predict_pairs"), quiet, user="api", **options))
+
+
 PAIR_ACTS: dict[tuple[str, str], Act] = {
     ("GET", "/api/pairs/training-data"): _training_data,
     ("POST", "/api/pairs/fine-tune"): _fine_tune,
     ("GET", "/api/pairs/fine-tune"): _job,
     ("GET", "/api/pairs/models"): _models,
+    ("POST", "/api/pairs/predict"): _predict,
 }

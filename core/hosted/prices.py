@@ -12,8 +12,6 @@ PER_MILLION: dict[str, dict[str, float]] = {
     "openai": {
         "gpt-4o-2024-08-06": 25.0,
         "gpt-4o-mini-2024-07-18": 3.0,
-        "gpt-4.1-2025-04-14": 25.0,
-        "gpt-4.1-mini-2025-04-14": 5.0,
     },
 }
 """provider -> base model -> US dollars per million training tokens, list prices"""

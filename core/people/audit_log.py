@@ -24,7 +24,7 @@ QUIET = {
     *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
     *("rechoose", "check", "follow"),
     "integrity",
-    "people",
+    *("people", "predict_pairs"),
     *("hosted_estimate", "hosted_job", "hosted_jobs", "hosted_models"),
 }
 """change nothing that anybody asked for"""
@@ -32,6 +32,8 @@ QUIET = {
 _ROUND = ("size", "strategy", "seed", "audit_share")
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "import": ("file", "text", "label", "id", "split", "meta", "add_labels", "keep_missing_words"),
+    "import_source": ("file", "source", "text", "id"),
+    "candidates": ("per_record", "most", "within"),
     "next": _ROUND,
     "round": _ROUND,
     "map": ("again",),
@@ -51,6 +53,8 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 """what was asked, by verb; an option that is not named here is not written down"""
 _RESULTS: dict[str, tuple[str, ...]] = {
     "import": ("rows", "added", "labelled", "changed", "declared_gold"),
+    "import_source": ("rows", "added"),
+    "candidates": ("candidates", "added", "left_out"),
     "next": ("batch", "queued"),
     "round": ("batch", "queued"),
     "open": ("batch", "queued"),

@@ -361,5 +361,11 @@ MIGRATIONS: tuple[str, ...] = (
         right_side bigint not null,    -- of one source the larger number
         similarity double              -- 0..1, of the two texts
     );
+    create table pair_predictions (    -- what a model said of two texts that a program asked about
+        version varchar not null,      -- model, encoder and size of the pool: another answers anew
+        pair varchar not null,         -- hash of both texts
+        same double not null,          -- probability
+        similarity double not null
+    );
     """,
 )

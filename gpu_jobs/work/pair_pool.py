@@ -11,13 +11,18 @@ from core.arrays import Floats, Ints
 from core.data.cells import json_of
 from core.data.encode_job import EncodeParams, EncodeResult
 from core.data.ledger import normalised_hashes
-from core.errors import BadInput
+from core.errors import BadInput, Damaged, Refused
+from core.models.artifacts import load_fitted
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
+from core.models.heads.kind import FittedHead
+from core.models.heads.pair_head import pair_heads
+from core.models.heads.pair_prior import PairPrior
 from core.models.vectors import FACTS, EncodedFacts, shard_path, write_facts
 from core.pairs.candidate_job import CandidateParams, CandidateResult
 from core.pairs.candidates import Pairs, distinct_texts, find_candidates, similarity
 from core.pairs.features import PairFeatures, pair_features
+from core.pairs.predict_job import ANSWERS_OUT, PAIRS_IN, POOL_IN, PredictParams, PredictResult
 from core.pairs.spaces import Spaces, build_spaces
 from core.pairs.text_vectors import encode_texts
 from core.store.whole_files import whole_file
@@ -193,16 +198,60 @@ def compare(bundle: Path, params: EncodeParams, report: Progress) -> EncodeResul
     return EncodeResult(len(left), len(left), 0, dims, round(seconds, 3), round(len(left) / seconds, 1))
 
 
+def predict(bundle: Path, params: PredictParams, report: Progress) -> PredictResult:
+    """Writes ANSWERS_OUT. A pair's context is the pool and the pairs asked about with it.
+
+    Where the pool links two sources, a text that only the right one has stands on the right.
+    """
+    import polars
+
+    started = time.monotonic()
+    pool, new = polars.read_parquet(bundle / POOL_IN), polars.read_parquet(bundle / PAIRS_IN)
+    there = pool.filter((polars.col("left_text") != "") & (polars.col("right_text") != ""))
+    left, right = there["left_text"].to_list(), there["right_text"].to_list()
+    only_left, only_right = set(left) - set(right), set(right) - set(left)
+    for one, other in zip(new["left_text"].to_list(), new["right_text"].to_list(), strict=True):
+        turned = one in only_right or other in only_left
+        left.append(other if turned else one)
+        right.append(one if turned else other)
+    within = not len(there) or bool(there["within"].any())
+    encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
+    paired = PairedTexts(left, right, within, first=len(there))
+    features = _compare(paired, params, encoder, report)
+    head, reason = _model(params)
+    same = head.predict(features.vectors)[:, 1].astype(np.float64)
+    values = features.values[:, 0].astype(np.float64)
+    polars.DataFrame({"same": same, "similarity": values}).write_parquet(bundle / ANSWERS_OUT)
+    return PredictResult(len(new), not reason, reason, round(time.monotonic() - started, 3))
+
+
+def _model(params: PredictParams) -> tuple[FittedHead, str]:
+    """The head, and why it is no model's."""
+    if params.model is None:
+        return PairPrior(), "No model is in use yet: decide on some pairs and fit one."
+    heads = pair_heads(field_names(params.setup))
+    try:
+        head = load_fitted(Path(params.model), heads.restore)
+    except (Damaged, Refused) as error:
+        return PairPrior(), str(error)
+    if unfit := heads.unfit(head.about()):
+        return PairPrior(), f"The model in use {unfit}. Fit one anew: `rondo fit`."
+    return head, ""
+
+
 @dataclass(frozen=True)
 class PairedTexts:
-    """left, right: (pairs,) of each. within: a text may stand on either side."""
+    """left, right: (pairs,) of each. within: a text may stand on either side. first: of those that are compared."""
 
     left: list[str]
     right: list[str]
     within: bool
+    first: int = 0
 
 
-def _compare(pool: PairedTexts, params: EncodeParams, encoder: Encoder, report: Progress) -> PairFeatures:
+def _compare(
+    pool: PairedTexts, params: EncodeParams | PredictParams, encoder: Encoder, report: Progress
+) -> PairFeatures:
     places: list[dict[str, int]] = [{}, {}]
     if pool.within:
         places[1] = places[0]
@@ -216,4 +265,5 @@ def _compare(pool: PairedTexts, params: EncodeParams, encoder: Encoder, report: 
     both = (texts[0], None if pool.within else texts[1]), (vectors[0], None if pool.within else vectors[1])
     spaces = build_spaces(*both, phase(report, 400, 600))
     names = field_names(params.setup)
-    return pair_features(spaces, (texts[0], texts[-1]), Pairs(left, right), phase(report, 600, 990), names)
+    pairs = Pairs(left[pool.first :], right[pool.first :])
+    return pair_features(spaces, (texts[0], texts[-1]), pairs, phase(report, 600, 990), names)

@@ -15,8 +15,8 @@ of either record, by words and by encoder"""
 
 @dataclass(frozen=True)
 class PairPrior:
-    """Probability of same from one half on where no other partner of either record is nearer, else below it; the more
-    alike, the higher. It is no estimate: it orders pairs, and its doubt says which to decide first."""
+    """How alike the two are where no other partner of either record is nearer, else a third of it. It is no estimate: it
+    orders pairs, and its doubt says which to decide first."""
 
     calibration_error: ClassVar[float | None] = None
 
@@ -26,7 +26,7 @@ class PairPrior:
         scale = 1 / np.sqrt(chosen.shape[1])
         alike = np.clip(chosen[:, SIMILARITY] / scale, 0, 1)
         best = (chosen[:, NEXT_BY_WORDS] >= 0) & (chosen[:, NEXT_BY_ENCODER] >= 0)
-        same = np.where(best, 0.5 + alike / 2, alike / 2)
+        same = np.where(best, alike, alike / 3)
         return np.column_stack([1 - same, same]).astype(np.float32)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
