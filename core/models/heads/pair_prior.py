@@ -15,7 +15,7 @@ of either record, by words and by encoder"""
 
 @dataclass(frozen=True)
 class PairPrior:
-    """How alike the two are where no other partner of either record is nearer, else a third of it. It is no estimate: it
+    """How alike the two are where neither record has a nearer partner, else a third of it. It is no estimate: it
     orders pairs, and its doubt says which to decide first."""
 
     calibration_error: ClassVar[float | None] = None
