@@ -20,6 +20,8 @@ from core.people.roles import holders
 
 HEADER = b"x-rondo-session"
 """what pages learn the session from: set here, and only here (`server.trustedUserHeaders`)"""
+IDENTITY = "rondo.identity"
+"""of a request's scope: what the guard found out, so that a route need not read it again"""
 TOKEN = "token"  # noqa: S105 - of an address
 
 FREE: dict[str, str] = {
@@ -159,7 +161,7 @@ class Guard:
             or _home(connection, identity)
         )
         if refusal is None:
-            scope = {**scope, "headers": _headers(scope["headers"], identity)}
+            scope = {**scope, "headers": _headers(scope["headers"], identity), IDENTITY: identity}
             if scope["type"] == "websocket":
                 wire = GuardedSocket(self._authenticator(), dict(connection.cookies), identity, receive, send)
                 receive, send = wire.receive, wire.send

@@ -176,7 +176,7 @@ class LabelQueue:
             for n in _known(numbers, ask.give_back):
                 self._leases.give_back(n, holder)
             for n in _known(numbers, [*(e.record for e in ask.events if e.action == "undo"), *ask.have]):
-                if self._room(n, holder, now) and len(held | {n}) <= MOST_HELD:
+                if len(held) + (n not in held) <= MOST_HELD and self._room(n, holder, now):
                     self._leases.take(n, holder, now)
                     held.add(n)
             taken = [id for id in ask.have if holder not in self._leases.live(numbers.get(id, -1), now)]
@@ -223,12 +223,10 @@ class LabelQueue:
         """Whether this holder may have (or keep) the record."""
         if not self._waiting.may_answer(record_no, holder.annotator):
             return False
-        others = [other for other in self._leases.live(record_no, now) if other != holder]
-        if any(other.annotator == holder.annotator for other in others):
+        people = {other.annotator for other in self._leases.live(record_no, now) if other != holder}
+        if holder.annotator in people:
             return False
-        return len(
-            self._waiting.labelled_by(record_no) | {other.annotator for other in others}
-        ) < self._waiting.answers_requested(record_no)
+        return len(self._waiting.labelled_by(record_no) | people) < self._waiting.answers_requested(record_no)
 
     def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int]) -> list[Row]:
         """Leases up to `want` more records, fewer where their texts would make the reply too long, but at least one.
@@ -258,6 +256,8 @@ class LabelQueue:
             return again
         people = len(self._leases.holders(self._clock()) | {holder})
         enough = (held + want) * people - held  # an equal share of so many leaves this holder with what it asks for
+        if self._waiting.untouched - len(self._leases) >= enough:  # surely free: none is scarce
+            return again + self._free(holder, have, want)
         free = self._free(holder, have, enough)
         if len(free) < enough and not self._pool_exhausted:
             self._draw(cursor, enough)
@@ -270,7 +270,10 @@ class LabelQueue:
     def _free(self, holder: Holder, have: set[int], most: int) -> list[Row]:
         """The first records in order that this holder may have."""
         now = self._clock()
+        others, requested = self._leases.held_by_others(holder, now), self._waiting.answers_requested
         rows = (row for row in self._waiting.open() if row.record_no not in have)
+        # most of what comes first waits for one answer, which somebody else is giving
+        rows = (row for row in rows if row.record_no not in others or requested(row.record_no) > 1)
         return list(islice((row for row in rows if self._room(row.record_no, holder, now)), most))
 
     def _draw(self, cursor: duckdb.DuckDBPyConnection, count: int) -> None:

@@ -164,8 +164,7 @@ def _stored_event_status(event: Event, record_no: int, annotator: str, stored: _
 
 def first_stamp(cursor: duckdb.DuckDBPyConnection, size: int) -> int:
     """The first of so many stamps in a row, larger than any before, in the caller's transaction."""
-    cursor.execute("update clock set stamp = stamp + ?", [size])
-    return last_stamp(cursor) - size + 1
+    return count(cursor, "update clock set stamp = stamp + ? returning stamp", [size]) - size + 1
 
 
 def last_stamp(cursor: duckdb.DuckDBPyConnection) -> int:

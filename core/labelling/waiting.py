@@ -22,6 +22,7 @@ TEST = "test"
 """purpose of a test record without a label: answered blind, as others are, and gold by the answer"""
 EVERYBODY = 1_000_000_000
 """how many people shall answer a calibration record"""
+_ANSWERS_REQUESTED: dict[str | None, int] = {REVIEW: 1, CALIBRATION: EVERYBODY}
 GONE_DAYS = 30
 """who has answered nothing for so long before the newest answer is not waited for"""
 
@@ -63,7 +64,7 @@ _Place = tuple[bool, bool, bool, float, int]
 class Row:
     """A queued record. `size` is the number of bytes that its card takes in a reply.
 
-    purpose: None, CHECK, REVIEW, WANTED, CALIBRATION or TEST; since: only answers after this stamp close a review.
+    purpose: None, CHECK, REVIEW, REQUESTED, CALIBRATION or TEST; since: only answers after this stamp close a review.
     checks: whether the record was ever queued to check machine labels.
     """
 
@@ -121,6 +122,7 @@ class Waiting:
         self._answers: dict[int, dict[str, AnswerInForce]] = {}
         self._fresh: set[tuple[int, str]] = set()
         self._places: dict[int, _Place] = {}
+        self._partly: set[int] = set()
         for answer in answers:
             self._note(answer)
         for n in self.rows:
@@ -131,6 +133,11 @@ class Waiting:
     def __len__(self) -> int:
         """Without calibration records, which every annotator gets."""
         return len(self._open) - self._calibrating
+
+    @property
+    def untouched(self) -> int:
+        """Of these, how many nobody has answered in any way."""
+        return len(self) - len(self._partly)
 
     @property
     def since(self) -> int:
@@ -151,7 +158,8 @@ class Waiting:
 
         Nor, where the record is under review, one from before.
         """
-        answer = self._answers.get(record_no, {}).get(annotator)
+        answers = self._answers.get(record_no)
+        answer = answers.get(annotator) if answers else None
         return answer is not None and (record_no not in self.rows or self.rows[record_no].closes(answer))
 
     def may_answer(self, record_no: int, annotator: str) -> bool:
@@ -161,7 +169,10 @@ class Waiting:
         """
         if record_no not in self._places or self.answered_by(record_no, annotator):
             return False
-        row, answers = self.rows[record_no], self._answers.get(record_no, {})
+        answers = self._answers.get(record_no)
+        if not answers:
+            return True
+        row = self.rows[record_no]
         if row.purpose != REVIEW or annotator not in answers or answers[annotator].action != "submit":
             return True
         done = {user for user, answer in answers.items() if answer.action == "submit" or row.closes(answer)}
@@ -169,7 +180,7 @@ class Waiting:
 
     def answers_requested(self, record_no: int) -> int:
         """How many people shall label the record."""
-        return {REVIEW: 1, CALIBRATION: EVERYBODY}.get(self.rows[record_no].purpose or "", self._overlap)
+        return _ANSWERS_REQUESTED.get(self.rows[record_no].purpose, self._overlap)
 
     def answered(self, record_no: int) -> bool:
         """Whether anybody has."""
@@ -183,9 +194,11 @@ class Waiting:
 
     def labelled_by(self, record_no: int) -> set[str]:
         """The people whose labels the record has; under review, has anew."""
+        supplied = self._answers.get(record_no)
+        if not supplied:
+            return set()
         row = self.rows[record_no]
-        supplied = self._answers.get(record_no, {}).items()
-        return {user for user, answer in supplied if answer.action == "submit" and row.closes(answer)}
+        return {user for user, answer in supplied.items() if answer.action == "submit" and row.closes(answer)}
 
     def add(self, rows: Iterable[Row]) -> None:
         """Adds spare rows without any answer yet."""
@@ -218,22 +231,21 @@ class Waiting:
 
     def _place(self, record_no: int) -> _Place | None:
         """The record's place in the order, None where it is closed or not queued."""
+        self._partly.discard(record_no)
         row = self.rows.get(record_no)
         if row is None:
             return None
-        actions = [answer.action for answer in self._answers.get(record_no, {}).values() if row.closes(answer)]
+        answers = self._answers.get(record_no, {})
+        actions = [answer.action for answer in answers.values() if row.closes(answer)]
         if row.purpose == CALIBRATION:
             actions = []  # other people's actions do not matter
         if "flag" in actions or actions.count("submit") >= self.answers_requested(record_no):
             return None
-        self._places[record_no] = (
-            "skip" in actions,
-            not row.first,
-            row.spare and not row.first,
-            row.position,
-            record_no,
-        )
-        return self._places[record_no]
+        if answers and row.purpose != CALIBRATION:
+            self._partly.add(record_no)
+        place = ("skip" in actions, not row.first, row.spare and not row.first, row.position, record_no)
+        self._places[record_no] = place
+        return place
 
     def _move(self, record_no: int) -> None:
         old = self._places.pop(record_no, None)
