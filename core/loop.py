@@ -124,9 +124,9 @@ def export(  # noqa: PLR0913 - an option is an argument
 
 @dataclass(frozen=True)
 class CaughtUp:
-    """taken_in: rounds that had ended without a server; encoded: records; batch, queued: of a batch that was due."""
+    """rounds: those that had ended without a server; encoded: records; batch, queued: of a batch that was due."""
 
-    claim_result: int
+    rounds: int
     encoded: int
     batch: int | None = None
     queued: int = 0

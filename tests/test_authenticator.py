@@ -134,7 +134,8 @@ def test_the_cards_token_ends_with_its_person_and_trust_ends_with_the_first_pers
     assert ann
     token = authenticator.label_token(ann, NOW)
     assert authenticator.annotator(token, NOW, authenticator.auth_mode()) == ann
-    assert authenticator.annotator(authenticator.open_session(ann, NOW), NOW, authenticator.auth_mode()) is None, "a session is no token"
+    session, mode = authenticator.open_session(ann, NOW), authenticator.auth_mode()
+    assert authenticator.annotator(session, NOW, mode) is None, "a session is no token"
     remove_person(project, quiet, name="Ann")
     assert authenticator.annotator(token, NOW, authenticator.auth_mode()) is None
 

@@ -117,8 +117,8 @@ class Origins:
     def remember(self, connection: HTTPConnection) -> None:
         """Remembers the origin of an authorized request that Sec-Fetch-Site confirmed."""
         page = connection.headers.get("origin") or connection.headers.get("referer", "")
-        scheme, matches, rest = page.partition("://")
-        if matches and _from_same_address(connection) and len(self._led_here) < MOST_ORIGINS:
+        scheme, separator, rest = page.partition("://")
+        if separator and _from_same_address(connection) and len(self._led_here) < MOST_ORIGINS:
             self._led_here.add(f"{scheme}://{rest.partition('/')[0]}")
 
     def are_own(self, connection: HTTPConnection, authenticator: Authenticator, auth_mode: AuthMode) -> bool:

@@ -53,8 +53,8 @@ def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, space: Answe
         accepted[part] += machine_labels
         left[part] += unanswered
     pairs = cursor.execute(_CHECKED, [guarantee]).fetchall()
-    matches = right_stored(space, [truth for _, truth, _ in pairs], [answer for answer, *_ in pairs])
-    for (answer, _, records), is_right in zip(pairs, matches.tolist(), strict=True):
+    correct = right_stored(space, [truth for _, truth, _ in pairs], [answer for answer, *_ in pairs])
+    for (answer, _, records), is_right in zip(pairs, correct.tolist(), strict=True):
         (right if is_right else wrong)[part_of.get(answer, answer) if part_of else EVERYTHING] += records
     return [LabelCheck(part, accepted[part], left[part], right[part], wrong[part]) for part in sorted(accepted)]
 
@@ -62,8 +62,8 @@ def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, space: Answe
 def evidence_of(counts: list[LabelCheck], guaranteed: float) -> float:
     """The e-value against a guarantee about these labels; at most MOST_EVIDENCE, for JSON knows no infinity."""
     right, wrong = sum(one.right for one in counts), sum(one.wrong for one in counts)
-    matches = evidence_against(right, wrong, sum(one.accepted for one in counts), guaranteed)
-    return min(matches, MOST_EVIDENCE)
+    evidence = evidence_against(right, wrong, sum(one.accepted for one in counts), guaranteed)
+    return min(evidence, MOST_EVIDENCE)
 
 
 def limit_of(terms: GuaranteeTerms, labels: int) -> float:

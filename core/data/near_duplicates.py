@@ -79,7 +79,7 @@ def similar_pairs(rows: Signatures) -> tuple[Ints, Ints]:
     a template, when all pairs of the bucket would be quadratic.
     """
     width = rows.shape[1] // BANDS
-    matches = [np.empty(0, dtype=np.int64)]
+    similar = [np.empty(0, dtype=np.int64)]
     for band in range(BANDS):
         keys = np.zeros(len(rows), dtype=np.uint64)
         for slot in range(band * width, (band + 1) * width):
@@ -90,8 +90,8 @@ def similar_pairs(rows: Signatures) -> tuple[Ints, Ints]:
         opens[later] = False
         heads = np.maximum.accumulate(np.where(opens, np.arange(len(rows)), 0))[later]
         pairs = np.concatenate([order[heads] * len(rows) + order[later], order[later - 1] * len(rows) + order[later]])
-        matches.append(_agreeing(rows, np.unique(pairs)))
-    pairs = np.unique(np.concatenate(matches))
+        similar.append(_agreeing(rows, np.unique(pairs)))
+    pairs = np.unique(np.concatenate(similar))
     return pairs // len(rows), pairs % len(rows)
 
 

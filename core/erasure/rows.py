@@ -69,12 +69,12 @@ def _forget(cursor: duckdb.DuckDBPyConnection, word: str) -> None:
         "update audit_log set detail = replace(detail::varchar, ?, ?)::json where contains(detail::varchar, ?)",
         [quoted, bare, quoted],
     )
-    for predicted in (repr(word), *([word] if len(word) > 20 else [])):
+    for spelling in (repr(word), *([word] if len(word) > 20 else [])):
         cursor.execute(
-            "update jobs set error = replace(error, ?, ?) where contains(error, ?)", [predicted, ERASED, predicted]
+            "update jobs set error = replace(error, ?, ?) where contains(error, ?)", [spelling, ERASED, spelling]
         )
         cursor.execute(
-            "update models set notes = replace(notes, ?, ?) where contains(notes, ?)", [predicted, ERASED, predicted]
+            "update models set notes = replace(notes, ?, ?) where contains(notes, ?)", [spelling, ERASED, spelling]
         )
 
 

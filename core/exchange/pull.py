@@ -299,7 +299,7 @@ def _logged(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dic
            where n in (select unnest(?::bigint[])) and source = ? order by stamp""",
         [list(record_nos), ARGILLA],
     ).fetchall()
-    matches: dict[Key, list[LoggedEvent]] = {}
+    events: dict[Key, list[LoggedEvent]] = {}
     for n, user, *event in rows:
-        matches.setdefault((n, user), []).append(LoggedEvent(*event))
-    return matches
+        events.setdefault((n, user), []).append(LoggedEvent(*event))
+    return events

@@ -54,22 +54,22 @@ _SURE = f"""n in (select n from suggestions where probability between $low and $
 
 def conditions(search: RecordSearch, settings: Settings) -> tuple[str, dict[str, object]]:
     """What must hold of a row of `records`, and what that binds."""
-    matches, bound = ["true"], asked_parameters(settings)
+    parts, bound = ["true"], asked_parameters(settings)
     for name, condition in _FILTERS.items():
         if (value := getattr(search, name)) not in (None, False, ""):
-            matches.append(condition)
+            parts.append(condition)
             bound[name] = value
     if search.sure is not None:
-        matches.append(_SURE)
+        parts.append(_SURE)
         bound |= {"low": search.sure[0], "high": search.sure[1]}
     if search.state:
-        matches.append(_state(search.state))
+        parts.append(_state(search.state))
     words = sorted(set(search.words.split()), key=len, reverse=True)  # the longest first: it leaves the fewest
     if len(words) > MOST_WORDS:
         raise BadInput(f"The search has {len(words)} words; at most {MOST_WORDS} are looked for. Leave some out.")
-    matches += [f"regexp_matches(text, regexp_escape($word{place}), 'i')" for place in range(len(words))]
+    parts += [f"regexp_matches(text, regexp_escape($word{place}), 'i')" for place in range(len(words))]
     bound |= {f"word{index}": word for index, word in enumerate(words)}
-    condition = " and ".join(matches)
+    condition = " and ".join(parts)
     return condition, {name: value for name, value in bound.items() if f"${name}" in condition}
 
 

@@ -55,9 +55,7 @@ class Leases:
     def holders(self, now: datetime) -> set[Holder]:
         """Everybody who holds something at this moment."""
         return {
-            holder
-            for holder, held in self._held.items()
-            if any(self._lasts(self._until[n][holder], now) for n in held)
+            holder for holder, held in self._held.items() if any(self._lasts(self._until[n][holder], now) for n in held)
         }
 
     def _lasts(self, until: datetime, now: datetime) -> bool:

@@ -193,10 +193,10 @@ class LabelQueue:
         numbers = {id: queued[id] for id in ids if id in queued}
         missing = [id for id in set(ids) if id not in numbers]
         if missing:
-            matches = cursor.execute(
+            rows = cursor.execute(
                 "select id, n from records where id in (select unnest($ids::varchar[]))", {"ids": missing}
             )
-            numbers.update(matches.fetchall())
+            numbers.update(rows.fetchall())
         return numbers
 
     def _apply_result(
@@ -281,8 +281,8 @@ class LabelQueue:
         count = max(count, DRAWN)
         first = {"position": self._waiting.end, "batch": self._waiting.batch}
         settings = self._settings()
-        requested = {"seed": settings.seed, "exclusive": space_of(settings).exclusive, "count": count}
-        drawn = cursor.execute(_DRAW, first | requested).fetchall()
+        parameters = {"seed": settings.seed, "exclusive": space_of(settings).exclusive, "count": count}
+        drawn = cursor.execute(_DRAW, first | parameters).fetchall()
         self._pool_exhausted = len(drawn) < count
         if drawn:
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))

@@ -189,8 +189,8 @@ class Waiting:
     def facts(self, record_nos: list[int]) -> list[RecordFacts]:
         """What the strata of these records depend on; empty where one of them is not queued."""
         rows = [self.rows[n] for n in record_nos if n in self.rows]
-        matches = [RecordFacts(row.record_no, row.gold, row.audit, row.checks, row.since) for row in rows]
-        return matches if len(rows) == len(record_nos) else []
+        facts = [RecordFacts(row.record_no, row.gold, row.audit, row.checks, row.since) for row in rows]
+        return facts if len(rows) == len(record_nos) else []
 
     def labelled_by(self, record_no: int) -> set[str]:
         """The people whose labels the record has; under review, has anew."""
@@ -273,10 +273,8 @@ def read_rows(cursor: duckdb.DuckDBPyConnection, record_nos: list[int] | None = 
     A record that checks machine labels keeps that row when a review brings a second one: its label stays a check.
     """
     where = "" if record_nos is None else "where n in (select unnest($ns::bigint[]))"
-    matches = cursor.execute(
-        _ROWS.format(where=where, newest=_NEWEST), {} if record_nos is None else {"ns": record_nos}
-    )
-    return [Row(*row) for row in matches.fetchall()]
+    rows = cursor.execute(_ROWS.format(where=where, newest=_NEWEST), {} if record_nos is None else {"ns": record_nos})
+    return [Row(*row) for row in rows.fetchall()]
 
 
 def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiting:

@@ -163,7 +163,7 @@ def _people(cursor: Cursor, settings: Settings, names: bool) -> Card:
 
 def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
     """Over all pairs of people's answers to a record; None where no record has two."""
-    [matches] = _rows(
+    [row] = _rows(
         cursor,
         f"""with given as (
                 select n, answer::varchar as answer, count(*) as votes
@@ -176,12 +176,12 @@ def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
             from records where answers > 1""",
         answer_parameters(settings),
     )
-    if not matches["records"]:
+    if not row["records"]:
         return None
     return {
-        "records": matches["records"],
-        "pairs": int(matches["pairs"]),
-        "share": round(matches["alike"] / matches["pairs"], 4),
+        "records": row["records"],
+        "pairs": int(row["pairs"]),
+        "share": round(row["alike"] / row["pairs"], 4),
     }
 
 

@@ -16,8 +16,7 @@ from core.labelling.settling import ANSWERS
 from core.project import Project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import read_card
-from core.store.tables import write_table
-from core.tasks.columns import quoted_text
+from core.store.tables import quoted, write_table
 from core.tasks.tasks import task_of
 from core.typed_json import to_json
 
@@ -188,7 +187,7 @@ def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> 
     task = task_of(settings)
     parameters, columns = task.parameters(settings), task.columns
     active = parameters["active"]
-    labels = ", ".join(map(quoted_text, active if isinstance(active, list) else ()))
+    labels = ", ".join(f"'{quoted(label)}'" for label in (active if isinstance(active, list) else ()))
     places = {"active": f"[{labels}]::varchar[]", "multi": str(parameters["multi"]).lower()}
     places["column"] = "labels" if columns else "answer"  # reading the shorter of two takes a twentieth less
     if columns is None:

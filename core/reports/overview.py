@@ -182,5 +182,5 @@ def retiring_sentence(project: Project, label_id: str) -> str:
     if not count:
         return "No record has this label. It is not offered any more; it can be brought back."
     also = " or keep their other labels" if project.settings().multi else ""
-    predicted = f"{count:,} records have this label. They are asked again{also}"
-    return f"{predicted}; no answer is deleted, and the label can be brought back."
+    sentence = f"{count:,} records have this label. They are asked again{also}"
+    return f"{sentence}; no answer is deleted, and the label can be brought back."
