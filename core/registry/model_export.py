@@ -19,6 +19,7 @@ from core.registry.model_card import PackagedModel, model_card, public_name, sto
 from core.registry.usage import ABOUT
 from core.store.targets import refuse_target
 from core.store.whole_files import whole_file
+from core.tasks.tasks import require_labels
 
 README = "README.md"
 _HEAD = "head.safetensors"
@@ -134,10 +135,12 @@ def _as_setfit(project: Project, report: Report, exported: Exported, bundle: Bun
 
 
 def collect(project: Project, model: str, place: str = 'folder = "."  # where this file lies') -> Exported:
-    """The files of a model to export. Raises Damaged for one that was changed, Refused for one without a head.
+    """The files of a model to export. Raises Damaged for one that was changed, Refused for one without a head, and for
+    a task without labels: the files say what each column of the head is called.
 
     place: Python that makes `folder`, as the card shows it.
     """
+    require_labels(project.settings(), "Exporting a model")
     id = find_model(project, model or "champion")
     require_files(project, id)
     folder, row = project.models / id, stored_model(project, id)

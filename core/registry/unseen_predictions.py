@@ -76,14 +76,14 @@ def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -
 def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredictions:
     """The predictions stored when the model was made, and its own for records that nobody had answered then.
 
-    Raises Damaged for a folder that is no model or gone, Refused for one that was removed, has no head, or has other
-    labels than the project.
+    Raises Damaged for a folder that is no model or gone, Refused for one that was removed, has no head, or does not fit
+    what the project asks now.
     """
     require_files(project, model)
     space = space_of(project.settings())
     head = load_fitted(project.models / model, space.heads.restore)
-    if not space.heads.fits(head):
-        raise Refused(f"The model {model} has other labels than the project has now. Train a new one.")
+    if reason := space.heads.unfit(head.about()):
+        raise Refused(f"The model {model} {reason}. Train a new one.")
     stored = read_stored(project.models / model, space.encode(()))
     known, fresh = np.intersect1d(stored.rows, truth.rows), unseen(project, model, truth)
     encoder = project.store.one("select encoder from models where id = ?", [model])
