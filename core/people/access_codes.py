@@ -18,7 +18,7 @@ def make_code() -> str:
 
 
 def normal(code: str) -> str:
-    """As it counts: case, spaces and hyphens make no difference."""
+    """The code in the form that is compared: case, spaces and hyphens make no difference."""
     return "".join(code.split()).replace("-", "").casefold()
 
 
@@ -29,7 +29,7 @@ def hash_code(code: str, salt: bytes | None = None) -> str:
 
 
 def fits(code: str, stored: str) -> bool:
-    """Whether this is the code of which `kept` is the hash. Takes as long for '' (nobody's), which nothing fits."""
+    """Whether `stored` is the hash of this code. Takes as long for '' (no person), which nothing fits."""
     _, salt, digest = stored.split(":") if stored else ("", "00" * SALT_BYTES, "")
     supplied = _hashed(code, bytes.fromhex(salt)).hex()
     return hmac.compare_digest(supplied, digest)
