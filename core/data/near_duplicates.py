@@ -1,6 +1,6 @@
 """Texts that are nearly the same, by MinHash of their character 5-grams. Knows texts and ids; not files or the store.
 
-Exact duplicates (equal when normalised) are counted elsewhere: here each distinct text stands once.
+Exact duplicates (equal when normalised) are counted elsewhere: here each distinct text occurs once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,7 +43,7 @@ def near_duplicates_in(records: Path) -> NearDuplicates:
 
 
 def portions(texts: Iterable[str]) -> Iterator[list[str]]:
-    """The texts in lists of about a million characters: enough to be fast, little enough to be held."""
+    """The texts in lists of about a million characters: large enough to be fast, small enough for memory."""
     portion, size = [], 0
     for text in texts:
         portion.append(text)
@@ -75,8 +75,8 @@ def signatures(texts: Sequence[str]) -> Signatures:
 def similar_pairs(rows: Signatures) -> tuple[Ints, Ints]:
     """Pairs of row numbers (left < right) that share a band and agree in enough slots.
 
-    In a bucket each row is held against the first and against the one before: linear also where a million texts share
-    a template, when all pairs of the bucket would be quadratic.
+    In a bucket each row is compared with the first and with the previous one: linear also where a million texts share a
+    template, when all pairs of the bucket would be quadratic.
     """
     width = rows.shape[1] // BANDS
     similar = [np.empty(0, dtype=np.int64)]

@@ -1,4 +1,4 @@
-"""The filters that records are searched by, and what they are in SQL. Runs no query."""
+"""Search filters of records, and their SQL. Runs no query."""
 
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ _SURE = f"""n in (select n from suggestions where probability between $low and $
 
 
 def conditions(search: RecordSearch, settings: Settings) -> tuple[str, dict[str, object]]:
-    """What must hold of a row of `records`, and what that binds."""
+    """The condition on a row of `records`, and its parameters."""
     parts, bound = ["true"], asked_parameters(settings)
     for name, condition in _FILTERS.items():
         if (value := getattr(search, name)) not in (None, False, ""):
@@ -80,7 +80,7 @@ def _state(name: str) -> str:
 
 
 def describe(search: RecordSearch, names: dict[str, str]) -> str:
-    """The filters in words, for a line above what was found; the words that were looked for stand elsewhere."""
+    """The filters in words, for a line above the results; the search words are shown elsewhere."""
     low, high = search.sure or (0.0, 1.0)
     result = {
         "like": search.like,

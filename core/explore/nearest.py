@@ -1,4 +1,4 @@
-"""The vectors nearest to one, exactly, over a memory map of all. Knows row numbers, not records."""
+"""The nearest vectors, exactly, over a memory map of all. Knows row numbers, not records."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A data card as Markdown. Knows the card's fields, not where they came from."""
+"""A data card as Markdown. Knows the card's fields, not how they were computed."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

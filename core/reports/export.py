@@ -128,7 +128,7 @@ def write_export(project: Project, target: Path, file_format: str, what: str, *,
 
 
 def stamp(project: Project) -> str:
-    """Another text whenever an export or the card may have become another; takes no time."""
+    """A text that changes whenever an export or the card may have changed; takes no time."""
     counts = project.store.query(
         """select (select count(*) from records), (select count(*) from responses), (select count(*) from batches),
                   (select count(*) from models), (select count(*) from machine_labels),
@@ -139,7 +139,7 @@ def stamp(project: Project) -> str:
 
 
 def count_rows(project: Project, what: str) -> tuple[int, int]:
-    """How many rows an export has, and how many of them are gold: known answers, which nobody here labelled."""
+    """How many rows an export has, and how many of them are gold: known answers, not given by a person here."""
     gold = "count(*) filter (stratum = 'gold')" if what in ("labels", "complete", "all") else "0"
     with project.store.reading() as cursor:
         query = _query(cursor, what, project.settings())
@@ -207,7 +207,7 @@ def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> 
 
 
 def _write_texts(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Every answer that stands in the store in the words of the task, each once."""
+    """Every stored answer once, in the words of the task."""
     tables = ("responses", "settled", "suggestions", "machine_labels")
     union = " union ".join(f"select answer::varchar from {table} where answer is not null" for table in tables)
     answers = [answer for (answer,) in cursor.execute(union).fetchall()]
