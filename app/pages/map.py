@@ -39,7 +39,7 @@ if making:
 layout = open_map(project)
 if layout is None:
     st.text(
-        "The map puts records that mean similar things side by side: whole groups can be read and labelled at once."
+        "The map puts records that mean similar things side by side: whole groups can be read and answered at once."
     )
     st.button("Make the map", key="make", type="primary", disabled=making, on_click=make_map)
     st.stop()

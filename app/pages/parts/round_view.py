@@ -135,7 +135,7 @@ def draw_calibration(server: ProjectServer, stratum: str) -> None:
 def draw_round(server: ProjectServer, batch: BatchSummary, *, opened: bool) -> None:
     """What a batch was chosen for, its self-test, and the proof that it can be chosen again."""
     warnings = batch.self_test.warnings
-    title = f"Round {batch.round}: {batch.strategy}, {batch.size} records, {batch.answered} labelled"
+    title = f"Round {batch.round}: {batch.strategy}, {batch.size} records, {batch.answered} answered"
     with st.expander(title, expanded=opened, icon=":material/warning:" if warnings else None):
         st.text(overview.strategies().get(batch.strategy, batch.strategy))
         st.text(self_test_sentence(batch))
