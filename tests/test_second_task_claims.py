@@ -237,14 +237,6 @@ def test_a_model_without_labels_is_not_exported(played: Project, tmp_path: Path)
     assert not (tmp_path / "model").exists()
 
 
-def test_a_model_that_does_not_fit_is_refused_with_the_reason_of_its_task(played: Project) -> None:
-    head, model = fit(TrainingRecords(np.eye(3, 384, dtype=np.float32), rows_of([1, 2, 3]))), active_model(played) or ""
-    save_head(played.models / "other", head, {"encoder": ENCODER} | {"task": "words"})
-    space = TASKS["number"].space({})
-    assert space.heads.unfit(read_manifest(played.models / "other")) == "knows no numbers"
-    assert model
-
-
 def test_what_champions_predicted_is_held_against_answers(played: Project) -> None:
     proven = predictions(played, quiet, worst=50)
     [point] = {point.n for point in proven.over_time}
