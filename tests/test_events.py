@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from core.config.settings import Settings, check
 from core.config.taxonomy import make_taxonomy, retire_label
 from core.errors import BadInput
+from core.ids import RecordNo
 from core.labelling.responses import Arrival, Event, first_stamp, last_stamp, made_at, store_events
 from core.labelling.settling import RULES, AnswerInForce, read_answers, read_facts, settle, settle_few
 from core.store.answers import APP, BULK, CORRECTION
@@ -25,7 +26,7 @@ from core.store.database import Store
 NOW = datetime(2026, 5, 4, 12, 0, 0)
 SETTINGS = Settings(name="test", taxonomy=make_taxonomy(["spam", "ham", "eggs"]))
 MULTI = replace(SETTINGS, multi=True)
-RECORDS = {f"r{n}": n for n in range(4)}
+RECORDS = {f"r{n}": RecordNo(n) for n in range(4)}
 
 
 @pytest.fixture

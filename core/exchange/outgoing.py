@@ -10,6 +10,7 @@ import duckdb
 from core.config.settings import Settings
 from core.exchange.datasets import team_form
 from core.exchange.workspace import LAST, Outgoing, Suggested
+from core.ids import RecordNo
 from core.labelling.cards import Card, read_cards
 from core.labelling.waiting import REVIEW, Row, read_waiting
 from core.store.answers import ARGILLA
@@ -28,7 +29,7 @@ class PushPlan:
     """
 
     ranks: dict[int, int]
-    rows: dict[int, Row]
+    rows: dict[RecordNo, Row]
     blind: frozenset[int]
     waiting: int
 
@@ -71,7 +72,7 @@ def read_outgoing(
     cursor: duckdb.DuckDBPyConnection, plan: PushPlan, record_nos: Sequence[int], settings: Settings, question: Question
 ) -> dict[int, Outgoing]:
     """These records as they are sent, to a dataset that asks this question."""
-    rows = [plan.rows.get(n) or _unqueued(cursor, n) for n in record_nos]
+    rows = [plan.rows.get(RecordNo(n)) or _unqueued(cursor, RecordNo(n)) for n in record_nos]
     cards = read_cards(cursor, rows, settings)
     form = team_form(settings)
     return {
@@ -86,7 +87,7 @@ def read_outgoing(
     }
 
 
-def _unqueued(cursor: duckdb.DuckDBPyConnection, record_no: int) -> Row:
+def _unqueued(cursor: duckdb.DuckDBPyConnection, record_no: RecordNo) -> Row:
     """A row for a record that has left the queue."""
     record = cursor.execute("select id from records where n = ?", [record_no]).fetchall()[0][0]
     return Row(record_no, record, 0, 0.0, False, True, None, None, 0, False)

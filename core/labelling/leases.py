@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
+from core.ids import RecordNo
 from core.labelling.waiting import Waiting
 
 
@@ -24,12 +25,12 @@ class Leases:
     ignores such rows.
     """
 
-    def __init__(self, rows: Iterable[tuple[int, str, str, datetime]] = (), seconds: int = 0) -> None:
+    def __init__(self, rows: Iterable[tuple[RecordNo, str, str, datetime]] = (), seconds: int = 0) -> None:
         self._longest = timedelta(seconds=seconds)
-        self._until: dict[int, dict[Holder, datetime]] = {}
-        self._held: dict[Holder, set[int]] = {}
-        self._changed: set[int] = set()
-        self._stored: set[int] = set()
+        self._until: dict[RecordNo, dict[Holder, datetime]] = {}
+        self._held: dict[Holder, set[RecordNo]] = {}
+        self._changed: set[RecordNo] = set()
+        self._stored: set[RecordNo] = set()
         for n, annotator, tab, until in rows:
             self._put(n, Holder(annotator, tab), until)
             self._stored.add(n)
@@ -38,17 +39,17 @@ class Leases:
         """Records that somebody holds, or held until now."""
         return len(self._until)
 
-    def live(self, record_no: int, now: datetime) -> list[Holder]:
+    def live(self, record_no: RecordNo, now: datetime) -> list[Holder]:
         """Who holds the record at this moment."""
         held = self._until.get(record_no)
         return [holder for holder, until in held.items() if self._lasts(until, now)] if held else []
 
-    def held_by(self, holder: Holder, now: datetime) -> set[int]:
+    def held_by(self, holder: Holder, now: datetime) -> set[RecordNo]:
         """The records that this holder has at this moment."""
         latest = now + self._longest
         return {n for n in self._held.get(holder, ()) if now < self._until[n][holder] <= latest}
 
-    def held_by_others(self, holder: Holder, now: datetime) -> set[int]:
+    def held_by_others(self, holder: Holder, now: datetime) -> set[RecordNo]:
         """The records that anybody else has at this moment, this person in another tab among them."""
         return set().union(*(self.held_by(other, now) for other in self._held if other != holder))
 
@@ -62,7 +63,7 @@ class Leases:
         """Is it running? One that ends later than a new one would is from a clock that ran ahead: it has ended."""
         return now < until <= now + self._longest
 
-    def take(self, record_no: int, holder: Holder, now: datetime) -> None:
+    def take(self, record_no: RecordNo, holder: Holder, now: datetime) -> None:
         """Leases or renews; a lease with over half its time left stays as it is, so that renewing rarely writes."""
         held = self._until.get(record_no, {})
         if self._longest / 2 <= held.get(holder, now) - now <= self._longest:
@@ -82,12 +83,12 @@ class Leases:
                     self._put(n, holder, until)
                     self._changed.add(n)
 
-    def give_back(self, record_no: int, holder: Holder) -> None:
+    def give_back(self, record_no: RecordNo, holder: Holder) -> None:
         """Ends one lease; an unknown one is fine, a request may come twice."""
         if self._end(record_no, holder) is not None:
             self._changed.add(record_no)
 
-    def answered(self, record_no: int, annotator: str) -> None:
+    def answered(self, record_no: RecordNo, annotator: str) -> None:
         """Ends every lease of this person on the record, in any tab. Writes nothing: the stored answer implies it."""
         for holder in [holder for holder in self._until.get(record_no, {}) if holder.annotator == annotator]:
             self._end(record_no, holder)
@@ -105,11 +106,11 @@ class Leases:
         self._stored = (self._stored - self._changed) | {n for n, _, _ in rows}
         self._changed.clear()
 
-    def _put(self, record_no: int, holder: Holder, until: datetime) -> None:
+    def _put(self, record_no: RecordNo, holder: Holder, until: datetime) -> None:
         self._until.setdefault(record_no, {})[holder] = until
         self._held.setdefault(holder, set()).add(record_no)
 
-    def _end(self, record_no: int, holder: Holder) -> datetime | None:
+    def _end(self, record_no: RecordNo, holder: Holder) -> datetime | None:
         """Until when the lease would have lasted; None where there was none."""
         until = self._until.get(record_no, {}).pop(holder, None)
         if until is None:

@@ -10,6 +10,7 @@ from itertools import islice
 import duckdb
 
 from core.config.settings import Settings
+from core.ids import RecordNo
 from core.labelling.cards import Card, read_cards
 from core.labelling.leases import Holder, Leases, drop_ended, read_leases
 from core.labelling.responses import STORED, Arrival, Event, store_events
@@ -179,7 +180,7 @@ class LabelQueue:
                 if len(held) + (n not in held) <= MOST_HELD and self._room(n, holder, now):
                     self._leases.take(n, holder, now)
                     held.add(n)
-            taken = [id for id in ask.have if holder not in self._leases.live(numbers.get(id, -1), now)]
+            taken = [id for id in ask.have if id not in numbers or holder not in self._leases.live(numbers[id], now)]
             rows = self._lend(cursor, holder, min(ask.want, MOST_CARDS), set(_known(numbers, ask.have)))
             self._note_hunger(holder, ask, rows)
         self._leases.save(cursor)
@@ -187,7 +188,7 @@ class LabelQueue:
         cards = read_cards(cursor, rows, settings)
         return QueueReply(statuses, cards, taken, return_request, self._version, self._progress())
 
-    def _numbers(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, int]:
+    def _numbers(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, RecordNo]:
         """id -> n of the records that exist; queued ones are known without asking the database."""
         queued = self._waiting.numbers
         numbers = {id: queued[id] for id in ids if id in queued}
@@ -200,7 +201,7 @@ class LabelQueue:
         return numbers
 
     def _apply_result(
-        self, cursor: duckdb.DuckDBPyConnection, holder: Holder, events: Sequence[Event], numbers: dict[str, int]
+        self, cursor: duckdb.DuckDBPyConnection, holder: Holder, events: Sequence[Event], numbers: dict[str, RecordNo]
     ) -> dict[str, str]:
         """Events to responses, settled labels and the mirror; an answer ends its author's lease on the record."""
         if not events:
@@ -219,7 +220,7 @@ class LabelQueue:
                 self._leases.answered(n, holder.annotator)
         return statuses
 
-    def _room(self, record_no: int, holder: Holder, now: datetime) -> bool:
+    def _room(self, record_no: RecordNo, holder: Holder, now: datetime) -> bool:
         """Whether this holder may have (or keep) the record."""
         if not self._waiting.may_answer(record_no, holder.annotator):
             return False
@@ -228,7 +229,7 @@ class LabelQueue:
             return False
         return len(self._waiting.labelled_by(record_no) | people) < self._waiting.answers_requested(record_no)
 
-    def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int]) -> list[Row]:
+    def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[RecordNo]) -> list[Row]:
         """Leases up to `want` more records, fewer where their texts would make the reply too long, but at least one.
 
         Where records run short, nobody gets more than an equal share of the free ones and the own ones together.
@@ -246,7 +247,7 @@ class LabelQueue:
         return lent
 
     def _offers(
-        self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int], mine: set[int]
+        self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[RecordNo], mine: set[RecordNo]
     ) -> list[Row]:
         """Records that the holder has leased but not in its tab (a reload), then its share of the free ones."""
         again = [row for row in self._waiting.open() if row.record_no in mine][:want] if mine else []
@@ -267,7 +268,7 @@ class LabelQueue:
         out_of_reach = set(scarce[share:])
         return again + [row for row in free if row.record_no not in out_of_reach][:want]
 
-    def _free(self, holder: Holder, have: set[int], most: int) -> list[Row]:
+    def _free(self, holder: Holder, have: set[RecordNo], most: int) -> list[Row]:
         """The first records in order that this holder may have."""
         now = self._clock()
         others, requested = self._leases.held_by_others(holder, now), self._waiting.answers_requested
@@ -329,5 +330,5 @@ _DRAW = """
 """
 
 
-def _known(numbers: dict[str, int], ids: Sequence[str]) -> list[int]:
+def _known(numbers: dict[str, RecordNo], ids: Sequence[str]) -> list[RecordNo]:
     return [numbers[id] for id in ids if id in numbers]

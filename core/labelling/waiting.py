@@ -8,6 +8,7 @@ from datetime import datetime
 import duckdb
 
 from core.config.settings import Settings
+from core.ids import RecordNo
 from core.labelling.settling import ANSWERS, AnswerInForce, RecordFacts, answer_parameters, read_answers
 
 REVIEW = "review"
@@ -57,7 +58,7 @@ def asked_parameters(settings: Settings) -> dict[str, object]:
     return {**answer_parameters(settings), "overlap": settings.overlap}
 
 
-_Place = tuple[bool, bool, bool, float, int]
+_Place = tuple[bool, bool, bool, float, RecordNo]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Row:
     checks: whether the record was ever queued to check machine labels.
     """
 
-    record_no: int
+    record_no: RecordNo
     id: str
     batch: int
     position: float
@@ -119,10 +120,10 @@ class Waiting:
         self.people = set(people)
         self._overlap = overlap
         self._since = since
-        self._answers: dict[int, dict[str, AnswerInForce]] = {}
-        self._fresh: set[tuple[int, str]] = set()
-        self._places: dict[int, _Place] = {}
-        self._partly: set[int] = set()
+        self._answers: dict[RecordNo, dict[str, AnswerInForce]] = {}
+        self._fresh: set[tuple[RecordNo, str]] = set()
+        self._places: dict[RecordNo, _Place] = {}
+        self._partly: set[RecordNo] = set()
         for answer in answers:
             self._note(answer)
         for n in self.rows:
@@ -153,7 +154,7 @@ class Waiting:
         """The rows that somebody could still answer, first to hand out first. The caller may change rows meanwhile."""
         return (self.rows[place[4]] for place in list(self._open))
 
-    def answered_by(self, record_no: int, annotator: str) -> bool:
+    def answered_by(self, record_no: RecordNo, annotator: str) -> bool:
         """Whether this person has an answer of any kind to the record; one with a retired label does not count.
 
         Nor, where the record is under review, one from before.
@@ -162,7 +163,7 @@ class Waiting:
         answer = answers.get(annotator) if answers else None
         return answer is not None and (record_no not in self.rows or self.rows[record_no].closes(answer))
 
-    def may_answer(self, record_no: int, annotator: str) -> bool:
+    def may_answer(self, record_no: RecordNo, annotator: str) -> bool:
         """Whether the record is open to this person: a review goes to people who did not label it before.
 
         Where there is nobody else, or they all had it and passed, it goes to the same person again.
@@ -178,21 +179,21 @@ class Waiting:
         done = {user for user, answer in answers.items() if answer.action == "submit" or row.closes(answer)}
         return done >= self.people
 
-    def answers_requested(self, record_no: int) -> int:
+    def answers_requested(self, record_no: RecordNo) -> int:
         """How many people shall label the record."""
         return _ANSWERS_REQUESTED.get(self.rows[record_no].purpose, self._overlap)
 
-    def answered(self, record_no: int) -> bool:
+    def answered(self, record_no: RecordNo) -> bool:
         """Whether anybody has."""
         return bool(self._answers.get(record_no))
 
-    def facts(self, record_nos: list[int]) -> list[RecordFacts]:
+    def facts(self, record_nos: list[RecordNo]) -> list[RecordFacts]:
         """What the strata of these records depend on; empty where one of them is not queued."""
         rows = [self.rows[n] for n in record_nos if n in self.rows]
         facts = [RecordFacts(row.record_no, row.gold, row.audit, row.checks, row.since) for row in rows]
         return facts if len(rows) == len(record_nos) else []
 
-    def labelled_by(self, record_no: int) -> set[str]:
+    def labelled_by(self, record_no: RecordNo) -> set[str]:
         """The people whose labels the record has; under review, has anew."""
         supplied = self._answers.get(record_no)
         if not supplied:
@@ -207,7 +208,7 @@ class Waiting:
             self.numbers[row.id] = row.record_no
             self._move(row.record_no)
 
-    def update(self, record_nos: Iterable[int], answers: Iterable[AnswerInForce]) -> None:
+    def update(self, record_nos: Iterable[RecordNo], answers: Iterable[AnswerInForce]) -> None:
         """Replaces all that is known about the answers to these records."""
         record_nos = list(record_nos)
         for n in record_nos:
@@ -229,7 +230,7 @@ class Waiting:
         if answer.received_at > self._since and not (row and row.purpose in (REVIEW, CHECK, CALIBRATION, TEST)):
             self._fresh.add((answer.record_no, answer.annotator))
 
-    def _place(self, record_no: int) -> _Place | None:
+    def _place(self, record_no: RecordNo) -> _Place | None:
         """The record's place in the order, None where it is closed or not queued."""
         self._partly.discard(record_no)
         row = self.rows.get(record_no)
@@ -247,7 +248,7 @@ class Waiting:
         self._places[record_no] = place
         return place
 
-    def _move(self, record_no: int) -> None:
+    def _move(self, record_no: RecordNo) -> None:
         old = self._places.pop(record_no, None)
         if old is not None:
             del self._open[bisect_left(self._open, old)]
@@ -267,7 +268,7 @@ _ROWS = """
 """
 
 
-def read_rows(cursor: duckdb.DuckDBPyConnection, record_nos: list[int] | None = None) -> list[Row]:
+def read_rows(cursor: duckdb.DuckDBPyConnection, record_nos: list[RecordNo] | None = None) -> list[Row]:
     """The queue, or these records of it; a record that was queued twice has the place where it was queued last.
 
     A record that checks machine labels keeps that row when a review brings a second one: its label stays a check.
