@@ -31,7 +31,7 @@ def test_names_are_believed_only_where_nobody_else_can_come_and_nobody_has_a_cod
 
 
 @pytest.mark.parametrize(("shared", "people"), [("", False), (SHARED, False), ("", True)])
-def test_an_open_door_to_others_is_refused_with_what_helps(project: Project, shared: str, people: bool) -> None:
+def test_an_open_server_without_sign_in_is_refused_with_what_helps(project: Project, shared: str, people: bool) -> None:
     if people:
         add(project, "Max")
     authenticator = entrance_of(project, Binding(loopback=False, shared=shared))

@@ -115,7 +115,7 @@ def test_the_majority_settles_and_a_tie_does_not(store: Store) -> None:
     assert settled(store) == {0: (["ham"], "majority", "chosen")}
 
 
-def test_a_correction_settles_whatever_others_said_and_keeps_an_audit_label_in_the_audit(store: Store) -> None:
+def test_a_correction_settles_whatever_others_answered_and_keeps_an_audit_label_in_the_audit(store: Store) -> None:
     with store.transaction() as cursor:
         cursor.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null, null, null)")
     for user in ("ann", "bob"):
@@ -461,7 +461,7 @@ def test_a_known_answer_stands_whatever_people_answer_until_it_is_corrected(stor
     assert settled(store) == {3: (["ham"], "adjudicated", "gold")}
 
 
-def test_a_second_look_at_a_known_answer_counts_and_what_was_said_before_does_not(store: Store) -> None:
+def test_a_review_of_a_known_answer_counts_and_earlier_answers_do_not(store: Store) -> None:
     from_file(store, "file.csv", "r3", "spam")
     for user in ("ann", "bob"):
         send(store, user, Event(user, "r3", "submit", ("spam",)))

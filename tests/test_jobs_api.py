@@ -142,7 +142,7 @@ def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, serve
     ]
 
 
-def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(
+def test_who_does_not_wait_for_the_gate_finds_its_verdict_later(
     client: TestClient, server: background.ProjectServer
 ) -> None:
     model = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]

@@ -243,7 +243,7 @@ def test_a_second_promotion_says_that_one_goes_on(challenged: background.Project
 
 
 @pytest.mark.parametrize(("verb", "button"), [("evaluate", "evaluate"), ("compare", "compare")])
-def test_a_model_is_judged_while_a_command_judges_another(
+def test_a_model_is_evaluated_while_a_command_evaluates_another(
     challenged: background.ProjectServer, verb: str, button: str
 ) -> None:
     challenged.begin_task(verb)

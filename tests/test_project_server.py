@@ -113,7 +113,7 @@ def test_a_backup_never_overwrites_a_project(project: Project, tmp_path: Path) -
         loop.export(project, quiet, out=str(project.folder / "rondo.duckdb"), file_format="parquet")
 
 
-def test_a_test_record_with_a_twin_in_training_teaches_nothing(project: Project, truth: Truth, tmp_path: Path) -> None:
+def test_a_test_record_with_a_twin_in_training_trains_nothing(project: Project, truth: Truth, tmp_path: Path) -> None:
     text = project.store.one("select text from records where split = 'test' order by n limit 1")
     file = tmp_path / "twins.csv"
     file.write_text(f'id,text,label\ntwin,"{text.upper()}",food\nother,"bread and soup, said nobody",food\n')

@@ -96,7 +96,9 @@ def test_a_page_opens_for_who_may_see_it_and_refuses_all_others(
 @pytest.mark.parametrize(
     "user", [{}, {"rondo_session": "forged"}, {"rondo_session": None}, {"email": "Max@example.org"}]
 )
-def test_a_stranger_sees_nothing_of_the_project(server: background.ProjectServer, user: dict[str, object]) -> None:
+def test_somebody_not_signed_in_sees_nothing_of_the_project(
+    server: background.ProjectServer, user: dict[str, object]
+) -> None:
     page = opened(None, user)
     assert not (page.title)
     assert not (page.text)
