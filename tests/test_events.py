@@ -64,12 +64,15 @@ def send(
 
 
 def from_file(store: Store, source: str, record: str, label: str) -> None:
-    """As an import writes it."""
+    """As an import writes it; a repeated one takes no stamp, else later answers would be after the review's `since`."""
+    id = f"file:{source}:{record}:{label}"
     with store.transaction() as cursor:
+        if cursor.execute("select 1 from responses where event_id = ?", [id]).fetchall():
+            return
         cursor.execute(
             """insert into responses values ($id, $n, $source, 'submit', [$label], null, null, $now, 0, $now, 0, 1,
-               null, null, $stamp, 'file', true, to_json([$label])) on conflict do nothing""",
-            {"id": f"file:{source}:{record}:{label}", "n": RECORDS[record], "source": source, "label": label}
+               null, null, $stamp, 'file', true, to_json([$label]))""",
+            {"id": id, "n": RECORDS[record], "source": source, "label": label}
             | {"now": NOW, "stamp": first_stamp(cursor, 1)},
         )
         settle_few(cursor, read_facts(cursor, [RECORDS[record]]), SETTINGS)
