@@ -51,21 +51,21 @@ def running(project: Path) -> Running | None:
 
     path = project / FOLDER / "team" / RUNNING
     try:
-        matches = Running(**json.loads(path.read_text(encoding="utf-8")))
-        process = psutil.Process(matches.pid)
-        alive = process.create_time() == matches.began and process.status() != psutil.STATUS_ZOMBIE
+        server = Running(**json.loads(path.read_text(encoding="utf-8")))
+        process = psutil.Process(server.pid)
+        alive = process.create_time() == server.began and process.status() != psutil.STATUS_ZOMBIE
     except (FileNotFoundError, ValueError, TypeError, psutil.NoSuchProcess):
         return None
-    return matches if alive else None
+    return server if alive else None
 
 
-def note_running(project: Path, matches: Running | None) -> None:
+def note_running(project: Path, server: Running | None) -> None:
     """Stores the running process, or that there is none."""
     path = team_folder(project) / RUNNING
-    if matches is None:
+    if server is None:
         path.unlink(missing_ok=True)
     else:
-        written(path, json.dumps(asdict(matches)))
+        written(path, json.dumps(asdict(server)))
 
 
 def api_key(project: Path) -> str | None:

@@ -135,19 +135,19 @@ class ArgillaWorkspace:
 
     def read(self, dataset: str, ids: Sequence[str]) -> list[RemoteRecord]:
         """At most a few hundred at once. Answers of people whom the server does not list are left out."""
-        matches = self._find_records(dataset, ids, ("responses", "suggestions"))
-        return [RemoteRecord(convert.placed(record), tuple(self._answers(record))) for record in matches]
+        records = self._find_records(dataset, ids, ("responses", "suggestions"))
+        return [RemoteRecord(convert.placed(record), tuple(self._answers(record))) for record in records]
 
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> PutResult:
         """At most a few hundred at once. Copied again as long as somebody answers meanwhile: no answer is lost."""
         sent, previous = PutResult(()), None
         questions = self._question(new), self._question(old)
         for _ in range(5):
-            matches = self._find_records(old, ids, ("responses", "suggestions"))
-            now = sorted((one["id"], one["updated_at"]) for record in matches for one in record.get("responses") or [])
+            records = self._find_records(old, ids, ("responses", "suggestions"))
+            now = sorted((one["id"], one["updated_at"]) for record in records for one in record.get("responses") or [])
             if now == previous:
                 break
-            bodies = [convert.copied_body(record, setup, *questions) for record in matches]
+            bodies = [convert.copied_body(record, setup, *questions) for record in records]
             sent, previous = _in_parts(lambda part: self._upsert(new, part), bodies), now
         return sent
 
@@ -205,12 +205,12 @@ class ArgillaWorkspace:
 
     def _read_people(self) -> dict[str, str]:
         """id -> name. Only an owner may ask for all of them."""
-        matches = [self._ask("GET", "/me")]
+        users = [self._ask("GET", "/me")]
         try:
-            matches += self._ask("GET", "/users")["items"]
+            users += self._ask("GET", "/users")["items"]
         except Refused:
-            matches += self._ask("GET", f"/workspaces/{self._workspace}/users")["items"]
-        people = {str(one["id"]): str(one["username"]) for one in matches}
+            users += self._ask("GET", f"/workspaces/{self._workspace}/users")["items"]
+        people = {str(one["id"]): str(one["username"]) for one in users}
         self._names.update(people)
         return people
 

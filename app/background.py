@@ -132,8 +132,12 @@ class ProjectServer:
 
             return loop.do_verb(self.project, background_task.verb, report_step, user=user, **options)
         finally:
-            with self._changing:
-                self._tasks.remove(background_task)
+            self.end_task(background_task)
+
+    def end_task(self, background_task: BackgroundTask) -> None:
+        """Ends a task that `begin_task` began; `run` does so by itself."""
+        with self._changing:
+            self._tasks.remove(background_task)
 
     def do(
         self,

@@ -74,8 +74,8 @@ async def type_keys(page: Page, keys: int, rate: float, rng: random.Random) -> S
         await asyncio.sleep(max(0.0, start + (number + rng.uniform(-0.2, 0.2)) / rate - loop.time()))
         await page.keyboard.press(rng.choice("1234"))
     await page.locator("[data-testid=saved][data-pending='0']").wait_for(timeout=60_000)
-    matches = await page.evaluate("JSON.stringify(globalThis.seen)")
-    values = json.loads(matches)
+    text = await page.evaluate("JSON.stringify(globalThis.seen)")
+    values = json.loads(text)
     return Seen([(record, key) for record, key in values["keys"]], values["painted"], values["saved"])
 
 
@@ -140,15 +140,15 @@ def main() -> None:
         try:
             names = [f"person{number}" for number in range(wish.people)]
             seen, used = asyncio.run(run(server, names, wish.keys, wish.rate))
-            matches = faults(server, seen)
+            counts = faults(server, seen)
         finally:
             server.kill()
     print(f"{wish.people} people, {wish.rate:g} keys/s each, {wish.keys} keys each, learning: {wish.learning}\n")
     print("| from key press to | p50 ms | p95 ms | worst ms | wanted p95 |\n|---|---|---|---|---|")
     show("next record painted", [time for one in seen.values() for time in one.painted], 50)
     show("saved", [time for one in seen.values() for time in one.saved], 250)
-    print(f"\nserver: {1000 * used / max(1, matches['stored']):.0f} ms of CPU per answer")
-    print(", ".join(f"{name}: {count}" for name, count in matches.items()))
+    print(f"\nserver: {1000 * used / max(1, counts['stored']):.0f} ms of CPU per answer")
+    print(", ".join(f"{name}: {count}" for name, count in counts.items()))
 
 
 if __name__ == "__main__":

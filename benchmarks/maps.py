@@ -110,13 +110,13 @@ def clock_page(records: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         create_project(Path(folder) / "p", ["a", "b"])
         project = open_project(Path(folder) / "p", InProcessRunner())
-        matches = fill(project, records)
-        took, shown = clock(lambda: points(project, matches, "suggestion"))
+        texts = fill(project, records)
+        took, shown = clock(lambda: points(project, texts, "suggestion"))
         circle = [(np.cos(angle), np.sin(angle)) for angle in np.linspace(0, 6.2, 200)]
         picked_in, ns = clock(lambda: points_inside(shown, [circle]))
         told_in, _ = clock(lambda: summarise_selection(project, shown, ns))
         before = time.process_time()
-        done = label_many(project, matches.record_nos[:10_000].tolist(), ["a"], "bench")
+        done = label_many(project, texts.record_nos[:10_000].tolist(), ["a"], "bench")
         between = time.process_time()
         undo_bulk(project, done["bulk"], "bench")
         after = time.process_time()

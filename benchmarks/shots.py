@@ -51,8 +51,8 @@ def main() -> None:
     for verb in ("inspect", "map"):
         subprocess.run([*rondo, "--project", str(folder), verb], check=True)
     for trainer, *supplied in TRAINED:
-        query = [part for value in supplied for part in ("--set", value)]
-        subprocess.run([*rondo, "--project", str(folder), "train", "--trainer", trainer, *query], check=True)
+        options = [part for value in supplied for part in ("--set", value)]
+        subprocess.run([*rondo, "--project", str(folder), "train", "--trainer", trainer, *options], check=True)
     record = json.loads((folder / "docstrings.jsonl").read_text(encoding="utf-8").splitlines()[7])["id"]
     password = shots_team.prepare(folder)
     job = json.loads(subprocess.check_output([*rondo, "--project", str(folder), "jobs", "--json"]))["jobs"][0]["id"]

@@ -1,10 +1,10 @@
 """The verbs of the loop: import, encode, choose, learn. What the command line, the HTTP API and the pages all call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, get_args, get_type_hints
 
 from core.agreement.annotator_quality import quality
 from core.auto_label.accepting import auto, check, withdraw
@@ -60,6 +60,7 @@ from core.training.hosted import (
 from core.training.launch import job_retry
 from core.training.train import train
 from core.training.watching import follow, job, jobs
+from core.typed_json import from_json
 
 
 def create_project(folder: Path, labels: list[str], *, multi: bool = False, task: str = "labels") -> None:
@@ -136,9 +137,9 @@ def export(  # noqa: PLR0913 - an option is an argument
 
 @dataclass(frozen=True)
 class CaughtUp:
-    """taken_in: rounds that had ended without a server; encoded: records; batch, queued: of a batch that was due."""
+    """rounds: those that had ended without a server; encoded: records; batch, queued: of a batch that was due."""
 
-    claim_result: int
+    rounds: int
     encoded: int
     batch: int | None = None
     queued: int = 0
@@ -233,6 +234,31 @@ def name_of(verb: Callable[..., object]) -> str:
 
 LOOKS = ("status", "export", "history", "models", "model", "predictions", "people")
 """verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
+
+
+def read_options(verb: str, sent: Mapping[str, object]) -> dict[str, Any]:
+    """Options of a verb that came as JSON, each of the type that the verb's signature says.
+
+    Raises BadInput, naming the option, for one of another type, one that the verb does not have, and one that it lacks.
+    """
+    kinds: dict[str, Any] = {"user": str}
+    required: set[str] = set()
+    hints = get_type_hints(VERBS[verb])
+    for name, parameter in list(signature(VERBS[verb]).parameters.items())[2:]:  # behind the project and the report
+        if parameter.kind is Parameter.VAR_KEYWORD:
+            [fields] = get_args(hints[name])
+            kinds |= get_type_hints(fields)
+            required |= fields.__required_keys__
+            continue
+        kinds[name] = hints[name]
+        if parameter.default is Parameter.empty and name != "user":
+            required.add(name)
+    if unknown := sent.keys() - kinds.keys():
+        known = ", ".join(sorted(kinds)) or "none"
+        raise BadInput(f"{verb} has no option `{min(unknown)}`; there are {known}.")
+    if missing := required - sent.keys():
+        raise BadInput(f"{verb} needs the option `{min(missing)}`.")
+    return {name: from_json(kinds[name], value, f"{verb}: the option `{name}`") for name, value in sent.items()}
 
 
 def do_verb(project: Project, verb: str, report: Report, *, user: str = "local", **options: Any) -> Any:

@@ -72,15 +72,15 @@ def simulate_rounds(
 ) -> list[Point]:
     """Batch after batch until the budget is spent or nothing is left to ask; one point per fit."""
     points: list[Point] = []
-    query = 0
+    answers = 0
     queued = loop.next_batch(project, report, size=budget.size, strategy=budget.strategy, spare=0).queued
     for number in range(budget.rounds):
-        query += answer_queued(project, truth, queued)
+        answers += answer_queued(project, truth, queued)
         if number + 1 < budget.rounds:
             result = loop.play_round(project, report, size=budget.size, strategy=budget.strategy, spare=0)
         else:
             result = loop.fit(project, report)
-        points.append(Point(query, result.metrics or Metrics()))
+        points.append(Point(answers, result.metrics or Metrics()))
         summary(points[-1])
         queued = result.queued
         if not queued:

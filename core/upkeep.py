@@ -97,6 +97,6 @@ def empty_dead(project: Project) -> None:
         kind, state, again, start = rows.get(folder.name, ("", "succeeded", False, None))
         if folder.name in storing or not any((folder / name).exists() for name in ("in", "out", "ckpt")):
             continue
-        retained = again or (kind == "encode" and start == resumed)
-        if state == "succeeded" or (state in (*ENDED, "lost") and not retained):
+        resumable = again or (kind == "encode" and start == resumed)
+        if state == "succeeded" or (state in (*ENDED, "lost") and not resumable):
             bundle.empty()

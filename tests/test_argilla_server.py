@@ -294,7 +294,7 @@ def test_the_first_start_takes_password_and_key_from_the_environment(
         server.stop(tmp_path / "project")
 
 
-def test_people_are_added_with_a_password_that_opens_the_door(argilla: ArgillaServer) -> None:
+def test_people_are_added_with_a_password_that_signs_in(argilla: ArgillaServer) -> None:
     connection = server.find_connection(argilla.project, read_settings(argilla.project))
     made = accounts.add_user(connection, "team-a", "carla", "annotator")
     entries = {"username": "carla", "password": made.password}

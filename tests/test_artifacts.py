@@ -133,7 +133,7 @@ def test_a_pickle_is_refused_under_every_name_and_never_loaded(tmp_path: Path, n
     assert not any((tmp_path / "models").glob("*"))
 
 
-def test_a_model_from_before_its_judgements_were_safetensors_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
+def test_a_model_that_stored_its_predictions_otherwise_is_refused_with_what_to_do(tmp_path: Path) -> None:
     """Arrays of plain numbers, too: a file of that kind may hold objects, and those are pickles."""
     folder = sealed(tmp_path / "m")
     np.savez(tmp_path / "a.npz", n=np.arange(3), probs=np.zeros((3, 2), np.float32))

@@ -116,7 +116,7 @@ def test_without_an_audit_record_nothing_is_claimed() -> None:
     assert matches.unsaid[-1].startswith("There are no audit labels yet.")
 
 
-def test_a_record_labelled_before_any_draw_stands_for_itself() -> None:
+def test_a_record_labelled_before_any_draw_represents_itself() -> None:
     one = np.zeros(1, np.int64)
     matches = weigh(
         PoolHistory(one + 10, one, np.zeros(3, np.int64), np.array([-1, 0, 0]), np.array([False, True, True]))

@@ -31,7 +31,7 @@ def test_names_are_believed_only_where_nobody_else_can_come_and_nobody_has_a_cod
 
 
 @pytest.mark.parametrize(("shared", "people"), [("", False), (SHARED, False), ("", True)])
-def test_an_open_door_to_others_is_refused_with_what_helps(project: Project, shared: str, people: bool) -> None:
+def test_an_open_server_without_sign_in_is_refused_with_what_helps(project: Project, shared: str, people: bool) -> None:
     if people:
         add(project, "Max")
     authenticator = entrance_of(project, Binding(loopback=False, shared=shared))
@@ -127,16 +127,17 @@ def test_a_forged_session_is_nobodys(project: Project) -> None:
 def test_the_cards_token_ends_with_its_person_and_trust_ends_with_the_first_person(project: Project) -> None:
     authenticator = entrance_of(project)
     trusted = authenticator.label_token(Person("Ann", MANAGER), NOW)
-    assert authenticator.annotator(trusted, NOW) == Person("Ann", MANAGER)
+    assert authenticator.annotator(trusted, NOW, authenticator.auth_mode()) == Person("Ann", MANAGER)
     add_all(project)
-    assert authenticator.annotator(trusted, NOW) is None
+    assert authenticator.annotator(trusted, NOW, authenticator.auth_mode()) is None
     ann = authenticator.person("Ann")
     assert ann
     token = authenticator.label_token(ann, NOW)
-    assert authenticator.annotator(token, NOW) == ann
-    assert authenticator.annotator(authenticator.open_session(ann, NOW), NOW) is None, "a session is no token"
+    assert authenticator.annotator(token, NOW, authenticator.auth_mode()) == ann
+    session, mode = authenticator.open_session(ann, NOW), authenticator.auth_mode()
+    assert authenticator.annotator(session, NOW, mode) is None, "a session is no token"
     remove_person(project, quiet, name="Ann")
-    assert authenticator.annotator(token, NOW) is None
+    assert authenticator.annotator(token, NOW, authenticator.auth_mode()) is None
 
 
 @pytest.mark.parametrize(

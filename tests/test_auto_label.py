@@ -32,7 +32,7 @@ def world(tmp_path: Path) -> Iterator[Project]:
         yield project
 
 
-def test_looking_shows_what_would_be_covered_and_changes_nothing(world: Project) -> None:
+def test_a_preview_shows_what_would_be_covered_and_changes_nothing(world: Project) -> None:
     result = preview(world, GuaranteeTerms(**GUARANTEE))
     assert result.why is None
     assert 500 <= result.covered <= result.pool == 580
@@ -54,7 +54,7 @@ def test_accepted_labels_are_kept_apart_and_a_blind_check_is_queued(world: Proje
     assert world.store.one("select what from audit_log") == "accept"
 
 
-def test_a_new_guarantee_replaces_the_one_that_stands(world: Project) -> None:
+def test_a_new_guarantee_replaces_the_one_in_force(world: Project) -> None:
     first = auto(world, quiet, accept=True, **GUARANTEE)
     second = auto(world, quiet, accept=True, precision=0.85, confidence=0.9)
     assert second.pool == first.pool  # what the first had labelled, and its check, are looked at anew
@@ -67,7 +67,7 @@ def test_a_new_guarantee_replaces_the_one_that_stands(world: Project) -> None:
     assert count(world, "queue where purpose = 'check'") == second.checks
 
 
-def test_a_guarantee_that_holds_stands_after_its_check(world: Project) -> None:
+def test_a_guarantee_that_holds_stays_in_force_after_its_check(world: Project) -> None:
     result = auto(world, quiet, accept=True, **GUARANTEE)
     assert answer(world, wrong=set()) >= result.checks
     assert check(world, quiet).broken is None
@@ -126,7 +126,7 @@ def test_a_guarantee_can_be_withdrawn_while_a_check_is_on_a_screen(world: Projec
         withdraw(world, quiet)
 
 
-def test_the_server_looks_at_the_guarantee_only_after_answers_to_machine_labels(world: Project) -> None:
+def test_the_server_checks_the_guarantee_only_after_answers_to_machine_labels(world: Project) -> None:
     auto(world, quiet, accept=True, **GUARANTEE)
     answers, due = answers_to_check(world, 0)
     assert (answers, due) == (AUDITS, False)
@@ -157,7 +157,7 @@ def page_of(project: Project) -> AppTest:
     return page
 
 
-def test_on_the_page_a_guarantee_is_looked_at_accepted_and_withdrawn(world: Project) -> None:
+def test_on_the_page_a_guarantee_is_previewed_accepted_and_withdrawn(world: Project) -> None:
     page = page_of(world)
     page.number_input(key="precision").set_value(0.9)
     page.button(key="look").click().run()

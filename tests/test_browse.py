@@ -286,7 +286,7 @@ def test_a_status_counts_what_the_filters_find(played: Project) -> None:
     assert (figures.queued, figures.flagged, figures.skipped) == (3, 1, 1)
 
 
-def test_a_detail_tells_which_models_learnt_from_the_record(played: Project) -> None:
+def test_a_detail_shows_which_models_trained_on_the_record(played: Project) -> None:
     (record,) = played.store.query(
         "select r.id from records r join settled s using (n) where s.round = 1 and stratum = 'chosen' limit 1"
     )[0]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core import loop
 from core.errors import BadInput, Refused
+from core.ids import RecordNo
 from core.labelling.bulk import bulks, label_many, preview, undo_bulk
 from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
@@ -137,7 +138,7 @@ def test_the_two_ways_of_settling_agree_on_bulk_answers(
         if data.draw(st.booleans()):
             undo_bulk(project, bulk, "ada")
     with project.store.reading() as cursor:
-        in_force = read_few_answers(cursor, list(EVERYBODY), project.settings())
+        in_force = read_few_answers(cursor, [RecordNo(n) for n in EVERYBODY], project.settings())
     message = {answer.record_no: json.loads(str(answer.answer))[0] for answer in in_force if answer.annotator == "ada"}
     assert {n: label for n, (label, *_) in settled(project).items()} == message
     for one in bulks(project):

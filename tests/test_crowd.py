@@ -114,7 +114,7 @@ def test_known_answers_make_gold_that_no_vote_changes(empty: Project, tmp_path: 
     assert "with a file, by name" in {answer.how for answer in record_detail(empty, "1").answers}
 
 
-def test_known_answers_that_come_later_make_gold_unless_a_model_may_have_learnt_from_the_record(
+def test_known_answers_that_come_later_make_gold_unless_a_model_may_have_trained_on_the_record(
     empty: Project, tmp_path: Path
 ) -> None:
     bring(empty, tmp_path, ROWS)
@@ -240,7 +240,7 @@ def crowded(tmp_path: Path) -> Any:
     opened.close()
 
 
-def test_suspected_errors_among_a_crowds_labels_are_looked_at_by_somebody_else_and_the_answer_is_an_event(
+def test_suspected_errors_among_a_crowds_labels_are_reviewed_by_somebody_else_and_the_answer_is_an_event(
     crowded: Project,
 ) -> None:
     result = inspect(crowded, quiet)

@@ -80,7 +80,7 @@ def test_labels_may_differ_by_audit_record() -> None:
     assert apart.gains[0].mean == pytest.approx(forecast(verdicts(50, 4), LABELS, (100,)).gains[0].mean)
 
 
-def test_a_curve_judged_held_out_is_about_the_model_itself() -> None:
+def test_a_curve_scored_held_out_is_about_the_model_itself() -> None:
     table, rng = np.repeat(0.8 * LABELS[:, None], 5000, axis=1), np.random.default_rng(0)
     right = np.array([np.random.default_rng(5).random(5000) > error(0.8 * count) for count in LABELS])
     judged, itself = (fit_curve(right, table, np.ones(5000), rng, now) for now in (None, 320.0))

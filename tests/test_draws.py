@@ -76,7 +76,7 @@ def test_records_imported_later_are_not_claimed_until_one_of_them_was_drawn(
     assert any("24 records came with imports" in sentence for sentence in status(project).caveats)
 
 
-def test_answers_given_to_many_at_once_stand_for_themselves_alone(project: Project, truth: Truth) -> None:
+def test_bulk_answers_represent_themselves_alone(project: Project, truth: Truth) -> None:
     ns = [n for (n,) in project.store.query("select n from records where split is distinct from 'test' order by n")]
     label_many(project, ns[:10], ("food",), "ana")
     loop.next_batch(project, quiet, size=6, audit_share=1.0, spare=0)
@@ -114,7 +114,7 @@ def test_records_imported_while_a_batch_is_chosen_do_not_count_as_seen_by_it(pro
     assert history.wave_sizes.tolist() == [48, 24]
 
 
-def test_a_second_look_does_not_change_when_a_record_left_the_pool(project: Project, truth: Truth) -> None:
+def test_a_review_does_not_change_when_a_record_left_the_pool(project: Project, truth: Truth) -> None:
     ns = [n for (n,) in project.store.query("select n from records where split is distinct from 'test' order by n")]
     label_many(project, ns[:4], ("food",), "ana")
     for _ in range(2):
@@ -129,7 +129,7 @@ def test_a_second_look_does_not_change_when_a_record_left_the_pool(project: Proj
     assert before.left.min() == -1
 
 
-def test_a_label_from_a_file_stays_outside_when_a_person_looks_at_it_again(project: Project, tmp_path: Path) -> None:
+def test_a_label_from_a_file_stays_outside_when_a_person_reviews_it(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "known.csv"
     file.write_text("id,text,topic,split\nk1,Old bread is hard.,food,train\nk2,A drum is loud.,music,train\n")
     import_file(project, quiet, file=str(file), **COLUMNS)

@@ -71,7 +71,7 @@ def test_one_label_or_single_records_are_refused() -> None:
             choose_records(np.array(codes, np.int64), np.random.default_rng(0))
 
 
-def test_of_many_records_a_part_is_looked_at_and_lonely_labels_are_left_out() -> None:
+def test_of_many_records_a_sample_is_scored_and_lonely_labels_are_left_out() -> None:
     codes = np.r_[np.zeros(MOST), np.ones(MOST), 2].astype(np.int64)
     chosen = choose_records(codes, np.random.default_rng(0))
     assert len(chosen) == len(set(chosen)) == MOST

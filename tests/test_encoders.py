@@ -93,7 +93,7 @@ def test_a_vector_hardly_depends_on_the_texts_beside_it(encoder: Encoder) -> Non
     assert cosines(together, backwards).min() > CLOSE
 
 
-def test_a_long_text_is_judged_by_its_first_256_tokens(encoder: Encoder) -> None:
+def test_a_long_text_is_encoded_by_its_first_256_tokens(encoder: Encoder) -> None:
     beginning = "alpha beta gamma " * 200
     rows = encoder.encode([beginning, beginning + "omega " * 10_000])
     assert cosines(rows[:1], rows[1:])[0] > CLOSE

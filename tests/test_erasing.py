@@ -128,7 +128,7 @@ def test_a_preview_says_what_would_go_and_changes_nothing(told: Project) -> None
     assert not told.store.one("select count(*) from audit_log where what = 'erase'")
 
 
-def test_a_person_is_erased_with_every_answer_and_what_others_said_stands(told: Project) -> None:
+def test_a_person_is_erased_with_every_answer_and_other_peoples_answers_are_kept(told: Project) -> None:
     truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
     [(oracle,)] = told.store.query("select distinct annotator from responses where not starts_with(event_id, 'file:')")
     both = told.store.query("select id from records join settled using (n) where stratum = 'chosen' limit 3")

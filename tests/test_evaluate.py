@@ -211,7 +211,7 @@ def test_the_baseline_needs_no_training_and_takes_a_files_labels(tmp_path: Path,
     empty.close()
 
 
-def test_an_artifacts_folder_is_judged_where_no_project_is(played: Path, on_file: OnFile, tmp_path: Path) -> None:
+def test_an_artifacts_folder_is_evaluated_where_no_project_is(played: Path, on_file: OnFile, tmp_path: Path) -> None:
     result, _ = on_file
     shutil.copytree(played / "models" / result.model, tmp_path / "elsewhere")
     loop.create_project(tmp_path / "empty", [])

@@ -61,7 +61,7 @@ def test_the_rank_is_the_place_in_a_stable_sort(rows: list[tuple[int, list[float
     ]
 
 
-def test_a_label_that_the_model_does_not_know_is_never_among_its_guesses() -> None:
+def test_a_label_that_the_model_does_not_know_is_never_among_its_predictions() -> None:
     probs = np.array([[0.6, 0.4, -1], [0.3, 0.7, -1]])
     one = judged(one_hot([2, 1], 3), probs)
     assert [top.value for top in top_accuracy(one, 3)] == [0.5, 0.5]  # and there are two to choose from
@@ -136,7 +136,7 @@ def test_a_missed_label_is_paired_with_the_predicted_one_or_with_none() -> None:
     }
 
 
-def test_records_that_stand_for_many_weigh_in_every_figure() -> None:
+def test_records_that_represent_many_weigh_in_every_figure() -> None:
     weight = np.repeat([0.7, 0.1, 0.1, 0.1], 3) / 3
     weights = Weights(weight, np.zeros(12), np.ones(12, np.bool_), 6.0, 120, 0)
     truth, message = (one_hot(np.repeat(labels, 3).tolist(), 2) for labels in ([0, 1, 0, 1], [0, 0, 1, 0]))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from core.config.settings import Settings, check
 from core.config.taxonomy import make_taxonomy, retire_label
 from core.errors import BadInput
+from core.ids import RecordNo
 from core.labelling.responses import Arrival, Event, first_stamp, last_stamp, made_at, store_events
 from core.labelling.settling import RULES, AnswerInForce, read_answers, read_facts, settle, settle_few
 from core.store.answers import APP, BULK, CORRECTION
@@ -25,7 +26,7 @@ from core.store.database import Store
 NOW = datetime(2026, 5, 4, 12, 0, 0)
 SETTINGS = Settings(name="test", taxonomy=make_taxonomy(["spam", "ham", "eggs"]))
 MULTI = replace(SETTINGS, multi=True)
-RECORDS = {f"r{n}": n for n in range(4)}
+RECORDS = {f"r{n}": RecordNo(n) for n in range(4)}
 
 
 @pytest.fixture
@@ -63,12 +64,15 @@ def send(
 
 
 def from_file(store: Store, source: str, record: str, label: str) -> None:
-    """As an import writes it."""
+    """As an import writes it; a repeated one takes no stamp, else later answers would be after the review's `since`."""
+    id = f"file:{source}:{record}:{label}"
     with store.transaction() as cursor:
+        if cursor.execute("select 1 from responses where event_id = ?", [id]).fetchall():
+            return
         cursor.execute(
             """insert into responses values ($id, $n, $source, 'submit', [$label], null, null, $now, 0, $now, 0, 1,
-               null, null, $stamp, 'file', true, to_json([$label])) on conflict do nothing""",
-            {"id": f"file:{source}:{record}:{label}", "n": RECORDS[record], "source": source, "label": label}
+               null, null, $stamp, 'file', true, to_json([$label]))""",
+            {"id": id, "n": RECORDS[record], "source": source, "label": label}
             | {"now": NOW, "stamp": first_stamp(cursor, 1)},
         )
         settle_few(cursor, read_facts(cursor, [RECORDS[record]]), SETTINGS)
@@ -114,7 +118,7 @@ def test_the_majority_settles_and_a_tie_does_not(store: Store) -> None:
     assert settled(store) == {0: (["ham"], "majority", "chosen")}
 
 
-def test_a_correction_settles_whatever_others_said_and_keeps_an_audit_label_in_the_audit(store: Store) -> None:
+def test_a_correction_settles_whatever_others_answered_and_keeps_an_audit_label_in_the_audit(store: Store) -> None:
     with store.transaction() as cursor:
         cursor.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null, null, null)")
     for user in ("ann", "bob"):
@@ -460,7 +464,7 @@ def test_a_known_answer_stands_whatever_people_answer_until_it_is_corrected(stor
     assert settled(store) == {3: (["ham"], "adjudicated", "gold")}
 
 
-def test_a_second_look_at_a_known_answer_counts_and_what_was_said_before_does_not(store: Store) -> None:
+def test_a_review_of_a_known_answer_counts_and_earlier_answers_do_not(store: Store) -> None:
     from_file(store, "file.csv", "r3", "spam")
     for user in ("ann", "bob"):
         send(store, user, Event(user, "r3", "submit", ("spam",)))

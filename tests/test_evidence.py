@@ -34,7 +34,7 @@ def test_records_that_the_draw_of_the_audit_did_not_see_are_not_covered(
     assert count(world, "machine_labels where n >= 700") == 0
 
 
-def test_an_audit_drawn_after_an_import_speaks_for_it(world: Project) -> None:
+def test_an_audit_drawn_after_an_import_covers_it(world: Project) -> None:
     import_latest(world, "2026-01-01")
     with world.label_queue.changing() as cursor:
         cursor.execute("update batches set records = 710")
@@ -61,14 +61,14 @@ def meanwhile(change: Callable[[], object]) -> Report:
     return told
 
 
-def test_a_label_retired_while_somebody_looks_is_not_accepted(world: Project) -> None:
+def test_a_label_retired_during_a_preview_is_not_accepted(world: Project) -> None:
     retire = meanwhile(lambda: change_settings(world, retire_label="ham"))
     with pytest.raises(Refused, match="other labels"):
         auto(world, retire, accept=True, **GUARANTEE)
     assert count(world, "machine_labels") == count(world, "guarantees") == 0
 
 
-def test_a_new_model_while_somebody_looks_is_not_accepted(world: Project) -> None:
+def test_a_new_model_during_a_preview_is_not_accepted(world: Project) -> None:
     def learn() -> None:
         with world.label_queue.changing() as cursor:
             cursor.execute("insert into models select * replace ('m2' as id, now()::timestamp as made_at) from models")
@@ -79,7 +79,7 @@ def test_a_new_model_while_somebody_looks_is_not_accepted(world: Project) -> Non
     assert count(world, "machine_labels") == count(world, "guarantees") == 0
 
 
-def test_only_records_that_were_looked_at_are_accepted(world: Project) -> None:
+def test_only_previewed_records_are_accepted(world: Project) -> None:
     result = auto(world, meanwhile(lambda: import_latest(world, "2026-01-01")), accept=True, **GUARANTEE)
     assert result.accepted == result.covered
     assert count(world, "machine_labels where n >= 700") == 0

@@ -224,7 +224,7 @@ def test_a_correction_here_outlasts_a_sync(team: Team, project: Project) -> None
     assert record_detail(project, record).answer == ["music"]
 
 
-def test_a_second_look_is_not_asked_for_there(team: Team, project: Project) -> None:
+def test_a_review_is_not_sent_there(team: Team, project: Project) -> None:
     push(project)
     n = project.store.one("select min(n) from settled")
     queue_for_review(project, [n], "boss")

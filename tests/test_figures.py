@@ -95,7 +95,7 @@ def test_an_exhausted_pool_is_not_asked_to_label_more(
     assert "label on" not in texts(page_of("rounds.py"))
 
 
-def test_labelled_counts_what_people_said_and_gold_is_named_apart(
+def test_labelled_counts_peoples_answers_and_gold_is_named_apart(
     server: background.ProjectServer, truth: Truth
 ) -> None:
     project = server.project

@@ -77,7 +77,7 @@ def test_a_job_that_is_lost_from_sight_is_found_again(project: Project, far: Far
     assert read_training_job(project, job).state == "succeeded"
 
 
-def test_a_cancel_that_nobody_heard_is_asked_for_until_somebody_does(project: Project, far: FarRunner) -> None:
+def test_a_cancel_that_reached_nobody_is_repeated_until_it_does(project: Project, far: FarRunner) -> None:
     job = begin(project)
     far.reachable = False
     with pytest.raises(Refused, match="may still run"):
@@ -153,7 +153,7 @@ def test_forgetting_deletes_the_texts_and_keeps_the_row(project: Project, far: F
     assert far.forgotten == 1
 
 
-def test_texts_that_nobody_could_delete_far_away_are_told_of_until_they_are_deleted(
+def test_texts_that_could_not_be_deleted_elsewhere_are_reported_until_they_are_deleted(
     project: Project, far: FarRunner
 ) -> None:
     job = begin(project)

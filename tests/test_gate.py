@@ -209,3 +209,12 @@ def test_a_model_is_named_by_an_end_that_no_other_has(project: Project) -> None:
     with pytest.raises(BadInput, match="no model ''"):
         find_model(project, "")
     assert find_model(project, model) == model
+
+
+def test_a_model_that_does_not_fit_the_labels_is_refused_with_the_reason(two: Project) -> None:
+    champion = active_model(two) or ""
+    change_settings(two, add_label="sport")
+    with two.store.reading() as cursor:
+        truth = read_truth(cursor, labels_space((*LABELS, "sport"), several=False))
+    with pytest.raises(Refused, match=f"{champion} has other labels than the project has now: it does not know sport"):
+        read_predictions(two, champion, truth)

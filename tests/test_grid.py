@@ -147,7 +147,7 @@ def labelled(played: Path, tmp_path: Path, slow: SlowRunner) -> Iterator[Project
     opened.close()
 
 
-def test_the_best_run_on_held_out_records_wins_and_is_judged_on_gold(labelled: Project, slow: SlowRunner) -> None:
+def test_the_best_run_on_held_out_records_wins_and_is_scored_on_gold(labelled: Project, slow: SlowRunner) -> None:
     result = train(labelled, quiet, trainer="grid", values=[*TEMPLATES, "at_once=2"])
     assert result.state == "succeeded"
     assert [run.tried["template"] for run in result.runs] == ["This is about {}.", "{}", "Nothing to do with {}."]

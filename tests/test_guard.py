@@ -147,7 +147,9 @@ TRICKS = ["/sign-in/", "/sign-in/../label", "//sign-in", "/SIGN-IN", "/_stcore/h
 
 
 @pytest.mark.parametrize("path", PATHS + TRICKS)
-def test_a_stranger_gets_nothing_but_the_way_to_sign_in(server: background.ProjectServer, path: str) -> None:
+def test_somebody_not_signed_in_gets_nothing_but_the_way_to_sign_in(
+    server: background.ProjectServer, path: str
+) -> None:
     with client(server) as browser:
         answer = browser.get(path, headers={"accept": "text/html"})
         nothing = 404 if path.startswith("/api/") else 401

@@ -194,7 +194,7 @@ def test_a_graph_names_the_nearest_and_never_oneself() -> None:
 
 
 @pytest.mark.parametrize("records", [1, 2, 5])
-def test_a_graph_of_almost_nothing_still_teaches(records: int) -> None:
+def test_a_graph_of_almost_nothing_still_trains(records: int) -> None:
     vectors, truth, _ = texts(records, 2)
     neighbour_graph = around(vectors)
     assert isinstance(neighbour_graph.graph, Graph)

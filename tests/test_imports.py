@@ -259,7 +259,7 @@ def test_one_text_with_two_labels_is_named_with_its_rows_in_one_file_and_across_
     assert any("(rows 1 and 2)" in line and "repeat an id" in line for line in import_lines(result))
 
 
-def test_none_of_them_comes_back_as_itself_and_nobody_has_looked_too(several: Project, tmp_path: Path) -> None:
+def test_none_of_them_comes_back_as_itself_and_unanswered_too(several: Project, tmp_path: Path) -> None:
     bring(several, "a.jsonl", [("a", "blue sky", ["blue"]), ("b", "no colour", []), ("c", "who knows", None)])
     assert settled(several) == {"a": ("blue",), "b": ()}
     for file_format in ("csv", "jsonl", "parquet"):
@@ -286,7 +286,7 @@ def test_a_split_is_known_in_any_case_and_an_unknown_word_is_named(empty: Projec
     assert status(empty).gold == 2
 
 
-def test_a_known_record_that_comes_as_test_is_gold_teaches_no_more_and_is_not_asked(project: Project) -> None:
+def test_a_known_record_that_comes_as_test_is_gold_is_not_trained_on_and_is_not_asked(project: Project) -> None:
     train_rows = [(f"r{number}", text, topic) for number, (text, topic) in enumerate(sentences(60)) if number % 5 != 4]
     bring(project, "labels.jsonl", train_rows[:20])
     loop.next_batch(project, quiet, size=10)

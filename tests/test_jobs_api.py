@@ -31,6 +31,7 @@ from core.training.watching import follow
 from core.typed_json import finite
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from tests.conftest import quiet
+from tests.running import running
 
 TOKEN = "a token of this project"
 
@@ -142,7 +143,7 @@ def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, serve
     ]
 
 
-def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(
+def test_who_does_not_wait_for_the_gate_finds_its_verdict_later(
     client: TestClient, server: background.ProjectServer
 ) -> None:
     model = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
@@ -160,9 +161,9 @@ def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(
 
 def test_one_model_is_put_into_use_at_a_time(client: TestClient, server: background.ProjectServer) -> None:
     champion = reply_to(client, "GET", "/api/models")["champion"]
-    assert server.begin_task("promote") is not None
-    assert "Wait" in reply_to(client, "POST", f"/api/models/{champion}/activate", {}, 409)["error"]
-    assert reply_to(client, "GET", "/api/models")["activating"] == {"what": "Starting", "done": 0, "total": 0}
+    with running(server, "promote"):
+        assert "Wait" in reply_to(client, "POST", f"/api/models/{champion}/activate", {}, 409)["error"]
+        assert reply_to(client, "GET", "/api/models")["activating"] == {"what": "Starting", "done": 0, "total": 0}
 
 
 def test_a_job_is_cancelled_and_one_that_has_ended_is_not(client: TestClient, server: background.ProjectServer) -> None:

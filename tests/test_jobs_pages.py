@@ -32,6 +32,7 @@ from core.training.trainers import TRAINERS
 from core.training.watching import follow
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
+from tests.running import running
 from tests.test_pages import HOSTILE, shown, text_of
 
 JOB = TrainingJob(
@@ -205,11 +206,11 @@ def test_a_job_that_cannot_be_started_says_why_beside_the_button(server: backgro
 
 
 def test_a_job_is_started_while_a_command_waits_for_another(server: background.ProjectServer) -> None:
-    server.begin_task("train")
-    page = shown("jobs.py")
-    page.button(key="start").click().run()
-    assert not page.error
-    assert len(list_training_jobs(server.project).jobs) == 1
+    with running(server, "train"):
+        page = shown("jobs.py")
+        page.button(key="start").click().run()
+        assert not page.error
+        assert len(list_training_jobs(server.project).jobs) == 1
 
 
 @pytest.fixture
@@ -235,23 +236,23 @@ def test_a_model_is_put_in_use_against_the_gate_only_with_a_reason(challenged: b
 
 def test_a_second_promotion_says_that_one_goes_on(challenged: background.ProjectServer) -> None:
     page, before = shown("models.py"), active_model(challenged.project)
-    challenged.begin_task("promote")
-    page.text_input(key="promote-reason").set_value("I know better.")
-    page.button(key="promote").click().run()
-    assert any("put in use just now" in error.value for error in page.error)
-    assert active_model(challenged.project) == before
+    with running(challenged, "promote"):
+        page.text_input(key="promote-reason").set_value("I know better.")
+        page.button(key="promote").click().run()
+        assert any("put in use just now" in error.value for error in page.error)
+        assert active_model(challenged.project) == before
 
 
 @pytest.mark.parametrize(("verb", "button"), [("evaluate", "evaluate"), ("compare", "compare")])
-def test_a_model_is_judged_while_a_command_judges_another(
+def test_a_model_is_evaluated_while_a_command_evaluates_another(
     challenged: background.ProjectServer, verb: str, button: str
 ) -> None:
-    challenged.begin_task(verb)
-    page = shown("models.py")
-    tables = len(page.dataframe)
-    page.button(key=button).click().run()
-    assert not page.exception
-    assert len(page.dataframe) > tables or page.error
+    with running(challenged, verb):
+        page = shown("models.py")
+        tables = len(page.dataframe)
+        page.button(key=button).click().run()
+        assert not page.exception
+        assert len(page.dataframe) > tables or page.error
 
 
 def test_a_note_under_a_name_that_cannot_be_kept_says_so(challenged: background.ProjectServer) -> None:

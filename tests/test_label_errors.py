@@ -85,7 +85,7 @@ def test_a_new_inspection_replaces_the_flags(flawed: Project) -> None:
     assert flawed.store.one("select score from flags where kind = 'ambiguous' and n = 6") == 1.0
 
 
-def test_flagged_records_can_be_sent_to_be_looked_at_again(flawed: Project) -> None:
+def test_flagged_records_can_be_sent_for_review(flawed: Project) -> None:
     inspect(flawed, quiet)
     lines = find(flawed, RecordSearch(kind="label_error")).lines
     assert queue_for_review(flawed, [line.record_no for line in lines], "ann")["queued"] == len(lines)
@@ -105,7 +105,7 @@ def test_the_records_page_offers_an_inspection_where_there_was_none(flawed: Proj
     _OPEN.clear()
 
 
-def test_a_whole_kind_can_be_sent_for_a_second_look_once_and_its_lines_say_why(flawed: Project) -> None:
+def test_a_whole_kind_can_be_sent_for_review_once_and_its_lines_say_why(flawed: Project) -> None:
     inspect(flawed, quiet)
     lines = {line.id: line for line in find(flawed, RecordSearch(kind="label_error")).lines}
     assert [lines[record].unseen for record in WRONG] == ["weather", "music", "weather"]

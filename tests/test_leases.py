@@ -40,7 +40,7 @@ def test_records_come_in_order_and_never_to_two_holders(world: World) -> None:
     assert not {"r1", "r2", "r3"} & set(ids(world.ask(BOB, want=3)))
 
 
-def test_what_nobody_queued_is_drawn_when_the_queue_runs_dry(world: World) -> None:
+def test_what_nobody_queued_is_drawn_when_the_queue_is_empty(world: World) -> None:
     assert len(ids(world.ask(ANN, want=50))) == 10
     assert world.store.query("select audit, spare, count(*) from queue group by all order by all") == [
         (False, False, 3),

@@ -20,7 +20,7 @@ from tests.conftest import COLUMNS, quiet, write_csv
 Truth = dict[str, tuple[str, ...]]
 
 
-def test_a_person_who_answers_truly_gets_a_model_that_is_judged_on_gold_and_audit(
+def test_a_person_who_answers_truly_gets_a_model_that_is_scored_on_gold_and_audit(
     project: Project, truth: Truth
 ) -> None:
     loop.next_batch(project, quiet, size=12, seed=3)
@@ -62,7 +62,7 @@ def test_every_round_can_be_chosen_again_and_gives_the_same_records(project: Pro
         loop.VERBS["rechoose"](project, quiet, batch=9)
 
 
-def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_a_suggestion(
+def test_audit_records_train_but_never_the_head_that_scores_them_and_never_show_a_suggestion(
     project: Project, truth: Truth
 ) -> None:
     change_settings(project, audit_share=0.5)
@@ -204,7 +204,7 @@ def test_settings_are_read_again_when_a_person_edits_the_file(project: Project) 
     assert loop.next_batch(project, quiet).queued == 5
 
 
-def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None:
+def test_several_labels_at_once_are_trained_on_and_suggested(tmp_path: Path) -> None:
     from core.project import open_project
     from gpu_jobs.runners.local import InProcessRunner
 

@@ -81,7 +81,7 @@ def test_a_map_of_other_vectors_is_not_shown(mapped: tuple[Project, Map]) -> Non
     assert open_map(project) is None, "it knows more records than there are"
 
 
-def test_a_map_that_is_mostly_guesses_is_made_again(mapped: tuple[Project, Map]) -> None:
+def test_a_map_of_mostly_interpolated_points_is_made_again(mapped: tuple[Project, Map]) -> None:
     project, matches = mapped
     write_map(_path(project), Map(matches.record_nos, matches.xy, MapFacts(matches.facts.fingerprint, 60, 40, "")))
     torn = open_map(project)

@@ -38,7 +38,7 @@ def test_thinning_keeps_every_drawn_record_and_the_sum_of_the_weights() -> None:
     assert thinned.weight.sum() == pytest.approx(weights.weight.sum())
 
 
-def test_what_a_later_round_judges_was_judged_before_too() -> None:
+def test_what_a_later_round_scores_was_scored_before_too() -> None:
     """Else an earlier model, which learnt from it, would be asked of it directly."""
     early = subsample(np.arange(7000), weigh(history(7000, 700)))[0]
     late = subsample(np.arange(9000), weigh(history(9000, 900)))[0]
@@ -53,7 +53,7 @@ def test_few_records_are_all_kept() -> None:
     assert thinned is weights
 
 
-def test_an_earlier_model_is_judged_by_its_own_verdicts_on_what_it_learnt_from(tmp_path: Path) -> None:
+def test_an_earlier_model_is_scored_by_its_out_of_fold_predictions_of_what_it_trained_on(tmp_path: Path) -> None:
     """The head would get every record right; the verdicts that it left say otherwise of the two that it had learnt."""
     vectors = np.eye(4, dtype=np.float32)
     truth = np.eye(2, dtype=bool)[[0, 1, 0, 1]]

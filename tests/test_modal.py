@@ -163,7 +163,7 @@ def test_what_is_whole_goes_to_the_volume_and_what_the_job_deleted_goes_from_it(
     assert files == {"in/texts", "ckpt/checkpoint-2/weights", "call-2"}
 
 
-def test_a_command_that_asked_modal_ends_without_a_word_about_leaks() -> None:
+def test_a_command_that_asked_modal_ends_without_a_warning_about_leaks() -> None:
     script = (
         "import duckdb; from gpu_jobs.runners.choice import RUNNERS; duckdb.sql('select 1'); RUNNERS['modal'](None)"
     )

@@ -47,7 +47,7 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("error", "kind", "words"), ERRORS, ids=lambda case: type(case).__name__)
-def test_each_trouble_becomes_a_sentence_that_says_what_to_do(
+def test_each_error_becomes_a_sentence_that_says_what_to_do(
     error: Exception, kind: type[RondoError], words: str
 ) -> None:
     with pytest.raises(kind, match=re.escape(words)), in_words():
@@ -108,7 +108,7 @@ def test_the_lock_names_the_versions_that_were_tested() -> None:
     }
 
 
-def test_an_errand_that_hangs_is_not_run_twice_and_is_answered_in_the_end() -> None:
+def test_a_timed_call_that_hangs_is_not_run_twice_and_is_answered_in_the_end() -> None:
     errands, open_now, runs = TimedCalls(), threading.Event(), []
 
     def work() -> str:
@@ -127,7 +127,7 @@ def test_an_errand_that_hangs_is_not_run_twice_and_is_answered_in_the_end() -> N
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_errand_that_a_bug_ends_says_so() -> None:
+def test_a_timed_call_that_a_bug_ends_says_so() -> None:
     with pytest.raises(Broke):
         TimedCalls().ask("bug", lambda: [][1], 10)
     for thread in [thread for thread in threading.enumerate() if thread.name == "call-bug"]:

@@ -22,7 +22,7 @@ def played(project: Project, truth: Truth) -> Project:
     return project
 
 
-def test_all_models_of_the_curve_are_judged_on_the_audit_records_of_today(played: Project) -> None:
+def test_all_models_of_the_curve_are_scored_on_the_audit_records_of_today(played: Project) -> None:
     curve = learning_curve(played)
     audits = played.store.one("select count(*) from settled where stratum = 'audit'")
     assert [point.labels for point in curve] == [10, 20, 30, 40]

@@ -24,7 +24,7 @@ def two(encoded: Path, tmp_path: Path) -> Iterator[Project]:
         yield project
 
 
-def test_what_the_champion_said_of_the_next_batch_meets_the_truth_when_it_is_answered(two: Project) -> None:
+def test_what_the_champion_predicted_of_the_next_batch_meets_the_truth_when_it_is_answered(two: Project) -> None:
     result = predictions(two, quiet)
     assert [(point.when, point.n) for point in result.over_time] == [("2", 8)]
     assert [(point.when, point.n) for point in result.chosen] == [("2", 8)]
@@ -35,7 +35,7 @@ def test_what_the_champion_said_of_the_next_batch_meets_the_truth_when_it_is_ans
     assert sum(point.n for point in again.over_time) + sum(row.n for row in again.chosen) == 24
 
 
-def test_the_log_is_kept_when_the_next_model_takes_over_and_never_takes_what_that_one_was_taught(two: Project) -> None:
+def test_the_log_is_kept_when_the_next_model_takes_over_and_never_takes_what_that_one_trained_on(two: Project) -> None:
     champion = active_model(two)
     simulate.answer_queued(two, answers(), 8)
     before = predictions(two, quiet)
@@ -48,7 +48,7 @@ def test_the_log_is_kept_when_the_next_model_takes_over_and_never_takes_what_tha
     assert rows[-1][0] == champion
 
 
-def test_a_promotion_keeps_the_word_of_the_champion_before(two: Project) -> None:
+def test_a_promotion_keeps_the_predictions_of_the_champion_before(two: Project) -> None:
     champion = active_model(two)
     simulate.answer_queued(two, answers(), 3)
     challenger = enter(two, bad_head())
@@ -63,7 +63,7 @@ def test_a_promotion_keeps_the_word_of_the_champion_before(two: Project) -> None
     assert [miss.probability for miss in worst] == sorted((miss.probability for miss in worst), reverse=True)
 
 
-def test_a_correction_changes_the_truth_and_not_what_was_said(two: Project) -> None:
+def test_a_correction_changes_the_truth_and_not_the_prediction(two: Project) -> None:
     simulate.answer_queued(two, answers(), 8)
     loop.fit(two, quiet)
     before = {row.record_no for row in predictions(two, quiet).worst}

@@ -16,7 +16,7 @@ from core.backup.backups import back_up
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Cancelled
-from core.loop import show_status
+from core.loop import VERBS, read_options, show_status
 from core.project import Project, open_project
 from core.rounds.run_round import apply_finished_rounds
 from core.store.private_files import private_folder
@@ -113,7 +113,7 @@ def test_a_backup_never_overwrites_a_project(project: Project, tmp_path: Path) -
         loop.export(project, quiet, out=str(project.folder / "rondo.duckdb"), file_format="parquet")
 
 
-def test_a_test_record_with_a_twin_in_training_teaches_nothing(project: Project, truth: Truth, tmp_path: Path) -> None:
+def test_a_test_record_with_a_twin_in_training_trains_nothing(project: Project, truth: Truth, tmp_path: Path) -> None:
     text = project.store.one("select text from records where split = 'test' order by n limit 1")
     file = tmp_path / "twins.csv"
     file.write_text(f'id,text,label\ntwin,"{text.upper()}",food\nother,"bread and soup, said nobody",food\n')
@@ -152,3 +152,30 @@ def test_the_address_of_a_killed_server_is_no_obstacle(encoded: Path, tmp_path: 
     private_folder(folder)
     write_address(folder, "http://127.0.0.1:9", "key of a server that is gone", "http://127.0.0.1:9/label")
     assert call(folder, show_status, quiet).records == 60
+
+
+@pytest.mark.parametrize(
+    ("verb", "sent", "sentence"),
+    [
+        ("next", {"size": "many"}, "next: the option `size`: Input should be a valid integer"),
+        ("next", {"sise": 5}, "next has no option `sise`; there are audit_share, seed, size, spare, strategy, user."),
+        ("job", {}, "job needs the option `job`."),
+        ("erase", {"record": "r1"}, "erase: the option `record`"),
+        ("auto", {"precision": None}, "auto: the option `precision`"),
+    ],
+)
+def test_options_that_a_verb_cannot_take_are_one_sentence_that_names_them(
+    verb: str, sent: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(BadInput) as error:
+        read_options(verb, sent)
+    assert str(error.value).startswith(sentence)
+    assert "\n" not in str(error.value)
+
+
+def test_options_of_every_verb_are_read_as_its_signature_says() -> None:
+    sent: dict[str, object] = {"values": ["a=1"], "trainer": "head", "on": "local", "user": "ann"}
+    assert read_options("train", sent) == sent
+    for verb in VERBS:
+        with pytest.raises(BadInput, match="has no option `no_such`"):
+            read_options(verb, {"no_such": 1})

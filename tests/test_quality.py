@@ -57,7 +57,7 @@ def test_known_answers_give_a_share_with_an_interval(crowd: Project) -> None:
     assert gold["expert"].low < gold["expert"].value <= gold["expert"].high
 
 
-def test_who_guesses_and_who_errs_on_purpose_is_named_in_a_sentence(crowd: Project) -> None:
+def test_who_answers_at_random_and_who_errs_on_purpose_is_named_in_a_sentence(crowd: Project) -> None:
     sentences = quality(crowd, quiet).sentences
     assert any(one.startswith("contrarian answers against the others: 60 shared records") for one in sentences)
     assert not any(one.startswith(("expert", "ann", "bob")) for one in sentences)

@@ -48,7 +48,7 @@ def released(folder: Path) -> Iterator[Project]:
     project.close()
 
 
-def test_it_opens_and_says_what_it_said(released: Project) -> None:
+def test_it_opens_and_shows_the_same_figures(released: Project) -> None:
     count = released.store.one
     assert count("select max(version) from schema_version") == len(MIGRATIONS) > SCHEMA
     assert (count("select count(*) from records"), count("select count(*) from responses")) == (65, 60)

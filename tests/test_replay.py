@@ -40,7 +40,7 @@ def test_the_same_seeds_give_the_same_curves(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_a_file_without_a_split_is_judged_on_records_held_out(tmp_path: Path) -> None:
+def test_a_file_without_a_split_is_scored_on_records_held_out(tmp_path: Path) -> None:
     result = run_replay(replay_options(write_csv(tmp_path / "t.csv", 60), split=None, seeds=1), quiet)
     assert result.records == 48
 

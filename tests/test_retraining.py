@@ -92,7 +92,7 @@ def test_what_a_killed_server_left_undecided_is_decided_the_next_time(two: Proje
     assert not is_due(two)
 
 
-def test_a_model_that_the_policy_cannot_put_to_use_is_not_looked_at_twice(two: Project) -> None:
+def test_a_model_that_the_policy_cannot_put_to_use_is_not_tried_twice(two: Project) -> None:
     left = enter(two, good_head(two), note=BY_POLICY)
     (two.models / left / "head.safetensors").write_bytes(b"")
     result = retrain(two, quiet)

@@ -61,7 +61,7 @@ def settled(world: World) -> dict[str, tuple[str, str, str]]:
     return {id: (",".join(labels), how, stratum) for id, labels, how, stratum in rows}
 
 
-def test_a_second_look_comes_first_and_blind_and_goes_to_somebody_else(world: World) -> None:
+def test_a_review_comes_first_and_blind_and_goes_to_somebody_else(world: World) -> None:
     world.ask(BOB, submit("r1"))
     world.ask(ANN, submit("r3"), submit("r7"))
     assert review(world, "r7", "r3") == {"queued": 2, "unlabelled": 0, "unknown": 0}
@@ -72,7 +72,7 @@ def test_a_second_look_comes_first_and_blind_and_goes_to_somebody_else(world: Wo
     assert json.loads(world.store.one("select detail from audit_log where what = 'review'")) == {"records": [7, 3]}
 
 
-def test_a_person_alone_looks_again_and_the_new_answer_counts(world: World) -> None:
+def test_a_person_alone_reviews_and_the_new_answer_counts(world: World) -> None:
     world.ask(ANN, submit("r3"))
     review(world, "r3")
     assert ids(world.ask(ANN, want=1)) == ["r3"]

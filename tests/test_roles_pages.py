@@ -17,6 +17,7 @@ from core.people.roles import ROLES
 from core.project import Project
 from tests.conftest import quiet
 from tests.people_world import NAMES, Visit, add_all
+from tests.running import running
 
 MAIN = Path(__file__).parent.parent / "app" / "main.py"
 
@@ -96,7 +97,9 @@ def test_a_page_opens_for_who_may_see_it_and_refuses_all_others(
 @pytest.mark.parametrize(
     "user", [{}, {"rondo_session": "forged"}, {"rondo_session": None}, {"email": "Max@example.org"}]
 )
-def test_a_stranger_sees_nothing_of_the_project(server: background.ProjectServer, user: dict[str, object]) -> None:
+def test_somebody_not_signed_in_sees_nothing_of_the_project(
+    server: background.ProjectServer, user: dict[str, object]
+) -> None:
     page = opened(None, user)
     assert not (page.title)
     assert not (page.text)
@@ -182,14 +185,14 @@ def test_an_annotator_sees_own_figures_and_no_others(server: background.ProjectS
 
 
 def test_only_a_manager_stops_what_goes_on(server: background.ProjectServer) -> None:
-    background_task = server.begin_task("round")
-    assert "stop-round" in {button.key for button in as_(server, "manager", "rounds").button}
-    assert "stop-round" not in {button.key for button in as_(server, "adjudicator", "rounds").button}
-    assert not background_task.stop.is_set()
-    page = as_(server, "manager", "rounds")
-    page.button(key="stop-round").click().run()
-    assert background_task.stop.is_set()
-    assert server.project.store.query("select user from audit_log where what = 'stop'") == [("Max",)]
+    with running(server, "round") as background_task:
+        assert "stop-round" in {button.key for button in as_(server, "manager", "rounds").button}
+        assert "stop-round" not in {button.key for button in as_(server, "adjudicator", "rounds").button}
+        assert not background_task.stop.is_set()
+        page = as_(server, "manager", "rounds")
+        page.button(key="stop-round").click().run()
+        assert background_task.stop.is_set()
+        assert server.project.store.query("select user from audit_log where what = 'stop'") == [("Max",)]
 
 
 HOSTILE = "<b>![x](http://x/y)</b>"

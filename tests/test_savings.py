@@ -55,7 +55,7 @@ def test_the_interval_holds_the_true_saving_about_as_often_as_it_says(ratio: flo
     assert held >= 11
 
 
-def test_no_shadow_model_judges_what_it_learnt_from() -> None:
+def test_no_shadow_model_scores_what_it_trained_on() -> None:
     train_rows: list[int] = []
 
     def teach(rows: np.ndarray) -> np.ndarray:

@@ -133,7 +133,7 @@ def test_micro_f1_of_several_labels_is_no_accuracy() -> None:
     assert matches.micro_f1.value == pytest.approx(4 / 5)
 
 
-def test_what_stands_for_itself_has_a_doubt_of_its_own() -> None:
+def test_records_that_represent_themselves_have_an_uncertainty_of_their_own() -> None:
     """A hundred records, half of them asked and wrong, ten drawn from the others and right: not 50 % (35 to 50)."""
     known, drawn = np.repeat([0.01, 0.0], [50, 10]), np.repeat([False, True], [50, 10])
     weights = Weights(known + drawn * 0.05, known, drawn, 12.5, 100, 0)

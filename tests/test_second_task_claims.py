@@ -27,6 +27,7 @@ from core.project import Project, open_project
 from core.registry.activation import promote, rollback
 from core.registry.gate import gate
 from core.registry.model_card import PackagedModel, model_card, stored_model
+from core.registry.model_export import export_model
 from core.registry.models import models
 from core.registry.predictions import predictions
 from core.reports.card_text import as_markdown
@@ -228,6 +229,12 @@ def test_the_cards_speak_of_answers(played: Project) -> None:
     text = model_card(played, PackagedModel(stored_model(played, model), read_manifest(folder), folder, "encoder"))
     assert "Answers the task 'number'" in text
     assert not [word for word in ("F1", "f1", "## Labels", "rare labels", "one of its labels") if word in text]
+
+
+def test_a_model_without_labels_is_not_exported(played: Project, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="Exporting a model needs labels"):
+        export_model(played, quiet, out=str(tmp_path / "model"))
+    assert not (tmp_path / "model").exists()
 
 
 def test_what_champions_predicted_is_held_against_answers(played: Project) -> None:

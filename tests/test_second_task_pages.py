@@ -107,7 +107,7 @@ def test_answers_and_suggestions_are_shown_as_the_task_says_them(numbers: backgr
     number = record.removeprefix("b")
     listed = shown("records.py").dataframe[0].value.set_index("id")
     assert listed.loc[record, "label"] == str(int(number) % 30)
-    assert listed["suggestion"].dropna().str.fullmatch("[0-9]+|hidden until labelled").all()
+    assert listed["suggestion"].dropna().str.fullmatch("[0-9]+|hidden until answered").all()
     page = record_page(record)
     assert page.text_input(key="right").value == str(int(number) % 30)
     assert page.dataframe[1].value["answer"].tolist() == [str(int(number) % 30)]

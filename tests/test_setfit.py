@@ -196,7 +196,7 @@ def test_hard_negatives_are_mined_for_the_labels_named_alone(base: Path, tmp_pat
         anchors("hard_negatives=1", "hard_labels=music, sports")
 
 
-def test_each_label_teaches_by_as_many_records_as_asked_for_at_most(base: Path, tmp_path: Path) -> None:
+def test_each_label_trains_on_as_many_records_as_asked_for_at_most(base: Path, tmp_path: Path) -> None:
     parts = choose_rows(LEARN, make_run("setfit", base, tmp_path), 7)
     assert LEARN.targets[parts.train_rows].sum(axis=0).tolist() == [7, 7, 7]
     assert len(parts.held_out) == 12

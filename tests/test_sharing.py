@@ -43,7 +43,7 @@ def test_who_has_nothing_gets_what_others_only_keep_in_reserve(world: World) -> 
     assert world.ask(ANN, have=hand[:3]).return_request == 0
 
 
-def test_nobody_is_asked_for_records_that_the_hungry_one_has_skipped(world: World) -> None:
+def test_nobody_is_asked_for_records_that_the_idle_annotator_has_skipped(world: World) -> None:
     world.fill(1)
     world.ask(BOB, Event("s", "r0", "skip"))
     hand = ids(world.ask(ANN, want=5))

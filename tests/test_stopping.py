@@ -48,7 +48,7 @@ def test_dear_labels_and_cheap_errors_are_not_expected_to_pay() -> None:
     )
 
 
-def test_doubt_is_told_beside_the_advice() -> None:
+def test_uncertainty_is_shown_beside_the_advice() -> None:
     wide = rng().uniform(0.0, 0.9, 500)
     curve = Curve(400, np.full(500, 0.1), wide, np.full(500, 0.5), np.zeros(500), 0.01, ((400.0, 0.9),))
     matches = worth(curve, Price(per_label=0.3, per_error=2, left=3000), rng())

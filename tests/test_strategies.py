@@ -88,7 +88,7 @@ def test_a_strategy_reads_a_half_precision_memory_map(name: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_strategy_works_on_a_pool_larger_than_it_looks_at(name: str) -> None:
+def test_a_strategy_works_on_a_pool_larger_than_its_sample(name: str) -> None:
     rows = STRATEGIES[name](make_pool(strategies.CANDIDATES + 500), 40, np.random.default_rng(0))
     assert len(set(rows.tolist())) == 40
 

@@ -39,7 +39,7 @@ def texts(page: AppTest) -> str:
 
 
 def test_without_answers_it_says_so(server: background.ProjectServer) -> None:
-    assert "Nobody has labelled yet." in texts(team())
+    assert "Nobody has answered yet." in texts(team())
 
 
 def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(server: background.ProjectServer) -> None:

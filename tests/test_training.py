@@ -33,7 +33,7 @@ def train_rows(played: Path, tmp_path: Path) -> Iterator[Project]:
     opened.close()
 
 
-def test_a_head_is_trained_judged_and_kept(train_rows: Project) -> None:
+def test_a_head_is_trained_scored_and_stored(train_rows: Project) -> None:
     result = train(train_rows, quiet, trainer="head")
     assert result.state == "succeeded"
     assert str(result.model) == str(result.id)
@@ -51,7 +51,7 @@ def test_a_head_is_trained_judged_and_kept(train_rows: Project) -> None:
     assert row == [("head", "all-MiniLM-L6-v2", teaching)]
 
 
-def test_audit_and_gold_records_never_teach(train_rows: Project) -> None:
+def test_audit_and_gold_records_are_never_trained_on(train_rows: Project) -> None:
     bundle = train_rows.jobs.prepare(plain_kind("train"), {})
     write_training_files(train_rows, bundle, train_rows.settings())
     taught_rows = set(polars.read_parquet(bundle.path / "in" / "train.parquet")["n"].to_list())

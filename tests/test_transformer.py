@@ -57,7 +57,7 @@ def recording(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Heard:
     return Heard(run, train(MORE, run), result)
 
 
-def test_it_tells_labels_apart_that_it_has_learnt(recording: Heard) -> None:
+def test_it_tells_labels_apart_that_it_has_trained_on(recording: Heard) -> None:
     assert score(recording.trained, UNSEEN) > 0.8
     assert recording.trained.info["features"]["macro_f1"] > 0.8
     assert recording.trained.info["head"] in ("logistic", "own layer")
@@ -255,7 +255,7 @@ def test_top_k_rises_with_k_and_all_figures_are_shares(n: int, labels: int, mult
 
 @given(st.integers(0, 99))
 @settings(max_examples=10, deadline=None)
-def test_the_head_of_all_is_not_the_judge_of_those_held_out(seed: int) -> None:
+def test_the_head_of_all_does_not_score_those_held_out(seed: int) -> None:
     rng = np.random.default_rng(seed)
     targets = np.eye(3, dtype=np.float32)[np.arange(60) % 3]
     vectors = (targets + rng.normal(0, 1.0, (60, 3))).astype(np.float32)

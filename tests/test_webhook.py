@@ -139,7 +139,7 @@ def test_without_a_secret_nothing_is_listened_to(listener: Listener) -> None:
     file.write_text(secret)
 
 
-def test_what_a_call_claims_is_not_what_somebody_said(listener: Listener) -> None:
+def test_what_a_call_claims_is_not_an_answer(listener: Listener) -> None:
     place = next(iter(where(listener.project).values()))
     other, there = list(where(listener.project).items())[1]
     assert listener.call(about(place, dataset_of(listener.project))) == 204

@@ -94,7 +94,7 @@ def test_braces_of_a_label_are_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("multi", [False, True])
-def test_an_nli_model_judges_but_is_no_head(tmp_path: Path, nli: Path, *, multi: bool) -> None:
+def test_an_nli_model_classifies_but_is_no_head(tmp_path: Path, nli: Path, *, multi: bool) -> None:
     trained = train(material(12, multi=multi), order(tmp_path, "by=nli", f"base={nli}"))
     assert trained.head is None
     assert trained.encoder is None
@@ -105,7 +105,7 @@ def test_an_nli_model_judges_but_is_no_head(tmp_path: Path, nli: Path, *, multi:
     assert str(nli) not in str(trained.info)
 
 
-def test_entailment_is_judged_as_the_model_itself_judges_it(nli: Path) -> None:
+def test_entailment_is_scored_as_the_model_itself_scores_it(nli: Path) -> None:
     import torch
 
     reader = load_reader(str(nli), nli, 1)
@@ -160,7 +160,7 @@ vectors = st.integers(2, 6).flatmap(
 
 @given(vectors)
 @settings(max_examples=50, deadline=None)
-def test_a_labels_own_text_is_judged_to_be_of_that_label(drawn: Floats) -> None:
+def test_a_labels_own_text_is_predicted_as_that_label(drawn: Floats) -> None:
     rows = drawn / np.linalg.norm(drawn, axis=2, keepdims=True)
     names = tuple(f"l{place}" for place in range(len(rows)))
     single = aim(list(rows), replace(material(0), labels=names))

@@ -92,13 +92,13 @@ class Clauses:
         return f"json_each(r.metadata, {self._path(scope.metadata_property)}) j"
 
     def _suggestion(self, scope: SuggestionFilterScope) -> tuple[str, str]:
-        query = plain(scope.property)
-        query = "value" if query == "None" else query  # Argilla sends this when none is named
+        part = plain(scope.property)
+        part = "value" if part == "None" else part  # Argilla sends this when none is named
         source = "suggestions x JOIN questions q ON q.id = x.question_id"
         where = f" WHERE x.record_id = r.id AND q.name = {self.bind(scope.question)}"
-        if query in ("value", "score"):  # JSON, maybe a list
-            return f"{source} JOIN json_each(x.{query}) j{where}", "j.value"
-        return source + where, f"x.{query}"
+        if part in ("value", "score"):  # JSON, maybe a list
+            return f"{source} JOIN json_each(x.{part}) j{where}", "j.value"
+        return source + where, f"x.{part}"
 
     def _answers(self, scope: ResponseFilterScope) -> str:
         path = self._path(scope.question, ".value")

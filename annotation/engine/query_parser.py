@@ -50,7 +50,7 @@ def parse(query: str) -> Node | None:
 
 def _group(tokens: list[str], position: int, depth: int) -> tuple[Node | None, int]:
     """The part up to the closing parenthesis, and the position after it."""
-    matches, word, without = None, "AND", False
+    tree, word, without = None, "AND", False
     while position < len(tokens):
         piece = tokens[position]
         position += 1
@@ -66,9 +66,9 @@ def _group(tokens: list[str], position: int, depth: int) -> tuple[Node | None, i
                 node, position = _group(tokens, position, depth + 1)
             elif piece != "(":
                 node = _term(piece)
-            matches = _joined(word, matches, Without(node) if node and without else node)
+            tree = _joined(word, tree, Without(node) if node and without else node)
             word, without = "AND", False
-    return matches, position
+    return tree, position
 
 
 def _term(piece: str) -> Term | None:

@@ -149,9 +149,9 @@ class Embedded(SearchEngine):  # type: ignore[misc]
         source = "FROM records r JOIN json_each(r.metadata, :path) j WHERE r.dataset_id = :dataset AND j.value NOT NULL"
         values = {"dataset": metadata_property.dataset_id.hex, "path": f'$."{metadata_property.name}"'}
         if metadata_property.type == MetadataPropertyType.terms:
-            matches = await rows(f"SELECT j.value, COUNT(*) {source} GROUP BY 1 ORDER BY 2 DESC, 1", values)
-            counts = [TermsMetrics.TermCount(term=str(term), count=count) for term, count in matches]
-            return TermsMetrics(total=sum(count for _, count in matches), values=counts)
+            counted = await rows(f"SELECT j.value, COUNT(*) {source} GROUP BY 1 ORDER BY 2 DESC, 1", values)
+            counts = [TermsMetrics.TermCount(term=str(term), count=count) for term, count in counted]
+            return TermsMetrics(total=sum(count for _, count in counted), values=counts)
         least, most = (await rows(f"SELECT MIN(j.value), MAX(j.value) {source}", values))[0]
         whole = metadata_property.type == MetadataPropertyType.integer
         return (IntegerMetadataMetrics if whole else FloatMetadataMetrics)(min=least, max=most)
@@ -167,8 +167,8 @@ class Embedded(SearchEngine):  # type: ignore[misc]
         user_id: UUID | str | None = None,
     ) -> SearchResponses:
         request = Query(dataset, query, filter)
-        clauses, matches = request.clauses, f"FROM {request.source} WHERE {request.where}"
-        total = (await rows(f"SELECT COUNT(*) {matches}", clauses.values))[0][0]
+        clauses, source = request.clauses, f"FROM {request.source} WHERE {request.where}"
+        total = (await rows(f"SELECT COUNT(*) {source}", clauses.values))[0][0]
         order = "r.inserted_at, r.id"
         if sort:
             order = ", ".join([*(clauses.order(one) for one in sort), order])
@@ -177,7 +177,7 @@ class Embedded(SearchEngine):  # type: ignore[misc]
         elif user_id:
             order = await _turns(dataset, clauses, UUID(str(user_id)))
         page = f"LIMIT {clauses.bind(limit)} OFFSET {clauses.bind(offset)}"
-        hits = await rows(f"SELECT r.id, {request.fit} AS fit {matches} ORDER BY {order} {page}", clauses.values)
+        hits = await rows(f"SELECT r.id, {request.fit} AS fit {source} ORDER BY {order} {page}", clauses.values)
         return SearchResponses(
             items=[SearchResponseItem(record_id=UUID(record_id), score=fit) for record_id, fit in hits], total=total
         )
@@ -203,8 +203,8 @@ class Embedded(SearchEngine):  # type: ignore[misc]
         keep = np.arange(len(vectors.ids))
         if query is not None or filter:
             request = Query(dataset, query, filter)
-            matches = await rows(f"SELECT r.id FROM {request.source} WHERE {request.where}", request.clauses.values)
-            keep = np.array([vectors.places[one] for (one,) in matches if one in vectors.places], dtype=np.int64)
+            records = await rows(f"SELECT r.id FROM {request.source} WHERE {request.where}", request.clauses.values)
+            keep = np.array([vectors.places[one] for (one,) in records if one in vectors.places], dtype=np.int64)
         if record is not None and record.id.hex in vectors.places:
             keep = keep[keep != vectors.places[record.id.hex]]
         if not len(keep):
@@ -218,8 +218,8 @@ class Embedded(SearchEngine):  # type: ignore[misc]
 async def _counts(dataset: Dataset, statement: str, values: Mapping[str, Value]) -> dict[str, int]:
     if dataset.is_draft:
         return {}
-    matches = {str(status): int(count) for status, count in await rows(statement, values)}
-    return {"total": sum(matches.values()), **matches}
+    counts = {str(status): int(count) for status, count in await rows(statement, values)}
+    return {"total": sum(counts.values()), **counts}
 
 
 async def _turns(dataset: Dataset, clauses: Clauses, user: UUID) -> str:

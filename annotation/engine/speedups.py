@@ -119,9 +119,9 @@ def _insert_row_by_row() -> None:
         if hasattr(cls, "updated_at"):
             changed["updated_at"] = datetime.now(UTC).replace(tzinfo=None)
         statement = inserted.on_conflict_do_update(index_elements=constraints, set_=changed).returning(cls)
-        matches = await db.execute(statement.execution_options(populate_existing=True), rows)
+        result = await db.execute(statement.execution_options(populate_existing=True), rows)
         if autocommit:
             await db.commit()
-        return list(matches.scalars().all())
+        return list(result.scalars().all())
 
     CRUDMixin.upsert_many = classmethod(upsert_many)

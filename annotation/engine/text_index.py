@@ -56,8 +56,8 @@ async def set_up_index() -> None:
         missing = (await connection.execute(text(NOT_INDEXED))).scalars().all()
     for dataset_id in missing:
         async with AsyncSessionLocal() as db:
-            matches = select(Dataset).filter_by(id=UUID(dataset_id)).options(selectinload(Dataset.fields))
-            dataset = (await db.execute(matches)).scalar_one()
+            statement = select(Dataset).filter_by(id=UUID(dataset_id)).options(selectinload(Dataset.fields))
+            dataset = (await db.execute(statement)).scalar_one()
             records = (await db.execute(select(Record).filter_by(dataset_id=dataset.id))).scalars().all()
         await write_texts(dataset, records)
 

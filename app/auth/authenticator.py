@@ -128,12 +128,12 @@ class Authenticator:
     def try_code(self, name: str, code: str) -> Person | None:
         """The person of this name and code, or None. Takes the same time for an unknown name."""
         try:
-            matches = self.person(check_name(name))
+            person = self.person(check_name(name))
         except BadInput:
-            matches = None
+            person = None
         with self._busy:
-            right = fits(code[:200], matches.code if matches else "")
-        return matches if right else None
+            right = fits(code[:200], person.code if person else "")
+        return person if right else None
 
     def open_session(self, person: Person, now: float) -> str:
         """The cookie's value; the session ends after its time, by `end_session`, or when the person's stamp changes."""
@@ -163,19 +163,19 @@ class Authenticator:
         address = claims.get("email")
         if not claims.get("is_logged_in") or not isinstance(address, str) or claims.get("email_verified") is False:
             return None
-        requested = address.strip().casefold()
-        return next((one for one in everybody(self.store) if requested and one.email == requested), None)
+        address = address.strip().casefold()
+        return next((one for one in everybody(self.store) if address and one.email == address), None)
 
     def label_token(self, person: Person, now: float) -> str:
         """The token that the card sends with every request; it ends when the person is removed or gets another code."""
         return sign(person.name, self._label_key(person), now)
 
-    def annotator(self, token: str, now: float) -> Person | None:
-        """The person of a valid token, else None."""
+    def annotator(self, token: str, now: float, auth_mode: AuthMode) -> Person | None:
+        """The person of a valid token, else None. auth_mode: the present one."""
         name = claimed(token)
         if not name:
             return None
-        person = Person(name, MANAGER) if self.auth_mode() is AuthMode.TRUST else self.person(name)
+        person = Person(name, MANAGER) if auth_mode is AuthMode.TRUST else self.person(name)
         if person is None or verify(token, self._label_key(person), now) is None:
             return None
         return person

@@ -20,6 +20,8 @@ from core.people.roles import holders
 
 HEADER = b"x-rondo-session"
 """what pages learn the session from: set here, and only here (`server.trustedUserHeaders`)"""
+IDENTITY = "rondo.identity"
+"""of a request's scope: what the guard found out, so that a route need not read it again"""
 TOKEN = "token"  # noqa: S105 - of an address
 
 FREE: dict[str, str] = {
@@ -119,8 +121,8 @@ class Origins:
     def remember(self, connection: HTTPConnection) -> None:
         """Remembers the origin of an authorized request that Sec-Fetch-Site confirmed."""
         page = connection.headers.get("origin") or connection.headers.get("referer", "")
-        scheme, matches, rest = page.partition("://")
-        if matches and _from_same_address(connection) and len(self._led_here) < MOST_ORIGINS:
+        scheme, separator, rest = page.partition("://")
+        if separator and _from_same_address(connection) and len(self._led_here) < MOST_ORIGINS:
             self._led_here.add(f"{scheme}://{rest.partition('/')[0]}")
 
     def are_own(self, connection: HTTPConnection, authenticator: Authenticator, auth_mode: AuthMode) -> bool:
@@ -163,7 +165,7 @@ class Guard:
             or _home(connection, identity)
         )
         if refusal is None:
-            scope = {**scope, "headers": _headers(scope["headers"], identity)}
+            scope = {**scope, "headers": _headers(scope["headers"], identity), IDENTITY: identity}
             if scope["type"] == "websocket":
                 wire = GuardedSocket(self._authenticator(), dict(connection.cookies), identity, receive, send)
                 receive, send = wire.receive, wire.send

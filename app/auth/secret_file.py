@@ -44,5 +44,5 @@ def load_secrets(project: Path) -> None:
 
 def take_shared_code(project: Path) -> str:
     """From the environment, or else from the file; empty where there is none."""
-    matches = os.environ.pop(SHARED, "") or read_secret_table(project).get(SHARED, "")
-    return matches.strip() if isinstance(matches, str) else ""
+    code = os.environ.pop(SHARED, "") or read_secret_table(project).get(SHARED, "")
+    return code.strip() if isinstance(code, str) else ""

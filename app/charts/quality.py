@@ -104,8 +104,8 @@ def savings_chart(forecast: Forecast, savings: Savings) -> alt.LayerChart:
     low, high, needed = savings.needed_low, savings.needed_high, savings.needed
     edge = max(high or 3 * max(low, needed or 0, now), 1.1 * now)
     gap = [{"accuracy": level, "now": now, "low": low, "high": high or edge, "needed": needed or edge}]
-    query = alt.Chart(alt.Data(values=line)).mark_line(color=AUDIT)
-    query = query.encode(
+    curve = alt.Chart(alt.Data(values=line)).mark_line(color=AUDIT)
+    curve = curve.encode(
         x=_labels_axis(edge, "labels; orange: at random, for as good a model"),
         y=alt.Y("accuracy:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"), title="accuracy"),
     )
@@ -124,7 +124,7 @@ def savings_chart(forecast: Forecast, savings: Savings) -> alt.LayerChart:
     shape = alt.when(alt.datum.open).then(alt.value("triangle-right")).otherwise(alt.value("circle"))
     marks = alt.Chart(alt.Data(values=ends)).mark_point(color=RANDOM, filled=True, size=90, opacity=1)
     there = marks.encode(x="labels:Q", y="accuracy:Q", shape=shape)
-    return (query + bar + across + here + there).properties(height=220)
+    return (curve + bar + across + here + there).properties(height=220)
 
 
 def _labels_axis(most: float | None = None, title: str = "labels learnt from") -> alt.X:

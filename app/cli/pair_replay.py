@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 
 from app.cli.pairs import file_jobs, job_threads
-from app.cli.replay import CurveFigures, curve_figures, curve_lines
+from app.cli.replay import CurveFigures, check_counts, curve_figures, curve_lines
 from core.errors import BadInput
 from core.jobs.bundle import Report
 from core.pairs.pair_jobs import PAIR_REPLAY, PairReplayParams, PairReplayResult
@@ -67,9 +67,7 @@ def run_pair_replay(requested: PairReplayOptions, report: Report) -> PairReplay:
     """In a process of its own. Raises BadInput."""
     if not requested.left or not requested.right:
         raise BadInput("Which columns hold the two texts? --left COLUMN --right COLUMN.")
-    for name in ("budget", "seeds"):
-        if getattr(requested, name) < 1:
-            raise BadInput(f"--{name} is {getattr(requested, name)}; it must be at least 1.")
+    check_counts(budget=requested.budget, seeds=requested.seeds)
     with file_jobs() as jobs:
         params = PairReplayParams(
             file=str(requested.file.resolve()),

@@ -142,9 +142,14 @@ def _check(requested: ReplayOptions) -> None:
         raise BadInput(
             f"--out is {requested.out}; it must be a file in a folder that is there, ending in {', '.join(CHARTS)}."
         )
-    for name in ("budget", "batch", "seeds"):
-        if getattr(requested, name) < 1:
-            raise BadInput(f"--{name} is {getattr(requested, name)}; it must be at least 1.")
+    check_counts(budget=requested.budget, batch=requested.batch, seeds=requested.seeds)
+
+
+def check_counts(**counts: int) -> None:
+    """Raises BadInput, naming the option, for one below 1."""
+    for name, value in counts.items():
+        if value < 1:
+            raise BadInput(f"--{name} is {value}; it must be at least 1.")
 
 
 def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:

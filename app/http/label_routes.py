@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.auth.authenticator import Authenticator, AuthMode
-from app.auth.guard import authenticate
+from app.auth.guard import IDENTITY, Identity, authenticate
 from app.request_body import read_at_most
 from core.agreement.conflicts import Conflict
 from core.config.settings import Settings
@@ -99,10 +99,10 @@ def label_routes(opened: Callable[[], LabelProject], authenticator: Authenticato
 
 def author(request: Request, authenticator: Authenticator, right: str) -> str | Response:
     """The annotator by the token; where people sign in, it must be the signed-in person."""
-    person = authenticator.annotator(request.headers.get("x-rondo-token", ""), time.time())
+    identity: Identity = request.scope.get(IDENTITY) or authenticate(authenticator, request.cookies)
+    person = authenticator.annotator(request.headers.get("x-rondo-token", ""), time.time(), identity.auth_mode)
     if person is None:
         return refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
-    identity = authenticate(authenticator, request.cookies)
     if identity.auth_mode is not AuthMode.TRUST and (identity.person is None or identity.person.name != person.name):
         return refused(403, f"{person.name} is not signed in here any more. Reload the page; nothing is lost.")
     if right not in person.rights:

@@ -14,11 +14,12 @@ from starlette.routing import Route
 
 from app.background import ProjectServer
 from app.request_body import read_at_most
-from core.errors import RondoError
-from core.loop import VERBS
+from core.errors import BadInput, RondoError
+from core.loop import VERBS, read_options
 from core.typed_json import to_json
 
 MOST_BYTES = 1_000_000
+LINES = "application/x-ndjson"
 STOP = "stop"
 """no verb: stops the run that the header x-rondo-run names, at its next report"""
 
@@ -35,15 +36,15 @@ def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
             return JSONResponse({"ok": True})
         if name not in VERBS:
             return JSONResponse({"error": f"There is no verb {name!r}."}, 404)
-        body = await read_at_most(request, MOST_BYTES)
-        try:
-            options = None if body is None else json.loads(body)
-        except (ValueError, RecursionError):
-            options = None
-        if not isinstance(options, dict):
+        options = _json_object(await read_at_most(request, MOST_BYTES))
+        if options is None:
             return JSONResponse({"error": f"The body must be a JSON object of at most {MOST_BYTES:,} bytes."}, 400)
+        try:
+            options = read_options(name, options)
+        except BadInput as error:
+            return Response(json.dumps(_failure(error)) + "\n", media_type=LINES)
         run = request.headers.get("x-rondo-run", "")
-        return StreamingResponse(_stream(opened(), name, options, run), media_type="application/x-ndjson")
+        return StreamingResponse(_stream(opened(), name, options, run), media_type=LINES)
 
     async def health(request: Request) -> Response:
         if not hmac.compare_digest(request.headers.get("x-rondo-key", key).encode(), key.encode()):
@@ -54,6 +55,18 @@ def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
         return JSONResponse({"ok": True, "records": records})
 
     return [Route("/api/verbs/{verb}", verb, methods=["POST"]), Route("/api/health", health)]
+
+
+def _json_object(body: bytes | None) -> dict[str, object] | None:
+    try:
+        sent = None if body is None else json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return sent if isinstance(sent, dict) else None
+
+
+def _failure(error: RondoError) -> dict[str, object]:
+    return {"error": str(error), "kind": type(error).__name__}
 
 
 def _stream(server: ProjectServer, verb: str, options: dict[str, Any], run: str) -> Iterator[str]:
@@ -73,7 +86,7 @@ def _stream(server: ProjectServer, verb: str, options: dict[str, Any], run: str)
         try:
             lines.put({"result": to_json(server.run(background_task, report, **options))})
         except RondoError as error:
-            lines.put({"error": str(error), "kind": type(error).__name__})
+            lines.put(_failure(error))
         except Exception as error:
             lines.put({"error": f"{verb} broke: {type(error).__name__}: {error}", "kind": RondoError.__name__})
             raise

@@ -27,12 +27,12 @@ searched = draw_search(trainer, values)
 on, gpu = draw_runners(runner_readiness(settings))
 note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this job by")
 with st.container(horizontal=True, vertical_alignment="center"):
-    query = st.button("Start", key="start", type="primary", icon=":material/play_arrow:")
+    pressed = st.button("Start", key="start", type="primary", icon=":material/play_arrow:")
     draw_price(server, on, gpu)
 asks = {"trainer": GRID, "values": searched} if searched else {"trainer": trainer, "values": values}
 if searched:
     draw_budget(server.project, TrainingRequest(searched, on, gpu))
-if query:
+if pressed:
     with st.spinner("Writing what the job needs"):
         act(server, "train", **asks, on=on, gpu=gpu, note=note, detach=True)
     draw_trouble()

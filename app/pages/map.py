@@ -36,22 +36,22 @@ draw_news()
 making = "map" in server.activities
 if making:
     wait_for_map()
-matches = open_map(project)
-if matches is None:
+layout = open_map(project)
+if layout is None:
     st.text(
-        "The map puts records that mean similar things side by side: whole groups can be read and labelled at once."
+        "The map puts records that mean similar things side by side: whole groups can be read and answered at once."
     )
     st.button("Make the map", key="make", type="primary", disabled=making, on_click=make_map)
     st.stop()
-if notice := map_notice(project, matches):
+if notice := map_notice(project, layout):
     text, button = st.columns([4, 1], vertical_alignment="center")
     text.warning(notice, icon=":material/update:")
     button.button("Bring up to date", key="update", disabled=making, on_click=make_map)
 
 offered = colourings(server.settings())
-query = st.segmented_control("Colour", offered, default=offered[0], required=True, key="colour", bind="query-params")
-colour = query or offered[0]  # a link may leave it empty
-shown = points(project, matches, colour)
+chosen = st.segmented_control("Colour", offered, default=offered[0], required=True, key="colour", bind="query-params")
+colour = chosen or offered[0]  # a link may leave it empty
+shown = points(project, layout, colour)
 event = st.echarts_chart(
     map_chart(shown, st.context.theme.type),
     height=540,

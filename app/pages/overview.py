@@ -62,4 +62,4 @@ if task_of(server.settings()).taxonomy:
     else:
         st.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
 
-st.page_link("pages/team.py", label="Who labelled what, and how far they agree", icon=":material/group:")
+st.page_link("pages/team.py", label="Who answered what, and how far they agree", icon=":material/group:")

@@ -21,12 +21,12 @@ if not there.records:
 search = ask_search(server.settings(), there)
 starts = trail(search)
 with st.spinner("Searching the records"):
-    matches = find(server.project, search, starts[-1])
+    page = find(server.project, search, starts[-1])
 if search.kind and inspected_at(server.project) is None:
     offer_inspection(server)
     st.stop()
-selected = draw_lines(matches.lines)
-draw_paging(matches, starts)
+selected = draw_lines(page.lines)
+draw_paging(page, starts)
 if search.kind:
     draw_kind(server, search.kind)
 draw_selected(server, selected)

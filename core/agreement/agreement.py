@@ -86,19 +86,19 @@ def agreement(project: Project) -> AgreementReport:
     )
 
 
-def _sentence(matches: Agreement) -> str:
+def _sentence(agreement: Agreement) -> str:
     """Krippendorff's own bounds: rely on .800, draw tentative conclusions from .667 on."""
-    if matches.value is None:
-        return f"Too few to say how far people agree: {matches.why}."
+    if agreement.value is None:
+        return f"Too few to say how far people agree: {agreement.why}."
     words = (
         "enough to rely on"
-        if matches.value >= 0.8
+        if agreement.value >= 0.8
         else "tentative"
-        if matches.value >= 0.667
+        if agreement.value >= 0.667
         else "too little to rely on"
     )
-    span = "" if matches.low is None else f" (95 %: {matches.low:.2f} to {matches.high:.2f})"
-    return f"Krippendorff's alpha is {matches.value:.2f}{span} on {matches.records:,} shared records: {words}."
+    span = "" if agreement.low is None else f" (95 %: {agreement.low:.2f} to {agreement.high:.2f})"
+    return f"Krippendorff's alpha is {agreement.value:.2f}{span} on {agreement.records:,} shared records: {words}."
 
 
 def confused(project: Project, first: str, second: str) -> list[SharedAnswers]:

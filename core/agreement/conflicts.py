@@ -129,11 +129,11 @@ def _opinions(
         answer_parameters(settings),
     ).fetchall()
     notes = dict(_notes(cursor, record_nos))
-    matches: dict[int, list[Opinion]] = {}
+    opinions: dict[int, list[Opinion]] = {}
     for n, user, action, labels, stored in result:
         answer = None if stored is None else json.loads(stored)
-        matches.setdefault(n, []).append(Opinion(user, action, tuple(labels), notes.get((n, user)), answer))
-    return matches
+        opinions.setdefault(n, []).append(Opinion(user, action, tuple(labels), notes.get((n, user)), answer))
+    return opinions
 
 
 def _notes(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> list[tuple[tuple[int, str], str]]:

@@ -108,11 +108,11 @@ def _interval(
         _alphas(rng.multinomial(members.sum(), shares, size=min(part, resamples - start)).astype(np.float64), terms)
         for start in range(0, resamples, part)
     ]
-    matches = np.concatenate(drawn)
-    matches = matches[~np.isnan(matches)]
-    if len(members) < 2 or len(matches) < _TOLD * resamples:
+    alphas = np.concatenate(drawn)
+    alphas = alphas[~np.isnan(alphas)]
+    if len(members) < 2 or len(alphas) < _TOLD * resamples:
         return None, None
-    low, high = np.percentile(matches, (2.5, 97.5))
+    low, high = np.percentile(alphas, (2.5, 97.5))
     return float(low), float(high)
 
 

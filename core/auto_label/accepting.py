@@ -1,4 +1,4 @@
-"""Labels that the machine gives on a guarantee: looking, accepting, checking, withdrawing. Knows no page."""
+"""Machine labels under a guarantee: previewing, accepting, checking and withdrawing them. Knows no page."""
 
 import json
 import secrets
@@ -44,7 +44,8 @@ def auto(  # noqa: PLR0913 - each is an option of the command
     accept: bool = False,
     user: str = "local",
 ) -> GuaranteeOffer:
-    """What could be labelled by machine with this guarantee; with `accept` it is, and a blind check is queued.
+    """Previews what could be labelled by the model under this guarantee; with `accept` labels it and queues a blind
+    check.
 
     precision, per_label, confidence: as in `GuaranteeTerms`. Raises Refused, with the number of audit labels still
     missing, where nothing can be guaranteed.
@@ -72,14 +73,16 @@ def preview(project: Project, terms: GuaranteeTerms) -> GuaranteeOffer:
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """withdrawn: records that are without a label now."""
+    """withdrawn: records that have no label now."""
 
     guarantee: str
     withdrawn: int
 
 
 def withdraw(project: Project, report: Report, *, user: str = "local") -> Withdrawn:
-    """A person takes the guarantee in force back: its machine labels go, its records are in the pool again."""
+    """Ends the guarantee in force at a person's request: its machine labels are removed and its records return to the
+    pool.
+    """
     with project.label_queue.changing() as cursor:
         row = cursor.execute("select id from guarantees where state = 'in_force'").fetchone()
         if row is None:
@@ -94,7 +97,9 @@ def withdraw(project: Project, report: Report, *, user: str = "local") -> Withdr
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """broken: the guarantee that the check broke, if any, and why; removed: machine labels; requeued: their records."""
+    """broken: the guarantee that the check broke, if any, and why; removed: machine labels; requeued: records queued
+    again.
+    """
 
     broken: str | None = None
     why: str | None = None
@@ -103,10 +108,10 @@ class CheckOutcome:
 
 
 def check(project: Project, report: Report) -> CheckOutcome:
-    """Looks at the blind answers to machine labels; a guarantee that they break ends, and people hear of it.
+    """Evaluates the blind answers to machine labels; a guarantee that they contradict ends, which is announced.
 
-    Where single labels are to blame only these go, and the rest stands on as a guarantee of its own. The records are in
-    the pool again, the least sure of them in front of the queue. Quick where nothing stands or nothing broke.
+    Where single labels are to blame only those end, and the rest continues as a guarantee of its own. Their records
+    return to the pool, the least confident first in the queue. Quick where no guarantee is in force or none broke.
     """
     with project.store.reading() as cursor:
         if not _verdict(project, cursor)[2]:
@@ -158,7 +163,7 @@ def _broken_labels(counts: list[LabelCheck], terms: GuaranteeTerms) -> list[Labe
 def _break(
     cursor: duckdb.DuckDBPyConnection, space: AnswerSpace, guarantee: str, why: str, retained: list[str]
 ) -> list[int]:
-    """Ends the guarantee; parts that are kept go on under one of their own. Returns the records that lost theirs."""
+    """Ends the guarantee; the labels in `retained` continue under a new one. Returns the records that lost theirs."""
     if retained:
         answers = [answer for answer, part in parts_of_stored(space).items() if part in retained]
         rest = secrets.token_hex(8)
@@ -242,9 +247,9 @@ def _offer_of(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, C
 def _accept(
     project: Project, evidence: AuditEvidence, certificate: Certificate, offer: GuaranteeOffer, user: str
 ) -> GuaranteeOffer:
-    """In one transaction, in which what was found must still hold. Records that somebody took meanwhile are left out.
+    """In one transaction, in which the preview must still hold. Records that were answered meanwhile are left out.
 
-    Only records of the pool that was looked at: what came since may lie beyond what the audit speaks of.
+    Only records of the pool that was previewed: the audit says nothing of those that came later.
     """
     guarantee = secrets.token_hex(8)
     with project.label_queue.changing() as cursor:
@@ -298,9 +303,9 @@ _CHECKS = """
 
 
 def _queue_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, size: int, seed: int) -> int:
-    """Uniformly drawn from the accepted records, at random places among what nobody has answered.
+    """Drawn uniformly from the accepted records, at random positions among the unanswered ones.
 
-    Records that were skipped or flagged, and ties, stand far in front of what is asked next.
+    Skipped, flagged and tied records come long before what is asked next.
     """
     drawn = cursor.execute(
         "select n from machine_labels where guarantee = ? order by hash(n, ?::bigint, guarantee), n limit ?",

@@ -1,4 +1,4 @@
-"""What a guarantee about machine labels may rest on, as the store holds it. Computes no guarantee, changes nothing."""
+"""The stored data that a guarantee about machine labels may use. Computes no guarantee, changes nothing."""
 
 import json
 from collections.abc import Sequence
@@ -103,9 +103,9 @@ def _counts(audit: Columns, end: float) -> Bools:
 
 
 def _covered(pool: Ints, audit: Columns, enough: int) -> float:
-    """How many records, the first ones, can be covered: an audit says nothing of what came after it was drawn.
+    """How many records, the first ones, can be covered: an audit says nothing of records that came after it was drawn.
 
-    Decided by the number of audit records alone, never by what they say; all where no audit speaks of the pool.
+    Decided by the number of audit records alone, never by their answers; all records where none was audited.
     """
     ends = np.unique(audit["seen"])
     covered, first = np.unique(np.searchsorted(pool, ends), return_index=True)  # more audits with no more of the pool
@@ -120,8 +120,8 @@ def _covered(pool: Ints, audit: Columns, enough: int) -> float:
 def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
     """The model whose suggestions may be accepted.
 
-    Raises Refused where there is none, where it speaks of other labels or other vectors than the project does now, and
-    where a guarantee on it broke: the audit, by which it was made, would allow the same one again.
+    Raises Refused where there is none, where it has other labels or other vectors than the project now, and where a
+    guarantee on it broke: the audit by which it was made would allow the same one again.
     """
     model = active_model(project)
     scored = cursor.execute("select any_value(model) from suggestions").fetchone()
@@ -142,7 +142,9 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
 
 
 def _answers_what_is_asked(project: Project, cursor: duckdb.DuckDBPyConnection, model: str) -> bool:
-    """By the version of the taxonomy where the task has one: no file is read. Else by the manifest."""
+    """Whether the model fits the present task: by the version of the taxonomy where there is one (reads no file), else
+    by the manifest.
+    """
     settings = project.settings()
     if not task_of(settings).taxonomy:
         return space_of(settings).heads.unfit(read_manifest(project.models / model)) is None

@@ -1,4 +1,4 @@
-"""Sentences about guarantees, for pages and terminals. Knows figures, not where they came from."""
+"""Sentences about guarantees, for pages and terminals. Knows figures, not how they were made."""
 
 from collections.abc import Mapping, Sequence
 
@@ -36,7 +36,7 @@ def what_is_missing(refusal: Refusal, terms: GuaranteeTerms, *, waiting: int, la
 def what_broke(
     terms: GuaranteeTerms, counts: Sequence[LabelCheck], gone: Sequence[LabelCheck], names: Mapping[str, str]
 ) -> str:
-    """For people who relied on it. counts: all accepted labels; gone: those that are taken back."""
+    """For people who relied on it. counts: all accepted labels; gone: those that were removed."""
     every = len(gone) == len(counts)
     which = "" if every else " of " + ", ".join(repr(names.get(one.label, one.label)) for one in gone)
     wrong, checked = sum(one.wrong for one in gone), sum(one.right + one.wrong for one in gone)
@@ -62,7 +62,7 @@ def what_can_be_guaranteed(offer: GuaranteeOffer) -> str:
 
 
 def what_accepting_does(offer: GuaranteeOffer, replaces: bool) -> str:
-    """Before a person agrees: numbers, and what follows."""
+    """Shown before a person accepts: how many records, and the consequences."""
     checks = min(check_size(offer.terms), offer.covered)
     return (
         f"{offer.covered:,} records get a machine label and leave the pool; {checks:,} of them, drawn at random, "
@@ -72,7 +72,7 @@ def what_accepting_does(offer: GuaranteeOffer, replaces: bool) -> str:
 
 
 def how_it_stands(check: GuaranteeCheck) -> str:
-    """Of the guarantee in force."""
+    """The state of the guarantee in force."""
     guarantee, checked = check.guarantee, check.right + check.wrong
     answers = f"{check.wrong:,} of {checked:,} checked labels were wrong" if checked else "Nothing was checked yet"
     return (
@@ -83,7 +83,7 @@ def how_it_stands(check: GuaranteeCheck) -> str:
 
 
 def past_rows(guarantees: Sequence[Guarantee]) -> list[dict[str, object]]:
-    """A table of guarantees that have ended: what was guaranteed of how many records, by whom, and why no more."""
+    """A table of ended guarantees: terms, number of records, who accepted them, and why they ended."""
     return [
         {
             "accepted (UTC)": guarantee.made_at[:16].replace("T", " "),

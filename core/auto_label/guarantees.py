@@ -1,4 +1,4 @@
-"""Guarantees about machine labels in the store: which one is in force, what its checks say, its end. Knows no model."""
+"""Guarantees about machine labels in the store: the one in force, its checks, its end. Knows no model."""
 
 import json
 from collections import Counter
@@ -23,8 +23,9 @@ MOST_EVIDENCE = 1e9
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """Of one part of the project, a label or all that is answered: machine labels there were, those that no person has
-    answered, and blind answers that agree and do not."""
+    """One part of the project, a label or all answers: machine labels accepted, those not answered by a person since,
+    and blind answers that agree and disagree.
+    """
 
     label: str
     accepted: int
@@ -44,7 +45,7 @@ _CHECKED = """
 
 
 def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, space: AnswerSpace) -> list[LabelCheck]:
-    """One entry per accepted part. What counts are blind answers to a random draw: the check's and the audit's."""
+    """One entry per accepted part. Counted are blind answers to a random draw: the check's and the audit's."""
     part_of = parts_of_stored(space)
     accepted, left, right, wrong = (Counter[str]() for _ in range(4))
     each = "m.answer::varchar" if part_of else f"'{EVERYTHING}'"
@@ -53,8 +54,8 @@ def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, space: Answe
         accepted[part] += machine_labels
         left[part] += unanswered
     pairs = cursor.execute(_CHECKED, [guarantee]).fetchall()
-    matches = right_stored(space, [truth for _, truth, _ in pairs], [answer for answer, *_ in pairs])
-    for (answer, _, records), is_right in zip(pairs, matches.tolist(), strict=True):
+    correct = right_stored(space, [truth for _, truth, _ in pairs], [answer for answer, *_ in pairs])
+    for (answer, _, records), is_right in zip(pairs, correct.tolist(), strict=True):
         (right if is_right else wrong)[part_of.get(answer, answer) if part_of else EVERYTHING] += records
     return [LabelCheck(part, accepted[part], left[part], right[part], wrong[part]) for part in sorted(accepted)]
 
@@ -62,8 +63,8 @@ def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, space: Answe
 def evidence_of(counts: list[LabelCheck], guaranteed: float) -> float:
     """The e-value against a guarantee about these labels; at most MOST_EVIDENCE, for JSON knows no infinity."""
     right, wrong = sum(one.right for one in counts), sum(one.wrong for one in counts)
-    matches = evidence_against(right, wrong, sum(one.accepted for one in counts), guaranteed)
-    return min(matches, MOST_EVIDENCE)
+    evidence = evidence_against(right, wrong, sum(one.accepted for one in counts), guaranteed)
+    return min(evidence, MOST_EVIDENCE)
 
 
 def limit_of(terms: GuaranteeTerms, labels: int) -> float:
@@ -87,9 +88,9 @@ def check_size(terms: GuaranteeTerms) -> int:
 
 
 def end_guarantee(cursor: duckdb.DuckDBPyConnection, guarantee: str, state: str, why: str) -> int:
-    """Removes its labels and what waits to check them; answers that were given stay.
+    """Removes its machine labels and the checks that are still queued; given answers are kept.
 
-    Returns how many records are without a label now: a person may have answered some.
+    Returns how many records have no label now: a person may have answered some.
     """
     bare = "select count(*) from machine_labels where guarantee = ? and not is_labelled(n)"
     removed = count(cursor, bare, [guarantee])
@@ -104,8 +105,11 @@ def end_guarantee(cursor: duckdb.DuckDBPyConnection, guarantee: str, state: str,
 def answers_to_check(project: Project, checked_before: int) -> tuple[int, bool]:
     """How many responses there are, and whether any after the first `checked_before` is to one with a machine label.
 
-    Takes about a millisecond, however many machine labels there are; who sees True calls `accepting.check`.
+    Takes about a millisecond, however many machine labels there are; who sees True calls `accepting.check`. Without any
+    none is checked, so the first figure is the one given.
     """
+    if not project.store.one("select count(*) from machine_labels"):  # a third of the time, and after every answer
+        return checked_before, False
     [(answers, due)] = project.store.query(_TO_CHECK, [checked_before])
     return answers, due
 
@@ -119,7 +123,9 @@ _TO_CHECK = """
 
 @dataclass(frozen=True)
 class OfferedLabel:
-    """What of one label could be accepted: from which probability, how many, and the audit records behind it."""
+    """What of one label could be accepted: the confidence threshold, how many records, and the audit records it rests
+    on.
+    """
 
     id: str
     name: str
@@ -132,10 +138,11 @@ class OfferedLabel:
 
 @dataclass(frozen=True)
 class GuaranteeOffer:
-    """What could be labelled by machine on these terms, or `why` nothing can, and what accepting it did, if it was.
+    """What could be labelled by the model on these terms, or `why` nothing can, and the result of accepting it, if it
+    was.
 
-    precision, per_label, confidence: the terms. outside: records of imports that were hardly audited; late: audit
-    labels given since the model was made; missing: audit labels that would probably do; steps: for a picture.
+    precision, per_label, confidence: the terms. outside: records of imports with too few audit records; late: audit
+    labels given since the model was made; missing: audit labels that would probably suffice; steps: for a chart.
     """
 
     precision: float
@@ -248,13 +255,13 @@ def guarantee_in_force(project: Project) -> GuaranteeCheck | None:
 
 
 def past_guarantees(project: Project) -> list[Guarantee]:
-    """Those that have ended, the last one first."""
+    """The ended ones, newest first."""
     with project.store.reading() as cursor:
         return _guarantees(cursor, "where state <> 'in_force' order by ended_at desc, made_at desc")
 
 
 def announcements(project: Project) -> list[str]:
-    """What people must know: guarantees that broke since a person last accepted or withdrew one."""
+    """Messages for people: guarantees that broke since one was last accepted or withdrawn."""
     rows = project.store.query(
         """select why from guarantees where state = 'broken' and ended_at > coalesce(
                (select max(if(state = 'withdrawn', ended_at, made_at)) from guarantees where user <> ?),

@@ -1,4 +1,6 @@
-"""A project in one file that needs no DuckDB: a zip of Parquet tables, settings, models. Restoring is the inverse."""
+"""A project in one file that can be read without DuckDB: a zip of Parquet tables, settings and models; and restoring
+it.
+"""
 
 import errno
 import hashlib
@@ -49,7 +51,7 @@ class StoredTable:
 
 @dataclass(frozen=True)
 class ArchiveManifest:
-    """What an archive says of itself. schema: how many migrations its tables have; files: path -> SHA-256."""
+    """Contents of an archive. schema: how many migrations its tables have; files: path -> SHA-256."""
 
     format: int
     schema: int
@@ -71,7 +73,7 @@ class Archived:
 
 @dataclass(frozen=True)
 class Restored:
-    """A project made of an archive. tables: name -> rows."""
+    """A project made from an archive. tables: name -> rows."""
 
     folder: str
     rows: int
@@ -80,7 +82,7 @@ class Restored:
 
 
 def write_archive(project: Project, report: Report, *, archive: str) -> Archived:
-    """Everything of one moment but vectors, jobs' files and secrets, into one file that is whole or absent."""
+    """A snapshot of everything but vectors, job files and secrets, in one file that is whole or absent."""
     target = Path(archive)
     if target.exists():
         raise BadInput(f"{target} is there already; a backup never overwrites. Name another file.")
@@ -102,7 +104,7 @@ def write_archive(project: Project, report: Report, *, archive: str) -> Archived
 
 
 def _export_tables(folder: Path, report: Report) -> dict[str, StoredTable]:
-    """Each table as Parquet in `tables/`; the database goes."""
+    """Each table as Parquet in `tables/`; the copied database is deleted."""
     (folder / "tables").mkdir()
     contents = {}
     with duckdb.connect(str(folder / DATABASE), read_only=True, config=CONFIG) as copy:
@@ -122,7 +124,7 @@ def _export_tables(folder: Path, report: Report) -> dict[str, StoredTable]:
 
 
 def _zip(folder: Path, target: Path, contents: dict[str, StoredTable]) -> None:
-    """The manifest last. Parquet is compressed, and weights cannot be."""
+    """The manifest last. Uncompressed: Parquet is compressed, and weights do not compress."""
     (folder / "README.txt").write_text(_README, encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     manifest = ArchiveManifest(
@@ -140,7 +142,7 @@ def _zip(folder: Path, target: Path, contents: dict[str, StoredTable]) -> None:
 
 
 def read_manifest(archive: Path) -> ArchiveManifest:
-    """Raises BadInput for what is none, Damaged for one that is cut short."""
+    """Raises BadInput for a file that is no archive, Damaged for one that is truncated."""
     try:
         with zipfile.ZipFile(archive) as opened:
             manifest = from_json(ArchiveManifest, json.loads(opened.read(MANIFEST)), MANIFEST)
@@ -161,7 +163,7 @@ def read_manifest(archive: Path) -> ArchiveManifest:
 
 
 def restore(archive: Path, folder: Path, report: Report) -> Restored:
-    """Makes a project of an archive, where none is; whole or not at all."""
+    """Makes a project from an archive in a new folder; whole or not at all."""
     manifest = read_manifest(archive)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"{folder} is not empty. Restore into a folder that is empty or not there; nothing was changed.")

@@ -1,4 +1,4 @@
-"""Copies of a project: built aside, checked by opening, whole or absent. Knows no archive."""
+"""Copies of a project: made in a temporary folder, checked by opening, whole or absent. Knows no archive."""
 
 import secrets
 import shutil
@@ -32,9 +32,9 @@ class BackedUp:
 
 
 def back_up(project: Project, report: Report, *, out: str | None = None) -> BackedUp:
-    """Copies database, settings, models and what each round chose from, all of one moment; a project by itself.
+    """Copies a snapshot of database, settings, models and each round's inputs; the copy is a project.
 
-    Vectors can be made again and are left out. Nothing is there before all of it is.
+    Vectors can be computed again and are left out. The folder appears when it is complete.
     """
     folder = Path(out) if out else project.folder / BACKUPS / f"{utc_now():%Y%m%d-%H%M%S}"
     if any((folder / name).exists() for name in (DATABASE, SETTINGS, "models")):
@@ -53,7 +53,7 @@ def back_up(project: Project, report: Report, *, out: str | None = None) -> Back
 
 
 def build_aside(folder: Path, fill: Callable[[Path], None], what: str) -> None:
-    """A folder that `fill` makes beside its place, flushed and renamed; where it fails nothing of it stays."""
+    """A folder that `fill` makes under a temporary name, flushed and renamed; where it fails nothing is left."""
     partial = folder.with_name(f"{folder.name}-{secrets.token_hex(4)}.partial")
     made = [path for path in (folder.parent, *folder.parent.parents) if not path.exists()]
     try:
@@ -77,7 +77,7 @@ def build_aside(folder: Path, fill: Callable[[Path], None], what: str) -> None:
 
 
 def snapshot(project: Project, folder: Path, report: Report) -> None:
-    """Database, settings, models and rounds, as they were together. Models are only ever added, so they come last."""
+    """Database, settings, models and rounds of one moment. Models are only ever added, so they are copied last."""
     with project.holding_settings():
         project.store.backup(folder)
         shutil.copyfile(project.folder / SETTINGS, folder / SETTINGS)
@@ -108,7 +108,7 @@ def check_copy(database: Path) -> None:
 
 
 def newest_backup(project: Path) -> Path | None:
-    """The youngest folder in backups/ whose database opens and can be read to the last row."""
+    """The newest folder in backups/ whose database opens and can be read completely."""
     for folder in sorted((project / BACKUPS).glob("*"), reverse=True):
         database = folder / DATABASE
         try:

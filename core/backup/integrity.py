@@ -1,4 +1,4 @@
-"""Whether what is stored is what was written: settings, database, vectors, models. Reads all, changes nothing."""
+"""Checks of what is stored: settings, database, vectors, models. Reads everything, changes nothing."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Integrity:
-    """Every part that was looked at, and what to do about damage of the database, in a sentence."""
+    """Every checked part, and what to do about damage of the database, in a sentence."""
 
     findings: list[Finding]
     advice: str | None = None
 
 
 def check_tables(project: Project, report: Report) -> Integrity:
-    """Reads every row of an open project and what must hold between its tables."""
+    """Reads every row of an open project and checks the constraints between its tables."""
     report("Reading tables", 0, 1)
     with project.store.reading() as cursor:
         broken = scan(cursor) or broken_rules(cursor)
@@ -96,7 +96,7 @@ def _check_pages(database: Path) -> None:
 
 
 def _check_wal(database: Path) -> None:
-    """Whoever has it open is writing it, and has read it when it was opened."""
+    """An open database is writing it, and read it when it was opened."""
     try:
         refuse_held(database)
     except StoreHeld:

@@ -1,4 +1,4 @@
-"""Saving a project whose database is damaged: what can be read, answers from the write-ahead file, the newest backup.
+"""Recovering a project whose database is damaged, from readable rows, the write-ahead file and the newest backup.
 
 Works on copies in a folder of its own; only a database that opens, and whose every row can be read, is put in place.
 The damaged files are kept in `damaged/`.
@@ -33,8 +33,9 @@ DAMAGED = "damaged"
 
 @dataclass
 class Repair:
-    """What came of it. lost: tables with how many rows were found nowhere. with_write_ahead: whether the rows of
-    the write-ahead file are counted there. damaged_files: where the damaged files are now."""
+    """The result. lost: tables with how many rows could not be recovered. with_write_ahead: whether the rows of the
+    write-ahead file are counted there. damaged_files: where the damaged files are now.
+    """
 
     damage: list[str] = field(default_factory=list)
     backup: str | None = None
@@ -71,7 +72,7 @@ def repair(folder: Path, report: Report) -> Repair:
 
 
 def _settings(folder: Path, done: Repair) -> Settings:
-    """Where the file cannot be read the last good one takes its place."""
+    """Where the file cannot be read, the last good one replaces it."""
     try:
         return read_settings(folder)
     except (BadInput, Damaged) as error:
@@ -85,7 +86,7 @@ def _settings(folder: Path, done: Repair) -> Settings:
 
 
 def _sound_copy(folder: Path, work: Path, done: Repair, report: Report) -> Path | None:
-    """The database with all of its write-ahead file that is sound, where that opens and can be read to the last row."""
+    """The database with the undamaged part of its write-ahead file, where that opens and can be read completely."""
     report("Reading the database", 0, 1)
     made = _copy(folder, work)
     if wal := unsound_wal(folder / DATABASE):
@@ -113,7 +114,7 @@ def _rewritten(made: Path, folder: Path) -> Path | None:
 
 
 def _copy(folder: Path, work: Path) -> Path:
-    """Of the database and of what is sound of its write-ahead file."""
+    """Of the database and the undamaged part of its write-ahead file."""
     database, made = folder / DATABASE, work / DATABASE
     shutil.copyfile(database, made)
     header = wal_header(database)
@@ -181,7 +182,7 @@ def _finished(made: Path, wal: Path, settings: Settings, done: Repair) -> bool:
 
 
 def _finish(made: Path, wal: Path, settings: Settings, done: Repair) -> None:
-    """Answers that stand only in the write-ahead file; then labels are settled anew from all answers."""
+    """Adds answers that are only in the write-ahead file; then settles labels again from all answers."""
     answers = _answers_in(wal, made.parent / "answers") if wal.exists() else None
     store = Store(made.parent)
     try:
@@ -239,9 +240,9 @@ def _answers_in(wal: Path, folder: Path) -> Path | None:
 
 
 def _fill_gaps(cursor: duckdb.DuckDBPyConnection, answers: Path | None) -> None:
-    """Vectors and answers go by a record's number, so a lost record keeps its place: without a text, never asked.
+    """Vectors and answers refer to record numbers, so a lost record keeps its row: without a text, never asked.
 
-    An erased one has no record any more, and gets none again.
+    An erased one has no row any more, and gets none again.
     """
     also = f"union all select n from read_parquet('{quoted(answers)}')" if answers else ""
     cursor.execute(
@@ -266,7 +267,7 @@ def _damaged_folder(folder: Path, done: Repair) -> Path:
 
 
 def _put_in_place(made: Path, folder: Path, done: Repair) -> None:
-    """The damaged files are copied aside first: a kill in the middle leaves them, or the repaired one, whole."""
+    """The damaged files are copied first: a kill in the middle leaves either them or the repaired one whole."""
     aside, database = _damaged_folder(folder, done), folder / DATABASE
     shutil.copyfile(database, aside / DATABASE)
     if wal_of(database).exists():

@@ -1,4 +1,4 @@
-"""Reading the rows of a damaged database that can be read, and putting them into a sound one. Knows tables and keys."""
+"""Reading the readable rows of a damaged database, and inserting them into an undamaged one. Knows tables and keys."""
 
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ KEYS = {
 
 @dataclass
 class SalvagedTable:
-    """What could be read of a table: Parquet files, rows in them, rows that there were (None: nobody knows)."""
+    """What could be read of a table: Parquet files, rows in them, rows that there were (None: unknown)."""
 
     files: list[Path] = field(default_factory=list)
     rows: int = 0
@@ -98,9 +98,9 @@ def _ask(database: Path, sql: str) -> int | None:
 
 
 def merge_tables(made: duckdb.DuckDBPyConnection, parts: dict[str, SalvagedTable]) -> dict[str, int]:
-    """A table that was read whole replaces the backup's; one that was not adds what the backup has besides.
+    """A table that was read completely replaces the backup's; one that was not adds the backup's other rows.
 
-    Returns how many rows of each table are found in neither; of a table whose size nobody knows, none is counted.
+    Returns how many rows of each table are in neither; none is counted for a table of unknown size.
     """
     lost = {}
     for table in tables(made):

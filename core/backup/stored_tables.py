@@ -1,4 +1,4 @@
-"""The tables of a project's database, whole: reading every row, and what must hold between them. Changes nothing."""
+"""The tables of a project's database: reading every row, and checking the constraints between them. Changes nothing."""
 
 import duckdb
 
@@ -48,7 +48,7 @@ _RULES = {
 
 
 def broken_rules(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """A sentence with a count for each thing that must hold between the tables and does not."""
+    """A sentence with a count for each constraint between tables that is violated."""
     erased = "select n from erased" if "erased" in tables(connection) else "select -1"
     counts = {
         rule: connection.execute(sql.replace("{erased}", erased)).fetchall()[0][0] for rule, sql in _RULES.items()

@@ -1,4 +1,4 @@
-"""What a person decides about a project, as it stands in `rondo.toml`. Knows nothing of the database."""
+"""The settings of a project, read from and written to `rondo.toml`. Knows nothing of the database."""
 
 import tomllib
 from dataclasses import asdict, dataclass, field, replace
@@ -115,7 +115,7 @@ def check(settings: Settings) -> Settings:
 
 
 def require_project(folder: Path) -> None:
-    """Raises NotAProject where no project is."""
+    """Raises NotAProject where the folder is no project."""
     if not (folder / FILE).exists():
         if (folder / DATABASE).exists():
             raise Damaged(f"{folder / FILE} is gone, but the project's database is there.{way_back(folder)}")
@@ -126,14 +126,14 @@ def require_project(folder: Path) -> None:
 
 
 def way_back(project: Path) -> str:
-    """How to get the last good settings, in a sentence with a space before it; empty where there are none."""
+    """How to restore the last good settings, in a sentence with a space before it; empty where there are none."""
     if not (project / LAST_GOOD).exists():
         return ""
     return f" To go back to the settings that were last in force: cp {project / LAST_GOOD} {project / FILE}"
 
 
 def keep_as_good(project: Path, content: bytes) -> None:
-    """What stands in the settings file, and is in force, is kept beside it."""
+    """Keeps a copy of the settings file that is in force beside it."""
     good = project / LAST_GOOD
     if not good.exists() or good.read_bytes() != content:
         write_whole(good, content)

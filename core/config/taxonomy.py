@@ -14,7 +14,7 @@ NONE_OF_THEM = "[]"
 
 @dataclass(frozen=True)
 class Label:
-    """`id` never changes and stands in every response; `name` is what people read and may change."""
+    """`id` never changes and is stored in every response; `name` is shown to people and may change."""
 
     id: str
     name: str
@@ -51,7 +51,7 @@ class Taxonomy:
 
 
 def clean_name(name: str) -> str:
-    """How a label's name is written everywhere: in Unicode's composed form, without white space around it."""
+    """A label's name in Unicode's composed form, without white space around it."""
     return unicodedata.normalize("NFC", name).strip()
 
 
@@ -72,7 +72,7 @@ def check_name(name: str) -> str:
 
 
 def check_new_name(name: str) -> str:
-    """The same for a name that no label has yet: nothing in it breaks a line, rings or deletes."""
+    """The same for the name of a new label, which may also hold no control characters."""
     name = check_name(name)
     if any(unicodedata.category(mark) in ("Cc", "Zl", "Zp") for mark in name):
         raise BadInput(f"The label name {name!r} holds a control character, such as a line end or a tab. Remove it.")
@@ -83,7 +83,7 @@ _NUMBER = re.compile(r"(-?)0*([0-9]+)(?:\.([0-9]*?)0*)?")
 
 
 def number_of(name: str) -> float | None:
-    """What a name is worth that is a number, such as 1, 1.0 or 01."""
+    """The value of a name that is a number, such as 1, 1.0 or 01."""
     return float(name) if _NUMBER.fullmatch(name) else None
 
 
@@ -97,12 +97,12 @@ def number_key(name: str) -> str:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """The order of labels that nobody has put in one: numbers by their size, then names by the alphabet."""
+    """The default order of labels: numbers by value, then names alphabetically."""
     return sorted(names, key=lambda name: (number_of(name) is None, number_of(name) or 0.0, name.casefold(), name))
 
 
 def look_alikes(names: Iterable[str]) -> list[list[str]]:
-    """Names that differ in case, or in nothing that a reader sees: invisible characters, forms of a letter, spaces."""
+    """Names that differ only in case or in what no reader sees: invisible characters, forms of a letter, spaces."""
     groups: dict[str, list[str]] = {}
     for name in names:
         visible = "".join(
@@ -122,7 +122,7 @@ def make_taxonomy(names: Iterable[str]) -> Taxonomy:
 
 
 def add_label(taxonomy: Taxonomy, name: str, description: str = "") -> Taxonomy:
-    """A name that only a retired label has brings that label back, with its responses."""
+    """The name of a retired label brings that label back, with its responses."""
     name = check_name(name) if name in taxonomy.ids else check_new_name(name)
     for label in taxonomy.labels:
         if label.name == name and not label.retired:
@@ -146,7 +146,7 @@ def rename_label(taxonomy: Taxonomy, label_id: str, name: str) -> Taxonomy:
 
 
 def retire_label(taxonomy: Taxonomy, label_id: str) -> Taxonomy:
-    """No longer offered; the responses that gave it stay stored and their records go back to the pool."""
+    """Offers the label no longer; responses that gave it are kept and their records return to the pool."""
     return _changed(taxonomy, label_id, retired=True)
 
 
@@ -167,5 +167,5 @@ def _changed(taxonomy: Taxonomy, label_id: str, *, name: str | None = None, reti
 
 
 def spoken(name: str) -> str:
-    """As a person would say it, for the encoder: 'playMusic_now' is 'play Music now'."""
+    """The name as words, for the encoder: 'playMusic_now' is 'play Music now'."""
     return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])|[_/-]+", " ", name).split())

@@ -1,6 +1,5 @@
-"""Who answered what in a file with a row for every answer, and which answers are known.
-
-Knows cells; not the project, its store or its taxonomy.
+"""Files with one row per answer: each annotator's answers, and which answers are known ones. Knows cells; not the
+project, its store or its taxonomy.
 """
 
 from collections.abc import Iterable, Sequence
@@ -69,12 +68,12 @@ class AnswerCollector:
 
     @property
     def known(self) -> int:
-        """How many of the answers are known ones."""
+        """How many known answers there are."""
         return sum(user == KNOWN for _, user in self.details)
 
     @property
     def annotators(self) -> int:
-        """How many people answered."""
+        """How many annotators the file names."""
         return len({user for _, user in self.details} - {KNOWN})
 
     def known_answers(self) -> Iterable[str]:

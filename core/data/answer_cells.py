@@ -1,4 +1,4 @@
-"""What the cells of a column of splits mean, and which rows of a file contradict each other. Knows no store."""
+"""Reading a column of splits, and finding rows of a file that contradict each other. Knows no store."""
 
 from collections import Counter
 from pathlib import Path
@@ -20,7 +20,7 @@ SPLITS = {
 
 
 def read_splits(column: Column, unknown: Counter[str]) -> list[str | None]:
-    """The splits as they are kept; a word that none is stays as it is, and `unknown` counts it."""
+    """The splits as they are stored; a word that is no split stays as it is, and `unknown` counts it."""
     result: list[str | None] = []
     for text in column.filled():
         word = None if text is None or text.strip() in MISSING_WORDS else text.strip()
@@ -31,7 +31,7 @@ def read_splits(column: Column, unknown: Counter[str]) -> list[str | None]:
 
 
 def contradictions_in(records: Path, answers: ColumnReader, examples: int = 5) -> Contradictions:
-    """Texts of a records.parquet that stand there with different answers: how many, and the rows of the first ones."""
+    """Texts of a records.parquet with more than one answer: how many, and the rows of the first ones."""
     import numpy as np
     import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 

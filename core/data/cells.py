@@ -1,6 +1,5 @@
-"""What the cells of a column say: strings, labels, JSON, or one sentence about the first that says nothing usable.
-
-Knows cells; not records, ids or the store.
+"""Values of a column's cells: strings, labels, JSON, or one sentence about the first that has no usable value. Knows
+cells; not records, ids or the store.
 """
 
 import json
@@ -30,7 +29,7 @@ class Column:
     name: str
 
     def complain(self, index: int, fault: str) -> NoReturn:
-        """Raises the one sentence. index: of the row in the batch, from 0. fault: what is wrong; what to do."""
+        """Raises BadInput for a cell. index: of the row in the batch, from 0. fault: what is wrong; what to do."""
         raise BadInput(f"{self.place(index)} {fault}.")
 
     def place(self, index: int) -> str:

@@ -1,4 +1,4 @@
-"""What the job that encodes a piece of the records is given, and what it answers. Knows no store and no encoder."""
+"""Input and result of the job that encodes a part of the records. Knows no store and no encoder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class EncodeParams:
 
 @dataclass(frozen=True)
 class EncodeResult:
-    """encoded: texts that this attempt encoded; retained: those that one before it had."""
+    """encoded: texts that this attempt encoded; retained: those that an earlier attempt had encoded."""
 
     records: int
     encoded: int

@@ -1,4 +1,4 @@
-"""Vectors for the records that have none yet: jobs of some thousands of records each. Knows no encoder."""
+"""Vectors for the records that have none yet, by jobs of some thousands of records each. Knows no encoder."""
 
 import shutil
 import time
@@ -37,14 +37,15 @@ class Encoded:
 
 
 def encode(project: Project, report: Report) -> Encoded:
-    """Encodes every record that has no vector yet, piece by piece; a killed piece goes on where it stood."""
+    """Encodes every record that has no vector yet, in parts; a killed part continues where it ended."""
     return encode_for(project, report, project.settings())
 
 
 def encode_for(project: Project, report: Report, settings: Settings) -> Encoded:
     """The same with the encoder of these settings, which need not be the project's (yet).
 
-    Raises Damaged where there is something to encode and the model that brought the encoder is not as it was saved.
+    Raises Damaged where there is something to encode and the model that holds the encoder was changed since it was
+    saved.
     """
     started, done = time.monotonic(), 0
     if features := task_of(settings).features:
@@ -63,21 +64,21 @@ def encode_for(project: Project, report: Report, settings: Settings) -> Encoded:
 
 
 def encode_if_needed(project: Project, report: Report) -> None:
-    """While another thread is encoding, what it has finished is enough to go on with."""
+    """While another thread is encoding, what it has finished is enough to continue with."""
     if project.encoding_now.locked() and encoded_rows(project.vectors, project.settings().encoder):
         return
     encode(project, report)
 
 
 def _check_own(project: Project, encoder: str) -> None:
-    """An encoder that came with a model is loaded only while its files are what was saved."""
+    """An encoder that is part of a model is loaded only if its files are unchanged."""
     if encoder.startswith(OWN):
         encoder_source(project.models, encoder)
         check_model(project.models / encoder.removeprefix(OWN))
 
 
 def _drop_foreign_vectors(project: Project, encoder: str) -> None:
-    """Vectors that this database never asked for are of other texts: a backup stands in its place. They go."""
+    """Deletes vectors that this database has no record of: after restoring a backup they belong to other texts."""
     value = project.store.one(
         "select max((params->>'stop')::bigint) from jobs where kind = 'encode' and params->>'encoder' = ?", [encoder]
     )

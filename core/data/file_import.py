@@ -1,4 +1,4 @@
-"""Bringing a file into the project: a job reads it, then all of it comes in or nothing. Knows no file format."""
+"""Importing a file: a job reads it, then all of it is stored or nothing. Knows no file format."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from core.tasks.tasks import about_columns, learn_from, task_of
 
 
 class ImportOptions(TypedDict, total=False):
-    """Which columns of a file mean what, and how to read it: as `Layout` says. text: may be left out for a folder."""
+    """The meaning of a file's columns, and how to read it, as in `Layout`. text: may be left out for a folder."""
 
     text: list[str]
     left: list[str]
@@ -38,7 +38,7 @@ class ImportOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSummary(ImportCounts):
-    """The counts of all that came in, the names of labels that look alike, and what the file held."""
+    """The counts of all stored rows, labels whose names look alike, and a report on the file."""
 
     annotators: int
     look_alikes: list[list[str]]
@@ -48,9 +48,9 @@ class ImportSummary(ImportCounts):
 def import_file(
     project: Project, report: Report, *, file: str, add_labels: bool = False, **options: Unpack[ImportOptions]
 ) -> ImportSummary:
-    """Reads a file in a job, then takes all of it in or nothing. add_labels: that the taxonomy does not have yet.
+    """Reads a file in a job, then stores all of it or nothing. add_labels: those that the taxonomy does not have yet.
 
-    Once it is decided that it comes in, it can no longer be stopped: see `core.data.import_parts`.
+    Once storing has begun it can no longer be stopped: see `core.data.import_parts`.
     """
     params = _params(project, file, options)
     bundle = project.jobs.prepare(INGEST, params)
@@ -130,9 +130,9 @@ def _showing_new_records(project: Project, report: Report) -> Report:
 def _accept(
     project: Project, bundle: Bundle, contents: FileReport, *, about: Mapping[str, object], add: bool
 ) -> list[list[str]]:
-    """Decides that the file comes in, or raises why not; returns the labels that look alike.
+    """Begins the import or raises why it cannot; returns labels whose names look alike.
 
-    What the file teaches is learnt with the settings as they are now: a person may have changed them while it was read.
+    New labels are added to the settings as they are now: they may have changed while the file was read.
     """
     with project.store.reading() as cursor:
         sizes = number_records(cursor, bundle.path / "out", contents.file)

@@ -36,9 +36,9 @@ KNOWN_SECONDS = 0.4
 def begin_import(
     cursor: duckdb.DuckDBPyConnection, job: str, report: FileReport, settings: Settings, sizes: tuple[int, int]
 ) -> None:
-    """Decides, in the caller's transaction, that the rows which the job has written come in.
+    """Begins the import of the rows that the job has written, in the caller's transaction.
 
-    sizes: as `number_records` gives them. Whatever anybody answers from now on is newer than the file.
+    sizes: as `number_records` returns them. Answers given from now on are newer than the file.
     """
     names = json.dumps({label.id: label.name for label in settings.taxonomy.labels})
     stamp = first_stamp(cursor, sizes[1] + report.answers + report.known_answers)
@@ -49,9 +49,9 @@ def begin_import(
 
 
 def continue_import(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda *_: None) -> ImportCounts:
-    """Stores what is not in yet of a file that was begun; returns the counts of all of it. Cannot be cancelled.
+    """Stores the remaining rows of an import that was begun; returns the counts of all of them.
 
-    Raises Refused where it cannot go on; then it does when the project is opened next.
+    Cannot be cancelled. Raises Refused where it cannot continue; it does when the project is opened next.
     """
     sizes = {store.appending: LEAST_ROWS, store.transaction: LEAST_ROWS}
     with store.checkpoints_aside() as checkpoint:
@@ -79,7 +79,7 @@ def continue_import(store: Store, bundle: Bundle, steady: Steady, report: Report
 
 
 def finish_imports(store: Store, folder: Path, steady: Steady) -> None:
-    """Stores what a process that was killed has left over; a file that is gone is written down as cut short."""
+    """Stores the remaining rows after a kill; an import whose files are gone is recorded as incomplete."""
     for (job,) in store.query("select job from imports"):
         bundle = Bundle(folder / "jobs" / job)
         if all((bundle.path / "out" / name).exists() for name in (RECORDS, PLACES)):
@@ -94,7 +94,9 @@ def finish_imports(store: Store, folder: Path, steady: Steady) -> None:
 def _part(
     cursor: duckdb.DuckDBPyConnection, bundle: Bundle, settings: Settings, size: int
 ) -> tuple[int, int, ImportCounts]:
-    """Takes in the next rows, all of new or all of known records; returns how many are in, of how many, and counts."""
+    """Stores the next rows, all of new or all of known records; returns how many are stored, of how many, and the
+    counts.
+    """
     job = bundle.path.name
     query = "select source, names, stamp, done, fresh, total, counts from imports where job = ?"
     source, names, stamp, done, fresh, total, written = cursor.execute(query, [job]).fetchall()[0]
@@ -114,7 +116,7 @@ def _part(
 
 
 def _named(settings: Settings, names: dict[str, str]) -> Settings:
-    """With the labels called as in the file, though somebody may have renamed them since."""
+    """With the labels' names as in the file, though they may have been renamed since."""
     labels = tuple(replace(label, name=names.get(label.id, label.name)) for label in settings.taxonomy.labels)
     return replace(settings, taxonomy=replace(settings.taxonomy, labels=labels))
 

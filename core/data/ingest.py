@@ -60,7 +60,7 @@ def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_dupl
 
 
 def require_columns(source: Source, layout: Layout) -> None:
-    """Each wanted column must be there, once. Suggests the one that was probably meant."""
+    """Raises BadInput where a requested column is missing or repeated, with the one that was probably meant."""
     noun = TASKS[layout.task].noun
     _require_texts(layout)
     if layout.annotator and not (layout.label and layout.id):
@@ -104,7 +104,7 @@ def _require_texts(layout: Layout) -> None:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one file has shown so far."""
+    """What was read of a file so far."""
 
     ledger: Ledger
     crowd: AnswerCollector
@@ -132,7 +132,7 @@ def write_records(source: Source, layout: Layout, answers: ColumnReader, target:
 
 
 def _report(source: Source, layout: Layout, reading: Reading) -> FileReport:
-    """All that was counted while the file was read."""
+    """All counts of a file that was read."""
     ledger, crowd = reading.ledger, reading.crowd
     declared = source.declared(layout.label) if isinstance(source, ParquetFile) and layout.label else ()
     return FileReport(

@@ -1,4 +1,4 @@
-"""What the job that reads a person's file is given, and what it reports. Knows no store and no file format."""
+"""Input and result of the job that reads a file. Knows no store and no file format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,6 +1,5 @@
-"""What the rows of a file have shown so far: ids, duplicates, counts of splits.
-
-Knows strings and numbers; not files, the project or its store.
+"""Counts over the rows of a file: ids, duplicates, splits. Knows strings and numbers; not files, the project or its
+store.
 """
 
 import unicodedata

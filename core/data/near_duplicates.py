@@ -1,6 +1,6 @@
 """Texts that are nearly the same, by MinHash of their character 5-grams. Knows texts and ids; not files or the store.
 
-Exact duplicates (equal when normalised) are counted elsewhere: here each distinct text stands once.
+Exact duplicates (equal when normalised) are counted elsewhere: here each distinct text occurs once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,7 +43,7 @@ def near_duplicates_in(records: Path) -> NearDuplicates:
 
 
 def portions(texts: Iterable[str]) -> Iterator[list[str]]:
-    """The texts in lists of about a million characters: enough to be fast, little enough to be held."""
+    """The texts in lists of about a million characters: large enough to be fast, small enough for memory."""
     portion, size = [], 0
     for text in texts:
         portion.append(text)
@@ -75,11 +75,11 @@ def signatures(texts: Sequence[str]) -> Signatures:
 def similar_pairs(rows: Signatures) -> tuple[Ints, Ints]:
     """Pairs of row numbers (left < right) that share a band and agree in enough slots.
 
-    In a bucket each row is held against the first and against the one before: linear also where a million texts share
-    a template, when all pairs of the bucket would be quadratic.
+    In a bucket each row is compared with the first and with the previous one: linear also where a million texts share a
+    template, when all pairs of the bucket would be quadratic.
     """
     width = rows.shape[1] // BANDS
-    matches = [np.empty(0, dtype=np.int64)]
+    similar = [np.empty(0, dtype=np.int64)]
     for band in range(BANDS):
         keys = np.zeros(len(rows), dtype=np.uint64)
         for slot in range(band * width, (band + 1) * width):
@@ -90,8 +90,8 @@ def similar_pairs(rows: Signatures) -> tuple[Ints, Ints]:
         opens[later] = False
         heads = np.maximum.accumulate(np.where(opens, np.arange(len(rows)), 0))[later]
         pairs = np.concatenate([order[heads] * len(rows) + order[later], order[later - 1] * len(rows) + order[later]])
-        matches.append(_agreeing(rows, np.unique(pairs)))
-    pairs = np.unique(np.concatenate(matches))
+        similar.append(_agreeing(rows, np.unique(pairs)))
+    pairs = np.unique(np.concatenate(similar))
     return pairs // len(rows), pairs % len(rows)
 
 

@@ -1,4 +1,4 @@
-"""Records in the store: taking in a file that a job has read. Knows no vectors and no models."""
+"""Storing the records of a file that a job has read. Knows no vectors and no models."""
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -42,16 +42,15 @@ class ImportCounts:
     stopped_teaching: int = 0
 
     def plus(self, other: "ImportCounts") -> "ImportCounts":
-        """Both, figure by figure."""
+        """The sums of all figures."""
         names = [field.name for field in fields(ImportCounts)]
         return ImportCounts(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 @dataclass(frozen=True)
 class ImportPart:
-    """Some of a file's rows. By place, from `first` to before `end`: new records stand before known ones.
-
-    stamp: the first that its answers get.
+    """Some of a file's rows. By position, from `first` to before `end`: new records come before known ones. stamp: of
+    the first of its answers.
     """
 
     first: int
@@ -60,10 +59,10 @@ class ImportPart:
 
 
 def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) -> tuple[int, int]:
-    """Writes beside what the job has written the place of each row, and n of each new record; changes nothing else.
+    """Writes the position of each row, and n of each new record, beside the job's files; changes nothing else.
 
     Returns how many records are new, and how many rows there are. Raises BadInput where a known id comes with another
-    text. Holds as long as no other file is taken in.
+    text. Valid until another file is imported.
     """
     cursor.execute(f"create or replace temp view staged as select * from read_parquet('{quoted(out / RECORDS)}')")
     _refuse_changed_texts(cursor, source)
@@ -75,7 +74,7 @@ def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) ->
 def store_records(
     cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings, part: ImportPart
 ) -> ImportCounts:
-    """Takes in these rows of what the job and `number_records` have written, inside the caller's transaction.
+    """Stores these rows of what the job and `number_records` have written, in the caller's transaction.
 
     The settings' taxonomy holds every label of the file.
     """

@@ -1,7 +1,8 @@
-"""Erasing people's texts for good: a preview, then the database, the vectors and the project's files. Knows no page.
+"""Erasing people's texts permanently: a preview, then the database, the vectors and the project's files. Knows no page.
 
-First the rows go, in one transaction which also writes down which files are to follow; then the files; last the
-database is copied into a fresh file. Whoever opens the project after a kill in between goes on (`finish`).
+First the rows are deleted, in one transaction that also records which files are to follow; then the files; last the
+database is copied into a new file. After a kill in between, the next opening of the project continues
+(`finish_erasures`).
 """
 
 import secrets
@@ -67,11 +68,11 @@ def erase(  # noqa: PLR0913 - each is an option of the command
     sure: bool = False,
     user: str = "local",
 ) -> Erasure:
-    """What would go, or with `sure` what went: records with all that hangs on them, or a person's answers and name.
+    """Previews an erasure, or with `sure` performs it: records with all that refers to them, or a person's answers and
+    name.
 
-    record, annotator, query: as in `Request`. leave_argilla: also where what stands in Argilla cannot be deleted.
-    Raises BadInput where there is nothing of the kind, Refused while a job under way holds it, or while Argilla cannot
-    be reached.
+    record, annotator, query: as in `Request`. leave_argilla: erases even where the copies in Argilla cannot be deleted.
+    Raises BadInput where nothing matches, Refused while a running job holds it, or while Argilla cannot be reached.
     """
     request = Request(tuple(record), annotator, query)
     if not sure:
@@ -100,7 +101,7 @@ def erase(  # noqa: PLR0913 - each is an option of the command
 
 
 def finish_erasures(project: Project) -> int:
-    """Does what is left to do of every erasure: files, vectors, and a fresh database. Returns how many there were."""
+    """Completes every unfinished erasure: files, vectors, and a rewritten database. Returns how many there were."""
     rows = project.store.query("select id, ns, files from erasures")
     for _, record_nos, files in rows:
         remove(project, files)
@@ -141,11 +142,11 @@ def _preview(project: Project, request: Request) -> tuple[ErasureSelection, Trac
 
 
 class _Undo(Exception):
-    """Ends a transaction that was only to count."""
+    """Rolls back a transaction that was only a preview."""
 
 
 def _of_person(project: Project, name: str) -> dict[str, int]:
-    """What erasing the person would cost: done, and taken back at once."""
+    """The effect of erasing the person: performed, counted and rolled back."""
     result: dict[str, int] = {}
     try:
         with project.store.transaction() as cursor:
@@ -186,7 +187,7 @@ def _erase_in_argilla(project: Project, selection: ErasureSelection) -> None:
 
 
 def _delete(project: Project, selection: ErasureSelection, traces: Traces, preview: Erasure, user: str) -> None:
-    """What stays is that it was done, with counts: neither texts nor ids nor names."""
+    """The audit log keeps that it was done, with counts: no texts, ids or names."""
     line = {name: getattr(preview, name) for name in ("records", "answers", "labels", "suggestions", "vectors")}
     with project.label_queue.changing() as cursor:
         if selection.annotator:

@@ -1,4 +1,4 @@
-"""Which files hold what is to be erased: job inputs, exports, evaluations, backups, and what lies elsewhere."""
+"""Files that hold what is to be erased: job inputs, exports, evaluations, backups, and files outside the project."""
 
 import json
 import re
@@ -48,7 +48,7 @@ class Traces:
 
 
 def find_traces(project: Project, selection: ErasureSelection) -> Traces:
-    """Reads what may hold it: every job's input, every export that the history knows of, every backup."""
+    """Reads everything that may hold it: inputs of jobs, exports in the history, backups."""
     bundles, busy = _bundles(project, selection)
     exports, elsewhere = _exports(project, selection)
     evaluations = [path for path in project.models.glob("*/*/*.json") if _says(path, selection)]
@@ -102,7 +102,7 @@ def _exports(project: Project, selection: ErasureSelection) -> tuple[list[Path],
 
 
 def logged(project: Project, what: Sequence[str], key: str) -> list[str]:
-    """Where the history says that such files were written."""
+    """Paths of the files that the history says were written."""
     rows = project.store.query(
         "select distinct detail->>$2 from audit_log where list_contains($1::varchar[], what)", [list(what), key]
     )
@@ -110,7 +110,7 @@ def logged(project: Project, what: Sequence[str], key: str) -> list[str]:
 
 
 def _backups(project: Project, selection: ErasureSelection) -> Iterator[Path]:
-    """Backups that hold it, and files of which nobody can say."""
+    """Backups that hold it, and files that cannot be read."""
     places = {
         *(project.folder / "backups").glob("*"),
         *(project.folder / "damaged").glob("*"),  # what a repair has put aside
@@ -126,7 +126,7 @@ def _backups(project: Project, selection: ErasureSelection) -> Iterator[Path]:
 
 
 def _in_database(path: Path, selection: ErasureSelection) -> bool:
-    """Also where it cannot be looked into."""
+    """True also where the database cannot be read."""
     query = "select 1 from responses where list_contains($words::varchar[], annotator) limit 1"
     if not selection.annotator:
         query = "select 1 from records where text in (select unnest($words::varchar[])) limit 1"
@@ -138,7 +138,9 @@ def _in_database(path: Path, selection: ErasureSelection) -> bool:
 
 
 def holds(path: Path, selection: ErasureSelection) -> bool:
-    """Does a table have the text in a cell, or the record's id in a column of ids? Any other file: does it say it?"""
+    """Whether a table has the text in a cell or the record's id in a column of ids; of any other file, whether it
+    contains it.
+    """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         return _says(path, selection)
@@ -170,7 +172,7 @@ def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, se
 
 
 def _says(path: Path, selection: ErasureSelection) -> bool:
-    """Looks for the longest stretch of each text that is written the same way in every kind of file."""
+    """Searches for the longest part of each text that is written the same way in every file format."""
     needles = {needle for word in selection.words if (needle := _plain(word))}
     with suppress(OSError), path.open("rb") as file:
         content = file.read(_READ_BYTES)
@@ -179,13 +181,13 @@ def _says(path: Path, selection: ErasureSelection) -> bool:
 
 
 def _plain(text: str) -> bytes:
-    """Empty where the text has no such stretch that would not be found everywhere."""
+    """Empty where every such part of the text is too common to search for."""
     longest = max(re.findall(r"[A-Za-z0-9 ,.;:!?'()-]+", text), key=len, default="").strip()
     return longest[:50].encode() if len(longest) >= 4 else b""
 
 
 def thin_evaluations(project: Project, traces: Traces, selection: ErasureSelection) -> None:
-    """Takes the records out of the lists of misses; the figures stay."""
+    """Removes the records from the lists of errors; the figures are kept."""
     for name in traces.evaluations:
         path = project.folder / name
         write_json(path, _without(json.loads(path.read_text(encoding="utf-8")), selection))
@@ -209,7 +211,7 @@ def _is_of(value: object, selection: ErasureSelection) -> bool:
 
 
 def remove(project: Project, names: Sequence[str]) -> None:
-    """Paths below the project's folder, with an export's card; what is not there any more is no error."""
+    """Deletes paths below the project's folder, with an export's card; a missing path is no error."""
     home = project.folder.resolve()
     for name in names:
         path = project.folder / name
@@ -224,7 +226,7 @@ def remove(project: Project, names: Sequence[str]) -> None:
 
 
 def thin_maps(project: Project, record_nos: Sequence[int]) -> None:
-    """Takes the records' points off every map."""
+    """Removes the records' points from every map."""
     import numpy as np
 
     for path in project.vectors.glob(f"*/{MAP}"):

@@ -1,4 +1,4 @@
-"""Taking records, or a person's answers, out of the database's tables. Knows no file."""
+"""Deleting records, or a person's answers, from the tables of the database. Knows no file."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ FEW = 1_000
 
 
 def delete_records(cursor: duckdb.DuckDBPyConnection, selection: ErasureSelection) -> None:
-    """Every row that is about them; their numbers are kept, so that no other record gets them."""
+    """Deletes every row that refers to them; their numbers are kept, so that no other record gets them."""
     cursor.execute("create or replace temp table gone as select unnest(?::bigint[]) as n", [list(selection.record_nos)])
     tables = cursor.execute(
         """select table_name from duckdb_columns() join duckdb_tables() using (database_name, schema_name, table_name)
@@ -40,7 +40,7 @@ def delete_records(cursor: duckdb.DuckDBPyConnection, selection: ErasureSelectio
 
 
 def delete_answers(cursor: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> dict[str, int]:
-    """A person's answers and name. Returns how many answers went, and how many labels are lost or changed by that."""
+    """A person's answers and name. Returns how many answers were deleted, and how many labels were lost or changed."""
     before = "create or replace temp table before as select s.n, s.labels from settled s"
     cursor.execute(f"{before} where n in (select n from responses where annotator = ?)", [name])
     cursor.execute(
@@ -62,19 +62,19 @@ def delete_answers(cursor: duckdb.DuckDBPyConnection, name: str, settings: Setti
 
 
 def _forget(cursor: duckdb.DuckDBPyConnection, word: str) -> None:
-    """In what was written of jobs and in the history: there it stands in quotes, or within a message."""
+    """In the stored job messages and the history, where a name stands in quotes or within a sentence."""
     quoted = json.dumps(word, ensure_ascii=False)
     bare = f'"{ERASED}"'
     cursor.execute(
         "update audit_log set detail = replace(detail::varchar, ?, ?)::json where contains(detail::varchar, ?)",
         [quoted, bare, quoted],
     )
-    for predicted in (repr(word), *([word] if len(word) > 20 else [])):
+    for spelling in (repr(word), *([word] if len(word) > 20 else [])):
         cursor.execute(
-            "update jobs set error = replace(error, ?, ?) where contains(error, ?)", [predicted, ERASED, predicted]
+            "update jobs set error = replace(error, ?, ?) where contains(error, ?)", [spelling, ERASED, spelling]
         )
         cursor.execute(
-            "update models set notes = replace(notes, ?, ?) where contains(notes, ?)", [predicted, ERASED, predicted]
+            "update models set notes = replace(notes, ?, ?) where contains(notes, ?)", [spelling, ERASED, spelling]
         )
 
 

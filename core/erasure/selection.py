@@ -1,4 +1,4 @@
-"""Whose texts or answers are to be erased, and what of them the database holds. Changes nothing."""
+"""The texts or answers to be erased, and how much of them the database holds. Changes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,12 +104,12 @@ _OF_RECORDS = {
 
 
 def counts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dict[str, int]:
-    """What hangs on these records. models: made after one of them was labelled, so that they may know it."""
+    """Rows that refer to these records. models: made after one of them was labelled, so they may have trained on it."""
     numbers = "select unnest($ns::bigint[])"
     return {name: count(cursor, sql.format(ns=numbers), {"ns": list(record_nos)}) for name, sql in _OF_RECORDS.items()}
 
 
 def sources(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> list[str]:
-    """Names of the files that the records came from: importing one of them again brings the records back."""
+    """Names of the files that the records were imported from: importing one again brings the records back."""
     query = "select distinct source from records where n in (select unnest(?::bigint[])) order by 1"
     return [source for (source,) in cursor.execute(query, [list(record_nos)]).fetchall()]

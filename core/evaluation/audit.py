@@ -116,11 +116,11 @@ def _weigh_wave(left: Ints, audited: Bools, size: int) -> tuple[Floats, Floats, 
 
 
 def _check(history: PoolHistory) -> None:
-    query = np.bincount(history.wave, minlength=len(history.wave_sizes))
-    if (query > history.wave_sizes).any():
-        wave = int((query - history.wave_sizes).argmax())
+    counts = np.bincount(history.wave, minlength=len(history.wave_sizes))
+    if (counts > history.wave_sizes).any():
+        wave = int((counts - history.wave_sizes).argmax())
         raise BadInput(
-            f"Import {wave + 1} has {history.wave_sizes[wave]} records but {query[wave]} of it were asked. "
+            f"Import {wave + 1} has {history.wave_sizes[wave]} records but {counts[wave]} of it were asked. "
             "Count every record that could be asked."
         )
     opens = history.wave_opens[history.wave]

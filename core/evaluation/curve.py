@@ -221,7 +221,7 @@ def sample_posterior(density: Density, start: Floats, rng: np.random.Generator) 
     dims, half = len(start), WALKERS // 2
     walkers = start + rng.normal(size=(WALKERS, dims)) * 0.5
     height = density(walkers)
-    retained = []
+    samples = []
     for step in range(STEPS):
         for mine, others in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
             stretch = (1 + rng.random(half)) ** 2 / 2  # density ~ 1 / sqrt(z) between 1/2 and 2
@@ -232,8 +232,8 @@ def sample_posterior(density: Density, start: Floats, rng: np.random.Generator) 
             walkers[mine] = np.where(taken[:, None], moved, walkers[mine])
             height[mine] = np.where(taken, then, height[mine])
         if step >= BURN_IN and step % 4 == 0:
-            retained.append(walkers.copy())
-    return np.concatenate(retained)
+            samples.append(walkers.copy())
+    return np.concatenate(samples)
 
 
 def band(draws: Floats) -> Estimate:
@@ -244,11 +244,11 @@ def band(draws: Floats) -> Estimate:
 
 
 def _gain(curve: Curve, more: int, rng: np.random.Generator) -> Gain:
-    matches = curve.gain(more, rng)
-    result = band(matches)
+    gains = curve.gain(more, rng)
+    result = band(gains)
     mean, low, high = (f"{round(100 * share, 1) + 0.0:+.1f}" for share in (result.value, result.low, result.high))
     sentence = f"{more:,} more labels: {mean} points, 95 % between {low} and {high}"
-    return Gain(more, result.value, result.low, result.high, float((matches > 0).mean()), sentence)
+    return Gain(more, result.value, result.low, result.high, float((gains > 0).mean()), sentence)
 
 
 def _logistic(values: Floats) -> Floats:

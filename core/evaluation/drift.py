@@ -52,11 +52,11 @@ def between_sources(
 ) -> Drift:
     """Every source against all others. sources: (k,) where each asked record came from; the others: (k, labels)."""
     of = np.asarray(sources, dtype=object)
-    matches = sorted(set(sources))
-    if len(matches) < 2:
+    known = sorted(set(sources))
+    if len(known) < 2:
         return Drift((), (), ())
-    pairs = [(_Side(one, of == one, weights), _Side("the others", of != one, weights)) for one in matches]
-    return _drift("sources", pairs[:1] if len(matches) == 2 else pairs, truth, predicted, names)
+    pairs = [(_Side(one, of == one, weights), _Side("the others", of != one, weights)) for one in known]
+    return _drift("sources", pairs[:1] if len(known) == 2 else pairs, truth, predicted, names)
 
 
 def mixes(suggested: Ints, sources: Ints, source_names: Sequence[str], names: Sequence[str]) -> tuple[Mix, ...]:
@@ -94,8 +94,8 @@ def _drift(
         f"Drift between {what}: {side.records} audit labels of {side.name}, at least {FEWEST} are needed."
         for side in few
     )
-    matches = [one for pair in enough for one in _compare(pair, truth, predicted, names)]
-    order = sorted(matches, key=lambda one: one.p)
+    shifts = [one for pair in enough for one in _compare(pair, truth, predicted, names)]
+    order = sorted(shifts, key=lambda one: one.p)
     corrected = np.maximum.accumulate([min(one.p * (len(order) - rank), 1.0) for rank, one in enumerate(order)] or [1])
     differences = tuple(replace(one, p=float(p)) for one, p in zip(order, corrected, strict=False))
     return Drift(differences, tuple(_sentence(one) for one in differences if one.p < SURE), unsaid)

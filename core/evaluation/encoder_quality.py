@@ -119,7 +119,7 @@ def measure_encoder(vectors: Floats, labels: Ints, seed: int = 0, clusters: int 
         neighbours=share(int(per_record.right.sum()), len(codes)),
         purity=_over(per_record.purities, 0.0),
         silhouette=_over_records(per_record.silhouettes, -1.0),
-        few=tuple(FewLabels(per_label, _over(matches, 0.0)) for per_label, matches in per_record.few.items()),
+        few=tuple(FewLabels(per_label, _over(scores, 0.0)) for per_label, scores in per_record.few.items()),
         per_record=per_record,
     )
 
@@ -165,9 +165,9 @@ def _purities(vectors: Floats, codes: Ints, seed: int, clusters: int) -> Iterato
     from sklearn.cluster import KMeans
 
     for number in range(STARTS):
-        matches = KMeans(clusters, n_init=1, random_state=seed + number).fit_predict(vectors)
+        clusters_of = KMeans(clusters, n_init=1, random_state=seed + number).fit_predict(vectors)
         counts = np.zeros((clusters, int(codes.max()) + 1), np.int64)
-        np.add.at(counts, (matches, codes), 1)
+        np.add.at(counts, (clusters_of, codes), 1)
         yield float(counts.max(axis=1).sum() / len(codes))
 
 
@@ -184,13 +184,13 @@ def _few(vectors: Floats, codes: Ints, seed: int) -> Iterator[tuple[int, npt.NDA
         train_of_each = np.minimum(per_label, counts - 1)
         if train_of_each.sum() > len(codes) / 2:
             break
-        matches = []
+        shares = []
         for number in range(SEEDS):
             place = _place_in_label(codes, np.random.default_rng([seed, per_label, number]))
             train = place < train_of_each[codes]
             head = LogisticRegression(C=10.0, max_iter=300).fit(vectors[train], codes[train])
-            matches.append(float((head.predict(vectors[~train]) == codes[~train]).mean()))
-        yield per_label, np.array(matches)
+            shares.append(float((head.predict(vectors[~train]) == codes[~train]).mean()))
+        yield per_label, np.array(shares)
 
 
 def _place_in_label(codes: Ints, rng: np.random.Generator) -> Ints:
@@ -202,19 +202,19 @@ def _place_in_label(codes: Ints, rng: np.random.Generator) -> Ints:
     return place
 
 
-def _over(matches: npt.NDArray[np.float64], least: float, level: float = 0.05) -> Estimate:
+def _over(figures: npt.NDArray[np.float64], least: float, level: float = 0.05) -> Estimate:
     """Mean over repetitions with Student's interval, in least..1."""
     from scipy.stats import t
 
-    mean = float(matches.mean())
-    half = float(t.ppf(1 - level / 2, len(matches) - 1) * matches.std(ddof=1) / len(matches) ** 0.5)
+    mean = float(figures.mean())
+    half = float(t.ppf(1 - level / 2, len(figures) - 1) * figures.std(ddof=1) / len(figures) ** 0.5)
     return Estimate(mean, max(mean - half, least), min(mean + half, 1.0))
 
 
-def _over_records(matches: npt.NDArray[np.float64], least: float, most: float = 1.0, level: float = 0.05) -> Estimate:
+def _over_records(figures: npt.NDArray[np.float64], least: float, most: float = 1.0, level: float = 0.05) -> Estimate:
     """The mean over records, its interval by the spread among them, in least..most."""
     from scipy.stats import norm
 
-    mean = float(matches.mean())
-    half = float(norm.ppf(1 - level / 2) * matches.std(ddof=1) / len(matches) ** 0.5)
+    mean = float(figures.mean())
+    half = float(norm.ppf(1 - level / 2) * figures.std(ddof=1) / len(figures) ** 0.5)
     return Estimate(mean, max(mean - half, least), min(mean + half, most))

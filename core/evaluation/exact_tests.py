@@ -24,16 +24,16 @@ def _chance_of_so_few(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.Arr
     """most: how many of the rest may be wrong."""
     parts = np.broadcast_arrays(*(np.asarray(part, np.int64) for part in (audits, wrong, pool, most)))
     n, w, m, most = (part.ravel() for part in parts)
-    result = (n > 0) & (m > 0) & (w < n)
-    matches = np.ones(n.shape)
-    n, w, m, most = n[result], w[result], m[result], most[result]
+    possible = (n > 0) & (m > 0) & (w < n)
+    p_values = np.ones(n.shape)
+    n, w, m, most = n[possible], w[possible], m[possible], most[possible]
     total = np.minimum(most + 1 + w, n + m)
     which = np.repeat(np.arange(len(n)), w + 1)  # one term for each number of wrong audits up to w
     wrong_drawn = np.arange(len(which)) - np.repeat(np.cumsum(w + 1) - w - 1, w + 1)
     terms = _log_choose(total[which], wrong_drawn) + _log_choose((n + m - total)[which], n[which] - wrong_drawn)
     sums = np.bincount(which, np.exp(terms - _log_choose(n + m, n)[which]), len(n))
-    matches[result] = np.minimum(sums, 1.0)
-    return matches.reshape(parts[0].shape)
+    p_values[possible] = np.minimum(sums, 1.0)
+    return p_values.reshape(parts[0].shape)
 
 
 def lower_bound(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike, risk: float) -> Floats:
@@ -67,8 +67,8 @@ def evidence_against(right: int, wrong: int, accepted: int, guaranteed: float) -
     b = a / min(3 * (1 - guaranteed), 0.75) - a
     broken = betaln(wrong + a, right + b) - betaln(a, b)
     likeliest = (accepted + 1) * wrong // checked + np.arange(-1, 2)
-    retained = np.clip(likeliest, wrong, min(most, accepted - right))
-    held = (_log_choose(accepted - checked, retained - wrong) - _log_choose(accepted, retained)).max()
+    wrong_labels = np.clip(likeliest, wrong, min(most, accepted - right))
+    held = (_log_choose(accepted - checked, wrong_labels - wrong) - _log_choose(accepted, wrong_labels)).max()
     return float(np.exp(min(broken - held, 700.0)))
 
 

@@ -60,8 +60,8 @@ def top_accuracy(predictions: HeldOutPredictions, most: int) -> Iterator[Estimat
     among = np.asarray(truth.any(axis=1))
     known = int((probs >= 0).any(axis=0).sum())
     for k in range(1, min(most, known) + 1):
-        if matches := share_of(np.asarray((ranks > 0) & (ranks <= k)), among, predictions.weights):
-            yield matches
+        if share := share_of(np.asarray((ranks > 0) & (ranks <= k)), among, predictions.weights):
+            yield share
 
 
 def rank_of_truth(truth: Bools, probs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
@@ -101,9 +101,9 @@ def _distance(stated: Floats, right: Bools, weight: Floats, parts: Sequence[npt.
 
 def _bin(stated: Floats, right: Bools, weight: Floats) -> Bin:
     """Unequal weights make the interval wider: it is at the effective sample size (Kish 1965)."""
-    matches = interval(float(np.average(right, weights=weight)), float(weight.sum() ** 2 / (weight**2).sum()))
+    estimate = interval(float(np.average(right, weights=weight)), float(weight.sum() ** 2 / (weight**2).sum()))
     certainty = float(np.average(stated, weights=weight))
-    return Bin(certainty, matches.value, matches.low, matches.high, len(stated))
+    return Bin(certainty, estimate.value, estimate.low, estimate.high, len(stated))
 
 
 def confusion(predictions: HeldOutPredictions, labels: Sequence[str], names: Mapping[str, str]) -> list[Confusion]:

@@ -118,8 +118,8 @@ def _learn_order(evidence: Evidence) -> _Order:
 
 
 def _logit(chance: Floats) -> Floats:
-    retained = np.clip(np.asarray(chance, np.float64), SLIGHT, 1 - SLIGHT)
-    return np.asarray(np.log(retained / (1 - retained)))
+    bounded = np.clip(np.asarray(chance, np.float64), SLIGHT, 1 - SLIGHT)
+    return np.asarray(np.log(bounded / (1 - bounded)))
 
 
 def _chance(log_odds: Floats) -> Floats:

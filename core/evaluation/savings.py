@@ -104,7 +104,7 @@ def savings(
     cap = FAR * now
     most = [None if value > cap else float(value) for value in (middle, high)]
     least = float(min(low, cap))
-    matches = Savings(
+    result = Savings(
         labels=round(now),
         audits=len(np.ravel(weight)),
         needed=most[0],
@@ -117,7 +117,7 @@ def savings(
         verdict=_verdict(low / now, high / now),
         sentence="",
     )
-    return replace(matches, sentence=_sentence(matches))
+    return replace(result, sentence=_sentence(result))
 
 
 def _needed(observed: FigureMeans, labels: npt.ArrayLike, shadow: RandomArm, now: float | None) -> tuple[float, Floats]:
@@ -198,21 +198,21 @@ def _verdict(low: float, high: float) -> str:
     return "worse" if high < 1 else "unclear"
 
 
-def _sentence(matches: Savings) -> str:
-    span = _span(matches.saved_low, matches.saved_high)
-    if matches.verdict == "saved" and matches.saved is not None:
-        return f"About {matches.saved:,.0f} labels saved so far, 95 % {span}."
-    if matches.verdict == "saved":
-        return f"At least {matches.saved_low:,.0f} labels saved so far; how many more is too early to say."
-    if matches.verdict == "none":
+def _sentence(savings: Savings) -> str:
+    span = _span(savings.saved_low, savings.saved_high)
+    if savings.verdict == "saved" and savings.saved is not None:
+        return f"About {savings.saved:,.0f} labels saved so far, 95 % {span}."
+    if savings.verdict == "saved":
+        return f"At least {savings.saved_low:,.0f} labels saved so far; how many more is too early to say."
+    if savings.verdict == "none":
         return f"No labels saved so far: random labelling would have needed about as many (95 % {span})."
-    if matches.verdict == "worse" and matches.saved is not None:
+    if savings.verdict == "worse" and savings.saved is not None:
         return (
-            f"No labels saved so far: random labelling would have done with {-matches.saved:,.0f} fewer, 95 % between "
-            f"{-(matches.saved_high or 0):,.0f} and {-matches.saved_low:,.0f}."
+            f"No labels saved so far: random labelling would have done with {-savings.saved:,.0f} fewer, 95 % between "
+            f"{-(savings.saved_high or 0):,.0f} and {-savings.saved_low:,.0f}."
         )
     return (
-        f"It is too early to say whether labels were saved (chance {matches.chance:.0%}): 95 % {span}. "
+        f"It is too early to say whether labels were saved (chance {savings.chance:.0%}): 95 % {span}. "
         "The audit records alone do not reach that far."
     )
 

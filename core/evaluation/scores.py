@@ -127,9 +127,9 @@ def share_of(hits: Bools, among: Bools, weights: Weights) -> Estimate | None:
     down = up = 0.0
     for part, count in ((random, n), (known, _kish(known))):
         if (size := float(part.sum())) > 0:
-            matches = exact(min(float(part[hits].sum()) / size, 1.0), count)
-            down += (size / (total + certain) * (matches.value - matches.low)) ** 2
-            up += (size / (total + certain) * (matches.high - matches.value)) ** 2
+            bounds = exact(min(float(part[hits].sum()) / size, 1.0), count)
+            down += (size / (total + certain) * (bounds.value - bounds.low)) ** 2
+            up += (size / (total + certain) * (bounds.high - bounds.value)) ** 2
     return Estimate(value, max(value - sqrt(down), 0.0), min(value + sqrt(up), 1.0))
 
 

@@ -102,9 +102,9 @@ def _avoided(curve: Curve, price: Price, more: int, rng: np.random.Generator) ->
     now = np.maximum(curve.error_now(), 1e-9)
     wrong = price.left * now
     rate = np.maximum(now, price.asked_wrong or 0.0)
-    matches = wrong * np.maximum(1 - np.exp(-more * rate / wrong), more / price.left)
+    saved = wrong * np.maximum(1 - np.exp(-more * rate / wrong), more / price.left)
     retained = (now - curve.gain(more, rng)) / now
-    return np.asarray(wrong - (wrong - matches) * retained)
+    return np.asarray(wrong - (wrong - saved) * retained)
 
 
 def _offer(curve: Curve, price: Price, more: int, rng: np.random.Generator) -> Offer:

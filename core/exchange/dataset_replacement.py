@@ -27,9 +27,9 @@ PART = 200
 
 
 def replace_dataset(project: Project, workspace: Workspace, old: Dataset, setup: Setup, report: Report) -> Dataset:
-    """The new one, when it has taken over. Stopped in between, the next call goes on with the same one.
+    """The new dataset, once it is complete. Stopped in between, the next call continues with the same one.
 
-    Late answers in the old one are still heard: it stays, under another name.
+    Late answers in the old one are still read: it is kept, under another name.
     """
     sync_with(project, workspace, report, changed_only=False)  # late answers of older ones go into the old one first
     new = _to_fill(project, workspace, setup)
@@ -60,7 +60,7 @@ def replace_dataset(project: Project, workspace: Workspace, old: Dataset, setup:
 
 
 def _to_fill(project: Project, workspace: Workspace, requested: Setup) -> Dataset:
-    """One that was begun for the same labels, or a new one."""
+    """One that was begun for the same setup, or a new one."""
     server = server_of(workspace)
     with project.store.reading() as cursor:
         begun = find_current(read_datasets(cursor, server), FILLING)

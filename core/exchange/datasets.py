@@ -1,4 +1,4 @@
-"""Which datasets there are on the team's server, what stands in them, and what one must look like. Sends nothing."""
+"""The datasets on the team's server: which there are, their records, and the setup of one. Sends nothing."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """A row of `team_records`. record: Argilla's id. model: whose suggestion stands there or ever did."""
+    """A row of `team_records`. record: Argilla's id. model: of the suggestion that is or was shown there."""
 
     record_no: int
     dataset: str
@@ -55,7 +55,7 @@ def parts(values: Sequence[int], size: int) -> Iterator[list[int]]:
 
 
 def server_of(workspace: Workspace) -> str:
-    """By which the rows of a server are known."""
+    """The key under which the rows of a server are stored."""
     return EMBEDDED if workspace.in_order else workspace.url
 
 
@@ -77,25 +77,25 @@ def find_current(datasets: Sequence[Dataset], state: str = CURRENT) -> Dataset |
 
 
 def enter_dataset(cursor: duckdb.DuckDBPyConnection, server: str, dataset: Dataset) -> None:
-    """One more row."""
+    """Stores a new row."""
     about = [dataset.id, dataset.name, server, dataset.made_at, json.dumps(to_json(dataset.setup)), dataset.state]
     cursor.execute("insert into team_datasets values (?, ?, ?, ?, ?, ?)", about)
 
 
 def change_state(cursor: duckdb.DuckDBPyConnection, dataset: str, state: str) -> None:
-    """What it is from now on."""
+    """Stores a dataset's new state."""
     cursor.execute("update team_datasets set state = ? where id = ?", [state, dataset])
 
 
 def change_setup(cursor: duckdb.DuckDBPyConnection, dataset: str, setup: Setup) -> None:
-    """As it was made there."""
+    """Stores the setup that the dataset has on the server."""
     cursor.execute("update team_datasets set setup = ? where id = ?", [json.dumps(to_json(setup)), dataset])
 
 
 def read_dataset_records(
     cursor: duckdb.DuckDBPyConnection, datasets: Sequence[str], record_nos: Sequence[int] | None
 ) -> list[DatasetRecord]:
-    """What stands in these datasets, of these records or of all."""
+    """Records in these datasets, some of them or all."""
     rows = cursor.execute(
         """select n, dataset, record, sent, model, made_at from team_records
            where list_contains($datasets::varchar[], dataset)
@@ -108,7 +108,7 @@ def read_dataset_records(
 def enter_dataset_records(
     cursor: duckdb.DuckDBPyConnection, dataset: str, placed: Sequence[tuple[int, str, Placed]]
 ) -> None:
-    """(n, hash of what was sent, where it stands) each. A model that was ever shown there is never forgotten."""
+    """(n, hash of what was sent, position) each. A model that was ever shown there is kept."""
     if not placed:
         return
     record_nos = [n for n, _, _ in placed]
@@ -129,7 +129,7 @@ def _kept(placed: Placed, known: DatasetRecord | None) -> tuple[str | None, date
 
 
 def required_setup(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Setup:
-    """What a dataset of this project must look like now. Raises Refused where Argilla could not ask the question."""
+    """The setup that a dataset of this project must have now. Raises Refused where Argilla could not ask that."""
     task = task_of(settings)
     question = team_form(settings).question(task.setup(settings))
     fields, (context, metadata) = _field_names(cursor), _metadata_names(cursor)
@@ -139,7 +139,7 @@ def required_setup(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Set
 
 
 def team_form(settings: Settings) -> TeamForm:
-    """How Argilla asks for this project's answers. Raises Refused where it cannot."""
+    """The question by which Argilla asks for this project's answers. Raises Refused where it cannot."""
     form = task_of(settings).team
     if form is None:
         raise Refused(f"Argilla has no question for the task {settings.task!r}. Answer the records in the app.")

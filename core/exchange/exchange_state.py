@@ -1,4 +1,4 @@
-"""How the exchange with Argilla stands, for a page and a terminal. Asks no server."""
+"""The state of the exchange with Argilla, for a page and a terminal. Asks no server."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def newest_batch(project: Project) -> int | None:
 
 
 def answers_from_elsewhere(project: Project) -> int:
-    """Events that did not come from Argilla: each may close a record there."""
+    """Events that did not come from Argilla: each may complete a record there."""
     result = "select count(*) from responses where source <> ?"
     return int(project.store.one(result, [ARGILLA]))
 

@@ -1,4 +1,6 @@
-"""An open project's tie to the place where its team labels: who may ask when, and how it went last. Sends nothing."""
+"""An open project's connection to the place where its team labels: its lock, and how the last exchange went. Sends
+nothing.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -13,13 +15,13 @@ from core.exchange.workspace import Connect, Workspace
 
 
 def no_workspace(project: Path, settings: Settings) -> Workspace:
-    """For a process that was given no way to Argilla."""
+    """For a process without a connection to Argilla."""
     raise Refused("This process cannot reach Argilla. Use the command line or the app.")
 
 
 @dataclass
 class Link:
-    """What is known of the exchange since the project was opened. marks: dataset -> its activity when last heard."""
+    """The state of the exchange since the project was opened. marks: dataset -> its activity when it was last read."""
 
     connect: Connect = no_workspace
     url: str = ""
@@ -41,7 +43,7 @@ class Link:
 
     @contextmanager
     def open(self, project: Path, settings: Settings) -> Iterator[Workspace]:
-        """A connection; whether it went well is remembered for the page."""
+        """A connection; the page shows whether the last one succeeded."""
         try:
             workspace = self.connect(project, settings)
             self.url, self.in_order = workspace.url, workspace.in_order

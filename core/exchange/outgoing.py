@@ -1,4 +1,4 @@
-"""Which records stand in Argilla and how: tiers of the queue, suggestions where none must be hidden. Sends nothing."""
+"""The records that belong in Argilla, with tiers of the queue and suggestions that may be shown. Sends nothing."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ import duckdb
 from core.config.settings import Settings
 from core.exchange.datasets import team_form
 from core.exchange.workspace import LAST, Outgoing, Suggested
+from core.ids import RecordNo
 from core.labelling.cards import Card, read_cards
 from core.labelling.waiting import REVIEW, Row, read_waiting
 from core.store.answers import ARGILLA
@@ -28,7 +29,7 @@ class PushPlan:
     """
 
     ranks: dict[int, int]
-    rows: dict[int, Row]
+    rows: dict[RecordNo, Row]
     blind: frozenset[int]
     waiting: int
 
@@ -62,7 +63,7 @@ def plan_push(cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Coll
 
 
 def tiers(rows: Iterable[Row], size: int) -> dict[int, int]:
-    """n -> tier, from 0, in the order of the queue. What is answered keeps its place, so that no other moves."""
+    """n -> tier, from 0, in the order of the queue. Answered records keep theirs, so that no other changes."""
     order = sorted(rows, key=lambda row: (not row.first, row.spare and not row.first, row.position, row.record_no))
     return {row.record_no: entry // size for entry, row in enumerate(order)}
 
@@ -70,8 +71,8 @@ def tiers(rows: Iterable[Row], size: int) -> dict[int, int]:
 def read_outgoing(
     cursor: duckdb.DuckDBPyConnection, plan: PushPlan, record_nos: Sequence[int], settings: Settings, question: Question
 ) -> dict[int, Outgoing]:
-    """These records as they shall stand there, in a dataset that asks this question."""
-    rows = [plan.rows.get(n) or _unqueued(cursor, n) for n in record_nos]
+    """These records as they are sent, to a dataset that asks this question."""
+    rows = [plan.rows.get(RecordNo(n)) or _unqueued(cursor, RecordNo(n)) for n in record_nos]
     cards = read_cards(cursor, rows, settings)
     form = team_form(settings)
     return {
@@ -86,8 +87,8 @@ def read_outgoing(
     }
 
 
-def _unqueued(cursor: duckdb.DuckDBPyConnection, record_no: int) -> Row:
-    """Stands for the row of a record that left the queue."""
+def _unqueued(cursor: duckdb.DuckDBPyConnection, record_no: RecordNo) -> Row:
+    """A row for a record that has left the queue."""
     record = cursor.execute("select id from records where n = ?", [record_no]).fetchall()[0][0]
     return Row(record_no, record, 0, 0.0, False, True, None, None, 0, False)
 
@@ -98,6 +99,6 @@ def _suggested(card: Card, form: TeamForm, question: Question) -> Suggested | No
 
 
 def digest(record: Outgoing, *, blind: bool) -> str:
-    """Changes with anything that is sent."""
+    """A hash of everything that is sent."""
     written = json.dumps([asdict(record), blind], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(written.encode()).hexdigest()[:32]

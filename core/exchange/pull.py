@@ -1,6 +1,6 @@
-"""Makes the log of events agree with people's answers in Argilla: by what stands there, never by what a message says.
+"""Reconciles the log of events with people's answers in Argilla, as they are there, whatever a message says.
 
-Doing it twice, in another order, or while somebody else does, changes nothing. Knows no HTTP.
+Repeated, in another order, or concurrently, it changes nothing. Knows no HTTP.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ class RemoteAnswer:
 
 @dataclass(frozen=True)
 class LoggedEvent:
-    """An event from Argilla that stands. answer: its canonical text, None for a skip."""
+    """An event from Argilla that is in force. answer: its canonical text, None for a skip."""
 
     eid: str
     action: str
@@ -59,7 +59,7 @@ class LoggedEvent:
 
 @dataclass(frozen=True)
 class Synced:
-    """records: looked at; stored: events that are new; refused: answers that could not be taken in."""
+    """records: read; stored: new events; refused: answers that could not be stored."""
 
     records: int
     stored: int
@@ -67,9 +67,9 @@ class Synced:
 
 
 def sync(project: Project, report: Report, *, user: str = "local", changed_only: bool = False) -> Synced:
-    """Reads all answers there, in every dataset that this project ever filled.
+    """Reads all answers in every dataset that this project ever filled.
 
-    changed_only: nothing where nobody has answered since the last time.
+    changed_only: reads nothing where nobody has answered since the last time.
     """
     with project.team.open(project.folder, project.settings()) as workspace:
         result = sync_with(project, workspace, report, changed_only=changed_only)
@@ -80,7 +80,7 @@ def sync(project: Project, report: Report, *, user: str = "local", changed_only:
 
 
 def sync_with(project: Project, workspace: Workspace, report: Report, *, changed_only: bool) -> Synced:
-    """The same over a connection that is open."""
+    """The same over an open connection."""
     marks = _marks(project, workspace)
     records = stored = refused = 0
     if not (changed_only and marks == project.team.marks):
@@ -97,7 +97,7 @@ def sync_with(project: Project, workspace: Workspace, report: Report, *, changed
 
 
 def _marks(project: Project, workspace: Workspace) -> dict[str, str]:
-    """dataset -> its activity. One that somebody deleted is noted, and its answers stand."""
+    """dataset -> its activity. A dataset that was deleted there is recorded as such, and its answers stay in force."""
     with project.store.reading() as cursor:
         datasets = read_datasets(cursor, server_of(workspace))
     marks = {}
@@ -111,7 +111,7 @@ def _marks(project: Project, workspace: Workspace) -> dict[str, str]:
 
 
 def reconcile_now(project: Project, record_nos: Sequence[int]) -> int:
-    """The same for these records, at most PART; how many events were stored."""
+    """The same for these records, at most PART; returns how many events were stored."""
     with project.team.open(project.folder, project.settings()) as workspace:
         return reconcile(project, workspace, record_nos)[0]
 
@@ -142,9 +142,9 @@ class RemoteAnswers:
 
 
 def reconcile(project: Project, workspace: Workspace, record_nos: Sequence[int]) -> tuple[int, int]:
-    """Makes the log agree with what stands there of these records; (events stored, answers refused).
+    """Reconciles the log with these records; returns (events stored, answers refused).
 
-    One at a time: what was asked first must not be stored last.
+    One call at a time: an older state must not be stored after a newer one.
     """
     with project.team.reconciling:
         received = _listen(project, workspace, record_nos)
@@ -164,7 +164,7 @@ def reconcile(project: Project, workspace: Workspace, record_nos: Sequence[int])
 
 
 def _listen(project: Project, workspace: Workspace, record_nos: Sequence[int]) -> RemoteAnswers:
-    """A record, a dataset or a person that is not there any more says nothing, but takes nothing back either."""
+    """A record, dataset or person that is gone adds no answer and withdraws none."""
     with project.store.reading() as cursor:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
         entries = read_dataset_records(cursor, list(datasets), record_nos)
@@ -197,14 +197,16 @@ def _listen(project: Project, workspace: Workspace, record_nos: Sequence[int]) -
 def _successor(
     entry: DatasetRecord, entries: Sequence[DatasetRecord], datasets: Mapping[str, Dataset]
 ) -> DatasetRecord | None:
-    """Where the record stands in the dataset that was made next: what was said before then was copied there."""
+    """The record's position in the next dataset: answers from before then were copied there."""
     made = datasets[entry.dataset].made_at
     later = [one for one in entries if one.record_no == entry.record_no and datasets[one.dataset].made_at > made]
     return min(later, key=lambda one: datasets[one.dataset].made_at, default=None)
 
 
 def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> None:
-    """Late answers that hold go to the dataset after theirs; then it speaks for them, and they may be deleted there."""
+    """Copies late answers that hold to the next dataset; from then on it holds them, and they may be deleted in the old
+    one.
+    """
     moved: dict[str, list[tuple[str, TeamAnswer]]] = {}
     form = team_form(project.settings())
     for entry, answer in received.late:
@@ -225,7 +227,7 @@ def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> N
 def _differences(
     received: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]], silent: set[Key], settings: Settings
 ) -> tuple[list[tuple[str, Event]], dict[str, str]]:
-    """(annotator, event) for all that the log does not say yet; record -> why an answer to it cannot be read."""
+    """(annotator, event) for all that the log lacks; record -> why an answer to it cannot be read."""
     events: list[tuple[str, Event]] = []
     unreadable: dict[str, str] = {}
     for key, one in received.newest.items():
@@ -255,7 +257,7 @@ def _content(event: Event) -> tuple[str, str | None, str | None]:
 
 
 def _event(record: str, remote: RemoteAnswer, logged_events: Sequence[LoggedEvent], settings: Settings) -> Event:
-    """Dated as Argilla does; it holds from when it is read here, as every answer does. Raises BadInput."""
+    """Made at Argilla's time; in force from when it is read, as every answer is. Raises BadInput."""
     one, submits = remote.answer, remote.answer.status == SUBMITTED
     answer = task_of(settings).canonical(team_form(settings).from_value(one.value)) if submits else ()
     action = "submit" if submits else "skip"
@@ -276,7 +278,7 @@ def _event(record: str, remote: RemoteAnswer, logged_events: Sequence[LoggedEven
 def _undone(
     key: Key, ids: Mapping[int, str], logged_events: Sequence[LoggedEvent], dataset: str
 ) -> list[tuple[str, Event]]:
-    """All of it: else what was said before would hold again."""
+    """All of them: else an earlier answer would be in force again."""
     now = datetime.now(UTC).timestamp()
     return [
         (
@@ -288,18 +290,18 @@ def _undone(
 
 
 def _eid(*parts: object) -> str:
-    """The same for the same, whoever reads it and how often."""
+    """The same for the same answer, however often it is read."""
     return ID_PREFIXES[ARGILLA] + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:48]
 
 
 def _logged(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dict[Key, list[LoggedEvent]]:
-    """What stands of what came from Argilla, the newest last. An author may have taken it back here too."""
+    """The events from Argilla in force, the newest last. Their author may have undone them in the app, too."""
     rows = cursor.execute(
         """select n, annotator, event_id, action, answer, note from responses_in_force
            where n in (select unnest(?::bigint[])) and source = ? order by stamp""",
         [list(record_nos), ARGILLA],
     ).fetchall()
-    matches: dict[Key, list[LoggedEvent]] = {}
+    events: dict[Key, list[LoggedEvent]] = {}
     for n, user, *event in rows:
-        matches.setdefault((n, user), []).append(LoggedEvent(*event))
-    return matches
+        events.setdefault((n, user), []).append(LoggedEvent(*event))
+    return events

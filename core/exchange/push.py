@@ -1,4 +1,4 @@
-"""Records of the queue to the team's dataset: only what has changed, in parts, again and again. Knows no HTTP."""
+"""Sends the queue's records to the team's dataset: only what has changed, in parts. Knows no HTTP."""
 
 from dataclasses import dataclass, replace
 
@@ -33,7 +33,7 @@ PART = 250
 
 @dataclass
 class Tally:
-    """What became of the records of a push."""
+    """Counts of a push."""
 
     sent: int
     unchanged: int
@@ -42,9 +42,8 @@ class Tally:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What became of a push. dataset, name, url: where people answer; replaced: the dataset that it replaces, if any.
-
-    bad: record id -> why Argilla refused it; waiting: records that wait for answers there.
+    """Result of a push. dataset, name, url: where people answer; replaced: the dataset that it replaces, if any. bad:
+    record id -> why Argilla refused it; waiting: records that wait for answers there.
     """
 
     dataset: str
@@ -58,9 +57,9 @@ class Pushed:
 
 
 def push(project: Project, report: Report, *, user: str = "local") -> Pushed:
-    """Brings the dataset up to date.
+    """Updates the dataset. What was sent before a stop is kept, and the next push continues from there.
 
-    What was finished when it is stopped stays, and the next push goes on from there. Raises Refused while another runs.
+    Raises Refused while another runs.
     """
     if not project.team.pushing.acquire(blocking=False):
         raise Refused("A push is running already. Wait for it to end.")
@@ -117,7 +116,7 @@ def _make_ready(project: Project, workspace: Workspace, report: Report, user: st
 
 
 def _still_there(project: Project, workspace: Workspace, dataset: Dataset | None) -> Dataset | None:
-    """None where somebody deleted it there; what people had answered in it stands."""
+    """None where it was deleted on the server; answers given in it stay in force."""
     if dataset is None:
         return None
     try:
@@ -130,7 +129,7 @@ def _still_there(project: Project, workspace: Workspace, dataset: Dataset | None
 
 
 def _send(project: Project, workspace: Workspace, dataset: Dataset, report: Report) -> tuple[PushPlan, Tally]:
-    """All that differs from what was sent last."""
+    """Everything that differs from what was last sent."""
     settings, people = project.settings(), len(workspace.annotators())
     with project.store.reading() as cursor:
         there = {entry.record_no: entry for entry in read_dataset_records(cursor, [dataset.id], None)}
@@ -153,7 +152,7 @@ class _Part:
 
 
 def _send_part(project: Project, workspace: Workspace, dataset: Dataset, part: _Part, tally: Tally) -> None:
-    """What stands there is written down when it does: a part that is cut off is sent again, which changes nothing."""
+    """Recorded as sent when the server has it: a part that was interrupted is sent again, which changes nothing."""
     digests = {n: digest(record, blind=n in part.plan.blind) for n, record in part.records.items()}
     changed = [n for n in part.records if n not in part.there or part.there[n].sent != digests[n]]
     tally.unchanged += len(part.records) - len(changed)

@@ -1,6 +1,5 @@
-"""What a place where a team labels (an Argilla workspace) must be able to do, and what goes there and comes back.
-
-Knows no HTTP and no store.
+"""The interface of a place where a team labels (an Argilla workspace), and what is sent and received. Knows no HTTP and
+no store.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,15 +19,15 @@ LAST = 1_000_000
 
 
 class Unreachable(Refused):
-    """The server does not answer, or answers that it cannot now. Trying again may help."""
+    """The server does not answer, or is temporarily unable to. Trying again may help."""
 
 
 class Gone(Refused):
-    """The dataset or the record is not there any more."""
+    """The dataset or the record no longer exists."""
 
 
 class Unfit(BadInput):
-    """The server takes what was sent for wrong: the same sent again is refused again."""
+    """The server rejects what was sent, and would again."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Suggested:
-    """What a model proposes, as an answer to the question. score: its probability, a list where the value is one."""
+    """A model's suggestion, as an answer to the question. score: its probability, a list where the value is one."""
 
     value: Value
     score: Value
@@ -75,7 +74,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Placed:
-    """Where a record stands there. record: the server's id. model: whose suggestion it has there now, if any."""
+    """A record's place there. record: the server's id. model: of its present suggestion, if any."""
 
     id: str
     record: str
@@ -99,7 +98,7 @@ class TeamAnswer:
 
 @dataclass(frozen=True)
 class RemoteRecord:
-    """A record as it stands there, with what everybody answered."""
+    """A record on the server, with everybody's answers."""
 
     placed: Placed
     answers: tuple[TeamAnswer, ...] = ()
@@ -107,7 +106,7 @@ class RemoteRecord:
 
 @dataclass(frozen=True)
 class PutResult:
-    """What became of records that were sent. bad: id -> why the server refuses it."""
+    """Result of sending records. bad: id -> why the server refuses it."""
 
     placed: tuple[Placed, ...]
     bad: Mapping[str, str] = field(default_factory=dict)
@@ -125,7 +124,7 @@ class Workspace(Protocol):
         """Whether records are handed out by their rank; elsewhere people must sort themselves."""
 
     def annotators(self) -> list[str]:
-        """Who shall answer there: the members of the workspace."""
+        """The members of the workspace, who are asked."""
 
     def people(self) -> list[str]:
         """Everybody whom the server knows, and who may therefore have answered."""
@@ -134,16 +133,16 @@ class Workspace(Protocol):
         """A published dataset; an empty one of this name that was left over is replaced. Raises Unfit."""
 
     def change_dataset(self, dataset: str, old: Setup, new: Setup) -> None:
-        """Texts of the options, guidelines and overlap, where they differ."""
+        """Changes texts of the options, guidelines and overlap, where they differ."""
 
     def retire_dataset(self, dataset: str, name: str, result: str) -> None:
-        """Another name, and guidelines that say where to go on. What is in it stays."""
+        """Renames it, with guidelines that say where to continue. Its records are kept."""
 
     def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> PutResult:
-        """Adds records and changes those that are there already; what others wrote beside the known ones stays."""
+        """Adds records and changes existing ones; others' additions beside ours are kept."""
 
     def strip(self, record: str) -> None:
-        """Takes the suggestions of a record away."""
+        """Removes the suggestions of a record."""
 
     def erase(self, dataset: str, records: Sequence[str]) -> None:
         """Deletes records (the server's ids) with all answers to them; one that is not there is no error."""

@@ -1,4 +1,4 @@
-"""Finding records among a million: words, filters, likeness, a page at a time. Knows no screen."""
+"""Searching a million records: words, filters, similarity, a page at a time. Knows no screen."""
 
 import time
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ def find(project: Project, search: RecordSearch, start: int = 0, pace: Pace | No
 
 
 def _ranked(project: Project, cursor: duckdb.DuckDBPyConnection, search: RecordSearch) -> list[int] | None:
-    """The records to look among, best first, where the search has an order of its own."""
+    """The candidates, best first, where the search has an order of its own."""
     if search.rows:
         return list(dict.fromkeys(search.rows))
     if search.like:
@@ -120,7 +120,7 @@ _SUSPICIOUS = """
 def _pick(
     cursor: duckdb.DuckDBPyConnection, where: tuple[str, dict[str, object]], ranked: Sequence[int], start: int
 ) -> tuple[list[int], int | None]:
-    """Those of a ranked list that meet the conditions. Their texts are read first: else DuckDB reads all there are."""
+    """Those of a ranked list that meet the conditions. Their texts are read first: else DuckDB reads every text."""
     condition, parameters = where
     text = ", text" if "word0" in parameters else ""
     rows = cursor.execute(
@@ -208,7 +208,7 @@ def read_lines(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], set
 
 @dataclass(frozen=True)
 class Choices:
-    """What there is to filter by."""
+    """The values of the filters."""
 
     records: int
     annotators: tuple[str, ...]
@@ -217,7 +217,7 @@ class Choices:
 
 
 def choices(project: Project) -> Choices:
-    """The people who answered, the batches, the strata that labels have."""
+    """The people who answered, the batches, and the strata of labels."""
     query = project.store.query
     return Choices(
         records=project.store.one("select count(*) from records"),

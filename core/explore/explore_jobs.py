@@ -1,4 +1,4 @@
-"""The jobs that inspect labels and lay out the map: what goes in and what comes out. Knows no store and no model."""
+"""Inputs and results of the jobs that inspect labels and lay out the map. Knows no store and no model."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class InspectArrays:
 
 @dataclass(frozen=True)
 class Inspection:
-    """How many flags of each kind an inspection set. labelled: records with a label; inspected: those looked at."""
+    """How many flags of each kind an inspection set. labelled: records with a label; inspected: those examined."""
 
     label_error: int
     ambiguous: int

@@ -1,4 +1,4 @@
-"""The filters that records are searched by, and what they are in SQL. Runs no query."""
+"""Search filters of records, and their SQL. Runs no query."""
 
 from dataclasses import dataclass
 
@@ -53,23 +53,23 @@ _SURE = f"""n in (select n from suggestions where probability between $low and $
 
 
 def conditions(search: RecordSearch, settings: Settings) -> tuple[str, dict[str, object]]:
-    """What must hold of a row of `records`, and what that binds."""
-    matches, bound = ["true"], asked_parameters(settings)
+    """The condition on a row of `records`, and its parameters."""
+    parts, bound = ["true"], asked_parameters(settings)
     for name, condition in _FILTERS.items():
         if (value := getattr(search, name)) not in (None, False, ""):
-            matches.append(condition)
+            parts.append(condition)
             bound[name] = value
     if search.sure is not None:
-        matches.append(_SURE)
+        parts.append(_SURE)
         bound |= {"low": search.sure[0], "high": search.sure[1]}
     if search.state:
-        matches.append(_state(search.state))
+        parts.append(_state(search.state))
     words = sorted(set(search.words.split()), key=len, reverse=True)  # the longest first: it leaves the fewest
     if len(words) > MOST_WORDS:
         raise BadInput(f"The search has {len(words)} words; at most {MOST_WORDS} are looked for. Leave some out.")
-    matches += [f"regexp_matches(text, regexp_escape($word{place}), 'i')" for place in range(len(words))]
+    parts += [f"regexp_matches(text, regexp_escape($word{place}), 'i')" for place in range(len(words))]
     bound |= {f"word{index}": word for index, word in enumerate(words)}
-    condition = " and ".join(matches)
+    condition = " and ".join(parts)
     return condition, {name: value for name, value in bound.items() if f"${name}" in condition}
 
 
@@ -80,7 +80,7 @@ def _state(name: str) -> str:
 
 
 def describe(search: RecordSearch, names: dict[str, str]) -> str:
-    """The filters in words, for a line above what was found; the words that were looked for stand elsewhere."""
+    """The filters in words, for a line above the results; the search words are shown elsewhere."""
     low, high = search.sure or (0.0, 1.0)
     result = {
         "like": search.like,

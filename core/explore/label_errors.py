@@ -1,4 +1,4 @@
-"""Records that somebody should look at again: the verb that finds them, and what pages ask. Knows no model, no page."""
+"""Suspected label errors: the verb that finds them, and queries for pages. Knows no model, no page."""
 
 import difflib
 import re
@@ -39,7 +39,7 @@ REVIEWED = 200
 
 @dataclass(frozen=True)
 class Segment:
-    """Part of a text that stands in the other text too, or does not."""
+    """Part of a text that also occurs in the other text, or does not."""
 
     text: str
     same: bool
@@ -56,9 +56,8 @@ class Side:
 
 
 def inspect(project: Project, report: Report) -> Inspection:
-    """Looks through all labels in a job and replaces the flags of the time before.
-
-    Raises Refused where there are too few labels to learn from.
+    """Inspects all labels in a job and replaces the previous flags. Raises Refused where there are too few labels to
+    learn from.
     """
     settings = project.settings()
     require_labels(settings, "Looking for wrong labels")
@@ -138,7 +137,7 @@ def inspected_at(project: Project) -> datetime | None:
 
 
 def pair(project: Project, record_no: int, other: int) -> tuple[Side, Side]:
-    """Two records side by side, word for word. Raises BadInput for one that is not there."""
+    """Two records side by side, word by word. Raises BadInput for one that does not exist."""
     names = project.settings().taxonomy.names
     rows = {
         row[0]: row
@@ -181,7 +180,9 @@ def _segments(words: list[str], same: set[int]) -> tuple[Segment, ...]:
 
 
 def flagged(project: Project, kind: str) -> list[int]:
-    """Labelled records of a kind that nobody is asked about again yet, the most suspicious first, REVIEWED at most."""
+    """Labelled records with a flag of this kind that are not queued for review yet, the most suspicious first, REVIEWED
+    at most.
+    """
     rows = project.store.query(
         """select n from (select unnest([n, other]) as n, score from flags where kind = ?)
            where is_labelled(n) and n not in (select n from queue where purpose = 'review')

@@ -1,6 +1,5 @@
-"""What a page shows of a map: points with a colour group each, which of them lie in a drawn shape, what those are.
-
-Knows the store and a map's arrays; no chart and no page.
+"""Data of a map for a page: points with a colour group each, those inside a drawn shape, and their summary. Knows the
+store and a map's arrays; no chart and no page.
 """
 
 from collections import Counter
@@ -32,7 +31,7 @@ Polygon = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class MappedRecord:
-    """What a record is. answer: settled, JSON; suggestion: the same, None too where none may be seen."""
+    """A record on the map. answer: settled, JSON; suggestion: the same, None where it is hidden."""
 
     record_no: int
     answer: str | None
@@ -141,7 +140,7 @@ def points_inside(shown: MapPoints, shapes: Iterable[Polygon]) -> Ints:
 
 
 def _within(xy: npt.NDArray[np.float64], corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Whether a ray to the right crosses an odd number of edges; only points in the bounding box are asked."""
+    """Whether a ray to the right crosses an odd number of edges; only points in the bounding box are tested."""
     near = ((xy >= corners.min(axis=0)) & (xy <= corners.max(axis=0))).all(axis=1)
     x, y = xy[near].T
     odd = np.zeros(len(x), np.bool_)
@@ -154,7 +153,7 @@ def _within(xy: npt.NDArray[np.float64], corners: npt.NDArray[np.float64]) -> np
 
 
 def summarise_selection(project: Project, shown: MapPoints, record_nos: Ints, most: int = 200) -> MapSelection:
-    """What a selection holds, with the `most` records nearest its middle, the nearest first."""
+    """Counts of a selection, and the `most` records nearest its middle, nearest first."""
     places = np.searchsorted(shown.record_nos, record_nos).tolist()
     selected = {n: shown.records[place] for n, place in zip(record_nos.tolist(), places, strict=True)}
     describe = describer(project.settings())
@@ -227,7 +226,7 @@ def by_round(records: list[MappedRecord], _: Settings) -> Coloured:
 
 
 def by_state(records: list[MappedRecord], _: Settings) -> Coloured:
-    """Who labels it, or whether it waits."""
+    """By whom it is labelled, or whether it is queued."""
     result = [STATES[record.state] for record in records]
     return result, _present(result, STATES[:-1], STATES[-1:]), False
 
@@ -245,7 +244,7 @@ def _frequent(result: list[str], missing: str) -> Coloured:
 
 
 def _present(result: list[str], coloured: Sequence[str], rest: Sequence[str]) -> tuple[tuple[str, ...], int]:
-    """Every coloured group stays, so that its colour means the same from day to day; of the rest what there is."""
+    """Every coloured group is kept, so that its colour is the same every day; of the others only those with points."""
     return (*coloured, *(name for name in rest if name in result)), len(coloured)
 
 
@@ -260,5 +259,5 @@ COLOURINGS: dict[str, Callable[[list[MappedRecord], Settings], Coloured]] = {
 
 
 def colourings(settings: Settings) -> list[str]:
-    """Those of a project, the first one first: answers that are no choice make no groups."""
+    """Those of a project, the default first: answers that are no choice among categories make no groups."""
     return list(COLOURINGS) if is_choice(settings) else ["state", "confidence", "round"]

@@ -33,9 +33,8 @@ OUTGROWN = 0.25
 
 @dataclass(frozen=True)
 class MapFacts:
-    """What a map was made of. fingerprint: of the encoder's weights; rows: records that had a vector then.
-
-    laid_out: points that were laid out together; the others came later and stand among their nearest neighbours.
+    """How a map was made. fingerprint: of the encoder's weights; rows: records that had a vector then. laid_out: points
+    that were laid out together; later ones were placed among their nearest neighbours.
     """
 
     fingerprint: str
@@ -55,7 +54,7 @@ class Map:
 
 @dataclass(frozen=True)
 class CompletedMap:
-    """points: on the map now; added: how many of them just came."""
+    """points: on the map now; added: how many of them are new."""
 
     points: int
     added: int
@@ -87,7 +86,7 @@ def project_map(project: Project, report: Report, *, again: bool = False) -> Com
 
 
 def open_map(project: Project) -> Map | None:
-    """The map of the encoder that is in use, None where none was made of these vectors. Raises Damaged."""
+    """The map of the encoder in use, None where none was made of these vectors. Raises Damaged."""
     record_map = read_map(_path(project))
     return record_map if record_map is not None and _fits(project, record_map.facts) else None
 
@@ -186,7 +185,7 @@ def _draw(project: Project, old: Map | None, stop: int) -> Ints:
 
 
 def _apply_result(project: Project, bundle: Bundle, facts: MapFacts) -> None:
-    """Puts what the job made beside the vectors; doing it twice changes nothing."""
+    """Stores the job's files beside the vectors; repeated, it changes nothing."""
     with np.load(bundle.path / "out" / "points.npz", allow_pickle=False) as file:
         write_map(_path(project), Map(file["n"], file["xy"], facts))
     with project.store.transaction() as cursor:

@@ -1,4 +1,4 @@
-"""The vectors nearest to one, exactly, over a memory map of all. Knows row numbers, not records."""
+"""The nearest vectors, exactly, over a memory map of all. Knows row numbers, not records."""
 
 import numpy as np
 
@@ -21,11 +21,11 @@ def nearest(vectors: Halves, row: int, count: int) -> tuple[Ints, Floats]:
     count = min(count, len(cosines) - 1)
     if count <= 0:
         return np.empty(0, np.int64), np.empty(0, np.float32)
-    matches = np.argpartition(-cosines, count - 1)[:count]
-    edge = cosines[matches].min()  # all that tie with the last one compete for its place
-    matches = np.flatnonzero(cosines >= edge)
-    matches = matches[np.lexsort((matches, -cosines[matches]))][:count]
-    return matches, cosines[matches]
+    rows = np.argpartition(-cosines, count - 1)[:count]
+    edge = cosines[rows].min()  # all that tie with the last one compete for its place
+    rows = np.flatnonzero(cosines >= edge)
+    rows = rows[np.lexsort((rows, -cosines[rows]))][:count]
+    return rows, cosines[rows]
 
 
 def _cosines(vectors: Halves, requested: Floats) -> Floats:

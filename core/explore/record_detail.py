@@ -1,4 +1,4 @@
-"""All that is known of one record: its story, what each model says of it, and what is like it. Changes nothing."""
+"""Everything about one record: its answers, each model's prediction, and similar records. Changes nothing."""
 
 import json
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class GivenAnswer:
 
 @dataclass(frozen=True)
 class HeldOutAnswer:
-    """What a model that did not see the record says of it, beside the label that it had then."""
+    """The prediction of a model that did not train on the record, and the label that it had then."""
 
     label_then: str | None
     held_out_model_says: str | None
@@ -68,9 +68,10 @@ class MachineLabel:
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What a model says of a record now; None where its files are gone.
+    """A model's prediction of a record now; None where its files are gone.
 
-    learnt_from_it: the record had a label when the model was made, so what that model says of it proves nothing.
+    learnt_from_it: the record had a label when the model was made, so the model may have trained on it and its
+    prediction proves nothing.
     """
 
     round: int
@@ -127,7 +128,7 @@ def record_detail(project: Project, record: str) -> RecordDetail:
 
 
 def model_answers(project: Project, record: str) -> list[ModelAnswer]:
-    """What each model of the encoder in use says of the record now, the newest first; nothing where it is hidden."""
+    """The prediction of each model of the encoder in use, the newest first; none where they are hidden."""
     settings = project.settings()
     with project.store.reading() as cursor:
         n = number_of(cursor, record)

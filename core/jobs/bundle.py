@@ -113,14 +113,14 @@ class Bundle:
     def result(self) -> dict[str, Any] | None:
         """How it ended, or None while it has not. Raises Damaged for a malformed file."""
         try:
-            matches = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+            result = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except ValueError:
-            matches = None
-        if not isinstance(matches, dict) or matches.get("state") not in ENDED:
+            result = None
+        if not isinstance(result, dict) or result.get("state") not in ENDED:
             raise Damaged(f"{self.path / 'result.json'} cannot be read. Run the job again.")
-        return matches
+        return result
 
     @property
     def progress(self) -> tuple[int, int]:

@@ -27,11 +27,11 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
     """In the order of `rows`."""
     if not rows:
         return []
-    matches = cursor.execute(
+    contents = cursor.execute(
         f"select n, text, fields::varchar, meta::varchar from records where n in ({', '.join('?' for _ in rows)})",
         [row.record_no for row in rows],
     ).fetchall()
-    parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in matches}
+    parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in contents}
     return [Card(row.id, *parts[row.record_no], _suggestion(row, settings)) for row in rows]
 
 

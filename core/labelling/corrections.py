@@ -8,6 +8,7 @@ import duckdb
 
 from core.config.settings import Settings
 from core.errors import BadInput, Refused
+from core.ids import RecordNo
 from core.labelling.responses import KNOWN, STORED, Arrival, Event, store_events, stored_status
 from core.labelling.settling import read_facts, read_few_answers, settle_few
 from core.labelling.waiting import BLIND, asked_parameters
@@ -69,7 +70,7 @@ def decide(project: Project, event: Event, user: str) -> str:
     return STORED
 
 
-def _give(cursor: duckdb.DuckDBPyConnection, record_no: int, event: Event, user: str, settings: Settings) -> None:
+def _give(cursor: duckdb.DuckDBPyConnection, record_no: RecordNo, event: Event, user: str, settings: Settings) -> None:
     if event.action != "submit":
         raise BadInput(f"A correction gives an answer; {event.action[:80]!r} does not.")
     if reason := task_of(settings).retired(event.answer, settings):
@@ -81,7 +82,9 @@ def _give(cursor: duckdb.DuckDBPyConnection, record_no: int, event: Event, user:
     cursor.execute("delete from leases where n = ?", [record_no])  # else the holder's answer could make a tie with it
 
 
-def _take_back(cursor: duckdb.DuckDBPyConnection, record_no: int, event: Event, user: str, settings: Settings) -> None:
+def _take_back(
+    cursor: duckdb.DuckDBPyConnection, record_no: RecordNo, event: Event, user: str, settings: Settings
+) -> None:
     rows = cursor.execute("select event_id, annotator, undoes from responses where n = ?", [record_no]).fetchall()
     author = next((name for eid, name, _ in rows if eid == event.undoes), None)
     if author is None:
@@ -94,7 +97,7 @@ def _take_back(cursor: duckdb.DuckDBPyConnection, record_no: int, event: Event, 
     note_down(cursor, user, "correction taken back", {"record": event.record})
 
 
-def _store(cursor: duckdb.DuckDBPyConnection, event: Event, record_no: int, user: str, settings: Settings) -> None:
+def _store(cursor: duckdb.DuckDBPyConnection, event: Event, record_no: RecordNo, user: str, settings: Settings) -> None:
     row = cursor.execute("select coalesce(max(batch), 0) from queue").fetchone()
     arrival = Arrival(user, utc_now(), row[0] if row else 0)
     status = store_events(cursor, [event], {event.record: record_no}, arrival, settings)[event.eid]
@@ -103,5 +106,5 @@ def _store(cursor: duckdb.DuckDBPyConnection, event: Event, record_no: int, user
     settle_few(cursor, read_facts(cursor, [record_no]), settings)
 
 
-def _is_hidden(cursor: duckdb.DuckDBPyConnection, record_no: int, settings: Settings) -> bool:
+def _is_hidden(cursor: duckdb.DuckDBPyConnection, record_no: RecordNo, settings: Settings) -> bool:
     return bool(cursor.execute(BLIND.format(ns=str(record_no)), asked_parameters(settings)).fetchall())

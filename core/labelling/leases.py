@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
+from core.ids import RecordNo
 from core.labelling.waiting import Waiting
 
 
@@ -24,60 +25,73 @@ class Leases:
     ignores such rows.
     """
 
-    def __init__(self, rows: Iterable[tuple[int, str, str, datetime]] = (), seconds: int = 0) -> None:
+    def __init__(self, rows: Iterable[tuple[RecordNo, str, str, datetime]] = (), seconds: int = 0) -> None:
         self._longest = timedelta(seconds=seconds)
-        self._until: dict[int, dict[Holder, datetime]] = {}
-        self._changed: set[int] = set()
-        self._stored: set[int] = set()
+        self._until: dict[RecordNo, dict[Holder, datetime]] = {}
+        self._held: dict[Holder, set[RecordNo]] = {}
+        self._changed: set[RecordNo] = set()
+        self._stored: set[RecordNo] = set()
         for n, annotator, tab, until in rows:
-            self._until.setdefault(n, {})[Holder(annotator, tab)] = until
+            self._put(n, Holder(annotator, tab), until)
             self._stored.add(n)
 
-    def live(self, record_no: int, now: datetime) -> list[Holder]:
-        """Who holds the record at this moment."""
-        return [holder for holder, until in self._until.get(record_no, {}).items() if self._lasts(until, now)]
+    def __len__(self) -> int:
+        """Records that somebody holds, or held until now."""
+        return len(self._until)
 
-    def held_by(self, holder: Holder, now: datetime) -> set[int]:
+    def live(self, record_no: RecordNo, now: datetime) -> list[Holder]:
+        """Who holds the record at this moment."""
+        held = self._until.get(record_no)
+        return [holder for holder, until in held.items() if self._lasts(until, now)] if held else []
+
+    def held_by(self, holder: Holder, now: datetime) -> set[RecordNo]:
         """The records that this holder has at this moment."""
-        return {n for n, held in self._until.items() if self._lasts(held.get(holder, now), now)}
+        latest = now + self._longest
+        return {n for n in self._held.get(holder, ()) if now < self._until[n][holder] <= latest}
+
+    def held_by_others(self, holder: Holder, now: datetime) -> set[RecordNo]:
+        """The records that anybody else has at this moment, this person in another tab among them."""
+        return set().union(*(self.held_by(other, now) for other in self._held if other != holder))
 
     def holders(self, now: datetime) -> set[Holder]:
         """Everybody who holds something at this moment."""
-        return {holder for held in self._until.values() for holder, until in held.items() if self._lasts(until, now)}
+        return {
+            holder for holder, held in self._held.items() if any(self._lasts(self._until[n][holder], now) for n in held)
+        }
 
     def _lasts(self, until: datetime, now: datetime) -> bool:
         """Is it running? One that ends later than a new one would is from a clock that ran ahead: it has ended."""
         return now < until <= now + self._longest
 
-    def take(self, record_no: int, holder: Holder, now: datetime) -> None:
+    def take(self, record_no: RecordNo, holder: Holder, now: datetime) -> None:
         """Leases or renews; a lease with over half its time left stays as it is, so that renewing rarely writes."""
-        held = self._until.setdefault(record_no, {})
+        held = self._until.get(record_no, {})
         if self._longest / 2 <= held.get(holder, now) - now <= self._longest:
             return
-        held[holder] = now + self._longest
         for other in [other for other, until in held.items() if not self._lasts(until, now)]:
-            del held[other]
+            self._end(record_no, other)
+        self._put(record_no, holder, now + self._longest)
         self._changed.add(record_no)
 
     def hand_on(self, holder: Holder, now: datetime, spared: Collection[str]) -> None:
         """Moves this person's leases of other tabs, except the spared ones, to this tab."""
-        for n, held in self._until.items():
-            for other in [one for one in held if one.annotator == holder.annotator and one.tab not in spared]:
-                if other != holder and self._lasts(until := held.pop(other), now):
-                    held[holder] = until
+        tabs = [one for one in self._held if one.annotator == holder.annotator and one.tab not in spared]
+        for other in [tab for tab in tabs if tab != holder]:
+            for n in list(self._held[other]):
+                until = self._end(n, other)
+                if until is not None and self._lasts(until, now):
+                    self._put(n, holder, until)
                     self._changed.add(n)
 
-    def give_back(self, record_no: int, holder: Holder) -> None:
+    def give_back(self, record_no: RecordNo, holder: Holder) -> None:
         """Ends one lease; an unknown one is fine, a request may come twice."""
-        if self._until.get(record_no, {}).pop(holder, None) is not None:
+        if self._end(record_no, holder) is not None:
             self._changed.add(record_no)
 
-    def answered(self, record_no: int, annotator: str) -> None:
+    def answered(self, record_no: RecordNo, annotator: str) -> None:
         """Ends every lease of this person on the record, in any tab. Writes nothing: the stored answer implies it."""
         for holder in [holder for holder in self._until.get(record_no, {}) if holder.annotator == annotator]:
-            del self._until[record_no][holder]
-        if not self._until.get(record_no):
-            self._until.pop(record_no, None)
+            self._end(record_no, holder)
 
     def save(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Writes the records whose leases changed."""
@@ -89,10 +103,24 @@ class Leases:
         if rows:
             values = [value for n, holder, until in rows for value in (n, holder.annotator, holder.tab, until)]
             cursor.execute(f"insert into leases values {', '.join(['(?, ?, ?, ?)'] * len(rows))}", values)
-        for n in [n for n in self._changed if not self._until.get(n)]:
-            self._until.pop(n, None)
         self._stored = (self._stored - self._changed) | {n for n, _, _ in rows}
         self._changed.clear()
+
+    def _put(self, record_no: RecordNo, holder: Holder, until: datetime) -> None:
+        self._until.setdefault(record_no, {})[holder] = until
+        self._held.setdefault(holder, set()).add(record_no)
+
+    def _end(self, record_no: RecordNo, holder: Holder) -> datetime | None:
+        """Until when the lease would have lasted; None where there was none."""
+        until = self._until.get(record_no, {}).pop(holder, None)
+        if until is None:
+            return None
+        if not self._until[record_no]:
+            del self._until[record_no]
+        self._held[holder].discard(record_no)
+        if not self._held[holder]:
+            del self._held[holder]
+        return until
 
 
 def drop_ended(cursor: duckdb.DuckDBPyConnection, now: datetime, seconds: int) -> None:

@@ -10,6 +10,7 @@ from itertools import islice
 import duckdb
 
 from core.config.settings import Settings
+from core.ids import RecordNo
 from core.labelling.cards import Card, read_cards
 from core.labelling.leases import Holder, Leases, drop_ended, read_leases
 from core.labelling.responses import STORED, Arrival, Event, store_events
@@ -176,10 +177,10 @@ class LabelQueue:
             for n in _known(numbers, ask.give_back):
                 self._leases.give_back(n, holder)
             for n in _known(numbers, [*(e.record for e in ask.events if e.action == "undo"), *ask.have]):
-                if self._room(n, holder, now) and len(held | {n}) <= MOST_HELD:
+                if len(held) + (n not in held) <= MOST_HELD and self._room(n, holder, now):
                     self._leases.take(n, holder, now)
                     held.add(n)
-            taken = [id for id in ask.have if holder not in self._leases.live(numbers.get(id, -1), now)]
+            taken = [id for id in ask.have if id not in numbers or holder not in self._leases.live(numbers[id], now)]
             rows = self._lend(cursor, holder, min(ask.want, MOST_CARDS), set(_known(numbers, ask.have)))
             self._note_hunger(holder, ask, rows)
         self._leases.save(cursor)
@@ -187,20 +188,20 @@ class LabelQueue:
         cards = read_cards(cursor, rows, settings)
         return QueueReply(statuses, cards, taken, return_request, self._version, self._progress())
 
-    def _numbers(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, int]:
+    def _numbers(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, RecordNo]:
         """id -> n of the records that exist; queued ones are known without asking the database."""
         queued = self._waiting.numbers
         numbers = {id: queued[id] for id in ids if id in queued}
         missing = [id for id in set(ids) if id not in numbers]
         if missing:
-            matches = cursor.execute(
+            rows = cursor.execute(
                 "select id, n from records where id in (select unnest($ids::varchar[]))", {"ids": missing}
             )
-            numbers.update(matches.fetchall())
+            numbers.update(rows.fetchall())
         return numbers
 
     def _apply_result(
-        self, cursor: duckdb.DuckDBPyConnection, holder: Holder, events: Sequence[Event], numbers: dict[str, int]
+        self, cursor: duckdb.DuckDBPyConnection, holder: Holder, events: Sequence[Event], numbers: dict[str, RecordNo]
     ) -> dict[str, str]:
         """Events to responses, settled labels and the mirror; an answer ends its author's lease on the record."""
         if not events:
@@ -219,18 +220,16 @@ class LabelQueue:
                 self._leases.answered(n, holder.annotator)
         return statuses
 
-    def _room(self, record_no: int, holder: Holder, now: datetime) -> bool:
+    def _room(self, record_no: RecordNo, holder: Holder, now: datetime) -> bool:
         """Whether this holder may have (or keep) the record."""
         if not self._waiting.may_answer(record_no, holder.annotator):
             return False
-        others = [other for other in self._leases.live(record_no, now) if other != holder]
-        if any(other.annotator == holder.annotator for other in others):
+        people = {other.annotator for other in self._leases.live(record_no, now) if other != holder}
+        if holder.annotator in people:
             return False
-        return len(
-            self._waiting.labelled_by(record_no) | {other.annotator for other in others}
-        ) < self._waiting.answers_requested(record_no)
+        return len(self._waiting.labelled_by(record_no) | people) < self._waiting.answers_requested(record_no)
 
-    def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int]) -> list[Row]:
+    def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[RecordNo]) -> list[Row]:
         """Leases up to `want` more records, fewer where their texts would make the reply too long, but at least one.
 
         Where records run short, nobody gets more than an equal share of the free ones and the own ones together.
@@ -248,7 +247,7 @@ class LabelQueue:
         return lent
 
     def _offers(
-        self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int], mine: set[int]
+        self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[RecordNo], mine: set[RecordNo]
     ) -> list[Row]:
         """Records that the holder has leased but not in its tab (a reload), then its share of the free ones."""
         again = [row for row in self._waiting.open() if row.record_no in mine][:want] if mine else []
@@ -258,6 +257,8 @@ class LabelQueue:
             return again
         people = len(self._leases.holders(self._clock()) | {holder})
         enough = (held + want) * people - held  # an equal share of so many leaves this holder with what it asks for
+        if self._waiting.untouched - len(self._leases) >= enough:  # surely free: none is scarce
+            return again + self._free(holder, have, want)
         free = self._free(holder, have, enough)
         if len(free) < enough and not self._pool_exhausted:
             self._draw(cursor, enough)
@@ -267,10 +268,13 @@ class LabelQueue:
         out_of_reach = set(scarce[share:])
         return again + [row for row in free if row.record_no not in out_of_reach][:want]
 
-    def _free(self, holder: Holder, have: set[int], most: int) -> list[Row]:
+    def _free(self, holder: Holder, have: set[RecordNo], most: int) -> list[Row]:
         """The first records in order that this holder may have."""
         now = self._clock()
+        others, requested = self._leases.held_by_others(holder, now), self._waiting.answers_requested
         rows = (row for row in self._waiting.open() if row.record_no not in have)
+        # most of what comes first waits for one answer, which somebody else is giving
+        rows = (row for row in rows if row.record_no not in others or requested(row.record_no) > 1)
         return list(islice((row for row in rows if self._room(row.record_no, holder, now)), most))
 
     def _draw(self, cursor: duckdb.DuckDBPyConnection, count: int) -> None:
@@ -278,8 +282,8 @@ class LabelQueue:
         count = max(count, DRAWN)
         first = {"position": self._waiting.end, "batch": self._waiting.batch}
         settings = self._settings()
-        requested = {"seed": settings.seed, "exclusive": space_of(settings).exclusive, "count": count}
-        drawn = cursor.execute(_DRAW, first | requested).fetchall()
+        parameters = {"seed": settings.seed, "exclusive": space_of(settings).exclusive, "count": count}
+        drawn = cursor.execute(_DRAW, first | parameters).fetchall()
         self._pool_exhausted = len(drawn) < count
         if drawn:
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))
@@ -326,5 +330,5 @@ _DRAW = """
 """
 
 
-def _known(numbers: dict[str, int], ids: Sequence[str]) -> list[int]:
+def _known(numbers: dict[str, RecordNo], ids: Sequence[str]) -> list[RecordNo]:
     return [numbers[id] for id in ids if id in numbers]

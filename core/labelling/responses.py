@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from core.config.settings import Settings
+from core.ids import RecordNo
 from core.store.answers import APP, ARGILLA, ID_PREFIXES, answer_text, is_blind, labels_in
 from core.store.database import count
 from core.tasks.task import Answer
@@ -80,7 +81,7 @@ def refusal(event: Event, settings: Settings, cursor: duckdb.DuckDBPyConnection)
 def store_events(
     cursor: duckdb.DuckDBPyConnection,
     events: Sequence[Event],
-    numbers: Mapping[str, int],
+    numbers: Mapping[str, RecordNo],
     arrival: Arrival,
     settings: Settings,
 ) -> dict[str, str]:
@@ -114,7 +115,7 @@ def store_events(
 def _insert(
     cursor: duckdb.DuckDBPyConnection,
     events: Sequence[Event],
-    numbers: Mapping[str, int],
+    numbers: Mapping[str, RecordNo],
     arrival: Arrival,
     settings: Settings,
 ) -> None:
@@ -136,7 +137,7 @@ def in_canonical_form(events: Iterable[Event], settings: Settings) -> Iterator[E
 
 
 def stored_status(
-    cursor: duckdb.DuckDBPyConnection, event: Event, record_no: int, annotator: str, settings: Settings
+    cursor: duckdb.DuckDBPyConnection, event: Event, record_no: RecordNo, annotator: str, settings: Settings
 ) -> str | None:
     """KNOWN where this very event is stored, a sentence where its id is another event's, None where it is new."""
     [event] = in_canonical_form([event], settings)
@@ -154,7 +155,7 @@ def _stored(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> _Stored:
     return {eid: tuple(rest) for eid, *rest in cursor.execute(query, list(ids)).fetchall()}
 
 
-def _stored_event_status(event: Event, record_no: int, annotator: str, stored: _Stored) -> str | None:
+def _stored_event_status(event: Event, record_no: RecordNo, annotator: str, stored: _Stored) -> str | None:
     if event.eid not in stored:
         return None
     if stored[event.eid] == (annotator, record_no, event.action, *_content(event)):
@@ -164,8 +165,7 @@ def _stored_event_status(event: Event, record_no: int, annotator: str, stored: _
 
 def first_stamp(cursor: duckdb.DuckDBPyConnection, size: int) -> int:
     """The first of so many stamps in a row, larger than any before, in the caller's transaction."""
-    cursor.execute("update clock set stamp = stamp + ?", [size])
-    return last_stamp(cursor) - size + 1
+    return count(cursor, "update clock set stamp = stamp + ? returning stamp", [size]) - size + 1
 
 
 def last_stamp(cursor: duckdb.DuckDBPyConnection) -> int:
@@ -178,7 +178,7 @@ COLUMNS = """event_id, n, annotator, action, labels, answer, note, undoes, made_
 """of `responses`, in the order in which rows are made"""
 
 
-def _row(event: Event, record_no: int, arrival: Arrival, taxonomy: int) -> list[object]:
+def _row(event: Event, record_no: RecordNo, arrival: Arrival, taxonomy: int) -> list[object]:
     """In the order of COLUMNS, the stamp aside."""
     undoes, answer = _content(event)
     made = made_at(event.ts, arrival.at)

@@ -9,6 +9,7 @@ from datetime import datetime
 import duckdb
 
 from core.config.settings import Settings
+from core.ids import RecordNo
 from core.labelling.responses import placeholders
 from core.store.answers import APP, BULK, CORRECTION, FILE, answer_text, labels_in
 from core.store.views import NOT_TAKEN_BACK
@@ -24,7 +25,7 @@ class AnswerInForce:
     source: as in `Event`. corrects: this person's correction of the record holds, so the current answer is one too.
     """
 
-    record_no: int
+    record_no: RecordNo
     annotator: str
     action: str
     answer: str | None
@@ -48,7 +49,7 @@ class RecordFacts:
     after which answers belong to the last requested review.
     """
 
-    record_no: int
+    record_no: RecordNo
     gold: bool
     audit: bool
     check: bool = False
@@ -91,7 +92,7 @@ def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settin
 
 
 def read_few_answers(
-    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], settings: Settings
+    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo], settings: Settings
 ) -> list[AnswerInForce]:
     """The same for a few record numbers."""
     rows = cursor.execute(
@@ -219,7 +220,7 @@ def settle(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) ->
     cursor.execute(f"insert into settled {verdicts(query, settings)}", answer_parameters(settings))
 
 
-def read_facts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> list[RecordFacts]:
+def read_facts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo]) -> list[RecordFacts]:
     """Of a few records, in no order."""
     rows = cursor.execute(
         f"""select n, split is not distinct from 'test',

@@ -8,6 +8,7 @@ from datetime import datetime
 import duckdb
 
 from core.config.settings import Settings
+from core.ids import RecordNo
 from core.labelling.settling import ANSWERS, AnswerInForce, RecordFacts, answer_parameters, read_answers
 
 REVIEW = "review"
@@ -22,6 +23,7 @@ TEST = "test"
 """purpose of a test record without a label: answered blind, as others are, and gold by the answer"""
 EVERYBODY = 1_000_000_000
 """how many people shall answer a calibration record"""
+_ANSWERS_REQUESTED: dict[str | None, int] = {REVIEW: 1, CALIBRATION: EVERYBODY}
 GONE_DAYS = 30
 """who has answered nothing for so long before the newest answer is not waited for"""
 
@@ -56,18 +58,18 @@ def asked_parameters(settings: Settings) -> dict[str, object]:
     return {**answer_parameters(settings), "overlap": settings.overlap}
 
 
-_Place = tuple[bool, bool, bool, float, int]
+_Place = tuple[bool, bool, bool, float, RecordNo]
 
 
 @dataclass(frozen=True)
 class Row:
     """A queued record. `size` is the number of bytes that its card takes in a reply.
 
-    purpose: None, CHECK, REVIEW, WANTED, CALIBRATION or TEST; since: only answers after this stamp close a review.
+    purpose: None, CHECK, REVIEW, REQUESTED, CALIBRATION or TEST; since: only answers after this stamp close a review.
     checks: whether the record was ever queued to check machine labels.
     """
 
-    record_no: int
+    record_no: RecordNo
     id: str
     batch: int
     position: float
@@ -118,9 +120,10 @@ class Waiting:
         self.people = set(people)
         self._overlap = overlap
         self._since = since
-        self._answers: dict[int, dict[str, AnswerInForce]] = {}
-        self._fresh: set[tuple[int, str]] = set()
-        self._places: dict[int, _Place] = {}
+        self._answers: dict[RecordNo, dict[str, AnswerInForce]] = {}
+        self._fresh: set[tuple[RecordNo, str]] = set()
+        self._places: dict[RecordNo, _Place] = {}
+        self._partly: set[RecordNo] = set()
         for answer in answers:
             self._note(answer)
         for n in self.rows:
@@ -131,6 +134,11 @@ class Waiting:
     def __len__(self) -> int:
         """Without calibration records, which every annotator gets."""
         return len(self._open) - self._calibrating
+
+    @property
+    def untouched(self) -> int:
+        """Of these, how many nobody has answered in any way."""
+        return len(self) - len(self._partly)
 
     @property
     def since(self) -> int:
@@ -146,46 +154,52 @@ class Waiting:
         """The rows that somebody could still answer, first to hand out first. The caller may change rows meanwhile."""
         return (self.rows[place[4]] for place in list(self._open))
 
-    def answered_by(self, record_no: int, annotator: str) -> bool:
+    def answered_by(self, record_no: RecordNo, annotator: str) -> bool:
         """Whether this person has an answer of any kind to the record; one with a retired label does not count.
 
         Nor, where the record is under review, one from before.
         """
-        answer = self._answers.get(record_no, {}).get(annotator)
+        answers = self._answers.get(record_no)
+        answer = answers.get(annotator) if answers else None
         return answer is not None and (record_no not in self.rows or self.rows[record_no].closes(answer))
 
-    def may_answer(self, record_no: int, annotator: str) -> bool:
+    def may_answer(self, record_no: RecordNo, annotator: str) -> bool:
         """Whether the record is open to this person: a review goes to people who did not label it before.
 
         Where there is nobody else, or they all had it and passed, it goes to the same person again.
         """
         if record_no not in self._places or self.answered_by(record_no, annotator):
             return False
-        row, answers = self.rows[record_no], self._answers.get(record_no, {})
+        answers = self._answers.get(record_no)
+        if not answers:
+            return True
+        row = self.rows[record_no]
         if row.purpose != REVIEW or annotator not in answers or answers[annotator].action != "submit":
             return True
         done = {user for user, answer in answers.items() if answer.action == "submit" or row.closes(answer)}
         return done >= self.people
 
-    def answers_requested(self, record_no: int) -> int:
+    def answers_requested(self, record_no: RecordNo) -> int:
         """How many people shall label the record."""
-        return {REVIEW: 1, CALIBRATION: EVERYBODY}.get(self.rows[record_no].purpose or "", self._overlap)
+        return _ANSWERS_REQUESTED.get(self.rows[record_no].purpose, self._overlap)
 
-    def answered(self, record_no: int) -> bool:
+    def answered(self, record_no: RecordNo) -> bool:
         """Whether anybody has."""
         return bool(self._answers.get(record_no))
 
-    def facts(self, record_nos: list[int]) -> list[RecordFacts]:
+    def facts(self, record_nos: list[RecordNo]) -> list[RecordFacts]:
         """What the strata of these records depend on; empty where one of them is not queued."""
         rows = [self.rows[n] for n in record_nos if n in self.rows]
-        matches = [RecordFacts(row.record_no, row.gold, row.audit, row.checks, row.since) for row in rows]
-        return matches if len(rows) == len(record_nos) else []
+        facts = [RecordFacts(row.record_no, row.gold, row.audit, row.checks, row.since) for row in rows]
+        return facts if len(rows) == len(record_nos) else []
 
-    def labelled_by(self, record_no: int) -> set[str]:
+    def labelled_by(self, record_no: RecordNo) -> set[str]:
         """The people whose labels the record has; under review, has anew."""
+        supplied = self._answers.get(record_no)
+        if not supplied:
+            return set()
         row = self.rows[record_no]
-        supplied = self._answers.get(record_no, {}).items()
-        return {user for user, answer in supplied if answer.action == "submit" and row.closes(answer)}
+        return {user for user, answer in supplied.items() if answer.action == "submit" and row.closes(answer)}
 
     def add(self, rows: Iterable[Row]) -> None:
         """Adds spare rows without any answer yet."""
@@ -194,7 +208,7 @@ class Waiting:
             self.numbers[row.id] = row.record_no
             self._move(row.record_no)
 
-    def update(self, record_nos: Iterable[int], answers: Iterable[AnswerInForce]) -> None:
+    def update(self, record_nos: Iterable[RecordNo], answers: Iterable[AnswerInForce]) -> None:
         """Replaces all that is known about the answers to these records."""
         record_nos = list(record_nos)
         for n in record_nos:
@@ -216,26 +230,25 @@ class Waiting:
         if answer.received_at > self._since and not (row and row.purpose in (REVIEW, CHECK, CALIBRATION, TEST)):
             self._fresh.add((answer.record_no, answer.annotator))
 
-    def _place(self, record_no: int) -> _Place | None:
+    def _place(self, record_no: RecordNo) -> _Place | None:
         """The record's place in the order, None where it is closed or not queued."""
+        self._partly.discard(record_no)
         row = self.rows.get(record_no)
         if row is None:
             return None
-        actions = [answer.action for answer in self._answers.get(record_no, {}).values() if row.closes(answer)]
+        answers = self._answers.get(record_no, {})
+        actions = [answer.action for answer in answers.values() if row.closes(answer)]
         if row.purpose == CALIBRATION:
             actions = []  # other people's actions do not matter
         if "flag" in actions or actions.count("submit") >= self.answers_requested(record_no):
             return None
-        self._places[record_no] = (
-            "skip" in actions,
-            not row.first,
-            row.spare and not row.first,
-            row.position,
-            record_no,
-        )
-        return self._places[record_no]
+        if answers and row.purpose != CALIBRATION:
+            self._partly.add(record_no)
+        place = ("skip" in actions, not row.first, row.spare and not row.first, row.position, record_no)
+        self._places[record_no] = place
+        return place
 
-    def _move(self, record_no: int) -> None:
+    def _move(self, record_no: RecordNo) -> None:
         old = self._places.pop(record_no, None)
         if old is not None:
             del self._open[bisect_left(self._open, old)]
@@ -255,16 +268,14 @@ _ROWS = """
 """
 
 
-def read_rows(cursor: duckdb.DuckDBPyConnection, record_nos: list[int] | None = None) -> list[Row]:
+def read_rows(cursor: duckdb.DuckDBPyConnection, record_nos: list[RecordNo] | None = None) -> list[Row]:
     """The queue, or these records of it; a record that was queued twice has the place where it was queued last.
 
     A record that checks machine labels keeps that row when a review brings a second one: its label stays a check.
     """
     where = "" if record_nos is None else "where n in (select unnest($ns::bigint[]))"
-    matches = cursor.execute(
-        _ROWS.format(where=where, newest=_NEWEST), {} if record_nos is None else {"ns": record_nos}
-    )
-    return [Row(*row) for row in matches.fetchall()]
+    rows = cursor.execute(_ROWS.format(where=where, newest=_NEWEST), {} if record_nos is None else {"ns": record_nos})
+    return [Row(*row) for row in rows.fetchall()]
 
 
 def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiting:

@@ -90,16 +90,16 @@ def check_model(folder: Path) -> dict[str, Any]:
     made it: whoever can write the folder can write a manifest that fits.
     """
     manifest = read_manifest(folder)
-    matches = files_of(folder)
-    del matches[MANIFEST]
+    digests = files_of(folder)
+    del digests[MANIFEST]
     expected: dict[str, str] = manifest["files"]
-    for name in sorted(matches.keys() - expected.keys()):
+    for name in sorted(digests.keys() - expected.keys()):
         if _may_follow(name, manifest):
             continue
         raise Damaged(f"{folder} is not as it was saved: {name} was added. Nothing of it is used.")
-    for name in sorted(expected.keys() - matches.keys()):
+    for name in sorted(expected.keys() - digests.keys()):
         raise Damaged(f"{folder} is not as it was saved: {name} is missing. Nothing of it is used.")
-    for name, path in matches.items():
+    for name, path in digests.items():
         try:
             check_file(path, name)
         except Damaged as error:

@@ -18,7 +18,7 @@ def make_code() -> str:
 
 
 def normal(code: str) -> str:
-    """As it counts: case, spaces and hyphens make no difference."""
+    """The code in the form that is compared: case, spaces and hyphens make no difference."""
     return "".join(code.split()).replace("-", "").casefold()
 
 
@@ -28,11 +28,11 @@ def hash_code(code: str, salt: bytes | None = None) -> str:
     return f"scrypt:{salt.hex()}:{_hashed(code, salt).hex()}"
 
 
-def fits(code: str, retained: str) -> bool:
-    """Whether this is the code of which `kept` is the hash. Takes as long for '' (nobody's), which nothing fits."""
-    _, salt, requested = retained.split(":") if retained else ("", "00" * SALT_BYTES, "")
+def fits(code: str, stored: str) -> bool:
+    """Whether `stored` is the hash of this code. Takes as long for '' (no person), which nothing fits."""
+    _, salt, digest = stored.split(":") if stored else ("", "00" * SALT_BYTES, "")
     supplied = _hashed(code, bytes.fromhex(salt)).hex()
-    return hmac.compare_digest(supplied, requested)
+    return hmac.compare_digest(supplied, digest)
 
 
 def _hashed(code: str, salt: bytes) -> bytes:

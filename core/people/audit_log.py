@@ -1,4 +1,4 @@
-"""The audit log: what is written of a verb, and reading it, newest first. Knows no page; never holds a secret."""
+"""The audit log: the entry of each verb, and reading entries, newest first. Knows no page; never holds a secret."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ _ONLY_IF: dict[str, Callable[[Detail], object]] = {
 
 
 def note_verb(project: Project, user: str, verb: str, options: Detail, result: object) -> None:
-    """One line of a verb that does not write its own, where there is anything to say of it."""
+    """The entry of a verb that does not write its own, where there is anything to record."""
     detail = cast(Detail, to_json(result))
     if verb in QUIET or (verb in _ONLY_IF and not _ONLY_IF[verb](detail)):
         return
@@ -88,7 +88,9 @@ LinePosition = tuple[datetime, int]
 
 @dataclass(frozen=True)
 class HistoryFilter:
-    """Which lines: of whom, of what, since when (UTC); None: all. before: those older than the line at this place."""
+    """Which entries: by whom, of which kind, since when (UTC); None: all. before: those older than the entry at this
+    position.
+    """
 
     user: str | None = None
     what: str | None = None
@@ -98,7 +100,7 @@ class HistoryFilter:
 
 @dataclass(frozen=True)
 class HistoryLine:
-    """Who did what, when. detail: JSON as text."""
+    """One entry: who did what, and when. detail: JSON as text."""
 
     at: str
     user: str
@@ -129,7 +131,7 @@ def read_history(project: Project, chosen: HistoryFilter, most: int = PAGE) -> H
 
 
 def kinds(project: Project) -> tuple[list[str], list[str]]:
-    """Everybody who stands in it, and every kind of line."""
+    """All users in the log, and all kinds of entries."""
     query = project.store.query
     return (
         [user for (user,) in query("select distinct user from audit_log order by 1")],
@@ -139,7 +141,7 @@ def kinds(project: Project) -> tuple[list[str], list[str]]:
 
 @dataclass(frozen=True)
 class History:
-    """The newest lines, or where all of them were written, and how many."""
+    """The newest entries, or the file to which all of them were written, and how many."""
 
     lines: list[HistoryLine]
     file: str | None = None
@@ -158,9 +160,9 @@ def history(  # noqa: PLR0913 - each is an option of the command
     out: str | None = None,
     file_format: str = "csv",
 ) -> History:
-    """The newest lines, or with `out` all of them as a file, which is a line of the history itself.
+    """The newest entries, or with `out` all of them as a file, which is an entry itself.
 
-    by: only what this person did. since: 2026-11-27, or with a time. limit: lines that are shown.
+    by: only this user's. since: 2026-11-27, or with a time. limit: entries that are shown.
     """
     chosen = HistoryFilter(by, what, read_time(since))
     if out is None:

@@ -1,4 +1,4 @@
-"""How people are called. Knows no role and no password."""
+"""Names of people. Knows no role and no password."""
 
 from core.errors import BadInput
 

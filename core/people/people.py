@@ -22,7 +22,7 @@ MANAGER, ANNOTATOR = "manager", "annotator"
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who is let in. code: the hash of the access code, or empty; since: when this row was made."""
+    """Somebody who may sign in. code: the hash of the access code, or empty; since: when this row was made."""
 
     name: str
     role: str
@@ -37,7 +37,7 @@ class Person:
 
     @property
     def stamp(self) -> str:
-        """Changes with a new code, and when somebody is removed and added again: what was handed out before ends."""
+        """Changes with a new code, and when somebody is removed and added again: earlier sessions and tokens end."""
         return hashlib.sha256("\0".join((self.name, self.email, self.code, self.since)).encode()).hexdigest()
 
 
@@ -47,7 +47,7 @@ def folded(name: str) -> str:
 
 
 def everybody(store: Store) -> list[Person]:
-    """Who is in the table now, the longest there first."""
+    """All people who may sign in, the longest-standing first."""
     rows = store.query(
         "select name, role, coalesce(email, ''), coalesce(code, ''), added_at::varchar from people "
         "where removed_at is null order by added_at, name"
@@ -56,7 +56,7 @@ def everybody(store: Store) -> list[Person]:
 
 
 def is_taken(store: Store, name: str) -> bool:
-    """Whether the name is, or ever was, somebody's in the table, or stands for something else in the history."""
+    """Whether the name is, or ever was, a person's, or has another meaning in the history."""
     names = {folded(known) for (known,) in store.query("select distinct name from people")}
     return folded(name) in names | set(RESERVED)
 
@@ -74,19 +74,19 @@ class ListedPerson:
 
 @dataclass(frozen=True)
 class People:
-    """Who is let in, the longest there first."""
+    """All people who may sign in, the longest-standing first."""
 
     people: list[ListedPerson]
 
 
 def list_people(project: Project, report: Report) -> People:
-    """Who is let in, without what only they may know."""
+    """The same without secrets."""
     return People([ListedPerson(p.name, p.role, p.email, bool(p.code), p.since[:16]) for p in everybody(project.store)])
 
 
 @dataclass(frozen=True)
 class AddedPerson:
-    """code: the access code, told here and never again. first: from now on everybody has to sign in."""
+    """code: the access code, shown here only. first: from now on everybody has to sign in."""
 
     name: str
     role: str
@@ -129,14 +129,14 @@ def add_person(  # noqa: PLR0913 - each is an option of the command
 
 @dataclass(frozen=True)
 class RemovedPerson:
-    """left: people who are still let in."""
+    """left: people who may still sign in."""
 
     name: str
     left: int
 
 
 def remove_person(project: Project, report: Report, *, name: str, user: str = "local") -> RemovedPerson:
-    """Ends every session of theirs at once; what they answered stays. Raises BadInput, Refused for the last manager."""
+    """Ends all their sessions at once; their answers are kept. Raises BadInput, Refused for the last manager."""
     with project.store.transaction() as cursor:
         known, role = _find(cursor, name)
         _keep_a_manager(cursor, known, "removed")
@@ -148,7 +148,7 @@ def remove_person(project: Project, report: Report, *, name: str, user: str = "l
 
 @dataclass(frozen=True)
 class ChangedRole:
-    """before: the role until now."""
+    """before: the previous role."""
 
     name: str
     role: str
@@ -168,14 +168,14 @@ def set_role(project: Project, report: Report, *, name: str, role: str, user: st
 
 @dataclass(frozen=True)
 class NewCode:
-    """code: the access code, told here and never again."""
+    """code: the access code, shown here only."""
 
     name: str
     code: str
 
 
 def new_code(project: Project, report: Report, *, name: str, user: str = "local") -> NewCode:
-    """Makes a new access code; the old one and what was opened with it end at once."""
+    """Makes a new access code; the old one and sessions opened with it end at once."""
     code = make_code()
     with project.store.transaction() as cursor:
         known, _ = _find(cursor, name)
@@ -216,7 +216,7 @@ def _role(role: str) -> str:
 
 
 def _address(email: str | None) -> str:
-    """As it is compared: providers differ in case."""
+    """In the form that is compared: providers differ in case."""
     text = (email or "").strip().casefold()
     if text and (text.count("@") != 1 or not text.isprintable() or " " in text or len(text) > 254):
         raise BadInput(f"{text[:80]!r} is no e-mail address.")

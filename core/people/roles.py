@@ -1,4 +1,4 @@
-"""Who may do what: the one table. Knows roles and rights; not who has which, nor what a page or a route is."""
+"""The table of roles and rights. Knows neither people nor pages and routes."""
 
 ROLES: dict[str, frozenset[str]] = {
     "annotator": frozenset({"label"}),
@@ -10,5 +10,5 @@ adjudicate: see who labelled what, correct labels, settle conflicts, ask for a s
 
 
 def holders(right: str) -> str:
-    """The roles that have it, in words: 'managers', 'adjudicators and managers'."""
+    """The roles that have the right, in words: 'managers', 'adjudicators and managers'."""
     return " and ".join(f"{role}s" for role, rights in ROLES.items() if right in rights)

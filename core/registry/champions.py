@@ -100,11 +100,11 @@ def eras(project: Project) -> list[list[str]]:
     return result
 
 
-def _cut(matches: list[list[str]], model: str) -> list[list[str]]:
-    for place in reversed(range(len(matches))):
-        if model in matches[place]:
-            return [*matches[:place], matches[place][: matches[place].index(model) + 1]]
-    return [*matches, [model]]
+def _cut(eras: list[list[str]], model: str) -> list[list[str]]:
+    for place in reversed(range(len(eras))):
+        if model in eras[place]:
+            return [*eras[:place], eras[place][: eras[place].index(model) + 1]]
+    return [*eras, [model]]
 
 
 def one_back(project: Project, *, lost: bool = False) -> str | None:
@@ -112,8 +112,8 @@ def one_back(project: Project, *, lost: bool = False) -> str | None:
 
     One whose files are gone is skipped, unless `lost`.
     """
-    matches = eras(project)
-    before = [model for era in (matches[:-1] if len(matches) > 1 else [era[:-1] for era in matches]) for model in era]
+    past = eras(project)
+    before = [model for era in (past[:-1] if len(past) > 1 else [era[:-1] for era in past]) for model in era]
     return next((model for model in reversed(before) if lost or has_files(project, model)), None)
 
 

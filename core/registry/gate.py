@@ -116,9 +116,9 @@ class _Question:
 
 
 @lru_cache(maxsize=16)
-def _answered(query: _Question) -> Paired:
+def _answered(question: _Question) -> Paired:
     """Cached, since a page asks the gate with every click, and a bootstrap of thousands of records takes a second."""
-    return paired(query.truth, query.first, query.second, query.weights)
+    return paired(question.truth, question.first, question.second, question.weights)
 
 
 def _decided(verdict: GateVerdict, compared: StratumComparison) -> GateVerdict:
@@ -162,16 +162,16 @@ def _more(compared: StratumComparison) -> int | None:
 
 def _sentence(measure: str, compared: StratumComparison, passes: bool, more: int | None) -> str:
     difference = compared.decisive
-    predicted = (
+    sentence = (
         f"On {compared.n} {compared.stratum} records its {measure} is {difference.second:.1%}, the champion's "
         f"{difference.first:.1%}: {100 * difference.value:+.1f} points "
         f"(95 %: {100 * difference.low:+.1f} to {100 * difference.high:+.1f})."
     )
     if passes:
-        return predicted
+        return sentence
     if difference.high < 0:
-        return f"{predicted} It is worse."
+        return f"{sentence} It is worse."
     if difference.value <= 0:
-        return f"{predicted} It is not better."
-    requested = f"About {more:,}" if more else f"More than {MOST_MORE:,}"
-    return f"{predicted} That may be chance. {requested} more {compared.stratum} records would tell."
+        return f"{sentence} It is not better."
+    number = f"About {more:,}" if more else f"More than {MOST_MORE:,}"
+    return f"{sentence} That may be chance. {number} more {compared.stratum} records would tell."

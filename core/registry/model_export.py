@@ -19,6 +19,7 @@ from core.registry.model_card import PackagedModel, model_card, public_name, sto
 from core.registry.usage import ABOUT
 from core.store.targets import refuse_target
 from core.store.whole_files import whole_file
+from core.tasks.tasks import require_labels
 
 README = "README.md"
 _HEAD = "head.safetensors"
@@ -80,10 +81,10 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str 
         raise BadInput(
             f"There is no export for {library!r}. Name setfit, or nothing for files of safetensors and JSON."
         )
-    matches = find_model(project, model or "champion")
+    id = find_model(project, model or "champion")
     if not out:
         (project.folder / "exports").mkdir(exist_ok=True)
-    target = Path(out) if out else project.folder / "exports" / matches
+    target = Path(out) if out else project.folder / "exports" / id
     refuse_target(project, str(target))
     zipped = target.suffix.lower() == ".zip"
     if not zipped:
@@ -92,7 +93,7 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str 
         raise BadInput(f"{target} is there already. Name a folder that is new or empty, or a file that ends in .zip.")
     if not target.resolve().parent.is_dir():
         raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
-    exported = collect(project, matches)
+    exported = collect(project, id)
     bundle = project.jobs.prepare(SETFIT_HEAD, _setfit_params(exported)) if library else None
     if bundle:
         exported = _as_setfit(project, report, exported, bundle)
@@ -134,23 +135,25 @@ def _as_setfit(project: Project, report: Report, exported: Exported, bundle: Bun
 
 
 def collect(project: Project, model: str, place: str = 'folder = "."  # where this file lies') -> Exported:
-    """The files of a model to export. Raises Damaged for one that was changed, Refused for one without a head.
+    """The files of a model to export. Raises Damaged for one that was changed, Refused for one without a head, and for
+    a task without labels: the files say what each column of the head is called.
 
     place: Python that makes `folder`, as the card shows it.
     """
-    matches = find_model(project, model or "champion")
-    require_files(project, matches)
-    folder, row = project.models / matches, stored_model(project, matches)
+    require_labels(project.settings(), "Exporting a model")
+    id = find_model(project, model or "champion")
+    require_files(project, id)
+    folder, row = project.models / id, stored_model(project, id)
     manifest = check_model(folder)
     if _HEAD not in manifest["files"]:
-        raise Refused(f"{matches} judges texts with {public_name(row.encoder)} as it is; it has no files to give away.")
+        raise Refused(f"{id} judges texts with {public_name(row.encoder)} as it is; it has no files to give away.")
     encoder = _encoder_folder(project, folder, manifest["encoder"] or row.encoder)
     files = {**(_encoder_files(encoder) if encoder else {}), _HEAD: folder / _HEAD}
     form = "classifier" if FEATURES in files else "encoder"
     packaged = PackagedModel(row, manifest, folder, form, place)
     about = _about(project, packaged, "." if encoder else row.encoder, files.get(FEATURES))
     texts = {ABOUT: _json(about), INFO: _json(training_info(folder)), README: model_card(project, packaged)}
-    return Exported(matches, packaged, {name: path for name, path in files.items() if name not in texts}, texts)
+    return Exported(id, packaged, {name: path for name, path in files.items() if name not in texts}, texts)
 
 
 def _encoder_folder(project: Project, folder: Path, encoder: str) -> Path | None:

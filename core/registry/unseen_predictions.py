@@ -24,14 +24,14 @@ class Truth:
     """The gold and audit records, as they are settled today. rows: (k,) ascending. answers: (k, width). audit: (k,)
     mask.
 
-    requested: all asked records that are settled, audit or not, for the weights.
+    not_gold: all asked records that are settled, audit or not, for the weights.
     """
 
     space: AnswerSpace
     rows: Ints
     answers: Rows
     audit: Bools
-    requested: Ints
+    not_gold: Ints
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ def read_truth(cursor: duckdb.DuckDBPyConnection, space: AnswerSpace) -> Truth:
     rows = cursor.execute(
         "select n, answer, stratum = 'audit' from settled where stratum in ('gold', 'audit') order by n"
     ).fetchall()
-    query = cursor.execute("select n from settled where stratum <> 'gold' order by n").fetchnumpy()["n"]
+    not_gold = cursor.execute("select n from settled where stratum <> 'gold' order by n").fetchnumpy()["n"]
     return Truth(
         space,
         np.array([n for n, *_ in rows], np.int64),
         encode_stored(space, [answer for _, answer, _ in rows]),
         np.array([audit for *_, audit in rows], np.bool_),
-        np.asarray(query, np.int64),
+        np.asarray(not_gold, np.int64),
     )
 
 
@@ -67,7 +67,7 @@ def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -
 
     Audit records that are not among them count as never drawn.
     """
-    others = np.setdiff1d(truth.requested, truth.rows[truth.audit])
+    others = np.setdiff1d(truth.not_gold, truth.rows[truth.audit])
     settled, history = read_history(cursor, np.union1d(others, rows).tolist())
     weights = weigh(history)
     return settled[weights.drawn], drawn_only(weights)
@@ -76,14 +76,14 @@ def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -
 def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredictions:
     """The predictions stored when the model was made, and its own for records that nobody had answered then.
 
-    Raises Damaged for a folder that is no model or gone, Refused for one that was removed, has no head, or has other
-    labels than the project.
+    Raises Damaged for a folder that is no model or gone, Refused for one that was removed, has no head, or does not fit
+    what the project asks now.
     """
     require_files(project, model)
     space = space_of(project.settings())
     head = load_fitted(project.models / model, space.heads.restore)
-    if not space.heads.fits(head):
-        raise Refused(f"The model {model} has other labels than the project has now. Train a new one.")
+    if reason := space.heads.unfit(head.about()):
+        raise Refused(f"The model {model} {reason}. Train a new one.")
     stored = read_stored(project.models / model, space.encode(()))
     known, fresh = np.intersect1d(stored.rows, truth.rows), unseen(project, model, truth)
     encoder = project.store.one("select encoder from models where id = ?", [model])

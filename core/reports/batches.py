@@ -1,4 +1,4 @@
-"""Every batch so far, for the Rounds page: what it was chosen for, and what its self-test says. Changes nothing."""
+"""All batches, for the Rounds page: their counts, and the results of their self-tests. Changes nothing."""
 
 import json
 from dataclasses import dataclass, fields
@@ -11,7 +11,7 @@ from core.typed_json import from_json
 @dataclass(frozen=True)
 class BatchSummary:
     """pool, labelled_before: how many records it was chosen from, and how many had a label by then. answered: how many
-    of its records have one now. model: that chose. rows_md5: of the chosen record numbers, in their order.
+    of its records have one now. model: that chose them. rows_md5: of the chosen record numbers, in order.
     """
 
     round: int
@@ -64,7 +64,7 @@ def _self_test_cells(test: SelfTest) -> dict[str, object]:
 
 
 def self_test_sentence(batch: BatchSummary) -> str:
-    """What the figures of one batch's self-test say, for a reader in a hurry."""
+    """The result of one batch's self-test in a sentence."""
     test = batch.self_test
     parts = [f"{batch.size} of {batch.pool:,} records, {batch.audit} of them audit; seed {batch.seed}."]
     if test.lift is not None:

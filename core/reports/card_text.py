@@ -1,4 +1,4 @@
-"""A data card as Markdown. Knows the card's fields, not where they came from."""
+"""A data card as Markdown. Knows the card's fields, not how they were computed."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -121,13 +121,13 @@ def _guidelines(guidelines: str) -> list[str]:
 def _choosing(card: Card) -> list[str]:
     strata = ", ".join(f"{count:,} {escaped(stratum)}" for stratum, count in card["labels_by_stratum"].items())
     batches = len(card["batches"])
-    predicted = f"{card['chosen']:,} records were chosen in {batches:,} batches" if batches else "No batch was chosen"
+    sentence = f"{card['chosen']:,} records were chosen in {batches:,} batches" if batches else "No batch was chosen"
     share = f", {card['audit']:,} of them at random for the audit ({card['audit_share']:.1%})" if card["chosen"] else ""
     columns = ("round", "made_at", "strategy", "size", "audit", "seed", "pool", "model")
     return [
         "## How records were chosen",
         "",
-        f"{predicted}{share}. Labels by stratum: {strata or 'none'}.",
+        f"{sentence}{share}. Labels by stratum: {strata or 'none'}.",
         *as_table([{column: row[column] for column in columns} for row in card["batches"]]),
     ]
 

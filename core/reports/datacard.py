@@ -1,4 +1,4 @@
-"""What a set of labels is, how it came about and how far to trust it, for whoever gets it. Changes nothing."""
+"""A data card: the contents, origin and reliability of a set of labels, for its users. Changes nothing."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,13 +26,13 @@ Cursor = duckdb.DuckDBPyConnection
 
 
 def data_card(project: Project, *, names: bool = False) -> Card:
-    """All of one moment, for `to_json`. names: of the annotators, who are otherwise only counted."""
+    """A snapshot, for `to_json`. names: of the annotators, who are otherwise only counted."""
     with project.store.reading() as cursor:
         return read_card(project, cursor, names=names)
 
 
 def read_card(project: Project, cursor: Cursor, *, names: bool = False) -> Card:
-    """The same within a read that the caller has begun."""
+    """The same in the caller's transaction."""
     settings = project.settings()
     card: Card = {
         "project": settings.name,
@@ -77,7 +77,7 @@ def _data(cursor: Cursor) -> Card:
 
 
 def _answers(cursor: Cursor, settings: Settings) -> Card:
-    """What can be answered: the taxonomy, or of a task that has none its setup; the other is not there."""
+    """The taxonomy, or the setup of a task that has none."""
     task = task_of(settings)
     if task.taxonomy:
         return {"taxonomy": _taxonomy(cursor, settings)}
@@ -163,7 +163,7 @@ def _people(cursor: Cursor, settings: Settings, names: bool) -> Card:
 
 def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
     """Over all pairs of people's answers to a record; None where no record has two."""
-    [matches] = _rows(
+    [row] = _rows(
         cursor,
         f"""with given as (
                 select n, answer::varchar as answer, count(*) as votes
@@ -176,12 +176,12 @@ def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
             from records where answers > 1""",
         answer_parameters(settings),
     )
-    if not matches["records"]:
+    if not row["records"]:
         return None
     return {
-        "records": matches["records"],
-        "pairs": int(matches["pairs"]),
-        "share": round(matches["alike"] / matches["pairs"], 4),
+        "records": row["records"],
+        "pairs": int(row["pairs"]),
+        "share": round(row["alike"] / row["pairs"], 4),
     }
 
 
@@ -221,7 +221,7 @@ def _model(project: Project, cursor: Cursor, settings: Settings) -> ModelFacts |
 
 
 def _machine(cursor: Cursor, settings: Settings) -> Card:
-    """All guarantees there were, and per label of the one in force: labels, and blind answers that agree and do not."""
+    """All guarantees, and per label of the one in force: labels, and blind answers that agree and disagree."""
     guarantees = _rows(
         cursor,
         """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, state, precision, per_label, confidence,
@@ -252,7 +252,7 @@ def _machine(cursor: Cursor, settings: Settings) -> Card:
 
 
 def _limits(cursor: Cursor, card: Card, *, exhausted: bool) -> list[str]:
-    """What this card does not show by itself, and what to beware of, in sentences."""
+    """Caveats, in sentences."""
     [counts] = _rows(
         cursor,
         """select count(*) filter (how = 'bulk') as bulk, count(*) filter (how = 'adjudicated') as corrected,

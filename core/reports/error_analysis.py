@@ -1,4 +1,4 @@
-"""Where a model errs, as rows: confused labels, calibration, scores per label. Knows predictions, not who made them."""
+"""Errors of a model, as rows: confused labels, calibration, scores per label. Knows predictions, not their model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ _CELLS = """
 
 
 def predicted_strata(project: Project) -> list[str]:
-    """Which of STRATA have verdicts of the newest model."""
+    """Those of STRATA with held-out predictions of the newest model."""
     rows = {stratum for (stratum,) in project.store.query("select distinct stratum from held_out_predictions")}
     return [stratum for stratum in STRATA if stratum in rows]
 
@@ -120,7 +120,7 @@ def label_order(taxonomy: Taxonomy, cells: Sequence[HeatCell]) -> list[str]:
 
 
 def calibration(project: Project, stratum: str) -> Reliability | None:
-    """Stated against actual certainty; None where there are too few predictions with a probability."""
+    """Predicted probability against accuracy; None where too few predictions have a probability."""
     rows = project.store.query(
         """select probability, truth_answer::varchar, predicted_answer::varchar, if(stratum = 'gold', 1, weight)
            from held_out_predictions where stratum = ? and probability is not null order by probability, n""",
@@ -134,7 +134,7 @@ def calibration(project: Project, stratum: str) -> Reliability | None:
 
 
 def calibration_sentence(measured: Reliability, stratum: str) -> str:
-    """What the picture says, in words."""
+    """The calibration in words."""
     result = (
         f"On {measured.records:,} {stratum} records the stated certainty is off by {measured.error:.1%} on average; "
         f"with so few records a perfectly calibrated model would show about {measured.by_chance:.1%}."
@@ -146,7 +146,7 @@ def calibration_sentence(measured: Reliability, stratum: str) -> str:
 
 @dataclass(frozen=True)
 class NamedScore:
-    """One label by name and id, with what can be told of it."""
+    """One label by name and id, with its scores where there are enough records."""
 
     label: str
     id: str

@@ -16,8 +16,7 @@ from core.labelling.settling import ANSWERS
 from core.project import Project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import read_card
-from core.store.tables import write_table
-from core.tasks.columns import quoted_text
+from core.store.tables import quoted, write_table
 from core.tasks.tasks import task_of
 from core.typed_json import to_json
 
@@ -129,7 +128,7 @@ def write_export(project: Project, target: Path, file_format: str, what: str, *,
 
 
 def stamp(project: Project) -> str:
-    """Another text whenever an export or the card may have become another; takes no time."""
+    """A text that changes whenever an export or the card may have changed; takes no time."""
     counts = project.store.query(
         """select (select count(*) from records), (select count(*) from responses), (select count(*) from batches),
                   (select count(*) from models), (select count(*) from machine_labels),
@@ -140,7 +139,7 @@ def stamp(project: Project) -> str:
 
 
 def count_rows(project: Project, what: str) -> tuple[int, int]:
-    """How many rows an export has, and how many of them are gold: known answers, which nobody here labelled."""
+    """How many rows an export has, and how many of them are gold: known answers, not given by a person here."""
     gold = "count(*) filter (stratum = 'gold')" if what in ("labels", "complete", "all") else "0"
     with project.store.reading() as cursor:
         query = _query(cursor, what, project.settings())
@@ -188,7 +187,7 @@ def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> 
     task = task_of(settings)
     parameters, columns = task.parameters(settings), task.columns
     active = parameters["active"]
-    labels = ", ".join(map(quoted_text, active if isinstance(active, list) else ()))
+    labels = ", ".join(f"'{quoted(label)}'" for label in (active if isinstance(active, list) else ()))
     places = {"active": f"[{labels}]::varchar[]", "multi": str(parameters["multi"]).lower()}
     places["column"] = "labels" if columns else "answer"  # reading the shorter of two takes a twentieth less
     if columns is None:
@@ -208,7 +207,7 @@ def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> 
 
 
 def _write_texts(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Every answer that stands in the store in the words of the task, each once."""
+    """Every stored answer once, in the words of the task."""
     tables = ("responses", "settled", "suggestions", "machine_labels")
     union = " union ".join(f"select answer::varchar from {table} where answer is not null" for table in tables)
     answers = [answer for (answer,) in cursor.execute(union).fetchall()]

@@ -1,4 +1,4 @@
-"""How good the model is, and what more labels would buy, as the rounds have measured it. Changes nothing."""
+"""The model's quality, and what more labels would bring, as the rounds have measured it. Changes nothing."""
 
 import json
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _NEWEST = f"select {_COLUMNS} from models where id = ?"
 
 @dataclass(frozen=True)
 class MeasuredModel:
-    """A model with what was measured of it. labels: that it learnt from."""
+    """A model with its measured figures. labels: how many it trained on."""
 
     id: str
     made_at: str
@@ -43,7 +43,7 @@ class MeasuredModel:
 
 
 def newest_model(project: Project) -> MeasuredModel | None:
-    """The champion with what it was measured at, or None before the first fit."""
+    """The champion with its measured figures, or None before the first fit."""
     models = _read(project, _NEWEST, [active_model(project)])
     return models[0] if models else None
 
@@ -69,7 +69,7 @@ def learning_curve(project: Project) -> list[MeasuredModel]:
 
 
 def caveats(project: Project) -> list[str]:
-    """What the newest scores cannot say or leave out, and what differs between rounds or sources."""
+    """Limits of the newest scores, and differences between rounds or sources."""
     model = newest_model(project)
     if not model:
         return []
@@ -83,7 +83,7 @@ def caveats(project: Project) -> list[str]:
 
 
 def differences(metrics: Metrics) -> list[str]:
-    """What differs between rounds and between sources, as far as it can be claimed."""
+    """Significant differences between rounds and between sources."""
     claims = metrics.drift.claims if metrics.drift else ()
     return [*claims, *(mix.sentence for mix in metrics.mixes if mix.sentence)]
 
@@ -98,12 +98,12 @@ def pool_exhausted(project: Project) -> bool:
 
 
 def is_exhausted(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
-    """The same within a read that the caller has begun."""
+    """The same in the caller's transaction."""
     return not cursor.execute(_LEFT, asked_parameters(settings)).fetchall()[0][0]
 
 
 def without_advice(metrics: Metrics) -> Metrics:
-    """Where the pool is exhausted: what further labels would buy is not told, nor what it would take."""
+    """Where the pool is exhausted: without the forecast of what further labels would bring."""
     savings = metrics.savings if isinstance(metrics.savings, Savings) else None
     return replace(metrics, forecast=Missing(NOTHING_LEFT), savings=savings)
 
@@ -139,7 +139,9 @@ def _left_out(project: Project, audit: Score | None) -> list[str]:
 
 @dataclass(frozen=True)
 class Prospects:
-    """What the newest round says of going on; None for what was not measured. worth: at the prices in the settings."""
+    """What continuing would bring, by the newest round; None for what was not measured. worth: at the prices in the
+    settings.
+    """
 
     forecast: Forecast | Missing | None
     savings: Savings | Missing | None
@@ -177,7 +179,7 @@ def _worth(project: Project, model: str) -> Worth | None:
 
 
 def _curve(path: Path) -> Curve | None:
-    """None where none was fitted, or what was written cannot be read: the next round fits another."""
+    """None where none was fitted, or the stored one cannot be read: the next round fits another."""
     try:
         return read_curve(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
@@ -221,7 +223,7 @@ def curve_table(curve: Sequence[MeasuredModel]) -> list[dict[str, str | float | 
 
 
 def curve_measures(curve: Sequence[MeasuredModel]) -> list[str]:
-    """What the learning curve can be drawn of, in words: accuracy and, where the task has it, macro F1."""
+    """The measures that the learning curve can be drawn of: accuracy and, where the task has it, macro F1."""
     scores = [score for model in curve for stratum in STRATA if (score := model.metrics.on(stratum))]
     return ["accuracy", *(["macro F1"] if not scores or scores[0].macro_f1 else [])]
 

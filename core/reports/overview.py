@@ -1,4 +1,4 @@
-"""Where a project stands, for `status` and the pages: figures, warnings, the one next thing. Changes nothing."""
+"""The state of a project, for `status` and the pages: figures, warnings, the next step. Changes nothing."""
 
 from dataclasses import dataclass, replace
 
@@ -88,7 +88,7 @@ def status(project: Project) -> Status:
 
 
 def warnings(project: Project) -> list[str]:
-    """Promises that broke, and what the newest batch's self-test warns of while there is another batch to choose."""
+    """Broken guarantees, and warnings of the newest batch's self-test while there is another batch to choose."""
     newest = "select self_test from batches order by batch desc limit 1"
     written = None if pool_exhausted(project) else project.store.one(newest)
     return announcements(project) + list(self_test_of(written).warnings if written else ())
@@ -121,7 +121,7 @@ def label_counts(project: Project) -> list[LabelCount]:
 
 
 def _next_thing(now: Status, *, unready: bool) -> tuple[str, str]:
-    """What to do now, in one sentence, and the command for it."""
+    """The next step in one sentence, and the command for it."""
     if not now.records:
         return "Import records.", "rondo import FILE --text COLUMN"
     if unready:
@@ -136,7 +136,7 @@ def _next_thing(now: Status, *, unready: bool) -> tuple[str, str]:
 
 
 def _all_asked(now: Status) -> str:
-    """Names what nobody has settled, so that "everything" is never said of less."""
+    """Names the records without a settled answer, so that "everything" is never said of less."""
     kinds = {"skipped": now.skipped, "flagged": now.flagged, "answered without settling a label": now.tied}
     left = [f"{count:,} were {words}" for words, count in kinds.items() if count]
     return (
@@ -177,10 +177,10 @@ def preview_resettling(project: Project, rule: str) -> Resettling:
 
 
 def retiring_sentence(project: Project, label_id: str) -> str:
-    """What retiring a label would do, in a sentence."""
+    """The effect of retiring a label, in a sentence."""
     count = project.store.one("select count(*) from settled where list_contains(labels, ?)", [label_id])
     if not count:
         return "No record has this label. It is not offered any more; it can be brought back."
     also = " or keep their other labels" if project.settings().multi else ""
-    predicted = f"{count:,} records have this label. They are asked again{also}"
-    return f"{predicted}; no answer is deleted, and the label can be brought back."
+    sentence = f"{count:,} records have this label. They are asked again{also}"
+    return f"{sentence}; no answer is deleted, and the label can be brought back."

@@ -1,4 +1,4 @@
-"""What one person has labelled, for this person's own eyes. Knows nothing of others, of gold, or of what is right."""
+"""One person's own answers, counted for that person. Knows nothing of others, of gold, or of what is right."""
 
 from typing import Any
 

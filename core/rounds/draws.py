@@ -32,14 +32,14 @@ _LEFT = """
 """
 
 
-def read_history(cursor: duckdb.DuckDBPyConnection, query: Sequence[int]) -> tuple[Ints, PoolHistory]:
+def read_history(cursor: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> tuple[Ints, PoolHistory]:
     """(k,) the asked records that were ever in the pool, ascending, and how each of them left it.
 
     Left out: records that came with a label, which nobody was asked for.
     """
     eligible = np.asarray(cursor.execute(_ELIGIBLE).fetchnumpy()["n"], np.int64)
     records_before = np.array([records for (records,) in cursor.execute(_SEEN).fetchall()], np.int64)
-    rows = cursor.execute(_LEFT, {"ns": np.intersect1d(query, eligible).tolist()}).fetchall()
+    rows = cursor.execute(_LEFT, {"ns": np.intersect1d(numbers, eligible).tolist()}).fetchall()
     record_nos = np.array([n for n, *_ in rows], np.int64)
     opens, sizes = np.unique(2 * np.searchsorted(records_before, eligible, side="right"), return_counts=True)
     first = 2 * np.searchsorted(records_before, record_nos, side="right")

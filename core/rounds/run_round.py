@@ -177,9 +177,9 @@ _ROWS = {
 def _sources(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> npt.NDArray[np.int16]:
     """(numbers,) place of each record's source among the names; 0 where there is no such record any more."""
     query = "select n, (list_position($names::varchar[], source) - 1)::smallint as place from records"
-    matches = cursor.execute(query, {"names": names}).fetchnumpy()
+    columns = cursor.execute(query, {"names": names}).fetchnumpy()
     places = np.zeros(count(cursor, f"select {NUMBERS}"), np.int16)
-    places[np.asarray(matches["n"], np.int64)] = matches["place"]
+    places[np.asarray(columns["n"], np.int64)] = columns["place"]
     return places
 
 

@@ -152,16 +152,16 @@ def _one_of_each_group(pool: Pool, n: int, rng: np.random.Generator, fitness: Fi
     if n == 0:
         return rows[:0]
     centroids, group = cluster(np.concatenate([points, known]), max(min(n + len(known), CLUSTERS), n), rng)
-    query = np.bincount(group[len(rows) :], minlength=len(centroids)).tolist()
+    labelled = np.bincount(group[len(rows) :], minlength=len(centroids)).tolist()
     members = [rng.permutation(np.flatnonzero(group[: len(rows)] == g)) for g in range(len(centroids))]
     ranked: dict[int, list[int]] = {}
     picks: list[int] = []
     size = [len(member) for member in members]
     while len(picks) < n:
-        g = min((g for g in range(len(members)) if size[g] > 0), key=lambda g: (query[g], -size[g]))
+        g = min((g for g in range(len(members)) if size[g] > 0), key=lambda g: (labelled[g], -size[g]))
         ranked.setdefault(g, _by_fitness(points, members[g], centroids[g], fitness))
         picks.append(ranked[g].pop(0))
-        query[g] += 1
+        labelled[g] += 1
         size[g] -= 1
     return rows[picks]
 

@@ -67,6 +67,6 @@ def _for_excel(connection: duckdb.DuckDBPyConnection) -> str:
     return f"select {', '.join(cells)} from exported"
 
 
-def quoted(path: Path) -> str:
-    """A path as it stands between the quotes of a SQL string."""
-    return str(path).replace("'", "''")
+def quoted(text: str | Path) -> str:
+    """A text or path as it stands between the quotes of a SQL string."""
+    return str(text).replace("'", "''")

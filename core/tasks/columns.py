@@ -44,11 +44,6 @@ def with_article(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeio" else f"a {noun}"
 
 
-def quoted_text(text: str) -> str:
-    """As it stands in SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 @dataclass(frozen=True)
 class CellRules:
     """keep_missing: NA, null and their like are answers. many: more different answers than usual are no mistake."""

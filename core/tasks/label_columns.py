@@ -21,7 +21,8 @@ from core.config.taxonomy import (
     number_of,
 )
 from core.errors import BadInput, Refused
-from core.tasks.columns import MISSING_WORDS, REMEMBERED, CellRules, Cells, Columns, ColumnSummary, quoted_text
+from core.store.tables import quoted
+from core.tasks.columns import MISSING_WORDS, REMEMBERED, CellRules, Cells, Columns, ColumnSummary
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -219,7 +220,7 @@ def stored(cursor: "DuckDBPyConnection", query: str, settings: Settings) -> str:
 
 def written(settings: Settings, column: str) -> str:
     """Names stand in the SQL itself, quoted: a map that is bound takes seventeen times as long."""
-    names = ", ".join(f"{quoted_text(label.id)}: {quoted_text(label.name)}" for label in settings.taxonomy.labels)
+    names = ", ".join(f"'{quoted(label.id)}': '{quoted(label.name)}'" for label in settings.taxonomy.labels)
     mapping = f"map {{{names}}}" if names else "map([]::varchar[], []::varchar[])"
     named = f"array_to_string(list_transform({column}, lambda x: {mapping}[x]), '{SEPARATOR}')"
     return f"if(len({column}) = 0, '{NONE_OF_THEM}', {named})"

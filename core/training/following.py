@@ -133,8 +133,8 @@ def job_cancel(project: Project, report: Report, *, job: str) -> TrainingJob:
             job_cancel(project, report, job=run)
         Bundle(project.folder / "jobs" / job).empty()
         return read_training_job(project, job)
-    requested = "cancelled" if row.handle is None else "cancelling"
-    if not set_state(project, job, requested, "", before=row.state):
+    state = "cancelled" if row.handle is None else "cancelling"
+    if not set_state(project, job, state, "", before=row.state):
         return job_cancel(project, report, job=job)  # it has changed since it was read
     if row.handle is None:
         return read_training_job(project, job)
@@ -173,7 +173,7 @@ def raise_end(project: Project, current: TrainingJob) -> TrainingJob:
     if state == "lost":
         raise JobBroke(f"Job {job} was lost: {message} {again}")
     kind = (Bundle(project.folder / "jobs" / job).result or {}).get("kind", "")
-    matches = Refused if current.kind == GRID else getattr(errors, kind, None)
-    if isinstance(matches, type) and issubclass(matches, RondoError):
-        raise matches(message)
+    error = Refused if current.kind == GRID else getattr(errors, kind, None)
+    if isinstance(error, type) and issubclass(error, RondoError):
+        raise error(message)
     raise JobBroke(f"Job {job} failed: {message} See `rondo jobs logs {job}`.")

@@ -55,13 +55,13 @@ class SearchResult:
 SEARCH = JobKind(GRID, SearchParams, SearchResult)
 
 
-def search(project: Project, report: Report, query: TrainingRequest, *, detach: bool = False) -> TrainingJob:
+def search(project: Project, report: Report, request: TrainingRequest, *, detach: bool = False) -> TrainingJob:
     """Reports the budget, starts the runs, and waits for the winner unless `detach`. Being stopped leaves it
     running.
     """
-    read_search(query.values)
+    read_search(request.values)
     encode_if_needed(project, report)
-    job = start(project, query)
+    job = start(project, request)
     report(_params(project, job).budget, 0, 0)
     if detach:
         return advance(project, job)
@@ -77,29 +77,29 @@ def search(project: Project, report: Report, query: TrainingRequest, *, detach: 
     return raise_end(project, current)
 
 
-def start(project: Project, query: TrainingRequest) -> str:
+def start(project: Project, request: TrainingRequest) -> str:
     """Enters the search as a job; `advance` starts its runs. Raises for a wrong request before any run.
 
     All runs train on the labels of now and hold out the same ones, whatever comes in.
     """
-    requested, settings = read_search(query.values), project.settings()
-    seed = settings.seed if query.seed is None else query.seed
-    plan = lay_out(requested, seed)
-    known = TRAINERS[requested.trainer].parameters
+    search_space, settings = read_search(request.values), project.settings()
+    seed = settings.seed if request.seed is None else request.seed
+    plan = lay_out(search_space, seed)
+    known = TRAINERS[search_space.trainer].parameters
     # where runs are compared, few held-out records are better than none
-    few = {"fewest_held_out": 10} if "fewest_held_out" in known and "fewest_held_out" not in requested.space else {}
-    fixed = [f"{name}={value}" for name, value in {**few, **requested.fixed}.items()]
-    order = order_of(project, requested.trainer, TrainingRequest(fixed, query.on, query.gpu, seed, query.note))
+    few = {"fewest_held_out": 10} if "fewest_held_out" in known and "fewest_held_out" not in search_space.space else {}
+    fixed = [f"{name}={value}" for name, value in {**few, **search_space.fixed}.items()]
+    order = order_of(project, search_space.trainer, TrainingRequest(fixed, request.on, request.gpu, seed, request.note))
     runner_of(project, order.on).price(order.resources, 1)
-    refuse_too_little(project, settings, requested.trainer)
+    refuse_too_little(project, settings, search_space.trainer)
     params = SearchParams(
         trainer=GRID,
-        values=dict(supplied.split("=", 1) for supplied in query.values),
-        note=query.note,
+        values=dict(supplied.split("=", 1) for supplied in request.values),
+        note=request.note,
         order=order,
         plan=plan,
-        at_once=requested.at_once,
-        budget=budget(project, order, len(plan), requested.at_once),
+        at_once=search_space.at_once,
+        budget=budget(project, order, len(plan), search_space.at_once),
     )
     bundle = project.jobs.prepare(SEARCH, params)
     write_training_files(project, bundle, settings)

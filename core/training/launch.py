@@ -39,16 +39,16 @@ class TrainingRequest:
     note: str = ""
 
 
-def order_of(project: Project, trainer: str, query: TrainingRequest) -> Order:
+def order_of(project: Project, trainer: str, request: TrainingRequest) -> Order:
     """The request, checked, with the settings' GPU and time limit filled in."""
     settings = project.settings()
-    if query.seed is not None and not 0 <= query.seed < 2**32:
-        raise BadInput(f"The seed is {query.seed}; it must lie between 0 and {2**32 - 1:,}.")
-    if query.on == "local" and query.gpu:
+    if request.seed is not None and not 0 <= request.seed < 2**32:
+        raise BadInput(f"The seed is {request.seed}; it must lie between 0 and {2**32 - 1:,}.")
+    if request.on == "local" and request.gpu:
         raise BadInput("--gpu asks for a GPU elsewhere (--on modal, --on ray); this machine uses the one it has.")
-    gpu = query.gpu or settings.gpu if query.on == "modal" or query.gpu else None
-    resources, values = Resources(settings.job_seconds, gpu), read_values(trainer, query.values)
-    return Order(trainer, values, query.on, resources, query.seed, None, query.note)
+    gpu = request.gpu or settings.gpu if request.on == "modal" or request.gpu else None
+    resources, values = Resources(settings.job_seconds, gpu), read_values(trainer, request.values)
+    return Order(trainer, values, request.on, resources, request.seed, None, request.note)
 
 
 def price_line(project: Project, on: str, gpu: str | None = None) -> str:

@@ -36,10 +36,10 @@ def follow(project: Project, report: Report) -> Followed:
     """Refreshes every job that is under way or lost elsewhere, stores finished results, starts the next runs of a
     search. Raises Refused, after all were refreshed, for one whose result could not be stored here.
     """
-    error_message = [predicted for job in jobs_to_follow(project) if (predicted := _refresh_or_lose(project, job))]
+    errors = [error for job in jobs_to_follow(project) if (error := _refresh_or_lose(project, job))]
     advance_all(project)
-    if error_message:
-        raise Refused(error_message[0])
+    if errors:
+        raise Refused(errors[0])
     return Followed(len(jobs_to_follow(project)))
 
 

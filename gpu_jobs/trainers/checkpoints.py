@@ -28,9 +28,9 @@ def is_whole(folder: Path) -> bool:
 
 def newest(folder: Path, name: str) -> Path | None:
     """Of the folders `name-N` that are whole the one of the highest N, or None."""
-    matches = [path for path in folder.glob(f"{name}-*") if path.name.rpartition("-")[2].isdigit()]
-    matches.sort(key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    return next((path for path in matches if is_whole(path)), None)
+    checkpoints = [path for path in folder.glob(f"{name}-*") if path.name.rpartition("-")[2].isdigit()]
+    checkpoints.sort(key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    return next((path for path in checkpoints if is_whole(path)), None)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -64,8 +64,8 @@ def fine_tune(loaded: Pretrained, practice: Practice, run: TrainingRun) -> tuple
         compute_metrics=lambda seen: figures(_truth(seen, multi), chances(seen.predictions, multi), multi),
         callbacks=callbacks(run, has_held_out=len(practice.held_out) > 0),
     )
-    matches = newest(run.checkpoints, "checkpoint")
-    trainer.train(resume_from_checkpoint=str(matches) if matches else None)
+    checkpoint = newest(run.checkpoints, "checkpoint")
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     result = outcome(trainer.state)
     if not len(practice.held_out):
         return np.empty((0, len(practice.training_set.labels)), np.float32), result

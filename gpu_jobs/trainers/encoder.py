@@ -61,8 +61,8 @@ def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
         probe = make_probe(training_set, parts, run.seed)
         before = probe(model) if probe else None
         trainer = _make_trainer(model, training_set, run, Parts(train_rows, parts.held_out), probe)
-        matches = newest(run.checkpoints, "checkpoint")
-        trainer.train(resume_from_checkpoint=str(matches) if matches else None)
+        checkpoint = newest(run.checkpoints, "checkpoint")
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         steps = outcome(trainer.state)
         if not is_better(trainer.state, before):
             model, steps["best_step"] = open_base(folder, run), 0

@@ -42,8 +42,8 @@ def contrast_batch(vectors: Tensor, marks: Tensor) -> Tensor:
     like, _ = _relations(marks)
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
     logits = (vectors @ vectors.T / TEMPERATURE).masked_fill(itself, -1e4)
-    matches = torch.log_softmax(logits, dim=1)
-    losses = -(matches * like).sum(dim=1) / like.sum(dim=1).clamp(min=1)
+    likelihoods = torch.log_softmax(logits, dim=1)
+    losses = -(likelihoods * like).sum(dim=1) / like.sum(dim=1).clamp(min=1)
     return losses.sum() / like.any(dim=1).sum().clamp(min=1)
 
 
@@ -107,16 +107,16 @@ def _embed(model: Any, features: Mapping[str, Any]) -> Tensor:
     lengths, width = mask.sum(dim=1).tolist(), mask.shape[1]
     budget = GPU_TOKENS if mask.is_cuda else TOKENS
     groups = list(token_batches(lengths, budget))
-    matches = []
+    outputs = []
     for group in groups:
         longest = max(lengths[place] for place in group)
         part = {
             key: value[group, :longest] if torch.is_tensor(value) and value.shape == (len(lengths), width) else value
             for key, value in features.items()
         }
-        matches.append(model(part)["sentence_embedding"].float())
+        outputs.append(model(part)["sentence_embedding"].float())
     places = torch.tensor([place for group in groups for place in group], device=mask.device)
-    return torch.cat(matches)[places.argsort()]
+    return torch.cat(outputs)[places.argsort()]
 
 
 def _relations(marks: Tensor) -> tuple[Tensor, Tensor]:

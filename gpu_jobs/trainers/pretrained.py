@@ -88,13 +88,13 @@ def last_layer(loaded: Pretrained) -> tuple[str, int]:
         logits = loaded.model(**loaded.tokenizer(["a", "b"], return_tensors="pt").to(device)).logits
     for hook in hooks:
         hook.remove()
-    matches = [name for name, output in seen.items() if output is logits or torch.equal(output, logits)]
-    if not matches:
+    layers = [name for name, output in seen.items() if output is logits or torch.equal(output, logits)]
+    if not layers:
         raise BadInput(
             f"{type(loaded.model).__name__} has no linear layer at its end that sees one vector per text, so it cannot "
             "serve as an encoder. Choose an encoder model such as BERT, DeBERTa, ModernBERT or RoBERTa."
         )
-    return matches[-1], int(linear[matches[-1]].in_features)
+    return layers[-1], int(linear[layers[-1]].in_features)
 
 
 def _keep(seen: dict[str, Any], name: str) -> Any:

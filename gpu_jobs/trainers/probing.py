@@ -59,10 +59,10 @@ def choose_rows(training_set: TrainingSet, run: TrainingRun, most: int = 0) -> P
 def encode(model: Any, training_set: TrainingSet, rows: Ints) -> Floats:
     """(rows, dims) unit vectors by the model in its present state."""
     texts = [without_surrogates(training_set.texts[row]) for row in rows]
-    matches = np.asarray(model.encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
-    if not np.isfinite(matches).all():
+    vectors = np.asarray(model.encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
+    if not np.isfinite(vectors).all():
         raise Refused("Training went astray: the vectors are no numbers any more. Set learning_rate to a tenth of it.")
-    return unit_rows(matches)
+    return unit_rows(vectors)
 
 
 def labelled_vectors_of(training_set: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVectors:
@@ -82,9 +82,9 @@ def make_probe(training_set: TrainingSet, parts: Parts, seed: int) -> Probe | No
     def probe(model: Any) -> dict[str, float]:
         head = fit_plain(labelled_vectors_of(training_set, train_rows, encode(model, training_set, train_rows)))
         probs = head.predict(encode(model, training_set, held_out))
-        matches = macro_f1(truth, decide(probs, training_set.multi))
+        score = macro_f1(truth, decide(probs, training_set.multi))
         sure = float(np.where(truth, probs, 1 - probs).mean())
-        return {"macro_f1": matches, "score": matches + TIE * sure}
+        return {"macro_f1": score, "score": score + TIE * sure}
 
     return probe
 

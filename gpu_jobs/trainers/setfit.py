@@ -60,8 +60,8 @@ def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
         inner.evaluator = evaluator(probe) if probe else None
         _set_data(trainer, training_set, train_rows, parts.held_out, hard)
         _set_steps(trainer, run)
-        matches = newest(run.checkpoints, "checkpoint")
-        inner.train(resume_from_checkpoint=str(matches) if matches else None)
+        checkpoint = newest(run.checkpoints, "checkpoint")
+        inner.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         steps = outcome(inner.state)
         if not is_better(inner.state, before):
             model.model_body, steps["best_step"] = open_base(folder, run), 0

@@ -36,8 +36,8 @@ def _stratify(targets: Bools, share: float, rng: np.random.Generator) -> Bools:
     out, decided = np.zeros(len(targets), np.bool_), np.zeros(len(targets), np.bool_)
     for label in np.argsort(counts, kind="stable"):
         rows = np.flatnonzero(strata[:, label] & ~decided)
-        requested = max(int(quota[label] - (strata[:, label] & out).sum()), 0)
-        out[rng.permutation(rows)[:requested]] = True
+        missing = max(int(quota[label] - (strata[:, label] & out).sum()), 0)
+        out[rng.permutation(rows)[:missing]] = True
         decided[rows] = True
     for label in np.flatnonzero(counts):  # rarer labels can have taken too many of its textss texts
         rows = np.flatnonzero(strata[:, label])

@@ -40,18 +40,18 @@ def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
         raise BadInput(
             f"The template {template[:80]!r} has no {MARK} for the label's name: 'This text is about {MARK}.'"
         )
-    predicted = [
+    sentences = [
         [template.replace(MARK, spoken(name)), *([text] if (text := description.strip()) else [])]
         for name, description in zip(training_set.names, training_set.descriptions, strict=True)
     ]
-    return _WAYS[str(run.values["by"])](training_set, run, predicted)
+    return _WAYS[str(run.values["by"])](training_set, run, sentences)
 
 
-def _by_cosine(training_set: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:
+def _by_cosine(training_set: TrainingSet, run: TrainingRun, sentences: list[list[str]]) -> TrainedModel:
     started = time.monotonic()
     base = str(run.values["base"]) or run.base
     encoder = load_encoder(base, run.cache, run.threads)
-    head = aim([encoder.encode(texts) for texts in predicted], training_set)
+    head = aim([encoder.encode(texts) for texts in sentences], training_set)
     vectors = encoder.encode(training_set.texts) if training_set.texts else np.empty((0, encoder.dims), np.float32)
     run.report(len(training_set.texts), len(training_set.texts))
     if len(vectors) >= FEWEST:
@@ -65,14 +65,14 @@ def _by_cosine(training_set: TrainingSet, run: TrainingRun, predicted: list[list
     return TrainedModel(predict_texts, head, None, np.arange(len(vectors)), head.predict(vectors), info)
 
 
-def aim(predicted: Sequence[Floats], training_set: TrainingSet) -> Head:
-    """The head whose weights are the labels' vectors. predicted: for each label (texts, dims) unit rows, of which the
-    mean is used.
+def aim(label_vectors: Sequence[Floats], training_set: TrainingSet) -> Head:
+    """The head whose weights are the labels' vectors. label_vectors: for each label (texts, dims) unit rows, of which
+    the mean is used.
 
     The mean over labels is subtracted: what all have in common (the template, the language) carries no information.
     Where several may hold, this raised macro F1 on library_sample_en from .30 to .39 at the best threshold.
     """
-    rows = unit_rows(np.stack([vectors.mean(axis=0) for vectors in predicted]))
+    rows = unit_rows(np.stack([vectors.mean(axis=0) for vectors in label_vectors]))
     centred = rows - rows.mean(axis=0) if len(rows) > 1 else rows
     own = (centred**2).sum(axis=1)
     scale = SHARPNESS * max(len(rows) - 1, 1) / max(float(own.sum()), 1e-6)  # the sum shrinks with few labels
@@ -82,19 +82,19 @@ def aim(predicted: Sequence[Floats], training_set: TrainingSet) -> Head:
     )
 
 
-def _by_entailment(training_set: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:
+def _by_entailment(training_set: TrainingSet, run: TrainingRun, sentences: list[list[str]]) -> TrainedModel:
     """Yin et al. 2019: the labels' entailments against each other, or where several may hold against contradiction."""
     started = time.monotonic()
     base = str(run.values["base"]) or NLI_MODEL
     reader = load_reader(base, run.cache, run.threads)
-    sentences = [sentence for label in predicted for sentence in label]
-    firsts = np.cumsum([0, *(len(label) for label in predicted)])[:-1]
+    lines = [sentence for label in sentences for sentence in label]
+    firsts = np.cumsum([0, *(len(label) for label in sentences)])[:-1]
 
     def predict_texts(texts: Sequence[str]) -> Floats:
-        probs = [np.empty((0, len(predicted)), np.float32)]
+        probs = [np.empty((0, len(sentences)), np.float32)]
         for first in range(0, len(texts), PIECE):
-            matches = reader.probabilities(texts[first : first + PIECE], sentences, against=training_set.multi)
-            best = np.maximum.reduceat(matches, firsts, axis=1)  # of a label's sentences the best match
+            scores = reader.probabilities(texts[first : first + PIECE], lines, against=training_set.multi)
+            best = np.maximum.reduceat(scores, firsts, axis=1)  # of a label's sentences the best match
             probs.append(np.asarray((sigmoid if training_set.multi else softmax)(best), np.float32))
             run.report(min(first + PIECE, len(texts)), len(texts))
         return np.concatenate(probs)

@@ -22,7 +22,7 @@ from gpu_jobs.work.round_tables import write_ranked, write_suggestions
 
 def activate(bundle: Path, params: ActivateParams, report: Callable[[int, int], None]) -> ActivateResult:
     """Leaves `suggestions.parquet`, `ranked.parquet` and `held_out_predictions.parquet`, as a round does; trains
-    nothing. Raises Damaged, or Refused where the model has other labels.
+    nothing. Raises Damaged, or Refused where the model does not fit what the project asks now.
     """
     from threadpoolctl import threadpool_limits
 
@@ -35,8 +35,8 @@ def _activate(bundle: Path, params: ActivateParams, report: Callable[[int, int],
     folder = Path(params.model)
     space = TASKS[params.task].space(params.setup)
     head = load_fitted(folder, space.heads.restore)
-    if not space.heads.fits(head):
-        raise Refused(f"The model {folder.name} has other labels than the project has now. Train a new one.")
+    if reason := space.heads.unfit(head.about()):
+        raise Refused(f"The model {folder.name} {reason}. Train a new one.")
     report(0, 2)
     vectors = open_vectors(Path(params.vectors), params.encoder)
     scored = ScoredPool(head, Predictions(space, head.predict(vectors)))

@@ -149,8 +149,8 @@ def dawid_skene(question: Question) -> tuple[Floats, Floats]:
         warnings.simplefilter("ignore", DeprecationWarning)  # crowd-kit 1.4.2 says `inplace`, which pandas 4 drops
         warnings.simplefilter("ignore", FutureWarning)
         model = DawidSkene(n_iter=100).fit(table, truth)
-    matches = model.probas_.reindex(index=range(votes.records), columns=codes)
-    probs = matches.fillna({code: float(model.priors_.get(code, 0.0)) for code in codes}).to_numpy(np.float64)
+    known_probs = model.probas_.reindex(index=range(votes.records), columns=codes)
+    probs = known_probs.fillna({code: float(model.priors_.get(code, 0.0)) for code in codes}).to_numpy(np.float64)
     errors = np.full((votes.people, votes.categories, votes.categories), 1 / votes.categories)
     supplied = model.errors_.reindex(columns=codes).fillna(SLIGHT)
     errors[supplied.index.get_level_values(0), supplied.index.get_level_values(1)] = supplied.to_numpy(np.float64)

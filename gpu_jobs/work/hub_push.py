@@ -55,16 +55,16 @@ def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        matches = api.repo_info(repo, repo_type=kind)
+        info = api.repo_info(repo, repo_type=kind)
     except RepositoryNotFoundError:
         api.create_repo(repo, repo_type=kind, private=private)
-        matches = api.repo_info(repo, repo_type=kind)
-    names = {one.rfilename for one in matches.siblings or ()}
+        info = api.repo_info(repo, repo_type=kind)
+    names = {one.rfilename for one in info.siblings or ()}
     if names - {*_KEPT, "README.md"} and _MARKS[kind] not in names:
         raise Refused(f"{repo} is there already and holds something else. Name another; nothing was pushed.")
-    if private and not matches.private:
+    if private and not info.private:
         raise Refused(f"{repo} is there already and public. Push with --public if that is meant, or name another.")
-    return str(matches.sha) if matches.sha else None
+    return str(info.sha) if info.sha else None
 
 
 def _send(
@@ -111,10 +111,8 @@ def _in_sentences(repo: str, token: str) -> Iterator[None]:
         kind = type(error).__name__
         raise Refused(f"The Hub cannot be reached ({kind}). Check the network and push again.") from None
     except OSError as error:  # from the storage, too: it refuses a token with errors of its own
-        predicted = f"{type(error).__name__}: {_line(error, token)}"
-        raise Refused(
-            f"{repo} was not pushed ({predicted}). Check the token and the network, and push again."
-        ) from None
+        fault = f"{type(error).__name__}: {_line(error, token)}"
+        raise Refused(f"{repo} was not pushed ({fault}). Check the token and the network, and push again.") from None
     except (RuntimeError, ValueError) as error:
         cause = error.__cause__
         if isinstance(cause, HfHubHTTPError):
@@ -126,8 +124,8 @@ def _answer(repo: str, error: Any, token: str) -> str:
     status = error.response.status_code
     if status >= 500:
         return f"{repo} was not pushed: the Hub has trouble ({status}). Try again later."
-    predicted = _line(error, token)
-    return f"{repo} was not pushed: the Hub {_ANSWERS.get(status, f'answered {status}.')} It said: {predicted}"
+    fault = _line(error, token)
+    return f"{repo} was not pushed: the Hub {_ANSWERS.get(status, f'answered {status}.')} It said: {fault}"
 
 
 def _line(error: BaseException, token: str) -> str:

@@ -122,13 +122,13 @@ def out_of_sample(labelled: Labelled, near: NearestRecords, rng: np.random.Gener
     return np.asarray((fitted + _voted(labelled.targets, near)) / 2)
 
 
-def _fitted(labelled: Labelled, known: Ints, query: Ints) -> Floats:
+def _fitted(labelled: Labelled, known: Ints, rows: Ints) -> Floats:
     """(queries, labels) probabilities by a regression fitted on the `known` ones."""
     loss, squash = (sigmoid_loss, sigmoid) if labelled.multi else (softmax_loss, softmax)
     weights = np.ones((len(known), 1), np.float32)
     examples = Examples(labelled.points[known], labelled.targets[known].astype(np.float32), weights)
-    matches = fit_linear(examples, loss, STRENGTH)
-    return squash(labelled.points[query] @ matches[:, :-1].T + matches[:, -1])
+    coefficients = fit_linear(examples, loss, STRENGTH)
+    return squash(labelled.points[rows] @ coefficients[:, :-1].T + coefficients[:, -1])
 
 
 def _voted(targets: Bools, near: NearestRecords) -> Floats:
@@ -162,15 +162,15 @@ def _multi_label_errors(labelled: Labelled, probs: Floats) -> Flags:
     from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
 
     shares = labelled.targets.mean(axis=0)
-    query = np.flatnonzero((shares > 0) & (shares < 1))
-    if not len(query):
+    columns = np.flatnonzero((shares > 0) & (shares < 1))
+    if not len(columns):
         return Flags(np.empty(0, np.int64), np.empty(0))
-    targets, predicted = labelled.targets[:, query], probs[:, query]
+    targets, predicted = labelled.targets[:, columns], probs[:, columns]
     supplied = [np.flatnonzero(row).tolist() for row in targets]
     issues = find_multilabel_issues_per_class(supplied, predicted, filter_by=RULE, n_jobs=1)
     doubt = np.where(issues, np.abs(targets - predicted), 0)
     indices = np.flatnonzero(doubt.any(axis=1))
-    return Flags(labelled.rows[indices], doubt[indices].max(axis=1), label=query[doubt[indices].argmax(axis=1)])
+    return Flags(labelled.rows[indices], doubt[indices].max(axis=1), label=columns[doubt[indices].argmax(axis=1)])
 
 
 def hard_records(labelled: Labelled, probs: Floats, disputed: Ints, disputes: Floats) -> Flags:
@@ -234,7 +234,7 @@ def _first(flags: Flags) -> Flags:
     return Flags(flags.record_nos[order], flags.score[order], None if flags.other is None else flags.other[order])
 
 
-def _write(path: Path, matches: Mapping[str, Flags], labels: list[str]) -> None:
+def _write(path: Path, flags_of: Mapping[str, Flags], labels: list[str]) -> None:
     import polars
 
     schema = {"n": polars.Int64, "kind": polars.String, "score": polars.Float64}
@@ -252,6 +252,6 @@ def _write(path: Path, matches: Mapping[str, Flags], labels: list[str]) -> None:
             },
             schema=schema,
         )
-        for kind, flags in matches.items()
+        for kind, flags in flags_of.items()
     ]
     polars.concat(tables).write_parquet(path)

@@ -110,8 +110,8 @@ def _nearest(queries: Floats, points: Floats, count: int) -> tuple[Ints, Floats]
 
     index = faiss.IndexFlatL2(points.shape[1])
     index.add(np.ascontiguousarray(points))
-    squares, matches = index.search(np.ascontiguousarray(queries), count)
-    return np.asarray(matches, np.int64), np.sqrt(np.maximum(squares, 0))
+    squares, neighbours = index.search(np.ascontiguousarray(queries), count)
+    return np.asarray(neighbours, np.int64), np.sqrt(np.maximum(squares, 0))
 
 
 def _reporting(report: Report, before: int) -> Callable[[int, float, object], bool]:

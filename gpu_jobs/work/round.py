@@ -105,10 +105,10 @@ def _learn(inputs: RoundInputs) -> FittedRound:
     keep_graph(folder, vectors, graph)
     around = NeighbourGraph(graph, np.asarray(vectors[graph.rows], np.float32))
     rng = np.random.default_rng(params.seed)
-    query, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
+    scored_rows, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
     if params.encoder.startswith(OWN):  # it trained on these records: no head is out of fold
-        query, weights = query[weights.drawn], drawn_only(weights)
-    evaluated = np.isin(rows, query)
+        scored_rows, weights = scored_rows[weights.drawn], drawn_only(weights)
+    evaluated = np.isin(rows, scored_rows)
     fitted = inputs.space.heads.cross_fit(records, around, evaluated, rng)
     facts = {"encoder": params.encoder, "labels_learnt_from": len(rows), "seed": params.seed}
     save_head(inputs.bundle / "out" / "model", fitted.head, facts)
@@ -134,10 +134,10 @@ def _encoded_texts(inputs: RoundInputs) -> Floats:
     from core.models.encoders.loading import load_encoder
 
     encoder = load_encoder(params.encoder_source, Path(params.vectors) / "cache", params.threads)
-    matches = encoder.encode(texts)
+    vectors = encoder.encode(texts)
     with whole_file(path, alone=True) as partial, partial.open("wb") as file:
-        np.save(file, matches, allow_pickle=False)
-    return np.asarray(matches)
+        np.save(file, vectors, allow_pickle=False)
+    return np.asarray(vectors)
 
 
 def _measure(inputs: RoundInputs, learnt: FittedRound, scored: ScoredPool) -> Metrics:

@@ -168,7 +168,7 @@ TWO_KEYS_AT_ONCE = """() => {
 }"""
 
 
-def test_a_key_pressed_before_a_record_came_up_speaks_of_the_one_before(server: Server, page: Page) -> None:
+def test_a_key_pressed_before_a_record_came_up_answers_the_one_before(server: Server, page: Page) -> None:
     card = server.open(page, "early")
     first = card.on_screen
     page.evaluate(TWO_KEYS_AT_ONCE)

@@ -56,7 +56,7 @@ def test_records_in_a_lasso_are_labelled_at_once_and_that_is_taken_back(server: 
     supplied = int(re.findall("to ([0-9,]+) records", question.inner_text())[0].replace(",", ""))
     assert 0 < supplied <= selected  # what others have labelled or hold is left out
     page.get_by_role("button", name=f"Yes, label {supplied:,} records").click()
-    done = page.get_by_text(re.compile("^[0-9,]+ records labelled"))
+    done = page.get_by_text(re.compile("^[0-9,]+ records answered"))
     expect(done).to_be_visible()
     labelled = int(re.findall("[0-9,]+", done.inner_text())[0].replace(",", ""))
     answers = server.answers("mapper")

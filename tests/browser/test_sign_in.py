@@ -116,7 +116,7 @@ def test_a_line_opens_only_with_a_cookie_of_this_project(team: Team, machines: M
     assert [handshake(team, cookie) for cookie in [good, *bad]] == [101, *[403] * len(bad)]
 
 
-def test_removal_cuts_an_open_line_at_the_next_word(team: Team, machines: Machines) -> None:
+def test_removal_closes_an_open_websocket_at_the_next_message(team: Team, machines: Machines) -> None:
     team.codes["Bob"] = rondo_json(team.server.folder, "people", "add", "Bob")["code"]
     page = machines().new_page()
     team.sign_in(page, "Bob")
@@ -189,7 +189,9 @@ def test_an_account_of_the_table_is_let_in_as_what_it_is(
     expect(page.get_by_text("is not let in here")).to_be_visible()
 
 
-def test_a_stranger_with_an_account_sees_one_sentence(account_world: tuple[Team, Provider], machines: Machines) -> None:
+def test_an_account_that_is_not_listed_sees_one_sentence(
+    account_world: tuple[Team, Provider], machines: Machines
+) -> None:
     team, _ = account_world
     page = machines(viewport=PHONE).new_page()
     by_account(team, page, "stranger@example.org")

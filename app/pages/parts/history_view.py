@@ -14,10 +14,10 @@ from core.reports.card_text import escaped
 from core.store.database import utc_now
 
 
-def trail(query: tuple[object, ...]) -> list[LinePosition | None]:
+def trail(filters: tuple[object, ...]) -> list[LinePosition | None]:
     """Where the pages so far began, the one on the screen last; another filter begins anew."""
-    if st.session_state.get("history-asked") != query:
-        st.session_state["history-asked"] = query
+    if st.session_state.get("history-asked") != filters:
+        st.session_state["history-asked"] = filters
         st.session_state["history-trail"] = [None]
     positions: list[LinePosition | None] = st.session_state["history-trail"]
     return positions

@@ -87,7 +87,7 @@ def _confirm_bulk(server: ProjectServer, record_nos: Ints, chosen: Answer) -> No
         on_click=_act,
         args=(
             lambda user: label_many(project, record_nos.tolist(), chosen, user),
-            "{count:,} records labelled. It can be taken back below the map.",
+            "{count:,} records answered. It can be taken back below the map.",
         ),
     )
 

@@ -93,11 +93,11 @@ def _draw_values(trainer: str, name: str, parameters: Mapping[str, Parameter]) -
     return "".join((result or "").split()) if not parameters[name].choices else (result or "").strip()
 
 
-def draw_budget(project: Project, query: TrainingRequest) -> None:
+def draw_budget(project: Project, request: TrainingRequest) -> None:
     """What the search will take, or what is still missing to know it."""
     try:
-        search = read_search(query.values)
-        order = order_of(project, search.trainer, TrainingRequest((), query.on, query.gpu))
+        search = read_search(request.values)
+        order = order_of(project, search.trainer, TrainingRequest((), request.on, request.gpu))
         st.text(budget(project, order, len(lay_out(search, project.settings().seed)), search.at_once))
     except RondoError as error:
         st.caption(escaped(error))

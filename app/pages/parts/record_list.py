@@ -41,7 +41,7 @@ def rows_of(lines: Sequence[Line]) -> list[dict[str, object]]:
         {
             "label": line.label,
             "text": line.text,
-            "suggestion": "hidden until labelled" if line.hidden else line.suggestion,
+            "suggestion": "hidden until answered" if line.hidden else line.suggestion,
             "probability": line.probability,
             "unseen head says": line.unseen,
             "machine": line.machine,

@@ -83,7 +83,7 @@ def _draw_label(server: ProjectServer, detail: RecordDetail) -> None:
         " · ".join(word for word in (line.how, line.stratum) if word),
     )
     certain = "" if line.probability is None else f"{line.probability:.1%} probable"
-    message = "hidden until it is labelled" if line.hidden else line.suggestion or "none yet"
+    message = "hidden until it is answered" if line.hidden else line.suggestion or "none yet"
     _draw_fact(machine, "Suggestion", message, certain)
     if detail.queued:
         _draw_fact(st.container(), "Queue", detail.queued, "")
@@ -151,7 +151,7 @@ def _correct(server: ProjectServer, line: Line, answer: Answer, user: str, note:
 
 def _draw_models(server: ProjectServer, detail: RecordDetail) -> None:
     rows = model_answers(server.project, detail.line.id)
-    empty = "Hidden until it is labelled." if detail.line.hidden else "There is no model yet."
+    empty = "Hidden until it is answered." if detail.line.hidden else "There is no model yet."
     _draw_table("What each model says", rows, "models", empty)
     if detail.held_out:
         _draw_table("Out-of-fold prediction", detail.held_out, "held-out", "")

@@ -122,20 +122,20 @@ def _query(truth: str | None, predicted: str | None, stratum: str) -> dict[str, 
 def draw_calibration(server: ProjectServer, stratum: str) -> None:
     """The calibration chart."""
     st.header("Calibration")
-    matches = error_analysis.calibration(server.project, stratum)
-    if matches is None:
+    report = error_analysis.calibration(server.project, stratum)
+    if report is None:
         st.info(f"{TOO_FEW.capitalize()}: fewer than {FEWEST} {stratum} records have a verdict with a probability.")
         return
-    st.text(error_analysis.calibration_sentence(matches, stratum))
-    st.altair_chart(calibration_chart(matches.bins), key="calibration", alt="Stated against actual certainty")
+    st.text(error_analysis.calibration_sentence(report, stratum))
+    st.altair_chart(calibration_chart(report.bins), key="calibration", alt="Stated against actual certainty")
     with st.expander("The numbers"):
-        st.dataframe([asdict(one) for one in matches.bins], key="calibration-table", hide_index=True)
+        st.dataframe([asdict(one) for one in report.bins], key="calibration-table", hide_index=True)
 
 
 def draw_round(server: ProjectServer, batch: BatchSummary, *, opened: bool) -> None:
     """What a batch was chosen for, its self-test, and the proof that it can be chosen again."""
     warnings = batch.self_test.warnings
-    title = f"Round {batch.round}: {batch.strategy}, {batch.size} records, {batch.answered} labelled"
+    title = f"Round {batch.round}: {batch.strategy}, {batch.size} records, {batch.answered} answered"
     with st.expander(title, expanded=opened, icon=":material/warning:" if warnings else None):
         st.text(overview.strategies().get(batch.strategy, batch.strategy))
         st.text(self_test_sentence(batch))
@@ -143,10 +143,10 @@ def draw_round(server: ProjectServer, batch: BatchSummary, *, opened: bool) -> N
             st.warning(escaped(warning), icon=":material/warning:")
         link, again = st.columns(2)
         link.page_link(RECORDS, label="Its records", query_params={"batch": str(batch.round)}, icon=TABLE)
-        query = has_right("manage") and again.button(
+        pressed = has_right("manage") and again.button(
             "Choose again", key=f"again-{batch.round}", icon=":material/replay:", help="Changes nothing"
         )
-        if query:
+        if pressed:
             _choose_again(server, batch.round)
         st.caption(
             f"Seed {batch.seed}, model {escaped(batch.model or 'none yet')}, pool of {batch.pool:,} records, "

@@ -22,7 +22,7 @@ def draw_work(server: ProjectServer) -> bool:
     st.header("Work")
     people = pace.work(server.project)
     if not people:
-        st.info("Nobody has labelled yet.")
+        st.info("Nobody has answered yet.")
         st.page_link("pages/label.py", label="Label", icon=":material/label:")
         return False
     widths = {"annotator": st.column_config.TextColumn("annotator", width=160)}

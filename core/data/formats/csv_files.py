@@ -35,7 +35,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?[ \t]*(?:\r\n|\r|\n|$)', re.IGN
 
 @dataclass(frozen=True)
 class Dialect:
-    """What the first row says. before: lines that stand before it and are none of the table."""
+    """As the header has it. before: lines before the header that are no part of the table."""
 
     header: list[str]
     delimiter: str
@@ -129,7 +129,7 @@ class CsvFile:
                 line = lines.number + 1
 
     def _diagnosis(self, dialect: Dialect) -> BadInput:
-        """What is wrong with the first row that is wrong."""
+        """The fault of the first broken row."""
         header = dialect.header
         for row, line, cells in self._walk(dialect):
             place = f"{self.path.name}: row {row} (line {line})" if row else f"{self.path.name}: the header"

@@ -95,7 +95,7 @@ class JsonFile:
             raise self._wrong_encoding() from error
 
     def _elements(self, stream: io.TextIOWrapper) -> Iterator[Row]:
-        """The objects of one array, read piece by piece: no more than one of them is held."""
+        """The objects of one array, parsed one at a time: only one is held in memory."""
         text, at, line = self._skip(stream, "", 0, 1)
         at, row = at + 1, 0  # behind the bracket
         while True:

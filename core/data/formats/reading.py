@@ -1,5 +1,4 @@
-"""What every reader of a person's file shares: batches of columns, decoding, bounds, and how a wrong byte is named.
-
+"""Parts that all file readers share: batches of columns, decoding, limits, and naming a byte that does not decode.
 Knows bytes and encodings; not what a column means, and nothing of records or the store.
 """
 
@@ -78,9 +77,9 @@ def check_encoding(encoding: str) -> None:
 def open_text(
     path: Path, encoding: str, newline: str, errors: str = "strict"
 ) -> Iterator[tuple[io.TextIOWrapper, Callable[[], int]]]:
-    """The decoded (and unpacked) text, and a function that tells how many bytes on disk have been read.
+    """The decoded (and decompressed) text, and a function that returns how many bytes on disk have been read.
 
-    A byte that cannot be decoded is one sentence, where the reader has no better one.
+    A byte that does not decode raises one sentence, unless the reader has a better one.
     """
     codec = encoding
     try:
@@ -99,7 +98,7 @@ def open_text(
 
 
 def _codec(head: bytes, encoding: str) -> str:
-    """A byte-order mark outweighs the default: Excel writes UTF-16 with one, and no UTF-8 text begins so."""
+    """A byte-order mark overrides the default: Excel writes UTF-16 with one, and no UTF-8 text begins so."""
     if codecs.lookup(encoding).name != "utf-8":
         return encoding
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
@@ -124,7 +123,7 @@ def wrong_byte(text: str) -> str | None:
 
 
 def wrong_encoding(place: str, mark: str | None, encoding: str) -> BadInput:
-    """The one sentence for a byte that does not belong. mark: as `wrong_byte` gives it, or None where it is unknown."""
+    """The error for a byte that does not decode. mark: as `wrong_byte` returns it, or None where it is unknown."""
     byte = f"holds the byte 0x{ord(mark) - 0xDC00:02X}, which" if mark else "holds bytes that"
     remedy = "save the file as UTF-8 or say how it is encoded, for example --encoding cp1252"
     return BadInput(f"{place} {byte} cannot be read as {encoding}; {remedy}.")

@@ -1,6 +1,5 @@
-"""The files a person may import, each as batches of columns: CSV, JSON, Parquet, a folder of texts.
-
-Knows file formats; not what a column means, and nothing of records or the store.
+"""The kinds of files that can be imported, each as batches of columns: CSV, JSON, Parquet, a folder of texts. Knows
+file formats; not what a column means, and nothing of records or the store.
 """
 
 import json
@@ -36,7 +35,7 @@ class Source(Protocol):
 
 
 def open_source(path: Path, encoding: str = "utf-8") -> Source:
-    """The reader that the suffix asks for; nothing is read yet but whether it is there at all."""
+    """The reader for the suffix; reads nothing yet, but checks that the file exists."""
     check_encoding(encoding)
     if not path.exists():
         raise BadInput(f"There is no file {path}; check its path.")
@@ -87,7 +86,7 @@ class ParquetFile:
                 yield RowBatch(first - part.num_rows, columns, first - 1, "row {}".format)
 
     def declared(self, column: str) -> list[str]:
-        """The names of all labels that Hugging Face metadata give the column, in their order; [] where it has none."""
+        """The names of all labels that Hugging Face metadata list for the column, in order; [] where there are none."""
         with self._open() as file:
             return _class_names(file.schema_arrow.metadata).get(column, [])
 
@@ -113,7 +112,7 @@ class ParquetFile:
             raise wrong_encoding(f"{self.path.name}: row {row}, column '{name}'", None, "utf-8") from error
 
     def _named(self, cells: list[object], names: list[str], first: int, column: str) -> list[object]:
-        """Each number, in lists too, as the name that it stands for; -1 as no label."""
+        """Each number, in lists too, replaced by its name; -1 by no label."""
         result: list[object] = []
         for row, cell in enumerate(cells, first):
             numbers = [number for number in (cell if isinstance(cell, list) else [cell]) if number not in (None, -1)]

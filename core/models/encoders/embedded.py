@@ -41,12 +41,12 @@ class EmbeddedEncoder:
         return encode_in_batches(lengths, TOKEN_BUDGET, self.dims, lambda batch: self._run([ids[row] for row in batch]))
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
-        matches = self._tokenize([text[:CUT] for text in texts])
+        tokens = self._tokenize([text[:CUT] for text in texts])
         enough = self.longest + LONGEST_WORD
-        short = [row for row, text in enumerate(texts) if len(text) > CUT and len(matches[row]) < enough]
+        short = [row for row, text in enumerate(texts) if len(text) > CUT and len(tokens[row]) < enough]
         for row, ids in zip(short, self._tokenize([texts[row] for row in short]), strict=True):
-            matches[row] = ids
-        return [ids if len(ids) <= self.longest else [*ids[: self.longest - 1], ids[-1]] for ids in matches]
+            tokens[row] = ids
+        return [ids if len(ids) <= self.longest else [*ids[: self.longest - 1], ids[-1]] for ids in tokens]
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
@@ -55,9 +55,9 @@ class EmbeddedEncoder:
         width = len(ids[-1])
         tokens = np.zeros((len(ids), width), np.int32)
         mask = np.zeros((len(ids), width), np.float32)
-        for row, matches in enumerate(ids):
-            tokens[row, : len(matches)] = matches
-            mask[row, : len(matches)] = 1.0
+        for row, line in enumerate(ids):
+            tokens[row, : len(line)] = line
+            mask[row, : len(line)] = 1.0
         vectors: Floats = self.request.infer([tokens, mask], share_inputs=True)[0]
         return vectors
 

@@ -77,9 +77,9 @@ def measure_peaks() -> dict[str, npt.NDArray[np.float16]]:
     request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
     peaks: dict[str, Any] = dict.fromkeys(names, 0.0)
     for ids in _token_lists(folder, config["vocab_size"]):
-        matches = request.infer([np.array([ids], np.int32), np.ones((1, len(ids)), np.float32)])
+        outputs = request.infer([np.array([ids], np.int32), np.ones((1, len(ids)), np.float32)])
         for index, name in enumerate(names, start=1):
-            peaks[name] = np.maximum(peaks[name], np.abs(matches[index][0]).max(axis=0))
+            peaks[name] = np.maximum(peaks[name], np.abs(outputs[index][0]).max(axis=0))
     retained = [name for name in names if not _is_wide(name) or _layer(name) >= FIRST_WIDE_IN_8_BITS]
     return {name: peaks[name].astype(np.float16) for name in retained}
 

@@ -37,8 +37,8 @@ class TorchEncoder:
         )
 
     def _run(self, texts: list[str]) -> Floats:
-        matches = self.model.encode(texts, batch_size=len(texts), show_progress_bar=False, convert_to_tensor=True)
-        return unit_rows(matches.float().cpu().numpy())
+        vectors = self.model.encode(texts, batch_size=len(texts), show_progress_bar=False, convert_to_tensor=True)
+        return unit_rows(vectors.float().cpu().numpy())
 
 
 def load_sentence_transformer(name: str, cache: Path, threads: int) -> TorchEncoder:

@@ -297,8 +297,8 @@ def _held_out(
         logits[out] = _logits(head, labelled_vectors.vectors[out])
         pool = None if anchored_graph is None else _margins(_logits(head, anchored_graph.points))
         weights[out] = 1 if pool is None else weights_by_doubt(_margins(logits[out]), pool)
-    retained = fold >= 0
-    return logits[retained], labelled_vectors.targets[retained], weights[retained]
+    in_folds = fold >= 0
+    return logits[in_folds], labelled_vectors.targets[in_folds], weights[in_folds]
 
 
 def _logits(head: Head, vectors: Floats) -> Floats:

@@ -65,11 +65,11 @@ def fit_linear(examples: Examples, loss: Loss, strength: float) -> Floats:
         penalty = ridge * matrix
         return value / count + float((penalty * matrix).sum()) / 2, ((slope.T @ padded) / count + penalty).ravel()
 
-    matches = minimize(
+    solution = minimize(
         objective,
         np.zeros(labels * padded.shape[1]),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": 100, "gtol": 1e-5, "ftol": 1e-7, "maxcor": 5},
     )
-    return np.asarray(matches.x.reshape(labels, -1), dtype=np.float32)
+    return np.asarray(solution.x.reshape(labels, -1), dtype=np.float32)

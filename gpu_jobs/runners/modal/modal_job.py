@@ -77,13 +77,13 @@ class Work:
         """Brings the copy up to date with every file that is whole. A file that was written to meanwhile waits for the
         next time; markers that others are complete, above all the result, go last.
         """
-        matches = self._stamps()
-        for name in sorted(self._known.keys() - matches.keys(), key=lambda name: not name.endswith(WHOLE)):
+        stamps = self._stamps()
+        for name in sorted(self._known.keys() - stamps.keys(), key=lambda name: not name.endswith(WHOLE)):
             (self.retained / name).unlink(missing_ok=True)
             del self._known[name]
-        for name in sorted(matches, key=lambda name: (name == "result.json", name.endswith(WHOLE), name)):
-            if self._known.get(name) != matches[name] and self._copy(name, matches[name]):
-                self._known[name] = matches[name]
+        for name in sorted(stamps, key=lambda name: (name == "result.json", name.endswith(WHOLE), name)):
+            if self._known.get(name) != stamps[name] and self._copy(name, stamps[name]):
+                self._known[name] = stamps[name]
 
     def _copy(self, name: str, stamp: Stamp) -> bool:
         """False for a file that changed since its stamp was taken."""
@@ -144,17 +144,17 @@ def _begin(bundle: Path, call: str) -> float:
 
 def _carry_out(volume: Any, work: Work, until: float, every: float) -> None:
     bundle = work.here
-    child, retained = _start(bundle), time.monotonic()
+    child, stored_at = _start(bundle), time.monotonic()
     try:
         while child.poll() is None:
             if time.time() > until:
                 _stop(child)
                 write_json(bundle / "result.json", {"state": "timed_out", "message": TOO_LONG})
                 return
-            if time.monotonic() - retained > every:
+            if time.monotonic() - stored_at > every:
                 work.keep()
                 _commit(volume)
-                retained = time.monotonic()
+                stored_at = time.monotonic()
             time.sleep(LOOK_SECONDS)
     finally:
         _stop(child)

@@ -110,9 +110,9 @@ class FarBundle:
 
     def _bring(self, file: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(target) as partial, partial.open("wb") as retained:
+        with whole_file(target) as partial, partial.open("wb") as copy:
             for chunk in self.volume.read_file(f"{self.name}/{file}"):
-                retained.write(chunk)
+                copy.write(chunk)
 
 
 def _checked(name: str) -> str:

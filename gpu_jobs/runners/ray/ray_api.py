@@ -44,10 +44,10 @@ def ask(address: str, method: str, path: str, body: dict[str, Any] | None = None
         result = None
     if isinstance(result, dict):
         return result
-    predicted = response.text.strip().splitlines()
+    lines = response.text.strip().splitlines()
     raise NoAnswer(
         f"{address} answered {response.status_code} "
-        f"({_short(predicted[-1] if predicted else '')}), not as Ray's Jobs API does. "
+        f"({_short(lines[-1] if lines else '')}), not as Ray's Jobs API does. "
         "Is ray_address right, and was the head started from ray[default]?"
     )
 

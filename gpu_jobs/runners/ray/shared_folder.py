@@ -106,10 +106,10 @@ def bring_progress(work: Path, bundle: Path) -> None:
         known = target.stat().st_size if target.exists() else 0
         if source.stat().st_size < known:  # not the file that was copied before
             known = 0
-        with source.open("rb") as news, target.open("r+b" if known else "wb") as retained:
+        with source.open("rb") as news, target.open("r+b" if known else "wb") as copy:
             news.seek(known)
-            retained.seek(known)
-            shutil.copyfileobj(news, retained)
+            copy.seek(known)
+            shutil.copyfileobj(news, copy)
 
 
 def bring_result(work: Path, bundle: Path) -> bool:
