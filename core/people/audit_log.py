@@ -23,8 +23,7 @@ Detail = Mapping[str, object]
 QUIET = {
     *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
     *("rechoose", "check", "follow"),
-    "integrity",
-    "people",
+    *("integrity", "people", "merges", "merge"),
 }
 """change nothing that anybody asked for"""
 
