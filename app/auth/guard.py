@@ -35,6 +35,7 @@ FREE: dict[str, str] = {
     "/api/models": "asks for the token",
     "/api/models/{id}": "asks for the token",
     "/api/models/{id}/activate": "asks for the token",
+    "/api/pairs/clusters": "asks for the token",
     "/api/webhooks/argilla": "asks for a signature",
 }
 """our routes that nobody needs to be signed in for, and what guards them instead"""

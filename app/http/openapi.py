@@ -8,13 +8,16 @@ from pydantic.json_schema import JsonSchemaMode
 
 from app.http.job_requests import MOST_LINES, MOST_SECONDS
 from app.http.messages import Activating, Activation, Error, Job, JobInFull, Jobs, Models, Order
+from core.pairs.merges import MOST as MOST_CLUSTERS
+from core.pairs.merges import MergeList
 from core.registry.activation import Activated
 from core.registry.models import ModelDetail
 
 Value = dict[str, Any]
 
 ABOUT = (
-    "Training jobs and models of the project that this server has open. Every route but GET /api/openapi.json and "
+    "Training jobs, models and clusters of the project that this server has open. Every route but GET "
+    "/api/openapi.json and "
     "GET /api/docs needs the token: `Authorization: Bearer TOKEN`. It stands in the file `.rondo/api-token` of the "
     "project's folder, or is what the variable RONDO_API_TOKEN held when the server was started."
 )
@@ -30,7 +33,7 @@ REFUSALS = {
 def document() -> Value:
     """The whole of it, ready for JSON."""
     sent: list[type] = [Order, Activation]
-    answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated]
+    answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated, MergeList]
     adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((kind.__name__, "validation", TypeAdapter(kind)) for kind in sent),
         *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers),
@@ -86,6 +89,19 @@ def _paths() -> Value:
                 _sends(_route("Put a model into use", activated, "Activated", "200 404 409 422"), "Activation")
             )
             | {"parameters": [wait]},
+        },
+        "/api/pairs/clusters": {
+            "get": _route(
+                "List clusters of records that are the same", "The doubtful ones first.", "MergeList", "200 409 422"
+            )
+            | {
+                "parameters": [
+                    _in_query("start", "Clusters to pass over.", 0, 10**9),
+                    _in_query("most", "Clusters in the answer.", 100, MOST_CLUSTERS),
+                    _in_query("held", "1: only those that a held merge would join.", 0, 1),
+                    {**_in_path("cluster", "Only the cluster of this record."), "in": "query", "required": False},
+                ]
+            },
         },
         "/api/openapi.json": {"get": _open("This document", "application/json")},
         "/api/docs": {"get": _open("This document, to be read", "text/html")},

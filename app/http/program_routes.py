@@ -28,6 +28,8 @@ from app.http.openapi import document
 from app.http.openapi_page import page
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle
+from core.pairs.merges import MOST as MOST_CLUSTERS
+from core.pairs.merges import merges
 from core.registry.champions import find_model
 from core.registry.models import model as show_model
 from core.registry.models import models
@@ -174,6 +176,15 @@ def _keep_trouble(server: ProjectServer, ended: "Future[object]") -> None:
         log.warning("promote: %s", error)
 
 
+def _list_clusters(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    options = {name: read_whole(sent.query, name, default, most) for name, default, most in CLUSTER_PAGE}
+    held, cluster = read_whole(sent.query, "held", 0, 1), sent.query.get("cluster")
+    return ApiReply(merges(server.project, _quiet, held=bool(held), cluster=cluster, **options))
+
+
+CLUSTER_PAGE = (("start", 0, 10**9), ("most", 100, MOST_CLUSTERS))
+"""option, default, most"""
+
 ACTS: dict[tuple[str, str], Act] = {
     ("POST", "/api/jobs"): _launch,
     ("GET", "/api/jobs"): _list_jobs,
@@ -182,6 +193,7 @@ ACTS: dict[tuple[str, str], Act] = {
     ("GET", "/api/models"): _list_models,
     ("GET", "/api/models/{id}"): _show_model,
     ("POST", "/api/models/{id}/activate"): _activate,
+    ("GET", "/api/pairs/clusters"): _list_clusters,
 }
 
 

@@ -60,9 +60,11 @@ def merges_decide(  # noqa: PLR0913 - each is an option of the command
     between = clusters.find(left), clusters.find(right)
     if left == right:
         raise BadInput(f"{left!r} is one record; name two.")
+    if clusters.firsts[clusters.sides[left]] == clusters.firsts[clusters.sides[right]]:
+        raise Refused(f"{left} and {right} have the same text, and are of one source: they are always together.")
     edit = _apply(project, clusters, {(left, right): same}, user)
     if edit.missing:
-        raise Refused(_no_pair(clusters, left, right, together=between[0] == between[1]))
+        raise Refused(_no_pair(left, right, together=between[0] == between[1]))
     if edit.waiting:
         raise Refused(
             f"The pair of {left} and {right} waits for a blind answer, by which models are measured: decide it where "
@@ -98,14 +100,15 @@ def merges_undo(  # noqa: PLR0913 - each is an option of the command
 
 
 def merges_pick(
-    project: Project, report: Report, *, cluster: str, together: Sequence[str], user: str = "local"
+    project: Project, report: Report, *, cluster: str, together: Sequence[str] | None = None, user: str = "local"
 ) -> MergeEdit:
-    """Of a cluster's records these belong together, and apart from its others; all of them: it is approved.
+    """Of a cluster's records these belong together, and apart from its others; all of them (None): it is approved.
 
     Nothing is said of the others among themselves. Raises BadInput, Refused.
     """
     clusters = current_clusters(project)
     members = _joined(clusters, cluster)
+    together = members if together is None else together
     if unknown := [name for name in together if name not in members]:
         raise BadInput(f"{unknown[0]!r} is not in the cluster {cluster!r}; it has {', '.join(members[:20])}.")
     picked = set(together)
@@ -182,7 +185,7 @@ def merges_survivor(
         raise BadInput(f"{record!r} is not in the cluster {cluster!r}; it has {', '.join(members[:20])}.")
     sides = [clusters.sides[name] for name in members]
     with project.store.transaction() as cursor:
-        cursor.execute("delete from survivors where list_contains(?::bigint[], side)", [sides])
+        cursor.execute("delete from survivors where side in (select unnest(?::bigint[]))", [sides])
         if record is not None:
             cursor.execute("insert into survivors values (?, ?, ?)", [clusters.sides[record], user, utc_now()])
         note(cursor, user, SURVIVOR, {"cluster": members[0], "record": record})
@@ -196,10 +199,8 @@ def _joined(clusters: ProjectClusters, name: str) -> tuple[str, ...]:
     return members
 
 
-def _no_pair(clusters: ProjectClusters, left: str, right: str, *, together: bool) -> str:
+def _no_pair(left: str, right: str, *, together: bool) -> str:
     line = f"There is no pair of {left} and {right} in this project, so nothing can be decided on it."
-    if clusters.firsts[clusters.sides[left]] == clusters.firsts[clusters.sides[right]]:
-        return f"{left} and {right} have the same text, and are of one source: such records are always together."
     if together:
         return f"{line} They are together through others: `rondo merges show {left}` shows by which; undo one of these."
     return f"{line} Pairs are made by `rondo candidates`."
@@ -208,7 +209,7 @@ def _no_pair(clusters: ProjectClusters, left: str, right: str, *, together: bool
 # Of a record about a pair, the one that is asked in its place: the first with its text.
 _RECORDS = """
     with firsts as (select side, min(side) over (partition by source, hash) as first from sides),
-    those as (select * from firsts where first in (select first from firsts where list_contains(?::bigint[], side)))
+    those as (select * from firsts where first in (select first from firsts where side in (select unnest(?::bigint[]))))
     select one.first, other.first, asked.n, asked.id, s.answer::varchar
     from pairs p join those one on one.side = p.left_side join those other on other.side = p.right_side
     join records r using (n) join records asked on asked.n = coalesce(r.duplicate_of, r.n)

@@ -146,7 +146,7 @@ def held_line(held: HeldMerge) -> HeldLine:
 def _texts(project: Project, sides: Sequence[int]) -> dict[int, str]:
     """Side -> the beginning of its text, in one line."""
     rows = project.store.query(
-        f"select side, left(text, {TEXT_LIMIT}) from sides where list_contains(?::bigint[], side)", [list(sides)]
+        f"select side, left(text, {TEXT_LIMIT}) from sides where side in (select unnest(?::bigint[]))", [list(sides)]
     )
     return {side: " ".join(text.split()) for side, text in rows}
 
@@ -253,7 +253,7 @@ def read_versions(cursor: duckdb.DuckDBPyConnection, sides: Sequence[int], names
     rows = cursor.execute(
         """with places as (select source, row_number() over (order by min(side)) as place from sides group by source)
            select side, place, text, fields::varchar from sides join places using (source)
-           where list_contains(?::bigint[], side) order by side""",
+           where side in (select unnest(?::bigint[])) order by side""",
         [list(sides)],
     ).fetchall()
     return [read_version(side, place, text, _fields(fields), names) for side, place, text, fields in rows]
@@ -265,12 +265,12 @@ def _fields(document: str | None) -> Mapping[str, str] | None:
 
 def read_survivors(cursor: duckdb.DuckDBPyConnection, sides: Sequence[int]) -> list[tuple[int, str, object]]:
     """Of these sides those that people chose: side, by whom, when."""
-    query = "select side, user, chosen_at from survivors where list_contains(?::bigint[], side)"
+    query = "select side, user, chosen_at from survivors where side in (select unnest(?::bigint[]))"
     return cursor.execute(query, [list(sides)]).fetchall()
 
 
 def _about(cursor: duckdb.DuckDBPyConnection, sides: Sequence[int]) -> dict[int, tuple[str, str, str]]:
-    query = "select side, source, id, text from sides where list_contains(?::bigint[], side)"
+    query = "select side, source, id, text from sides where side in (select unnest(?::bigint[]))"
     return {side: tuple(rest) for side, *rest in cursor.execute(query, [list(sides)]).fetchall()}
 
 
