@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import duckdb
 
@@ -12,14 +13,14 @@ from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.pairs.clusters import ClusterChange, Clusters, Decision, cluster_changes, make_clusters
 from core.pairs.sides import enter_ready_pairs
 from core.project import Project
-from core.store.database import count, utc_now
+from core.store.database import Store, count, utc_now
 from core.tasks.tasks import task_of
 
 ATTEMPTS = 3
 """to write the log while others write it, too"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PairDecision:
     """What holds of two records. left, right: their names. record: id of the record that asks about them. probability:
     of what a model says; of a person's word 1.0."""
@@ -41,9 +42,16 @@ class ProjectClusters:
     names: Mapping[int, str]
     sources: Mapping[int, str]
     firsts: Mapping[int, int]
-    decisions: tuple[PairDecision, ...]
     clusters: Clusters
     awaiting: int
+    rows: Sequence[tuple[str, int, int, bool, bool, float]]
+    """of each decision in force: record, left and right side, and as in `PairDecision`"""
+
+    @cached_property
+    def decisions(self) -> tuple[PairDecision, ...]:
+        """In force, in the order of their records."""
+        names = self.names
+        return tuple(PairDecision(record, names[left], names[right], *rest) for record, left, right, *rest in self.rows)
 
     @cached_property
     def sides(self) -> dict[str, int]:
@@ -125,8 +133,20 @@ _AWAITING = f"""
 """
 
 
-def read_clusters(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> ProjectClusters:
+_MADE: WeakKeyDictionary[Store, tuple[str, ProjectClusters]] = WeakKeyDictionary()
+"""the clusters of each open project as they were made last, with their stamp"""
+
+
+def read_clusters(project: Project, cursor: duckdb.DuckDBPyConnection) -> ProjectClusters:
     """From the decisions as they are; changes nothing."""
+    stamp = _stamp(project, cursor)
+    made = _MADE.get(project.store)
+    if made is None or made[0] != stamp:
+        made = _MADE[project.store] = stamp, _make(cursor, project.settings())
+    return made[1]
+
+
+def _make(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> ProjectClusters:
     rows = cursor.execute(
         """select side, source, id, min(side) over (partition by source, hash) from sides order by side"""
     ).fetchall()
@@ -135,10 +155,6 @@ def read_clusters(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Proj
     names = {side: f"{source}:{id}" if several else str(id) for side, source, id, _ in rows}
     firsts = {side: first for side, *_, first in rows}
     decided = cursor.execute(_DECISIONS, asked_parameters(settings)).fetchall()
-    decisions = tuple(
-        PairDecision(record, names[left], names[right], same, person, probability)
-        for _, record, left, right, _, _, same, person, probability in decided
-    )
     numbered = [
         Decision(names[one], names[other], same, person, n, probability)
         for n, _, _, _, one, other, same, person, probability in decided
@@ -150,9 +166,9 @@ def read_clusters(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Proj
         names=names,
         sources=sources,
         firsts=firsts,
-        decisions=decisions,
         clusters=_with_duplicates(clusters, names, firsts),
         awaiting=count(cursor, _AWAITING, asked_parameters(settings)),
+        rows=[(record, left, right, *rest) for _, record, left, right, _, _, *rest in decided],
     )
 
 
@@ -175,14 +191,21 @@ def _with_duplicates(clusters: Clusters, names: Mapping[int, str], firsts: Mappi
 
 
 def clusters_stamp(project: Project) -> str:
-    """Another text whenever the clusters may have become others; takes no time."""
-    [counts] = project.store.query(
-        """select (select stamp from clock), (select count(*) from settled), (select count(*) from machine_labels),
+    """Another text whenever the clusters, or who survives in them, may have become others; takes no time."""
+    with project.store.reading() as cursor:
+        chosen = cursor.execute("select list(survivors) from survivors").fetchall()
+        return repr((project.folder, _stamp(project, cursor), chosen))
+
+
+def _stamp(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
+    counts = cursor.execute(
+        """select (select stamp from clock), (select bit_xor(hash(n, answer::varchar)) from settled),
+                  (select count(*) from machine_labels),
                   (select list(id order by id) from guarantees where state = 'in_force'),
                   (select count(*) from sides), (select count(*) from pairs), (select count(*) from records),
-                  (select count(*) from queue), (select list(survivors) from survivors)"""
-    )
-    return repr((project.folder, counts, project.settings()))
+                  (select bit_xor(hash(n, audit, purpose, since)) from queue)"""
+    ).fetchall()
+    return repr((counts, project.settings()))
 
 
 def current_clusters(project: Project) -> ProjectClusters:
@@ -195,7 +218,7 @@ def current_clusters(project: Project) -> ProjectClusters:
     for _ in range(ATTEMPTS):
         with project.store.reading() as cursor:
             number = count(cursor, _LAST)
-            clusters = read_clusters(cursor, project.settings())
+            clusters = read_clusters(project, cursor)
             stored = cursor.execute("select side, cluster from cluster_members order by cluster, side").fetchall()
         members = _members(clusters)
         if not writable or sorted(members) == sorted(stored):

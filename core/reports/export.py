@@ -125,7 +125,7 @@ def write_export(project: Project, target: Path, file_format: str, what: str, *,
     if what == DEDUPE and what in captions(settings):
         return _write_dedupe(project, target, file_format, card=card)
     with project.store.reading() as cursor:
-        query = _query(cursor, what, settings)
+        query = _query(project, cursor, what)
         if not card:
             return write_table(cursor, query, [], target, file_format)
         row = cursor.execute(f"select count(*) from ({query})").fetchone()
@@ -160,7 +160,7 @@ def _write_dedupe(project: Project, target: Path, file_format: str, *, card: boo
     if target.is_dir() or not target.parent.is_dir():
         raise BadInput(f"{target} is no file that can be written; name one in a folder that is there.")
     with project.store.reading() as cursor:
-        return write_dedupe(cursor, project.settings(), target)
+        return write_dedupe(project, cursor, target)
 
 
 def stamp(project: Project) -> str:
@@ -179,7 +179,7 @@ def count_rows(project: Project, what: str) -> tuple[int, int]:
     _make_clusters(project, what)
     gold = "count(*) filter (stratum = 'gold')" if what in ("labels", "complete", "all") else "0"
     with project.store.reading() as cursor:
-        query = _query(cursor, what, project.settings())
+        query = _query(project, cursor, what)
         [(rows, known)] = cursor.execute(f"select count(*), {gold} from ({query})").fetchall()
     return int(rows), int(known)
 
@@ -188,7 +188,7 @@ def first_rows(project: Project, what: str, count: int = 20) -> list[dict[str, A
     """The first rows of an export, to look at."""
     _make_clusters(project, what)
     with project.store.reading() as cursor:
-        cursor.execute(f"{_query(cursor, what, project.settings())} limit {int(count)}")
+        cursor.execute(f"{_query(project, cursor, what)} limit {int(count)}")
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -215,11 +215,12 @@ def _write_beside(target: Path, texts: dict[str, str]) -> list[tuple[Path, Path]
     return made
 
 
-def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> str:
+def _query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str) -> str:
     """Filled in in one pass, so that nothing in a label's name is ever taken for a place to fill in.
 
     May make a temporary table.
     """
+    settings = project.settings()
     if what not in captions(settings):
         raise BadInput(f"Cannot export {what!r}; there are {', '.join(captions(settings))}.")
     task = task_of(settings)
@@ -230,7 +231,7 @@ def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> 
     places["column"] = "labels" if columns else "answer"  # reading the shorter of two takes a twentieth less
     if columns is None:
         _write_texts(cursor, settings)
-    query = _QUERIES[what] if what in _QUERIES else pair_query(cursor, what, settings, _GIVEN)
+    query = _QUERIES[what] if what in _QUERIES else pair_query(project, cursor, what, _GIVEN)
 
     def fill(place: re.Match[str]) -> str:
         name, table = place["name"], place["table"]

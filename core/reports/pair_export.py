@@ -14,6 +14,7 @@ from core.config.settings import Settings
 from core.pairs.golden import field_rules, golden_record
 from core.pairs.merges import read_survivors, read_versions
 from core.pairs.project_clusters import ProjectClusters, read_clusters
+from core.project import Project
 from core.store.whole_files import whole_file
 
 DEDUPE = "dedupe"
@@ -55,15 +56,15 @@ _QUERIES = {
 }
 
 
-def pair_query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings, given: str) -> str:
+def pair_query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str, given: str) -> str:
     """what: one of PAIR_CAPTIONS; makes the temporary tables that it asks. given: SQL of who answered a record."""
-    clusters = read_clusters(cursor, settings)
+    clusters = read_clusters(project, cursor)
     if what in ("pairs", DEDUPE, "splink_pairs"):
         _write_decisions(cursor, clusters)
     else:
         _write_clusters(cursor, clusters)
     if what == "golden":
-        _write_golden(cursor, clusters, settings)
+        _write_golden(cursor, clusters, project.settings())
     if what in ("pairs", DEDUPE):
         return _PAIRS.format(given=given, which="true" if what == "pairs" else "d.by_person")
     return _QUERIES[what]
@@ -152,13 +153,13 @@ def _write_golden(cursor: duckdb.DuckDBPyConnection, clusters: ProjectClusters, 
     )
 
 
-def write_dedupe(cursor: duckdb.DuckDBPyConnection, settings: Settings, target: Path) -> int:
+def write_dedupe(project: Project, cursor: duckdb.DuckDBPyConnection, target: Path) -> int:
     """`{"match": [...], "distinct": [...]}` of pairs of records, each a tuple as dedupe writes them; how many pairs.
 
     A field without a value is null, as dedupe wants it.
     """
-    clusters = read_clusters(cursor, settings)
-    names = list(field_rules(settings))
+    clusters = read_clusters(project, cursor)
+    names = list(field_rules(project.settings()))
     decisions = [one for one in clusters.decisions if one.by_person]
     needed = {clusters.sides[name] for one in decisions for name in (one.left, one.right)}
     versions = {one.side: one for one in read_versions(cursor, sorted(needed), names)}
