@@ -25,6 +25,8 @@ from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
 from core.pairs.find_candidates import candidates
+from core.pairs.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
+from core.pairs.merges import merge, merges
 from core.pairs.predict import predict_pairs
 from core.pairs.sides import import_source
 from core.people.audit_log import history, note_verb
@@ -170,6 +172,13 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import_source": import_source,
     "candidates": candidates,
     "predict_pairs": predict_pairs,
+    "merges": merges,
+    "merge": merge,
+    "merges_decide": merges_decide,
+    "merges_undo": merges_undo,
+    "merges_redo": merges_redo,
+    "merges_pick": merges_pick,
+    "merges_survivor": merges_survivor,
     "encode": encode,
     "next": next_batch,
     "fit": fit,
@@ -232,7 +241,7 @@ def name_of(verb: Callable[..., object]) -> str:
     return {function: name for name, function in VERBS.items()}[verb]
 
 
-LOOKS = ("status", "export", "history", "models", "model", "predictions", "people")
+LOOKS = ("status", "export", "history", "models", "model", "predictions", "people", "merges", "merge")
 """verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
 
 

@@ -41,6 +41,7 @@ FREE: dict[str, str] = {
     "/api/pairs/fine-tune": "asks for the token",
     "/api/pairs/models": "asks for the token",
     "/api/pairs/predict": "asks for the token",
+    "/api/pairs/clusters": "asks for the token",
     "/api/webhooks/argilla": "asks for a signature",
 }
 """our routes that nobody needs to be signed in for, and what guards them instead"""

@@ -12,6 +12,7 @@ from app.cli.evaluation import compare, evaluate
 from app.cli.hosted import hosted
 from app.cli.import_file import import_
 from app.cli.inspection import auto_, calibrate, inspect_, map_, quality_, withdraw_
+from app.cli.merges import merges
 from app.cli.models import models, retrain
 from app.cli.options import (
     JsonOption,
@@ -107,12 +108,13 @@ def encode(context: typer.Context, project: ProjectOption = None, as_json: JsonO
 def export(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="File to write.")],
-    file_format: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet.")],
+    file_format: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet; json for dedupe.")],
     what: Annotated[
         str,
         typer.Option(
             help="labels; complete (one per record, people's or the machine's); machine; suggestions; "
-            "responses (one line per event); or all."
+            "responses (one line per event); or all. Of pairs also pairs; clusters; golden; mapping; splink_pairs; "
+            "splink_clusters; dedupe."
         ),
     ] = "labels",
     card: Annotated[
@@ -177,5 +179,6 @@ app.add_typer(people, name="people")
 app.command("history")(history_)
 app.command("candidates")(candidates_)
 app.command()(dedup)
+app.add_typer(merges, name="merges")
 app.command()(replay)
 app.command()(demo)

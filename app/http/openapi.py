@@ -22,6 +22,8 @@ from app.http.messages import (
     TrainingExamples,
 )
 from core.hosted.training_data import FORMATS
+from core.pairs.merges import MOST as MOST_CLUSTERS
+from core.pairs.merges import MergeList
 from core.pairs.predict import PairPredictions
 from core.registry.activation import Activated
 from core.registry.models import ModelDetail
@@ -30,7 +32,7 @@ from core.training.hosted import HostedJob, HostedModels
 Value = dict[str, Any]
 
 ABOUT = (
-    "Training jobs, models and decided pairs of the project that this server has open. Every route but GET "
+    "Training jobs, models, decided pairs and clusters of the project that this server has open. Every route but GET "
     "/api/openapi.json and GET /api/docs needs the token: `Authorization: Bearer TOKEN`. It stands in the file "
     "`.rondo/api-token` of the project's folder, or is what the variable RONDO_API_TOKEN held when the server was "
     "started."
@@ -48,7 +50,7 @@ def document() -> Value:
     """The whole of it, ready for JSON."""
     sent: list[type] = [Order, Activation, FineTune, PredictPairs]
     answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated]
-    answers += [FineTuning, HostedJob, HostedModels, PairPredictions, TrainingExamples]
+    answers += [FineTuning, HostedJob, HostedModels, MergeList, PairPredictions, TrainingExamples]
     adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((kind.__name__, "validation", TypeAdapter(kind)) for kind in sent),
         *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers),
@@ -106,6 +108,19 @@ def _paths() -> Value:
             | {"parameters": [wait]},
         },
         **_pair_paths(),
+        "/api/pairs/clusters": {
+            "get": _route(
+                "List clusters of records that are the same", "The doubtful ones first.", "MergeList", "200 409 422"
+            )
+            | {
+                "parameters": [
+                    _in_query("start", "Clusters to pass over.", 0, 10**9),
+                    _in_query("most", "Clusters in the answer.", 100, MOST_CLUSTERS),
+                    _in_query("held", "1: only those that a held merge would join.", 0, 1),
+                    {**_in_path("cluster", "Only the cluster of this record."), "in": "query", "required": False},
+                ]
+            },
+        },
         "/api/openapi.json": {"get": _open("This document", "application/json")},
         "/api/docs": {"get": _open("This document, to be read", "text/html")},
     }

@@ -2,11 +2,15 @@
 
 from app.background import ProjectServer
 from app.http.acts import Act, ApiReply, ApiRequest, quiet
-from app.http.job_requests import Unknown, read_fine_tune, read_predict_pairs
+from app.http.job_requests import Unknown, read_fine_tune, read_predict_pairs, read_whole
 from app.http.messages import FineTuning
 from core.errors import BadInput
+from core.pairs.merges import MOST as MOST_CLUSTERS
+from core.pairs.merges import merges
 from core.training.hosted import HostedJob
 
+CLUSTER_PAGE = (("start", 0, 10**9), ("most", 100, MOST_CLUSTERS))
+"""option, default, most"""
 MEDIA = {"openai_jsonl": "application/jsonl", "json": "application/json", "csv": "text/csv; charset=utf-8"}
 YES_NO = {"true": True, "1": True, "false": False, "0": False}
 
@@ -52,10 +56,17 @@ def _predict(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     return ApiReply(server.run(server.begin_task("predict_pairs"), quiet, user="api", **options))
 
 
+def _list_clusters(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    options = {name: read_whole(sent.query, name, default, most) for name, default, most in CLUSTER_PAGE}
+    held, cluster = read_whole(sent.query, "held", 0, 1), sent.query.get("cluster")
+    return ApiReply(merges(server.project, quiet, held=bool(held), cluster=cluster, **options))
+
+
 PAIR_ACTS: dict[tuple[str, str], Act] = {
     ("GET", "/api/pairs/training-data"): _training_data,
     ("POST", "/api/pairs/fine-tune"): _fine_tune,
     ("GET", "/api/pairs/fine-tune"): _job,
     ("GET", "/api/pairs/models"): _models,
     ("POST", "/api/pairs/predict"): _predict,
+    ("GET", "/api/pairs/clusters"): _list_clusters,
 }

@@ -5,9 +5,8 @@ import streamlit as st
 from app.background import opened
 from app.pages.parts.export_view import draw_card, draw_preview, draw_written, write_file
 from app.pages.parts.widgets import activity
-from core.reports.export import CAPTIONS
+from core.reports.export import captions, formats_of
 from core.reports.overview import status
-from core.store.tables import FORMATS
 
 server = opened()
 st.title("Export")
@@ -16,16 +15,20 @@ if not status(server.project).records:
     st.info("There is nothing to export yet. Import records with `rondo import FILE --text COLUMN` and label some.")
     st.stop()
 
-what = st.selectbox("What", list(CAPTIONS), key="what")
-st.caption(CAPTIONS[what])
-file_format = st.segmented_control("Format", list(FORMATS), default="csv", required=True, key="format") or "csv"
+choices = captions(server.settings())
+what = st.selectbox("What", list(choices), key="what")
+st.caption(choices[what])
+formats = formats_of(what)
+file_format = (
+    st.segmented_control("Format", formats, default=formats[0], required=True, key=f"format-{formats[0]}") or formats[0]
+)
 excel = file_format == "csv" and st.toggle(
     "For Excel",
     key="excel",
     help="With a byte-order mark, and an apostrophe before cells that would be formulas. Off: an import of the file "
     "gives back the same texts",
 )
-card = st.toggle("Write the data card beside it", value=True, key="card")
+card = file_format != "json" and st.toggle("Write the data card beside it", value=True, key="card")
 with st.spinner("Reading the first rows"):
     rows = draw_preview(server.project, what)
 if st.button("Write the file", key="write", type="primary", icon=":material/download:", disabled=not rows):

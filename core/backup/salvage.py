@@ -29,6 +29,8 @@ KEYS = {
     "machine_labels": "n",
     "people": "name",
     "team_datasets": "id",
+    "cluster_members": "side",
+    "cluster_log": "number",
 }
 """by what a row of a backup and one of the damaged database are the same row; of other tables, by all of it"""
 

@@ -61,6 +61,33 @@ def read_fields(table: Mapping[str, object]) -> tuple[RecordField, ...]:
     return tuple(result)
 
 
+GOLDEN_RULES = {
+    "longest": "the longest value; of equally long ones that of the oldest record",
+    "newest": "the value of the newest record that has one",
+    "most_frequent": "the value that most records have; of equally frequent ones that of the oldest record",
+    "source_order": "the value of the oldest record of the source that came first",
+}
+"""which of a cluster's values stands for all of them"""
+
+
+@dataclass(frozen=True)
+class FieldRule:
+    """rule: one of GOLDEN_RULES."""
+
+    field: str
+    rule: str
+
+
+def read_rules(table: Mapping[str, object]) -> tuple[FieldRule, ...]:
+    """Of the section [golden], name to rule. Raises BadInput."""
+    for name, rule in table.items():
+        if rule not in GOLDEN_RULES:
+            raise BadInput(
+                f"[golden]: the rule of {name!r} is {rule!r}, but it must be one of {', '.join(GOLDEN_RULES)}."
+            )
+    return tuple(FieldRule(name, str(rule)) for name, rule in table.items())
+
+
 def check_field_name(name: str) -> None:
     """Raises BadInput for one that could not stand before a colon in a record's text."""
     if not name.strip() or len(name) > LONGEST_NAME or {":", "\n", "\r"} & set(name):

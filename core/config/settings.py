@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.config.record_fields import RecordField, read_fields
+from core.config.record_fields import FieldRule, RecordField, read_fields, read_rules
 from core.config.taxonomy import Label, Taxonomy, check_name
 from core.errors import BadInput, Damaged, NotAProject
 from core.store.whole_files import write_whole
@@ -20,7 +20,9 @@ DATABASE = "rondo.duckdb"
 class Settings:
     """`threads` 0 means as many as there are cores. Shares are 0..1, durations seconds.
 
-    fields: of a record where the task asks for them, in the order in which people see them.
+    fields: of a record where the task asks for them, in the order in which people see them. golden: of which record of
+    a cluster its golden record has a field, where it is not by the field's role. one_partner: a cluster has at most one
+    record of each source, where there are several.
     gpu and job_seconds are what a remote job asks for and may take; ray_folder is seen by this machine and the cluster.
     likeliest_keys: with more than nine labels the keys 1 to 9 go to the likeliest ones where a suggestion is shown.
     retrain_after counts new labels, retrain_hours hours since the last training; 0: never for that reason.
@@ -36,6 +38,8 @@ class Settings:
     guidelines: str = ""
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
     fields: tuple[RecordField, ...] = ()
+    golden: tuple[FieldRule, ...] = ()
+    one_partner: bool = False
     encoder: str = "all-MiniLM-L6-v2"
     threads: int = 0
     batch_size: int = 20
@@ -68,6 +72,7 @@ class Settings:
 
 _SECTIONS = {
     "project": ("name", "task", "multi", "guidelines"),
+    "pairs": ("one_partner",),
     "encoder": ("encoder", "threads"),
     "sampling": ("batch_size", "strategy", "audit_share", "seed"),
     "training": ("label_names", "automatic"),
@@ -163,16 +168,15 @@ def _text(path: Path) -> str:
 
 def _from_document(document: dict[str, object], path: Path) -> Settings:
     known: dict[str, Any] = {}
-    taxonomy, fields = document.pop("taxonomy", {}), document.pop("fields", {})
-    if not isinstance(fields, dict):
-        raise BadInput(f"{path}: fields is {fields!r}, but it is a section: [fields].")
+    taxonomy = document.pop("taxonomy", {})
+    rows = {section: _pop_table(document, section, path) for section in ("fields", "golden")}
     if not isinstance(taxonomy, dict):
         raise BadInput(f"{path}: taxonomy is {taxonomy!r}, but it is a section: [taxonomy].")
     defaults = asdict(Settings(name=""))
     for section, values in document.items():
         if section not in _SECTIONS or not isinstance(values, dict):
             raise BadInput(
-                f"{path}: unknown section [{section}]; there are {', '.join([*_SECTIONS, 'fields', 'taxonomy'])}."
+                f"{path}: unknown section [{section}]; there are {', '.join([*_SECTIONS, *rows, 'taxonomy'])}."
             )
         for key, value in values.items():
             if key not in _SECTIONS[section]:
@@ -183,9 +187,18 @@ def _from_document(document: dict[str, object], path: Path) -> Settings:
             known[key] = value
     known.setdefault("name", path.parent.name)
     try:
-        return Settings(**known, taxonomy=_taxonomy(taxonomy, path), fields=read_fields(fields))
+        fields, golden = read_fields(rows["fields"]), read_rules(rows["golden"])
+        return Settings(**known, taxonomy=_taxonomy(taxonomy, path), fields=fields, golden=golden)
     except BadInput as error:
         raise BadInput(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
+
+
+def _pop_table(document: dict[str, object], section: str, path: Path) -> dict[str, object]:
+    """A section whose keys are names of the project's own."""
+    table = document.pop(section, {})
+    if not isinstance(table, dict):
+        raise BadInput(f"{path}: {section} is {table!r}, but it is a section: [{section}].")
+    return table
 
 
 def _taxonomy(table: dict[str, object], path: Path) -> Taxonomy:
@@ -238,9 +251,14 @@ def write_settings(project: Path, settings: Settings) -> None:
             if key not in table or table[key] != value:
                 multiline = isinstance(value, str) and "\n" in value
                 table[key] = tomlkit.string(value, multiline=True) if multiline else value
-    document.pop("fields", None)
-    if settings.fields:
-        document["fields"] = {field.name: field.role for field in settings.fields}
+    named = {
+        "fields": {field.name: field.role for field in settings.fields},
+        "golden": {one.field: one.rule for one in settings.golden},
+    }
+    for section, rows in named.items():
+        document.pop(section, None)
+        if rows:
+            document[section] = rows
     taxonomy = tomlkit.table()
     taxonomy["version"] = settings.taxonomy.version
     labels = AoT([])

@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -30,18 +31,39 @@ def correct(project: Project, record: str, answer: Answer, user: str, note: str 
     audit. Raises BadInput for an unknown record or an answer that cannot be given, and then nothing is stored.
     """
     with project.label_queue.changing() as cursor:  # a label may be retired, or a model made, before it begins
-        settings = project.settings()
-        n = number_of(cursor, record)
-        event = Event(
-            eid=str(uuid.uuid4()),
-            record=record,
-            action="submit",
-            answer=answer,
-            note=note.strip() or None,
-            ts=time.time(),
-            model=None if _is_hidden(cursor, n, settings) else active_model(project),
-        )
-        _give(cursor, n, event, user, settings)
+        return _correct(project, cursor, record, answer, Author(user, note))
+
+
+def correct_all(project: Project, answers: Mapping[str, Answer], user: str, origin: str) -> list[str]:
+    """The same for several records, all or none. answers: by record. origin: by which they are taken back together."""
+    with project.label_queue.changing() as cursor:
+        author = Author(user, origin=origin)
+        return [_correct(project, cursor, record, answer, author) for record, answer in answers.items()]
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who corrects, why, and with which other corrections together."""
+
+    user: str
+    note: str = ""
+    origin: str | None = None
+
+
+def _correct(project: Project, cursor: duckdb.DuckDBPyConnection, record: str, answer: Answer, author: Author) -> str:
+    settings = project.settings()
+    n = number_of(cursor, record)
+    event = Event(
+        eid=str(uuid.uuid4()),
+        record=record,
+        action="submit",
+        answer=answer,
+        note=author.note.strip() or None,
+        ts=time.time(),
+        model=None if _is_hidden(cursor, n, settings) else active_model(project),
+        origin=author.origin,
+    )
+    _give(cursor, n, event, author.user, settings)
     return event.eid
 
 
@@ -51,6 +73,24 @@ def withdraw(project: Project, record: str, event: str, user: str) -> None:
     Raises Refused for an answer that another person gave, or that was taken back already.
     """
     decide(project, Event(eid=str(uuid.uuid4()), record=record, action="undo", undoes=event, ts=time.time()), user)
+
+
+def withdraw_all(project: Project, origin: str, user: str) -> int:
+    """Takes back all that `correct_all` stored under this origin and that still is in force, all or none; how many.
+
+    Raises Refused where another person gave them.
+    """
+    with project.label_queue.changing() as cursor:
+        settings = project.settings()
+        rows = cursor.execute(
+            """select event_id, r.id, n from responses_in_force join records r using (n)
+               where origin = ? and responses_in_force.source in (?, ?) order by stamp""",
+            [origin, APP, CORRECTION],
+        ).fetchall()
+        for event, record, n in rows:
+            undo = Event(eid=str(uuid.uuid4()), record=record, action="undo", undoes=event, ts=time.time())
+            _take_back(cursor, n, undo, user, settings)
+    return len(rows)
 
 
 def decide(project: Project, event: Event, user: str) -> str:

@@ -139,8 +139,8 @@ _NEW_SIDES = """
            source, left(md5(text), 12), text, null, md5(text), $now
     from (select source, text, min(n) as first from (
               select left_source as source, left_text as text, n from ready union all
-              select right_source, right_text, n from ready) group by source, text)
-    where not exists (select 1 from sides s where s.source = source and s.id = left(md5(text), 12))
+              select right_source, right_text, n from ready) group by source, text) as come
+    where not exists (select 1 from sides s where s.source = come.source and s.id = left(md5(come.text), 12))
 """
 _NEW_PAIRS = """
     insert into pairs

@@ -23,8 +23,7 @@ Detail = Mapping[str, object]
 QUIET = {
     *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
     *("rechoose", "check", "follow"),
-    "integrity",
-    *("people", "predict_pairs"),
+    *("integrity", "people", "merges", "merge", "predict_pairs"),
     *("hosted_estimate", "hosted_job", "hosted_jobs", "hosted_models"),
 }
 """change nothing that anybody asked for"""

@@ -13,10 +13,12 @@ from core.config.settings import Settings
 from core.config.taxonomy import SEPARATOR
 from core.errors import BadInput, Refused
 from core.labelling.settling import ANSWERS
+from core.pairs.project_clusters import current_clusters
 from core.project import Project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import read_card
-from core.store.tables import quoted, write_table
+from core.reports.pair_export import DEDUPE, PAIR_CAPTIONS, pair_query, write_dedupe
+from core.store.tables import FORMATS, quoted, write_table
 from core.tasks.tasks import task_of
 from core.typed_json import to_json
 
@@ -101,6 +103,16 @@ _QUERIES = {
 }
 
 
+def captions(settings: Settings) -> dict[str, str]:
+    """What a project has to export, and what it is."""
+    return CAPTIONS | (PAIR_CAPTIONS if task_of(settings).two_sides else {})
+
+
+def formats_of(what: str) -> list[str]:
+    """In which formats it can be written."""
+    return ["json"] if what == DEDUPE else list(FORMATS)
+
+
 def write_export(project: Project, target: Path, file_format: str, what: str, *, card: bool = False) -> int:
     """Rows written. Answers are written as the task does: labels are names, several joined by `|`, none of them is
     `[]`. Times are UTC.
@@ -108,13 +120,21 @@ def write_export(project: Project, target: Path, file_format: str, what: str, *,
     card: FILE.card.md and FILE.card.json beside it say what the data are, of the same moment; all three or none.
     """
     settings = project.settings()
+    _make_clusters(project, what)
+    if what == DEDUPE and what in captions(settings):
+        return _write_dedupe(project, target, file_format, card=card)
     with project.store.reading() as cursor:
-        query = _query(cursor, what, settings)
+        query = _query(project, cursor, what)
         if not card:
             return write_table(cursor, query, [], target, file_format)
         row = cursor.execute(f"select count(*) from ({query})").fetchone()
         result = read_card(project, cursor)
-        result["export"] = {"file": target.name, "what": what, "is": CAPTIONS[what], "rows": row[0] if row else 0}
+        result["export"] = {
+            "file": target.name,
+            "what": what,
+            "is": captions(settings)[what],
+            "rows": row[0] if row else 0,
+        }
         texts = {".md": as_markdown(result), ".json": json.dumps(to_json(result), ensure_ascii=False, indent=1) + "\n"}
         partials = _write_beside(target, texts)
         try:
@@ -127,30 +147,47 @@ def write_export(project: Project, target: Path, file_format: str, what: str, *,
     return rows
 
 
+def _make_clusters(project: Project, what: str) -> None:
+    """Pairs that came ready get their sides, and what became of clusters is logged."""
+    if what in PAIR_CAPTIONS and what in captions(project.settings()):
+        current_clusters(project)
+
+
+def _write_dedupe(project: Project, target: Path, file_format: str, *, card: bool) -> int:
+    if file_format != "json" or card:
+        raise BadInput(f"{DEDUPE} is a JSON document without a data card: --format json, no --card.")
+    if target.is_dir() or not target.parent.is_dir():
+        raise BadInput(f"{target} is no file that can be written; name one in a folder that is there.")
+    with project.store.reading() as cursor:
+        return write_dedupe(project, cursor, target)
+
+
 def stamp(project: Project) -> str:
     """A text that changes whenever an export or the card may have changed; takes no time."""
     counts = project.store.query(
         """select (select count(*) from records), (select count(*) from responses), (select count(*) from batches),
                   (select count(*) from models), (select count(*) from machine_labels),
                   (select count(*) from guarantees), (select count(*) from guarantees where state = 'in_force'),
-                  (select count(*) from audit_log)"""
+                  (select count(*) from audit_log), (select stamp from clock), (select count(*) from pairs)"""
     )
     return repr((project.folder, counts, project.settings()))
 
 
 def count_rows(project: Project, what: str) -> tuple[int, int]:
     """How many rows an export has, and how many of them are gold: known answers, not given by a person here."""
+    _make_clusters(project, what)
     gold = "count(*) filter (stratum = 'gold')" if what in ("labels", "complete", "all") else "0"
     with project.store.reading() as cursor:
-        query = _query(cursor, what, project.settings())
+        query = _query(project, cursor, what)
         [(rows, known)] = cursor.execute(f"select count(*), {gold} from ({query})").fetchall()
     return int(rows), int(known)
 
 
 def first_rows(project: Project, what: str, count: int = 20) -> list[dict[str, Any]]:
     """The first rows of an export, to look at."""
+    _make_clusters(project, what)
     with project.store.reading() as cursor:
-        cursor.execute(f"{_query(cursor, what, project.settings())} limit {int(count)}")
+        cursor.execute(f"{_query(project, cursor, what)} limit {int(count)}")
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -177,13 +214,14 @@ def _write_beside(target: Path, texts: dict[str, str]) -> list[tuple[Path, Path]
     return made
 
 
-def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> str:
+def _query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str) -> str:
     """Filled in in one pass, so that nothing in a label's name is ever taken for a place to fill in.
 
     May make a temporary table.
     """
-    if what not in _QUERIES:
-        raise BadInput(f"Cannot export {what!r}; there are {', '.join(_QUERIES)}.")
+    settings = project.settings()
+    if what not in captions(settings):
+        raise BadInput(f"Cannot export {what!r}; there are {', '.join(captions(settings))}.")
     task = task_of(settings)
     parameters, columns = task.parameters(settings), task.columns
     active = parameters["active"]
@@ -192,6 +230,7 @@ def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> 
     places["column"] = "labels" if columns else "answer"  # reading the shorter of two takes a twentieth less
     if columns is None:
         _write_texts(cursor, settings)
+    query = _QUERIES[what] if what in _QUERIES else pair_query(project, cursor, what, _GIVEN)
 
     def fill(place: re.Match[str]) -> str:
         name, table = place["name"], place["table"]
@@ -203,7 +242,7 @@ def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> 
             return columns.written(settings, f"{table}.labels")
         return f"(select text from answer_texts where answer_texts.answer = {table}.answer::varchar)"
 
-    return re.sub(r"\{(?P<name>active|multi|column|text|json)(:(?P<table>[a-z]))?\}", fill, _QUERIES[what])
+    return re.sub(r"\{(?P<name>active|multi|column|text|json)(:(?P<table>[a-z]))?\}", fill, query)
 
 
 def _write_texts(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -75,15 +75,7 @@ _WAITING = """
 
 # Predictions of records that were first answered after the model came into use: made before the truth was known. Only
 # the first model's is kept, since the next one trained on the answer.
-BEFORE_ANSWERS = """
-    with in_use as (
-        select id as model, coalesce((select max(since) from champions where model = id), made_at) as since from models
-        where id = (select model from suggestions limit 1)
-    ), answered as (select n, min(received_at) as first from responses where action = 'submit' group by n)
-    select s.n, s.model, s.labels, s.probability, in_use.since, s.answer
-    from suggestions s join in_use using (model) join answered using (n)
-    where answered.first > in_use.since and s.n not in (select n from predictions)
-"""
+BEFORE_ANSWERS = "select * from predictions_of_champion"
 """what the model in use said of records before anybody answered them, and the log does not hold yet"""
 
 

@@ -368,4 +368,24 @@ MIGRATIONS: tuple[str, ...] = (
         similarity double not null
     );
     """,
+    """
+    create table cluster_members (     -- of clusters of two and more sides, as they were made last
+        side bigint not null,
+        cluster bigint not null        -- its oldest side
+    );
+    create table cluster_log (         -- what became of each cluster
+        number bigint not null,        -- counts up
+        logged_at timestamp not null,
+        cluster bigint not null,       -- before, or of a formed one now
+        fate varchar not null,         -- 'formed', 'grew', 'merged', 'split', 'gone'
+        now bigint[] not null,         -- clusters that its sides are in
+        gained bigint[] not null,
+        lost bigint[] not null
+    );
+    create table survivors (           -- sides that a person chose to stand for their cluster; the newest holds
+        side bigint not null,
+        user varchar not null,
+        chosen_at timestamp not null
+    );
+    """,
 )

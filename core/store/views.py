@@ -46,4 +46,19 @@ VIEWS = (
       and r.n not in (select q.n from queue q where not is_free_spare(q.n, q.spare, q.purpose))""",
     """create or replace view pool as                  -- who can be chosen: not what has a machine label
     select n from audit_pool where n not in (select n from machine_labels)""",
+    """create or replace view predictions_of_champion as   -- said before anybody answered, and not logged yet
+    with in_use as (
+        select id as model, coalesce((select max(since) from champions where model = id), made_at) as since from models
+        where id = (select model from suggestions limit 1)
+    ), answered as (select n, min(received_at) as first from responses where action = 'submit' group by n)
+    select s.n, s.model, s.labels, s.probability, in_use.since as predicted_at, s.answer
+    from suggestions s join in_use using (model) join answered using (n)
+    where answered.first > in_use.since and s.n not in (select n from predictions)""",
+    # What people ask of a model in use: was it right, and where not, how sure was it?
+    """create or replace view model_predictions as
+    select p.n, r.id, p.model, p.model = (select model from suggestions limit 1) as in_use, p.answer as prediction,
+           s.answer as actual, p.probability as confidence, p.answer::varchar = s.answer::varchar as is_correct,
+           s.stratum, k.similarity, p.predicted_at
+    from (select * from predictions union all select * from predictions_of_champion) p
+    join records r using (n) left join settled s using (n) left join pairs k using (n)""",
 )

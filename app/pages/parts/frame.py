@@ -36,7 +36,7 @@ class OfferedPage:
 def pages_for(person: Person, *, signed_in: bool) -> list[OfferedPage]:
     """All pages; those that this person may not open are not in the menu, and their address leads to a refusal. Nor are
     those in the menu that the project's task has no use for: they say so."""
-    labels = _answers_are_labels()
+    labels, sides = _task_has()
     first = home(person.rights) if signed_in else ENTRIES[0].file
     return [
         OfferedPage(
@@ -46,7 +46,9 @@ def pages_for(person: Person, *, signed_in: bool) -> list[OfferedPage]:
                 icon=f":material/{entry.icon}:",
                 url_path=entry.file,
                 default=entry.file == first,
-                visibility="visible" if entry.in_menu(person.rights, signed_in=signed_in, labels=labels) else "hidden",
+                visibility="visible"
+                if entry.in_menu(person.rights, signed_in=signed_in, labels=labels, sides=sides)
+                else "hidden",
             ),
             entry.right,
         )
@@ -54,12 +56,13 @@ def pages_for(person: Person, *, signed_in: bool) -> list[OfferedPage]:
     ]
 
 
-def _answers_are_labels() -> bool:
-    """True too of a project that cannot be read: the page will say so."""
+def _task_has() -> tuple[bool, bool]:
+    """Are answers labels, are records two sides? As of labels where a project cannot be read: the page will say so."""
     try:
-        return task_of(opened().settings()).taxonomy
+        task = task_of(opened().settings())
     except RondoError:
-        return True
+        return True, False
+    return task.taxonomy, task.two_sides
 
 
 def draw_style() -> None:
