@@ -35,7 +35,7 @@ _TERMS = f"""
     select distinct row, hash(term) as term from (
         select row, unnest(words) as term from words
         union all
-        select row, unnest(list_transform(range(1, len(words)), lambda i: words[i] || ' ' || words[i + 1])) from words
+        select row, unnest(list_transform(range(1, len(words)), lambda i: words[i] || words[i + 1])) from words
         union all
         select row, unnest(list_transform(range(1, len(words) - 1), lambda i: words[i] || ' ' || words[i + 2]))
         from words
@@ -81,10 +81,11 @@ def find_sharing(
 ) -> Pairs:
     """Texts that share rare terms, and those next to each other in alphabetical order, forwards and backwards.
 
-    texts: (left, right), distinct, in lower case; right None within one source. A term is a word, or two words with at
-    most one between, of 2 to MOST_TEXTS_OF_A_TERM texts; each text brings its PARTNERS best. The order catches those
-    whose words are all frequent or all misspelt (sorted neighbourhood, Hernández & Stolfo 1995). folder: for what does
-    not fit into MEMORY. Ordered by left, then right row.
+    texts: (left, right), distinct, in lower case; right None within one source. A term is a word, two neighbouring
+    words run together (so that `AB-12` meets `ab12`), or two words with one between, and stands in 2 to
+    MOST_TEXTS_OF_A_TERM texts; each text brings its PARTNERS best. The order catches those whose words are all frequent
+    or all misspelt (sorted neighbourhood, Hernández & Stolfo 1995). folder: for what does not fit into MEMORY. Ordered
+    by left, then right row.
     """
     import duckdb
 

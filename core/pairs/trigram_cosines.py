@@ -18,8 +18,8 @@ from core.pairs.spaces import CUT, Report, row_cosines
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-BITS = 24
-"""of a trigram's hash: of 50,000 different ones three in a thousand meet another"""
+BITS = 22
+"""of a trigram's hash: of 50,000 different ones some one in a hundred meets another"""
 CHARACTERS = 2_000_000
 """taken apart at once"""
 _FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
