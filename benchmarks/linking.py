@@ -124,7 +124,7 @@ def main() -> None:
             f"{result.seconds:.0f} s by the clock, {processor:.0f} processor seconds, peak {used.ru_maxrss / 1024:.0f} "
             f"MB, {result.candidates / options.records:.1f} candidates per record"
         )
-        print(f"clusters: precision | recall | F1: {scores(cluster_numbers, truth)}")
+        print(f"clusters: precision | recall | F1: {scores(cluster_numbers, truth)}", flush=True)
         report_candidates(records, truth, folder)
 
 

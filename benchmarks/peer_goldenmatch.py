@@ -10,7 +10,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-import goldenmatch
+import goldenmatch  # type: ignore[import-not-found]
 import polars as pl
 
 

@@ -112,8 +112,8 @@ def limits_of(at_least: float | None, auto_above: float | None, drop_below: floa
     """Raises BadInput for one that is not 0 to 1, or where pairs would be both joined and dropped."""
     from core.errors import BadInput
 
-    given = {"--at-least": at_least, "--auto-above": auto_above, "--drop-below": drop_below}
-    for option, value in given.items():
+    options = {"--at-least": at_least, "--auto-above": auto_above, "--drop-below": drop_below}
+    for option, value in options.items():
         if value is not None and not 0 <= value <= 1:
             raise BadInput(f"{option} is {value}; it must be between 0 and 1.")
     if drop_below is not None and auto_above is not None and drop_below > auto_above:

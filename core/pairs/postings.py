@@ -91,7 +91,11 @@ def find_sharing(
 
     left, right = texts
     total, width = len(left) + len(right or ()), len(left)
-    settings = {"threads": threads, "memory_limit": MEMORY, "temp_directory": str(folder)}
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "threads": threads,
+        "memory_limit": MEMORY,
+        "temp_directory": str(folder),
+    }
     with duckdb.connect(config=settings) as connection:
         _load_terms(connection, (left, right or ()), _Steps(report, 0, 350))
         connection.execute(_POSTINGS, [total])
@@ -115,7 +119,7 @@ def find_sharing(
 
 def _load_terms(connection: "DuckDBPyConnection", sides: tuple[Sequence[str], Sequence[str]], report: Report) -> None:
     """Tables texts (row, text) and terms (row, term); the rows of the right side follow those of the left."""
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped]
 
     connection.execute("create table texts (row integer, text varchar)")
     connection.execute("create table terms (row integer, term ubigint)")

@@ -122,7 +122,7 @@ def _rate(bundle: Path, files: Sequence[Records], params: DedupParams, report: P
         empty = np.empty(0, np.int64)
         return Rated(RatedPairs(Pairs(empty, empty), np.empty(0), np.empty(0, np.bool_)), encoded, not large)
     if encoded and not large:
-        spaces = build_all_spaces(sides, params.encoder, params.threads, params.cache, phase(report, 0, 800))
+        spaces = build_all_spaces(sides, params.encoder, params.threads, params.cache, report)
         return Rated(rate(spaces), encoded, True)
     with tempfile.TemporaryDirectory(dir=bundle, prefix="scratch-") as scratch:
         vectors = _encode_to_disk(Path(scratch), sides, params, phase(report, 0, 500)) if encoded else None
