@@ -40,7 +40,7 @@ KINDS: dict[str, WorkFunction] = {
     "activate": WorkFunction("gpu_jobs.work.activate", "activate"),
     "compare": WorkFunction("gpu_jobs.work.compare", "compare"),
     "compare_encoders": WorkFunction("gpu_jobs.work.compare_encoders", "compare_encoders"),
-    "dedup": WorkFunction("gpu_jobs.work.pairs", "dedup"),
+    "dedup": WorkFunction("gpu_jobs.work.dedup", "dedup"),
     "encode": WorkFunction("gpu_jobs.work.encode", "encode"),
     "evaluate": WorkFunction("gpu_jobs.work.evaluate", "evaluate"),
     "hosted_answers": WorkFunction("gpu_jobs.work.hosted_answers", "hosted_answers"),

@@ -83,6 +83,7 @@ def test_duplicates_within_a_file_are_joined_under_the_id_of_the_first(tmp_path:
     printed = rondo("dedup", file, "--text", "text", "--id", "key", "--out", out)
     assert "17 records, 14 different texts, 2 without text" in printed
     assert "No model decided" in printed
+    assert "found by characters and the encoder among all texts" in printed
     looser = json.loads(rondo("dedup", file, "--text", "text", "--out", out, "--at-least", 0, "--json"))
     assert looser["below"] == 0 < looser["joined"] - 2
     rondo("dedup", file, "--text", "text", "--id", "key", "--out", out)
@@ -140,6 +141,97 @@ def test_texts_of_a_hundred_kilobytes_are_compared_by_their_beginning(tmp_path: 
     assert pl.read_parquet(tmp_path / "out.parquet")["joined_by"].to_list()[3] == "mutual best, no model"
 
 
+def test_pairs_between_the_limits_are_written_for_a_person_and_all_are_counted(tmp_path: Path) -> None:
+    texts = products(30)[0]
+    twins = [text.replace("price", "prices").replace(".00", ".99") for text in texts[:10]]
+    file, out, unsure = write_records(tmp_path / "r.csv", [*texts, *twins]), tmp_path / "o.parquet", tmp_path / "u.csv"
+    words = ("dedup", file, "--text", "text", "--id", "key", "--out", out, "--unsure", unsure)
+    result = json.loads(rondo(*words, "--auto-above", 0.93, "--drop-below", 0.6, "--json"))
+    rows = pl.read_csv(unsure)
+    assert rows.columns == ["left_id", "right_id", "similarity", "left", "right"]
+    assert len(rows) == result["unsure"] > 0
+    assert rows["similarity"].is_sorted(descending=True)
+    assert rows["similarity"].is_between(0.6, 0.93).all()
+    assert result["joined"] + result["unsure"] + result["dropped"] <= result["candidates"]
+    assert rows["left"][0] == dict(zip((f"k{n}" for n in range(40)), [*texts, *twins], strict=True))[rows["left_id"][0]]
+    again = json.loads(rondo(*words, "--auto-above", 0.6, "--drop-below", 0.6, "--json"))
+    assert (again["unsure"], again["below"]) == (0, 0)
+    assert again["joined"] > result["joined"]
+    assert set(pl.read_parquet(out)["joined_by"].drop_nulls().unique()) == {
+        "mutual best, no model",
+        "similarity, no model",
+    }
+    assert "dropped" in rondo(*words, "--auto-above", 0.93).lower()
+    assert "would be written over" in rondo(*words[:-1], out, code=2)
+
+
+def test_a_column_that_the_second_file_lacks_is_named(tmp_path: Path) -> None:
+    first = write_records(tmp_path / "first.csv", ["a lamp", "a chair"])
+    second = tmp_path / "second.csv"
+    second.write_text("key,txt\n1,a lamp\n", encoding="utf-8")
+    message = rondo("dedup", first, "--with", second, "--text", "text", "--out", tmp_path / "out.csv", code=2)
+    assert "second.csv has no columns 'text', but 'key', 'txt'. Did you mean 'txt'?" in message
+
+
+@pytest.mark.parametrize("how", ["--encoder", "--no-encoder"])
+def test_texts_of_every_script_with_empty_fields_come_out_as_they_went_in(tmp_path: Path, how: str) -> None:
+    names = [
+        "👩‍👩‍👧 family shop",
+        "متجر الكتب القديمة",
+        "חנות הספרים",
+        "日本語の本屋さん",
+        "Füßli & Söhne",
+        "",
+        "plain shop",
+    ]
+    file = tmp_path / "shops.jsonl"
+    rows = [{"key": f"{number}🙂", "name": name, "town": ""} for number, name in enumerate([*names, *names[:5]])]
+    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    out = tmp_path / "out.jsonl"
+    words = ("dedup", file, "--text", "name", "--text", "town", "--id", "key", "--out", out, how)
+    result = json.loads(rondo(*words, "--json"))
+    assert (result["records"], result["blank"], result["identical"]) == ([12], 1, 5)
+    table = pl.read_ndjson(out)
+    assert table["id"].to_list() == [row["key"] for row in rows]
+    assert table["cluster"].to_list() == [f"{number}🙂" for number in [*range(7), *range(5)]]
+
+
+def test_ten_thousand_records_that_differ_by_a_number_make_few_pairs(tmp_path: Path) -> None:
+    file = write_records(tmp_path / "records.csv", [f"the same thing {number}" for number in range(10_000)])
+    words = ("dedup", file, "--text", "text", "--out", tmp_path / "out.parquet", "--no-encoder", "--json")
+    result = json.loads(rondo(*words))
+    assert (result["distinct"], len(clusters_of(tmp_path / "out.parquet"))) == (10_000, 10_000)
+    assert result["candidates"] <= 2 * 10_000
+
+
+def test_a_replay_counts_pairs_decided_both_ways_and_pairs_of_equal_texts(tmp_path: Path) -> None:
+    file = write_pairs(tmp_path / "pairs.csv", 30)
+    words = ("replay", file, "--task", "pairs", "--left", "text", "--right", "text_b", "--label", "label")
+    budget = ("--budget", 10, "--seeds", 1)
+    clean = json.loads(rondo(*words, *budget, "--json"))
+    assert (clean["contradictions"], clean["self_pairs"]) == (0, 0)
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))
+    one, other, label, split = rows[1]
+    odd = [
+        [other, one, "no-match" if label == "match" else "match", split],
+        [one, other, label, split],
+        [one, one.upper(), "match", split],
+        ["", other, "match", split],
+        ["long " * 20_000, other, "no-match", split],
+    ]
+    with file.open("a", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows(odd)
+    result = json.loads(rondo(*words, *budget, "--json"))
+    assert (result["contradictions"], result["self_pairs"], result["left_out"]) == (1, 1, 1)
+    assert result["records"] + result["test"] == clean["records"] + clean["test"] + 4
+    printed = rondo(*words, *budget)
+    assert "1 pairs are decided both ways" in printed
+    assert "1 pairs are of two equal texts" in printed
+    same = ("--left", "text", "--right", "text", "--label", "label")
+    assert "both name the column 'text'" in rondo("replay", file, "--task", "pairs", *same, code=2)
+
+
 def test_blank_records_alone_are_no_duplicates(tmp_path: Path) -> None:
     file = write_records(tmp_path / "records.csv", ["", "   ", ""])
     rondo("dedup", file, "--text", "text", "--out", tmp_path / "out.parquet")
@@ -153,6 +245,10 @@ def test_blank_records_alone_are_no_duplicates(tmp_path: Path) -> None:
         ([], ("--text", "text"), "has no rows"),
         (["a"], ("--text", "text"), "has one record; finding duplicates takes two"),
         (["a", "b"], ("--text", "text", "--at-least", 2), "--at-least is 2"),
+        (["a", "b"], ("--text", "text", "--auto-above", 2), "--auto-above is 2"),
+        (["a", "b"], ("--text", "text", "--drop-below", -0.1), "--drop-below is -0.1"),
+        (["a", "b"], ("--text", "text", "--auto-above", 0.7, "--drop-below", 0.9), "joined and dropped at once"),
+        (["a", "b"], ("--text", "text", "--unsure", "unsure.docx"), "--unsure is unsure.docx; it must end in .csv"),
         (["a", "b"], ("--text", "text", "--one-partner"), "--one-partner is for two files"),
         (["a", "a"], ("--text", "text", "--id", "text"), "column 'text' holds 'a' again"),
         (["a", ""], ("--text", "key", "--id", "text"), "column 'text' is empty"),

@@ -59,6 +59,8 @@ class PairReplay:
     test: int
     matches: int
     left_out: int
+    contradictions: int
+    self_pairs: int
     blocking_recall: float
     candidates_per_record: float
 
@@ -101,6 +103,8 @@ def summarise_pairs(result: PairReplayResult) -> PairReplay:
         test=result.test,
         matches=result.matches,
         left_out=result.left_out,
+        contradictions=result.contradictions,
+        self_pairs=result.self_pairs,
         blocking_recall=result.blocking_recall,
         candidates_per_record=result.candidates_per_record,
     )
@@ -114,6 +118,13 @@ def pair_replay_lines(result: PairReplay) -> Iterable[RenderableType]:
     )
     if result.left_out:
         yield f"{result.left_out:,} rows without two texts and a label were left out."
+    if result.contradictions:
+        yield (
+            f"{result.contradictions:,} pairs are decided both ways in this file, whichever text stands left; all "
+            "their decisions count, so that no model can be right on each."
+        )
+    if result.self_pairs:
+        yield f"{result.self_pairs:,} pairs are of two equal texts; they count as any other."
     yield f"All decisions: F1 {result.full.f1:.3f}. None, each the other's best: F1 {result.mutual_best.f1:.3f}."
     yield ""
     yield f1_table(result)

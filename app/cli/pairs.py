@@ -2,8 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,33 @@ if TYPE_CHECKING:
 
 ONE_FILE, TWO_FILES = 0.9, 0.5
 """similarity to join at, unless told: within one file most records have no partner, and each still has a nearest"""
+UNSURE = 0.7
+"""similarity from which a pair that is not joined is worth a look, unless told"""
+
+AtLeastOption = Annotated[
+    float | None,
+    typer.Option(
+        help=f"Similarity, 0 to 1, to join pairs at that are each other's best. Default: --auto-above; else "
+        f"{ONE_FILE}, between two files {TWO_FILES}."
+    ),
+]
+AutoAboveOption = Annotated[
+    float | None, typer.Option(help="Similarity to join every pair at, each other's best or not. Default: none.")
+]
+DropBelowOption = Annotated[
+    float | None,
+    typer.Option(help=f"Similarity below which pairs are dropped; those between are unsure. Default: {UNSURE}."),
+]
+UnsureOption = Annotated[
+    Path | None, typer.Option(help="File for the unsure pairs with both texts: .csv, .jsonl or .parquet.")
+]
+EncoderOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--encoder/--no-encoder",
+        help="Compare by meaning too. Default: up to 100,000 different texts in a file; more take hours.",
+    ),
+]
 
 
 def dedup(
@@ -30,13 +58,14 @@ def dedup(
     other: Annotated[
         Path | None, typer.Option("--with", help="A second file with the same columns: finds partners across the two.")
     ] = None,
-    at_least: Annotated[
-        float | None,
-        typer.Option(help=f"Similarity to join at, 0 to 1. Default: {ONE_FILE}; between two files {TWO_FILES}."),
-    ] = None,
+    at_least: AtLeastOption = None,
+    auto_above: AutoAboveOption = None,
+    drop_below: DropBelowOption = None,
+    unsure: UnsureOption = None,
     one_partner: Annotated[
         bool, typer.Option("--one-partner", help="With two files: at most one record of each in a cluster.")
     ] = False,
+    encode: EncoderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find records that are the same: join those that are each other's best, and write which cluster each is in.
@@ -46,37 +75,73 @@ def dedup(
     with errors():
         from core.errors import BadInput
         from core.pairs.pair_jobs import DEDUP, DedupParams
-        from core.store.tables import FORMATS
 
-        file_format = out.suffix.removeprefix(".").lower()
-        if file_format not in FORMATS:
-            raise BadInput(f"--out is {out}; it must end in {', '.join('.' + name for name in FORMATS)}.")
-        if not out.resolve().parent.is_dir():
-            raise BadInput(f"There is no folder {out.resolve().parent}; make it first or choose another.")
-        if out.resolve() in [path.resolve() for path in (file, other) if path]:
-            raise BadInput(f"--out is {out}, which would be written over; name another file.")
-        if at_least is None:
-            at_least = TWO_FILES if other else ONE_FILE
-        if not 0 <= at_least <= 1:
-            raise BadInput(f"--at-least is {at_least}; it must be between 0 and 1.")
+        targets = {"--out": out, **({"--unsure": unsure} if unsure else {})}
+        _check_targets(targets, [path for path in (file, other) if path])
         if one_partner and not other:
             raise BadInput("--one-partner is for two files; name the second: --with FILE.")
-        second = str(other.resolve()) if other else None
+        limits = limits_of(at_least, auto_above, drop_below, two_files=other is not None)
         with file_jobs() as jobs:
             params = DedupParams(
-                str(file.resolve()),
-                second,
-                tuple(text),
-                id_column,
-                at_least,
-                one_partner,
-                job_threads(),
-                str(jobs.folder),
+                file=str(file.resolve()),
+                other=str(other.resolve()) if other else None,
+                text=tuple(text),
+                id=id_column,
+                **vars(limits),
+                one_partner=one_partner,
+                encode=encode,
+                threads=job_threads(),
+                cache=str(jobs.folder),
             )
             bundle = jobs.prepare(DEDUP, params)
             result = jobs.run(bundle, DEDUP, stoppable(Ticker()), "Finding duplicates")
-            _write(bundle.path / "out" / "clusters.parquet", out, file_format)
-        present(result, lambda result: dedup_lines(result, out), as_json=as_json)
+            for name, target in zip(("clusters", "unsure"), targets.values(), strict=False):
+                _write(bundle.path / "out" / f"{name}.parquet", target)
+        present(result, lambda result: dedup_lines(result, out, unsure), as_json=as_json)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Similarities, as core.pairs.pair_jobs.DedupParams has them."""
+
+    at_least: float
+    auto_above: float | None
+    drop_below: float
+
+
+def limits_of(at_least: float | None, auto_above: float | None, drop_below: float | None, *, two_files: bool) -> Limits:
+    """Raises BadInput for one that is not 0 to 1, or where pairs would be both joined and dropped."""
+    from core.errors import BadInput
+
+    options = {"--at-least": at_least, "--auto-above": auto_above, "--drop-below": drop_below}
+    for option, value in options.items():
+        if value is not None and not 0 <= value <= 1:
+            raise BadInput(f"{option} is {value}; it must be between 0 and 1.")
+    if drop_below is not None and auto_above is not None and drop_below > auto_above:
+        raise BadInput(
+            f"--drop-below {drop_below:g} is above --auto-above {auto_above:g}: pairs between would be joined and "
+            "dropped at once. Lower the first or raise the second."
+        )
+    if at_least is None:
+        at_least = auto_above if auto_above is not None else TWO_FILES if two_files else ONE_FILE
+    if drop_below is None:
+        drop_below = UNSURE if auto_above is None else min(UNSURE, auto_above)
+    return Limits(at_least, auto_above, drop_below)
+
+
+def _check_targets(targets: dict[str, Path], sources: Sequence[Path]) -> None:
+    from core.errors import BadInput
+    from core.store.tables import FORMATS
+
+    taken = {path.resolve() for path in sources}
+    for option, path in targets.items():
+        if path.suffix.removeprefix(".").lower() not in FORMATS:
+            raise BadInput(f"{option} is {path}; it must end in {', '.join('.' + name for name in FORMATS)}.")
+        if not path.resolve().parent.is_dir():
+            raise BadInput(f"There is no folder {path.resolve().parent}; make it first or choose another.")
+        if path.resolve() in taken:
+            raise BadInput(f"{option} is {path}, which would be written over; name another file.")
+        taken.add(path.resolve())
 
 
 def candidates_(
@@ -133,29 +198,36 @@ def job_threads() -> int:
     return max(1, (os.cpu_count() or 2) // 2)
 
 
-def _write(clusters: Path, out: Path, file_format: str) -> None:
+def _write(table: Path, target: Path) -> None:
     import duckdb
 
     from core.store.tables import quoted, write_table
 
+    file_format = target.suffix.removeprefix(".").lower()
     with duckdb.connect() as connection:
-        write_table(connection, f"select * from read_parquet('{quoted(clusters)}')", [], out, file_format)
+        write_table(connection, f"select * from read_parquet('{quoted(table)}')", [], target, file_format)
 
 
-def dedup_lines(result: "DedupResult", out: Path) -> list[str]:
-    """What was found, and what it is worth."""
+def dedup_lines(result: "DedupResult", out: Path, unsure: Path | None) -> list[str]:
+    """What was found, how, and what it is worth."""
     records = " and ".join(f"{count:,}" for count in result.records)
     lines = [
         f"{records} records, {result.distinct:,} different texts, {result.blank:,} without text. "
-        f"Looked at {result.candidates:,} candidate pairs.",
-        f"Joined {result.joined:,} pairs ({result.identical:,} of identical texts) at a similarity of "
-        f"{result.at_least:g} or more. Clusters: {result.clusters:,}, of {result.clustered:,} records, "
-        f"the largest of {result.largest:,}.",
+        f"Looked at {result.candidates:,} candidate pairs, found by {_method(result)}.",
+        f"Joined {result.joined:,} pairs ({result.identical:,} of identical texts): each other's best at a similarity "
+        f"of {result.at_least:g} or more"
+        + (f", and every pair at {result.auto_above:g} or more" if result.auto_above is not None else "")
+        + f". Clusters: {result.clusters:,}, of {result.clustered:,} records, the largest of {result.largest:,}.",
     ]
     if result.below:
         lines.append(
             f"Left {result.below:,} pairs apart that are each other's best but less similar; --at-least joins them."
         )
+    lines.append(
+        f"Unsure: {result.unsure:,} pairs not joined, {result.drop_below:g} or more similar"
+        + (f", in {unsure}" if unsure else "; --unsure FILE writes them")
+        + f". Dropped: {result.dropped:,} less similar."
+    )
     if result.held:
         lines.append(f"Held {result.held:,} merges that would have put two records of one file into a cluster.")
     lines.append(f"Wrote {sum(result.records):,} rows to {out}: cluster, similarity, joined_by.")
@@ -164,3 +236,12 @@ def dedup_lines(result: "DedupResult", out: Path) -> list[str]:
         "no partner can be joined with a look-alike; check the least similar first."
     )
     return lines
+
+
+def _method(result: "DedupResult") -> str:
+    if result.exact:
+        return "characters and the encoder among all texts"
+    words = "shared rare words and alphabetical order"
+    if result.encoded:
+        return f"{words}, and approximate neighbours by the encoder"
+    return f"{words}; without the encoder, similarity is by characters alone"

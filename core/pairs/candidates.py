@@ -30,6 +30,15 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class RatedPairs:
+    """Candidates. similarity: (m,) 0..1. best: (m,) whether no other partner of either record is nearer."""
+
+    pairs: Pairs
+    similarity: Floats
+    best: Bools
+
+
+@dataclass(frozen=True)
 class DistinctTexts:
     """firsts: (d,) the first record of each distinct text that is not blank, in their order; equal: normalised, that
     is, to a reader. places: (n,) which of them each record has, -1 where its text is blank."""
@@ -81,6 +90,29 @@ def is_mutual_best(spaces: Spaces, pairs: Pairs) -> Bools:
         for neighbours, rows in ((space.of_left, pairs.left), (space.of_right, pairs.right)):
             best &= (cosines > 0) & (cosines >= _nearest_cosine(neighbours)[rows] - TIE)
     return best
+
+
+def best_of_both(pairs: Pairs, similarity: Floats, *, one_source: bool) -> Bools:
+    """(m,) whether neither record has a more similar partner among these pairs; similarity 0 is nobody's best."""
+    if one_source:
+        of_left = of_right = _greatest(np.concatenate([pairs.left, pairs.right]), np.tile(similarity, 2))
+    else:
+        of_left, of_right = _greatest(pairs.left, similarity), _greatest(pairs.right, similarity)
+    nearest = np.maximum(of_left[pairs.left], of_right[pairs.right])
+    return np.asarray((similarity > 0) & (similarity >= nearest - TIE))
+
+
+def _greatest(rows: Ints, values: Floats) -> Floats:
+    """The greatest value of each row, 0 for one that has none."""
+    result = np.zeros(int(rows.max(initial=-1)) + 1, values.dtype)
+    np.maximum.at(result, rows, values)
+    return result
+
+
+def rate(spaces: Spaces) -> RatedPairs:
+    """All candidates; best by encoder and by words."""
+    pairs = find_candidates(spaces)
+    return RatedPairs(pairs, similarity(spaces, pairs), is_mutual_best(spaces, pairs))
 
 
 def similarity(spaces: Spaces, pairs: Pairs) -> Floats:

@@ -1,0 +1,60 @@
+"""Candidates and their similarity where a source has too many texts to hold each against all others.
+
+Words and word pairs find them, and the neighbours by encoder where there are vectors. Knows texts and vectors.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.arrays import Floats
+from core.data.ledger import normalise
+from core.pairs.candidates import PER_RECORD, RatedPairs, best_of_both
+from core.pairs.features import split_fields
+from core.pairs.postings import find_sharing, join_pairs
+from core.pairs.spaces import CUT, Report, row_cosines
+from core.pairs.trigram_cosines import trigram_cosines
+from core.pairs.vector_index import find_near
+
+SAMPLE = 1_000
+"""texts that tell whether all are lines of fields"""
+
+
+def rate_large(
+    texts: tuple[Sequence[str], Sequence[str] | None],
+    vectors: tuple[Floats, Floats | None] | None,
+    folder: Path,
+    threads: int,
+    report: Report,
+) -> RatedPairs:
+    """Candidates, their cosine by character trigrams (with vectors the mean of it and theirs), and which are each
+    other's best by it among the candidates.
+
+    texts: (left, right), distinct and not blank; right None within one source. vectors: unit rows of the same. folder:
+    for what does not fit into memory. A million records take minutes and some 2 GB; never are all pairs looked at.
+    """
+    left, right = plain_texts(texts[0]), None if texts[1] is None else plain_texts(texts[1])
+    stop = 300 if vectors else 600
+    pairs = find_sharing((left, right), folder, threads, lambda done, total: report(stop * done // total, 1000))
+    if vectors:
+        near = find_near(vectors, PER_RECORD, lambda done, total: report(300 + 300 * done // total, 1000))
+        pairs = join_pairs([pairs, near], len(left if right is None else right))
+    similarity: Floats = trigram_cosines(
+        (left, right), pairs, lambda done, total: report(600 + 400 * done // total, 1000)
+    )
+    if vectors:
+        ours, theirs = vectors[0], vectors[0] if vectors[1] is None else vectors[1]
+        similarity = (similarity + np.clip(row_cosines(ours, theirs, pairs.left, pairs.right), 0, 1)) / 2
+    report(1000, 1000)
+    return RatedPairs(pairs, similarity, best_of_both(pairs, similarity, one_source=right is None))
+
+
+def plain_texts(texts: Sequence[str]) -> list[str]:
+    """The part that counts, normalised, without the names of fields: they are in every text and part its words."""
+    names = "|".join(map(re.escape, split_fields(texts[:SAMPLE])))
+    if not names:
+        return [normalise(text[:CUT]) for text in texts]
+    label = re.compile(f"^(?:{names}):", re.MULTILINE)
+    return [normalise(label.sub("", text[:CUT]).replace("\n", " ")) for text in texts]
