@@ -11,7 +11,7 @@ from core.arrays import Floats, Ints
 from core.data.cells import json_of
 from core.data.encode_job import EncodeParams, EncodeResult
 from core.data.ledger import normalised_hashes
-from core.errors import BadInput, Damaged, Refused
+from core.errors import Damaged, Refused
 from core.models.artifacts import load_fitted
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
@@ -22,6 +22,7 @@ from core.models.vectors import FACTS, EncodedFacts, shard_path, write_facts
 from core.pairs.candidate_job import CandidateParams, CandidateResult
 from core.pairs.candidates import Pairs, distinct_texts, find_candidates, similarity
 from core.pairs.features import PairFeatures, pair_features
+from core.pairs.large_sources import rate_large
 from core.pairs.predict_job import ANSWERS_OUT, PAIRS_IN, POOL_IN, PredictParams, PredictResult
 from core.pairs.spaces import Spaces, build_spaces
 from core.pairs.text_vectors import encode_texts
@@ -30,7 +31,7 @@ from core.tasks.pairs import field_names
 from gpu_jobs.trainers.trainer_types import Progress
 
 MOST_TEXTS = 100_000
-"""distinct texts of a side: each is held against all others"""
+"""distinct texts of a side: of so many each is held against all others"""
 ROWS = 4_096
 """pairs in a shard"""
 
@@ -60,10 +61,9 @@ def candidates(bundle: Path, params: CandidateParams, report: Progress) -> Candi
     """Writes `out/records.parquet` and `out/pairs.parquet`, the most alike first where not all are kept."""
     started = time.monotonic()
     sides = _read_sides(bundle / "in" / "sides.parquet", params)
-    pairs, values, distinct = _find(sides, params, report)
-    order = np.lexsort((pairs.right, pairs.left))
-    if len(order) > params.most:
-        order = order[np.isin(order, np.argsort(-values, kind="stable")[: params.most])]
+    pairs, values, distinct = _find(bundle, sides, params, report)
+    order = _most_alike(pairs, values, params.most)
+    order = order[np.lexsort((pairs.right[order], pairs.left[order]))]
     _write(bundle / "out", sides, Pairs(pairs.left[order], pairs.right[order]), values[order])
     report(1000, 1000)
     return CandidateResult(
@@ -73,6 +73,16 @@ def candidates(bundle: Path, params: CandidateParams, report: Progress) -> Candi
         left_out=len(pairs) - len(order),
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+def _most_alike(pairs: Pairs, values: Floats, most: int) -> Ints:
+    """Places of so many pairs at most, and of so many that neither side has more texts than can be compared."""
+    order = np.argsort(-values, kind="stable")[:most]
+    for rows in (pairs.left, pairs.right):
+        _, first = np.unique(rows[order], return_index=True)
+        if len(first) > MOST_TEXTS:
+            order = order[: np.sort(first)[MOST_TEXTS]]
+    return np.asarray(order, np.int64)
 
 
 def _read_sides(path: Path, params: CandidateParams) -> Sides:
@@ -93,22 +103,26 @@ def _read_sides(path: Path, params: CandidateParams) -> Sides:
     )
 
 
-def _find(sides: Sides, params: CandidateParams, report: Progress) -> tuple[Pairs, Floats, int]:
+def _find(bundle: Path, sides: Sides, params: CandidateParams, report: Progress) -> tuple[Pairs, Floats, int]:
     """Pairs as rows of `sides`, their similarity, and how many texts differ. Equal texts of one source are paired with
     the first of them, and only that one with others."""
     parts = [sides.left] if params.within else [sides.left, sides.right]
     distinct = [distinct_texts([sides.texts[row] for row in part.tolist()]) for part in parts]
     firsts = [part[one.firsts] for part, one in zip(parts, distinct, strict=True)]
-    if (most := max(map(len, firsts))) > MOST_TEXTS:
-        raise BadInput(f"There are {most:,} different texts on one side; up to {MOST_TEXTS:,} can be compared so far.")
     left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     values: list[Floats] = [np.empty(0)]
     if all(map(len, firsts)) and sum(map(len, firsts)) > 1:
-        spaces = _spaces([[sides.texts[row] for row in part.tolist()] for part in firsts], params, report)
-        pairs = find_candidates(spaces, params.per_record)
+        texts = [[sides.texts[row] for row in part.tolist()] for part in firsts]
+        if max(map(len, texts)) > MOST_TEXTS:
+            rated = rate_large((texts[0], None if params.within else texts[1]), None, bundle, params.threads, report)
+            pairs, alike = rated.pairs, rated.similarity
+        else:
+            spaces = _spaces(texts, params, report)
+            pairs = find_candidates(spaces, params.per_record)
+            alike = similarity(spaces, pairs)
         left.append(firsts[0][pairs.left])
         right.append(firsts[-1][pairs.right])
-        values.append(similarity(spaces, pairs))
+        values.append(alike)
     for part, one, own in zip(parts, distinct, firsts, strict=True):
         place = np.asarray(one.places)
         rows = np.flatnonzero(place >= 0)

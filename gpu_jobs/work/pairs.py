@@ -1,19 +1,18 @@
 """The job that replays a file's decisions on pairs, and how files of texts become spaces. Knows files, no store."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
-from core.arrays import Bools, Floats
+from core.arrays import Bools
 from core.data.cells import Column
 from core.data.formats.sources import open_source
 from core.data.ledger import normalise
 from core.errors import BadInput
-from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
 from core.pairs.candidates import (
     Pairs,
@@ -29,13 +28,11 @@ from core.pairs.pair_jobs import (
     PairReplayParams,
     PairReplayResult,
 )
-from core.pairs.spaces import Report, Spaces, build_spaces
+from core.pairs.spaces import Spaces, build_spaces
+from core.pairs.text_vectors import encode_texts
 from gpu_jobs.trainers.trainer_types import Progress
+from gpu_jobs.work.pair_pool import MOST_TEXTS, phase
 
-PIECE = 256
-"""texts between two reports"""
-MOST_TEXTS = 100_000
-"""distinct texts of a side: each is held against all others, so many in some 20 minutes of processor time"""
 HELD_OUT = 0.2
 """share of the pairs that judge where the file has no split"""
 
@@ -183,26 +180,8 @@ def build_all_spaces(sides: list[list[str]], encoder: str, threads: int, cache: 
             f"There are {most:,} different texts on one side; decisions are replayed on up to {MOST_TEXTS:,}, because "
             "each text is held against all others. Take a part of the file."
         )
-    loaded, total = load_encoder(encoder, Path(cache), threads), sum(map(len, sides))
-    vectors, before = [], 0
-    for texts in sides:
-        vectors.append(np.concatenate(list(_encode(loaded, texts, before, total, phase(report, 0, 400)))))
-        before += len(texts)
+    loaded = load_encoder(encoder, Path(cache), threads)
+    vectors = [encode_texts(loaded, texts, None, phase(report, 0, 400)) for texts in sides]
     two = len(sides) > 1
     every = (sides[0], sides[1] if two else None), (vectors[0], vectors[1] if two else None)
     return build_spaces(*every, phase(report, 400, 600))
-
-
-def _encode(encoder: Encoder, texts: Sequence[str], before: int, total: int, report: Report) -> Iterator[Floats]:
-    for start in range(0, len(texts), PIECE):
-        yield encoder.encode(texts[start : start + PIECE])
-        report(before + min(start + PIECE, len(texts)), total)
-
-
-def phase(report: Progress, start: int, stop: int) -> Report:
-    """Progress of a part of the work, as thousandths of all of it."""
-
-    def report_part(done: int, total: int) -> None:
-        report(start + (stop - start) * done // max(total, 1), 1000)
-
-    return report_part
