@@ -87,8 +87,8 @@ def test_a_card_says_which_cluster_would_come_and_who_said_it_apart(pairs: Proje
     assert [(one["title"], one["here"]) for one in context["members"]] == [
         ("p.csv left:one", True),
         ("p.csv right:four", False),
-        ("p.csv left:two", False),
         ("p.csv right:six", True),
+        ("p.csv left:two", False),
     ]
     assert context["apart"] == [{"one": "p.csv left:two", "other": "p.csv right:six", "by": ["ben"]}]
     assert (context["joined"], context["more"]) == (False, 0)

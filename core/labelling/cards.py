@@ -14,7 +14,8 @@ from core.tasks.tasks import task_of
 @dataclass(frozen=True)
 class Card:
     """A record as a person sees it. suggestion: None, or what the task says of
-    it (of labels: {"labels": [{"id", "probability"}]}, best first) and "model". context: None, or what the task shows beside it."""
+    it (of labels: {"labels": [{"id", "probability"}]}, best first) and "model". context: what the task shows beside it,
+    where it shows something."""
 
     id: str
     text: str

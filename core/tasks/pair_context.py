@@ -55,7 +55,7 @@ class DecidedPairs:
         return DecidedPairs(self.record_nos[rows], self.left[rows], self.right[rows], self.same[rows])
 
     def near(self, sides: Ints) -> "DecidedPairs":
-        """Those of which both sides are among these and all that they are said to be the same as, however far the way."""
+        """Those between these and all that they are said to be the same as, however far the way."""
         same, reached = self.take(self.same), np.unique(sides)
         while True:
             touching = np.isin(same.left, reached) | np.isin(same.right, reached)

@@ -49,7 +49,7 @@ export function numberIn(text) {
 
 /** How far the right number is from the left one, in words: "+5.9 (4.6 %)", "" where they are the same. */
 export function differenceOf(left, right) {
-  const difference = Number((right - left).toPrecision(12));
+  const difference = Number((right - left).toFixed(9));
   if (!difference) return "";
   const words = `${difference > 0 ? "+" : "\u2212"}${Math.abs(difference).toLocaleString("en", { maximumFractionDigits: 4 })}`;
   const share = left ? Math.abs(difference / left) * 100 : 0;
