@@ -30,7 +30,7 @@ settings.load_profile("rondo")
 SHARED = {
     "argilla": (
         *("test_argilla_server", "test_argilla_client", "test_argilla", "test_webhook"),
-        *("test_exchange", "test_exchange_law", "test_exchange_killed", "test_exchange_page"),
+        *("test_exchange", "test_exchange_law", "test_exchange_killed", "test_exchange_page", "test_exchange_pairs"),
     ),
     "browser": ("test_journeys", "test_card", "test_keyboards", "test_map", "test_records", "test_adjudication"),
     "runners": ("test_modal", "test_ray", "test_runners"),

@@ -6,7 +6,7 @@ const MOST_CELLS = 1_000_000; // of a table of common words: some 10 ms
 const MOST_ALIKE = 30; // words left on either side, of which each is compared with each
 const LONGEST_WORD = 64; // characters that are compared one by one
 const SHORTEST_WORD = 4; // two of fewer characters are alike by chance unless they begin alike
-const ALIKE = 0.6; // share of common characters from which only the others are marked
+const ALIKE = 0.7; // share of common characters from which only the others are marked
 const WORDS = new Intl.Segmenter(undefined, { granularity: "word" });
 const CHARACTERS = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
