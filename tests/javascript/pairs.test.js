@@ -99,6 +99,8 @@ test("codes that only one side has are named as they are written; measures are n
   const facts = (left, right) => make().about(record(left, right)).facts;
   assert.deepEqual(facts("name: LM24Q", "name: LM24G"), [{ name: "codes", value: "LM24Q ≠ LM24G" }]);
   assert.deepEqual(facts("name: LM24Q", "name: none"), []);
+  const context = { apart: [{ one: "9020", other: "k-98", by: ["ben"] }] };
+  assert.deepEqual(make().about({ ...record("a", "b"), context }).facts, [{ name: "said apart", value: "9020, k-98" }]);
 });
 
 test("numbers that are equal have no mark, others say how far they are apart", () => {
