@@ -20,8 +20,8 @@ MOST_MEMBERS, MOST_WARNINGS = 12, 3
 _SAME, _DIFFERENT = answer_text({"same": True}), answer_text({"same": False})
 _SHOWN = 2
 _PAIRS = f"""
-    select n, left_side, right_side, settled_at, said from pairs join (
-        select n, settled_at, (answer::varchar = $same)::tinyint as said from settled union all
+    select n, left_side, right_side, settled_at, verdict from pairs join (
+        select n, settled_at, (answer::varchar = $same)::tinyint as verdict from settled union all
         select unnest($ns::bigint[]), null, {_SHOWN}) using (n)
 """
 """all that people have decided (0, 1), and those on the cards: both at once, for a pass over the pairs costs most"""
@@ -147,32 +147,32 @@ def _read_pairs(
     cursor: "DuckDBPyConnection", record_nos: Sequence[int]
 ) -> tuple[dict[int, tuple[int, int]], DecidedPairs]:
     """The sides of these records, and all that people have decided."""
-    found = cursor.execute(_PAIRS, {"ns": list(record_nos), "same": _SAME}).fetchnumpy()
-    n, left, right, said = (np.asarray(found[name], np.int64) for name in ("n", "left_side", "right_side", "said"))
-    shown, decided = np.flatnonzero(said == _SHOWN), np.flatnonzero(said != _SHOWN)
+    rows = cursor.execute(_PAIRS, {"ns": list(record_nos), "same": _SAME}).fetchnumpy()
+    n, left, right, verdict = (np.asarray(rows[name], np.int64) for name in ("n", "left_side", "right_side", "verdict"))
+    shown, decided = np.flatnonzero(verdict == _SHOWN), np.flatnonzero(verdict != _SHOWN)
     sides = dict(zip(n[shown].tolist(), zip(left[shown].tolist(), right[shown].tolist(), strict=True), strict=True))
-    order = decided[np.lexsort((n[decided], np.ma.getdata(found["settled_at"])[decided]))]
-    return sides, DecidedPairs(n[order], left[order], right[order], said[order] == 1)
+    order = decided[np.lexsort((n[decided], np.ma.getdata(rows["settled_at"])[decided]))]
+    return sides, DecidedPairs(n[order], left[order], right[order], verdict[order] == 1)
 
 
 def _titles(cursor: "DuckDBPyConnection", sides: Iterable[int]) -> dict[int, str]:
     """As clusters are called."""
     query = "select side, source, id from sides where side in (select unnest($sides::bigint[]))"
-    found = cursor.execute(query, {"sides": sorted(sides)}).fetchall()
-    sources = {source for _, source, _ in found}
+    rows = cursor.execute(query, {"sides": sorted(sides)}).fetchall()
+    sources = {source for _, source, _ in rows}
     if len(sources) == 1:
         other = "select source from sides where source <> $source limit 1"
         sources.update(source for (source,) in cursor.execute(other, {"source": min(sources)}).fetchall())
-    return {side: f"{source}:{id}" if len(sources) > 1 else id for side, source, id in found}
+    return {side: f"{source}:{id}" if len(sources) > 1 else id for side, source, id in rows}
 
 
 def _authors(cursor: "DuckDBPyConnection", record_nos: Iterable[int]) -> dict[int, list[str]]:
     """Who has said of these that they are different, each once."""
     if not (numbers := sorted(record_nos)):
         return {}
-    found = cursor.execute(_SAID_APART, {"ns": numbers, "different": _DIFFERENT}).fetchall()
+    rows = cursor.execute(_SAID_APART, {"ns": numbers, "different": _DIFFERENT}).fetchall()
     authors: dict[int, list[str]] = {}
-    for n, annotator in dict.fromkeys(found):
+    for n, annotator in dict.fromkeys(rows):
         authors.setdefault(n, []).append(annotator)
     return authors
 
@@ -190,10 +190,10 @@ def _as_json(
         "joined": one.joined,
         "apart": [
             {
-                "one": titles.get(said.left, "?"),
-                "other": titles.get(said.right, "?"),
-                "by": authors.get(said.record_no, []),
+                "one": titles.get(decision.left, "?"),
+                "other": titles.get(decision.right, "?"),
+                "by": authors.get(decision.record_no, []),
             }
-            for said in one.apart[:MOST_WARNINGS]
+            for decision in one.apart[:MOST_WARNINGS]
         ],
     }

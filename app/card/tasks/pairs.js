@@ -83,8 +83,8 @@ export class Pairs {
     const codes = differingCodes(...SIDES.map((side) => rows.map((row) => row[side]).join("\n")));
     const facts = (record.meta ?? []).filter(({ name }) => !SIDES.includes(name));
     if (codes.left.length && codes.right.length) facts.unshift({ name: "codes", value: `${codes.left.join(", ")} ≠ ${codes.right.join(", ")}` });
-    const [said] = record.context?.apart ?? []; // the warning itself may be out of sight on a small screen
-    if (said) facts.unshift({ name: "said apart", value: `${said.one}, ${said.other}` });
+    const [apart] = record.context?.apart ?? []; // the warning itself may be out of sight on a small screen
+    if (apart) facts.unshift({ name: "said apart", value: `${apart.one}, ${apart.other}` });
     const cut = rows.some((row) => row.cut);
     return { facts, remark: cut ? `differences are marked in the first ${MOST_COMPARED.toLocaleString("en")} characters` : "" };
   }
