@@ -4,24 +4,14 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Literal
 
-import httpx
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks import shots_team
+from benchmarks import shots_pairs, shots_team
+from benchmarks.screens import FLAGS, OUT, SCREENS, wait_for
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-OUT = Path(__file__).parent.parent / "docs" / "shots"
 PORT = 8599
-SCREENS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
-    (1280, "light"),
-    (1280, "dark"),
-    (390, "light"),
-    (390, "dark"),
-)
 TRAINED = (
     ("zeroshot",),
     ("setfit", "max_steps=120", "eval_steps=20", "batch_size=16", "max_length=64", "iterations=10"),
@@ -58,7 +48,7 @@ def main() -> None:
     job = json.loads(subprocess.check_output([*rondo, "--project", str(folder), "jobs", "--json"]))["jobs"][0]["id"]
     server = subprocess.Popen([*rondo, "up", "--no-token", "--project", str(folder), "--port", str(PORT)])
     try:
-        _wait()
+        wait_for(URL)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             for width, scheme in SCREENS:
@@ -71,21 +61,12 @@ def main() -> None:
                 page = browser.new_page(viewport={"width": width, "height": 860}, color_scheme=scheme)
                 page.goto(f"{URL}/sign-in")
                 page.screenshot(path=OUT / f"sign-in-{width}-{scheme}.png")
+            shots_pairs.take(browser)
             browser.close()
     finally:
         server.terminate()
         server.wait(20)
         shots_team.end(folder)
-
-
-def _wait() -> None:
-    for _ in range(300):
-        try:
-            if httpx.get(f"{URL}/api/health", trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.1)
-    raise SystemExit("The app did not start.")
 
 
 def _take(page: Page, suffix: str, shown: dict[str, str]) -> None:

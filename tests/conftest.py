@@ -21,6 +21,7 @@ from core.store.database import Store
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import serve_argilla  # noqa: F401 - the fixture argilla: a real server for all files
 from tests.modal_plane.fixture import serve_modal  # noqa: F401 - the fixture modal_plane: one for all files
+from tests.pair_project import make_paired  # noqa: F401 - the fixture paired: a project of another task
 from tests.ray_cluster import serve_ray  # noqa: F401 - the fixture ray_cluster
 
 settings.register_profile("rondo", deadline=None)  # a test never asserts a time
@@ -29,7 +30,7 @@ settings.load_profile("rondo")
 SHARED = {
     "argilla": (
         *("test_argilla_server", "test_argilla_client", "test_argilla", "test_webhook"),
-        *("test_exchange", "test_exchange_law", "test_exchange_killed", "test_exchange_page"),
+        *("test_exchange", "test_exchange_law", "test_exchange_killed", "test_exchange_page", "test_exchange_pairs"),
     ),
     "browser": ("test_journeys", "test_card", "test_keyboards", "test_map", "test_records", "test_adjudication"),
     "runners": ("test_modal", "test_ray", "test_runners"),

@@ -4,23 +4,24 @@ import { element } from "./elements.js";
 
 const LONG_TEXT = 1500;
 
-/** task: may draw the body itself. */
+/** task: may draw the body itself, and say what stands below it. */
 export function paintRecord(root, card, task) {
   const record = root.querySelector(".record");
   if (card && task.drawRecord) task.drawRecord(record, card);
   else record.textContent = card?.text ?? "";
   record.dataset.recordId = card?.id ?? "";
   record.scrollTop = 0;
-  const fields = (card?.fields ?? []).filter((field) => field.value !== card.text);
+  const own = card && task.about ? task.about(card) : null;
+  const fields = own ? [] : (card?.fields ?? []).filter((field) => field.value !== card.text);
   const list = root.querySelector(".fields");
   list.hidden = !fields.length;
   list.replaceChildren(
     ...fields.flatMap(({ name, value }) => [element("dt", { dir: "auto" }, name), element("dd", { dir: "auto" }, value)]),
   );
   root.querySelector(".meta").replaceChildren(
-    ...(card?.meta ?? []).map(({ name, value }) => element("li", {}, element("span", {}, name), " ", element("bdi", {}, value.slice(0, 300)))),
+    ...(own?.facts ?? card?.meta ?? []).map(({ name, value }) => element("li", {}, element("span", {}, name), " ", element("bdi", {}, value.slice(0, 300)))),
   );
-  root.querySelector(".length").textContent = card ? lengthInWords(card) : "";
+  root.querySelector(".length").textContent = own ? own.remark : card ? lengthInWords(card) : "";
 }
 
 /** How much of the text the encoder reads; where that is not known, how long a long text is. */

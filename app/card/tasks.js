@@ -1,6 +1,7 @@
 // The kinds of task that the card can show. The frame knows no task but by this table.
 
 import { Labels } from "./tasks/labels.js";
+import { Pairs } from "./tasks/pairs.js";
 
 /**
  * Name of a task to its class. A task draws the middle of the card and turns keys and clicks into answers; it knows no
@@ -14,8 +15,8 @@ import { Labels } from "./tasks/labels.js";
  * one has come in this visit. saving: the answer that is on its way to the server, or null. early: the key was pressed
  * before the record on the screen came up, so `record` is the one before.
  *
- * What a key or click does is a *step*: {draft, words} changes the draft, {answer} answers the record, {focus: selector}
- * moves the keyboard, {} does nothing though the key is the task's. words: what is read out.
+ * What a key or click does is a *step*: {draft, words} changes the draft, {answer} answers the record, {skip: true}
+ * leaves it to others, as the frame's own key does, {focus: selector} moves the keyboard, {} does nothing though the key is the task's. words: what is read out.
  *
  *   missing() -> [title, detail] | null      what has to be set up before anybody can answer
  *   start(record, answer) -> draft           answer: what stood there and was taken back, or null; both may be null
@@ -30,6 +31,11 @@ import { Labels } from "./tasks/labels.js";
  *   glossary() -> [[term, sentence]]         stands below the guidelines
  *   submits: boolean                         Enter sends an answer, so the frame has a button for it
  *   takesLetters: boolean                    letters are the task's, so the frame's own have buttons only
+ *   skips: boolean                           the task has a button for skipping, so the frame has none
  *   drawRecord(element, record)              optional: the record's body, where its text alone is not it
+ *   about(record) -> {facts, remark}         optional: what stands below the body, instead of fields, metadata and length:
+ *                                            facts: [{name, value}], remark: text
+ *   drawBeside(element, record)              optional: beside the card, above the guidelines; where there is no room for that
+ *                                            it is not seen
  */
-export const TASKS = { labels: Labels };
+export const TASKS = { labels: Labels, pairs: Pairs };

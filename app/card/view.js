@@ -73,6 +73,7 @@ export class View {
   }
 
   take(step, at) {
+    if (step.skip) return this.visit.source.review ? this.pass(at) : this.skip(at);
     if (step.focus) this.find(".answer").querySelector(step.focus).focus();
     const field = this.find(".reason input");
     const words = this.visit.take(step, at, field.value.trim() || null);
@@ -152,7 +153,8 @@ export class View {
 
   buildActions() {
     const { source, task } = this.visit;
-    const buttons = source.actions.map((name) => {
+    const own = source.actions.filter((name) => !(task.skips && (name === "skip" || name === "pass")));
+    const buttons = own.map((name) => {
       const { text, key, cap } = ACTIONS[name];
       const shown = keyName({ key }, task);
       return keyButton({ name, text, shown: shown && (cap ?? shown), key: shown }, () => this[name]());
@@ -192,14 +194,18 @@ export class View {
     this.find(".names").replaceChildren(
       ...terms.flatMap(([term, text]) => [element("dt", { dir: "auto" }, term), element("dd", { dir: "auto" }, text)]),
     );
-    const plain = source.review || (!setup.guidelines && !terms.length);
-    this.find(".guide").hidden = plain;
-    desk.classList.toggle("plain", plain);
+    const unguided = !setup.guidelines && !terms.length;
+    this.find(".guide").hidden = unguided;
+    desk.classList.toggle("plain", source.review || (unguided && !task.drawBeside));
   }
 
   paintCard(card) {
     this.painted.card = card;
-    paintRecord(this.root, card, this.visit.task);
+    const { task } = this.visit;
+    paintRecord(this.root, card, task);
+    const beside = this.find(".beside");
+    beside.hidden = !card || !task.drawBeside;
+    if (!beside.hidden) task.drawBeside(beside, card);
     this.find(".opinions").replaceChildren(...(card?.answers ?? []).map((one) => this.opinion(one)));
     const form = this.find(".flagging");
     if (!form.hidden && form.dataset.record !== card?.id) this.closeFlag();

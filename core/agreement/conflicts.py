@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import duckdb
 
 from core.config.settings import Settings
-from core.labelling.cards import named_values
+from core.labelling.cards import named_values, read_context
 from core.labelling.responses import placeholders
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.labelling.waiting import ASKED, asked_parameters
@@ -39,7 +39,7 @@ class Opinion:
 class Conflict:
     """A record to decide. why: a key of WORDS. sure: how probable its likeliest label is by `rondo quality`, or None.
 
-    answer: that is settled now, labels: ids in it; None: none.
+    answer: that is settled now, labels: ids in it; None: none. context: as a card has it.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Conflict:
     labels: tuple[str, ...] | None
     answers: tuple[Opinion, ...]
     answer: Answer | None = None
+    context: dict[str, object] | None = None
 
 
 # A file's label of a gold record is the known answer: people are measured by it, so there is nothing to decide.
@@ -89,6 +90,7 @@ def read_conflicts(project: Project, most: int, leave_out: Collection[str] = ())
             {**parameters, "leave_out": list(leave_out), "most": most},
         ).fetchall()
         answers = _opinions(cursor, [row[0] for row in rows], settings)
+        context = read_context(cursor, [row[0] for row in rows], settings)
     conflicts = [
         Conflict(
             id=id,
@@ -100,6 +102,7 @@ def read_conflicts(project: Project, most: int, leave_out: Collection[str] = ())
             labels=None if labels is None else tuple(labels),
             answers=tuple(answers.get(n, ())),
             answer=None if answer is None else json.loads(answer),
+            context=context.get(n),
         )
         for n, id, text, fields, meta, why, sure, labels, answer in rows
     ]

@@ -1,7 +1,7 @@
 """Records as people see them on a card. Knows no queue order and no leases."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -14,13 +14,15 @@ from core.tasks.tasks import task_of
 @dataclass(frozen=True)
 class Card:
     """A record as a person sees it. suggestion: None, or what the task says of
-    it (of labels: {"labels": [{"id", "probability"}]}, best first) and "model"."""
+    it (of labels: {"labels": [{"id", "probability"}]}, best first) and "model". context: what the task shows beside it,
+    where it shows something."""
 
     id: str
     text: str
     fields: list[dict[str, str]]
     meta: list[dict[str, str]]
     suggestion: dict[str, object] | None
+    context: dict[str, object] | None = None
 
 
 def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings: Settings) -> list[Card]:
@@ -32,7 +34,16 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
         [row.record_no for row in rows],
     ).fetchall()
     parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in contents}
-    return [Card(row.id, *parts[row.record_no], _suggestion(row, settings)) for row in rows]
+    context = read_context(cursor, list(parts), settings)
+    return [Card(row.id, *parts[row.record_no], _suggestion(row, settings), context.get(row.record_no)) for row in rows]
+
+
+def read_context(
+    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], settings: Settings
+) -> Mapping[int, dict[str, object]]:
+    """What the task shows beside each of these records, where it shows anything."""
+    context = task_of(settings).context
+    return context(cursor, record_nos) if context and record_nos else {}
 
 
 def named_values(document: str | None) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from core.models.heads.kind import FittedHead
 from core.models.heads.pair_head import pair_heads
 from core.models.heads.pair_prior import PairPrior
 from core.tasks.choice import acquisition_scores, confidence, correct, decide, doubtful, gradients, likeliest
+from core.tasks.pair_context import pair_context
 from core.tasks.questions import Option, Question, TeamForm, Value
 from core.tasks.task import Answer, AnswerSpace, PoolFeatures, Setup, Task
 
@@ -195,4 +196,5 @@ PAIRS = Task(
     team=TeamForm(question, lambda answer, question: text(answer), from_value, proposed),
     features=PoolFeatures("pair_features", FEATURES_QUERY, features_version),
     two_sides=True,
+    context=pair_context,
 )

@@ -109,6 +109,10 @@ class PoolFeatures:
     version: Callable[[Setup], str]
 
 
+Context = Callable[["Cursor", Sequence[int]], Mapping[int, dict[str, object]]]
+"""(cursor, record numbers) -> JSON for the card of those of which there is something to say"""
+
+
 @dataclass(frozen=True)
 class Task:
     """What an answer is.
@@ -129,6 +133,8 @@ class Task:
     has what belongs to one: its part of the Settings page, filters by label, label errors, trainers, evaluations.
     columns: how whole columns of a file are read and written, where that is more than one cell at a time by
     `read_text` and `text`. team: how Argilla asks for an answer, where it can.
+    context: what a person should see beside a record, from people's answers to others; nothing of what a model says may
+    be in it, for blind records have it too.
     """
 
     setup: Callable[[Settings], Setup]
@@ -151,6 +157,7 @@ class Task:
     team: TeamForm | None = None
     features: PoolFeatures | None = None
     two_sides: bool = False
+    context: Context | None = None
 
 
 @dataclass(frozen=True)

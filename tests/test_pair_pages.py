@@ -1,0 +1,69 @@
+"""Every page of a project of pairs opens, and what stands on it is about pairs."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import background
+from core.explore.browse import find
+from core.explore.filters import RecordSearch
+from core.explore.record_detail import record_detail
+from core.project import open_project
+from gpu_jobs.runners.local import InProcessRunner
+from tests.test_pages import PAGES, shown
+
+
+@pytest.fixture
+def shops(paired: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
+    """A copy, open in this process as the server would have it."""
+    shutil.copytree(paired, tmp_path / "shops")
+    yield background.open_server(lambda: open_project(tmp_path / "shops", InProcessRunner()))
+    background.close_server()
+
+
+def record_page(record: str) -> AppTest:
+    page = shown("records.py")
+    page.query_params["record"] = record
+    page.run()
+    assert not page.exception
+    return page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_on_a_project_of_pairs(shops: background.ProjectServer, name: str) -> None:
+    page = shown(name)
+    assert not [link for link in page.get("page_link") if link.proto.label == "Add labels"]
+
+
+def test_a_list_shows_both_sides_of_a_pair_and_what_was_decided(shops: background.ProjectServer) -> None:
+    lines = find(shops.project, RecordSearch(state="labelled")).lines
+    assert {line.label for line in lines} == {"same", "different"}
+    for line in find(shops.project, RecordSearch()).lines:
+        left, _, right = line.text.partition(" ↔ ")
+        texts = {one["name"]: one["value"] for one in record_detail(shops.project, line.id).fields}
+        assert texts["left"].removeprefix("name: ").startswith(left)
+        assert texts["right"].removeprefix("name: ").startswith(right)
+        assert 0 < len(left) <= 30 >= len(right) > 0
+
+
+def test_a_decision_is_corrected_on_the_records_page(shops: background.ProjectServer) -> None:
+    line = next(one for one in find(shops.project, RecordSearch(state="labelled")).lines if one.label == "different")
+    page = record_page(line.id)
+    page.text_input(key="records-who").input("max").run()
+    page.selectbox(key="right").select("same")
+    page.button(key="correct").click().run()
+    assert not page.exception
+    detail = record_detail(shops.project, line.id)
+    assert (detail.answer, detail.line.label, detail.line.how) == ({"same": True}, "same", "adjudicated")
+    [own] = [answer for answer in detail.answers if answer.user == "max"]
+    assert own.answer == "same"
+
+
+def test_the_team_page_says_where_people_do_not_agree(shops: background.ProjectServer) -> None:
+    page = shown("team.py")
+    texts = [text.value for text in page.text]
+    assert any(text.startswith("Krippendorff's alpha") for text in texts)
+    assert any("wait for a decision" in text for text in texts)
