@@ -132,7 +132,8 @@ class Task:
     can be answered. noun: what people call an answer. taxonomy: answers name labels of the project's taxonomy, so it
     has what belongs to one: its part of the Settings page, filters by label, label errors, trainers, evaluations.
     columns: how whole columns of a file are read and written, where that is more than one cell at a time by
-    `read_text` and `text`. team: how Argilla asks for an answer, where it can.
+    `read_text` and `text`. team: how Argilla asks for an answer, where it can. features: how records become vectors, if
+    not by their texts. two_sides: a record is two texts side by side, from a file of such pairs or paired here.
     context: what a person should see beside a record, from people's answers to others; nothing of what a model says may
     be in it, for blind records have it too.
     """
