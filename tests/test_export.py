@@ -52,7 +52,7 @@ def stored(records: list[Record]) -> duckdb.DuckDBPyConnection:
 
 def imported(file: Path, folder: Path) -> list[Record]:
     """What an import makes of the file."""
-    ingest(folder, IngestParams(str(file), Layout(("text",), "label", "id")), lambda done, total: None)
+    ingest(folder, IngestParams(str(file), Layout(("text",), label="label", id="id")), lambda done, total: None)
     query = f"select id, text, label from read_parquet('{folder / 'out' / 'records.parquet'}') order by position"
     return DATABASE.execute(query).fetchall()
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.config.settings import FieldRule, read_settings, with_changes, write_settings
+from core.config.record_fields import FieldRule
+from core.config.settings import read_settings, with_changes, write_settings
 from core.errors import BadInput, Refused
 from core.labelling.corrections import correct, withdraw
 from core.pairs.golden import RULES, Version, golden_record

@@ -4,6 +4,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 
@@ -263,7 +264,7 @@ def _fields(document: str | None) -> Mapping[str, str] | None:
     return json.loads(document) if document else None
 
 
-def read_survivors(cursor: duckdb.DuckDBPyConnection, sides: Sequence[int]) -> list[tuple[int, str, object]]:
+def read_survivors(cursor: duckdb.DuckDBPyConnection, sides: Sequence[int]) -> list[tuple[int, str, datetime]]:
     """Of these sides those that people chose: side, by whom, when."""
     query = "select side, user, chosen_at from survivors where side in (select unnest(?::bigint[]))"
     return cursor.execute(query, [list(sides)]).fetchall()
@@ -290,7 +291,8 @@ def _ways(cluster: str, decisions: Sequence[PairDecision], clusters: ProjectClus
         if first := _duplicate_of(clusters, clusters.sides[member]):
             links.setdefault(first, []).append(member)
             links.setdefault(member, []).append(first)
-    ways, waiting = {cluster: (cluster,)}, deque([cluster])
+    ways: dict[str, tuple[str, ...]] = {cluster: (cluster,)}
+    waiting = deque([cluster])
     while waiting:
         record = waiting.popleft()
         for other in links.get(record, ()):
@@ -313,6 +315,6 @@ def _history(
         return tuple(clusters.names.get(one, "(erased)") for one in sides)
 
     return tuple(
-        ClusterEvent(at, *named([cluster]), fate, named(now), named(gained), named(lost))
+        ClusterEvent(at, named([cluster])[0], fate, named(now), named(gained), named(lost))
         for at, cluster, fate, now, gained, lost in rows
     )

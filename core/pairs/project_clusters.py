@@ -51,7 +51,10 @@ class ProjectClusters:
     def decisions(self) -> tuple[PairDecision, ...]:
         """In force, in the order of their records."""
         names = self.names
-        return tuple(PairDecision(record, names[left], names[right], *rest) for record, left, right, *rest in self.rows)
+        return tuple(
+            PairDecision(record, names[left], names[right], same, person, probability)
+            for record, left, right, same, person, probability in self.rows
+        )
 
     @cached_property
     def sides(self) -> dict[str, int]:

@@ -35,7 +35,7 @@ _PAIRS = f"""
            if(d.by_person, null, d.probability) as probability, p.similarity
     from pair_decisions d {_SIDES}
     left join records k on k.id = d.record left join pairs p on p.n = k.n
-    left join settled s on s.n = coalesce(k.duplicate_of, k.n) left join ({{given}}) g on g.n = s.n
+    left join settled s on s.n = coalesce(k.duplicate_of, k.n) left join ({{annotators}}) g on g.n = s.n
     where {{which}} order by d.place"""
 _QUERIES = {
     "clusters": """
@@ -56,8 +56,8 @@ _QUERIES = {
 }
 
 
-def pair_query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str, given: str) -> str:
-    """what: one of PAIR_CAPTIONS; makes the temporary tables that it asks. given: SQL of who answered a record."""
+def pair_query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str, annotators: str) -> str:
+    """what: one of PAIR_CAPTIONS; makes the temporary tables that it asks. annotators: SQL of who answered a record."""
     clusters = read_clusters(project, cursor)
     if what in ("pairs", DEDUPE, "splink_pairs"):
         _write_decisions(cursor, clusters)
@@ -66,7 +66,7 @@ def pair_query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str, g
     if what == "golden":
         _write_golden(cursor, clusters, project.settings())
     if what in ("pairs", DEDUPE):
-        return _PAIRS.format(given=given, which="true" if what == "pairs" else "d.by_person")
+        return _PAIRS.format(annotators=annotators, which="true" if what == "pairs" else "d.by_person")
     return _QUERIES[what]
 
 
