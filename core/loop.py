@@ -24,9 +24,9 @@ from core.explore.maps import project_map
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
+from core.merges.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
+from core.merges.merges import merge, merges
 from core.pairs.find_candidates import candidates
-from core.pairs.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
-from core.pairs.merges import merge, merges
 from core.pairs.predict import predict_pairs
 from core.pairs.sides import import_source
 from core.people.audit_log import history, note_verb

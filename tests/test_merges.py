@@ -12,10 +12,10 @@ from core.config.record_fields import FieldRule
 from core.config.settings import read_settings, with_changes, write_settings
 from core.errors import BadInput, Refused
 from core.labelling.corrections import correct, withdraw
-from core.pairs.golden import RULES, Version, golden_record
-from core.pairs.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
-from core.pairs.merges import merge, merges
-from core.pairs.project_clusters import current_clusters
+from core.merges.golden import RULES, Version, golden_record
+from core.merges.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
+from core.merges.merges import merge, merges
+from core.merges.project_clusters import current_clusters
 from core.project import Project
 from tests.conftest import quiet
 from tests.pair_world import label_by_machine, pair_project

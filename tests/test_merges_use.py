@@ -14,8 +14,8 @@ from app import background
 from app.http.program_routes import api_routes
 from core.errors import BadInput
 from core.labelling.corrections import correct
-from core.pairs.merge_edits import merges_survivor
-from core.pairs.project_clusters import current_clusters
+from core.merges.merge_edits import merges_survivor
+from core.merges.project_clusters import current_clusters
 from core.project import Project, open_project
 from core.reports.export import captions, count_rows, first_rows, write_export
 from gpu_jobs.runners.local import InProcessRunner

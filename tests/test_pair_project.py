@@ -182,10 +182,15 @@ def test_an_erased_pair_leaves_a_vector_without_information_and_no_text(shops: P
     candidates(shops, quiet)
     encode(shops, quiet)
     assert list(shops.vectors.glob("texts-*"))
+    text = shops.store.one("select text from sides where source = 'A' and id = 'a0'")
     erase(shops, quiet, record=["A:a0|B:b0"], sure=True)
+    assert shops.store.one("select count(*) from sides where text = ?", [text]) == 1  # in other pairs still
+    others = [pair for (pair,) in shops.store.query("select id from records where starts_with(id, 'A:a0|')")]
+    erase(shops, quiet, record=others, sure=True)
+    assert shops.store.one("select count(*) from sides where text = ?", [text]) == 0
     assert not list(shops.vectors.glob("texts-*"))
     vectors = open_vectors(shops.vectors, shops.settings().encoder)
-    assert np.isclose(np.abs(np.asarray(vectors, np.float32)).max(axis=1), 1).sum() == 1
+    assert np.isclose(np.abs(np.asarray(vectors, np.float32)).max(axis=1), 1).sum() == 1 + len(others)
 
 
 @pytest.mark.parametrize(

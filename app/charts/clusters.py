@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from core.pairs.merges import SizeCount
+from core.merges.merges import SizeCount
 
 BLUE = "#2f6fed"
 

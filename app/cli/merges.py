@@ -8,8 +8,8 @@ from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
 from app.cli.terminal import present
 
 if TYPE_CHECKING:
-    from core.pairs.merge_edits import EditTakenBack, MergeEdit, NewCluster, Survivor
-    from core.pairs.merges import ClusterDetail, HeldLine, MergeList
+    from core.merges.merge_edits import EditTakenBack, MergeEdit, NewCluster, Survivor
+    from core.merges.merges import ClusterDetail, HeldLine, MergeList
 
 merges = typer.Typer(
     help="Clusters of records that are the same: list, show, undo, redo, pick, decide, survivor.",
@@ -32,7 +32,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List clusters: those of held merges first, then the doubtful ones."""
-    from core.pairs.merges import merges as verb
+    from core.merges.merges import merges as verb
 
     result = run_verb(folder_of(context, project), verb, held=held, cluster=cluster, start=start, most=most)
     present(result, list_lines, as_json=as_json)
@@ -70,7 +70,7 @@ def show(
     context: typer.Context, cluster: RecordArgument, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
     """Show a cluster: its records, the decisions that join them, its golden record, what became of it."""
-    from core.pairs.merges import merge
+    from core.merges.merges import merge
 
     present(run_verb(folder_of(context, project), merge, cluster=cluster), show_lines, as_json=as_json)
 
@@ -111,7 +111,7 @@ def undo(
     as_json: JsonOption = False,
 ) -> None:
     """Set apart two records, or the records of a cluster; `redo` takes it back."""
-    from core.pairs.merge_edits import merges_undo
+    from core.merges.merge_edits import merges_undo
 
     folder = folder_of(context, project)
     if right is not None:
@@ -131,7 +131,7 @@ def decide(
     as_json: JsonOption = False,
 ) -> None:
     """Say that two records are the same, whatever was decided on them before."""
-    from core.pairs.merge_edits import merges_decide
+    from core.merges.merge_edits import merges_decide
 
     result = run_verb(folder_of(context, project), merges_decide, left=left, right=right, same=not apart)
     present(result, edit_lines, as_json=as_json)
@@ -148,7 +148,7 @@ def pick(
     as_json: JsonOption = False,
 ) -> None:
     """Keep these records of a cluster together, and set them apart from its others."""
-    from core.pairs.merge_edits import merges_pick
+    from core.merges.merge_edits import merges_pick
 
     present(
         run_verb(folder_of(context, project), merges_pick, cluster=cluster, together=together or None),
@@ -192,7 +192,7 @@ def redo(
     as_json: JsonOption = False,
 ) -> None:
     """Take an undo, a pick or a decision back: what was decided before holds again, under the ids from before."""
-    from core.pairs.merge_edits import merges_redo
+    from core.merges.merge_edits import merges_redo
 
     def lines(result: "EditTakenBack") -> list[str]:
         return [f"Took {result.decisions:,} decisions back.", *place_lines(result.clusters)]
@@ -211,7 +211,7 @@ def survivor(
     as_json: JsonOption = False,
 ) -> None:
     """Choose the record that stands for a cluster and gives its golden record the fields that it has."""
-    from core.pairs.merge_edits import merges_survivor
+    from core.merges.merge_edits import merges_survivor
 
     def lines(result: "Survivor") -> list[str]:
         how = "was chosen" if result.chosen else "is the oldest"

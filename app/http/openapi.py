@@ -22,8 +22,8 @@ from app.http.messages import (
     TrainingExamples,
 )
 from core.hosted.training_data import FORMATS
-from core.pairs.merges import MOST as MOST_CLUSTERS
-from core.pairs.merges import MergeList
+from core.merges.merges import MOST as MOST_CLUSTERS
+from core.merges.merges import MergeList
 from core.pairs.predict import PairPredictions
 from core.registry.activation import Activated
 from core.registry.models import ModelDetail

@@ -5,8 +5,8 @@ from app.http.acts import Act, ApiReply, ApiRequest, quiet
 from app.http.job_requests import Unknown, read_fine_tune, read_predict_pairs, read_whole
 from app.http.messages import FineTuning
 from core.errors import BadInput
-from core.pairs.merges import MOST as MOST_CLUSTERS
-from core.pairs.merges import merges
+from core.merges.merges import MOST as MOST_CLUSTERS
+from core.merges.merges import merges
 from core.training.hosted import HostedJob
 
 CLUSTER_PAGE = (("start", 0, 10**9), ("most", 100, MOST_CLUSTERS))

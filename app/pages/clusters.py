@@ -5,7 +5,7 @@ import streamlit as st
 from app.background import opened
 from app.pages.parts.cluster_view import draw_cluster, draw_figures, draw_list, draw_outcome
 from app.pages.parts.widgets import activity
-from core.pairs.merges import MergeList, merges
+from core.merges.merges import MergeList, merges
 from core.tasks.tasks import task_of
 
 MOST = 200

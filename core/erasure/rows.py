@@ -24,8 +24,10 @@ def delete_records(cursor: duckdb.DuckDBPyConnection, selection: ErasureSelectio
         """select table_name from duckdb_columns() join duckdb_tables() using (database_name, schema_name, table_name)
            where database_name = current_database() and column_name = 'n' and table_name not in ('erased', 'gone')"""
     ).fetchall()
+    cursor.execute(_SIDES_OF_GONE)
     for (table,) in tables:
         cursor.execute(f'delete from "{table}" where n in (select n from gone)')
+    _delete_lone_sides(cursor)
     cursor.execute("delete from flags where other in (select n from gone)")
     cursor.execute("insert into erased select n from gone")
     cursor.execute("drop table gone")
@@ -37,6 +39,23 @@ def delete_records(cursor: duckdb.DuckDBPyConnection, selection: ErasureSelectio
         return
     for word in {*selection.ids, *selection.texts}:
         _forget(cursor, word)
+
+
+_SIDES_OF_GONE = """
+    create or replace temp table gone_sides as
+    select left_side as side from pairs where n in (select n from gone)
+    union select right_side from pairs where n in (select n from gone)
+"""
+
+
+def _delete_lone_sides(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Of records that were two sides: those sides that no other record has."""
+    cursor.execute(
+        """delete from gone_sides where side in (select left_side from pairs union all select right_side from pairs)"""
+    )
+    for table in ("sides", "cluster_members", "survivors"):
+        cursor.execute(f"delete from {table} where side in (select side from gone_sides)")
+    cursor.execute("drop table gone_sides")
 
 
 def delete_answers(cursor: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> dict[str, int]:

@@ -13,7 +13,7 @@ from core.config.settings import Settings
 from core.config.taxonomy import SEPARATOR
 from core.errors import BadInput, Refused
 from core.labelling.settling import ANSWERS
-from core.pairs.project_clusters import current_clusters
+from core.merges.project_clusters import current_clusters
 from core.project import Project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import read_card

@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 
 from core.config.settings import Settings
-from core.pairs.golden import field_rules, golden_record
-from core.pairs.merges import read_survivors, read_versions
-from core.pairs.project_clusters import ProjectClusters, read_clusters
+from core.merges.golden import field_rules, golden_record
+from core.merges.merges import read_survivors, read_versions
+from core.merges.project_clusters import ProjectClusters, read_clusters
 from core.project import Project
 from core.store.whole_files import whole_file
 

@@ -10,8 +10,8 @@ from app.background import ProjectServer
 from app.charts.clusters import size_chart
 from app.pages.parts.record_list import name_box
 from core.errors import RondoError
-from core.pairs.merge_edits import MergeEdit, merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
-from core.pairs.merges import ClusterDetail, HeldLine, Member, MergeList, merge
+from core.merges.merge_edits import MergeEdit, merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
+from core.merges.merges import ClusterDetail, HeldLine, Member, MergeList, merge
 from core.reports.card_text import escaped
 
 BESIDE, MOST = 3, 30

@@ -16,7 +16,7 @@ from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
 from core.labelling.corrections import correct_all, withdraw_all
 from core.labelling.waiting import BLIND, asked_parameters
-from core.pairs.project_clusters import ProjectClusters, current_clusters
+from core.merges.project_clusters import ProjectClusters, current_clusters
 from core.project import Project
 from core.store.database import note, utc_now
 from core.tasks.pairs import decision, is_same

@@ -10,9 +10,9 @@ import duckdb
 
 from core.errors import BadInput
 from core.jobs.bundle import Report
+from core.merges.golden import Version, field_rules, golden_record, read_version
+from core.merges.project_clusters import PairDecision, ProjectClusters, current_clusters
 from core.pairs.clusters import HeldMerge
-from core.pairs.golden import Version, field_rules, golden_record, read_version
-from core.pairs.project_clusters import PairDecision, ProjectClusters, current_clusters
 from core.project import Project
 
 MOST = 1_000
