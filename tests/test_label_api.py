@@ -76,7 +76,8 @@ def ask(client: TestClient, **body: object) -> Any:
 def test_one_request_stores_events_and_hands_out_records(client: TestClient, project: Opened) -> None:
     reply = ask(client, events=[event()], want=2)
     assert reply["statuses"] == {"e1": "stored"}
-    assert [set(card) for card in reply["cards"]] == [{"id", "text", "fields", "meta", "suggestion", "read"}] * 2
+    parts = {"id", "text", "fields", "meta", "suggestion", "context", "read"}
+    assert [set(card) for card in reply["cards"]] == [parts] * 2
     assert reply["cards"][0]["fields"] == [{"name": "title", "value": "T"}]
     assert project.store.query("select annotator, labels from responses") == [("ann", ["spam"])]
     assert project.details == 1

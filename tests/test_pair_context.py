@@ -92,6 +92,10 @@ def test_a_card_says_which_cluster_would_come_and_who_said_it_apart(pairs: Proje
     ]
     assert context["apart"] == [{"one": "p.csv left:two", "other": "p.csv right:six", "by": ["ben"]}]
     assert (context["joined"], context["more"]) == (False, 0)
+    decide(pairs, "eve", {"two-six": False})
+    events = (Event("ben-again", "two-six", "skip"),)
+    pairs.label_queue.exchange(Holder("ben", "tab"), QueueRequest(events=events))
+    assert context_of(pairs, ["one-six"])["one-six"]["apart"][0]["by"] == ["eve"]
 
 
 def context_of(project: Project, ids: Sequence[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from core.arrays import Bools, Ints
 from core.store.answers import answer_text
+from core.store.views import NOT_TAKEN_BACK
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -25,9 +26,12 @@ _PAIRS = f"""
         select unnest($ns::bigint[]), null, {_SHOWN}) using (n)
 """
 """all that people have decided (0, 1), and those on the cards: both at once, for a pass over the pairs costs most"""
-_SAID_APART = """
-    select n, annotator from responses_in_force
-    where n in (select unnest($ns::bigint[])) and action = 'submit' and answer::varchar = $different order by stamp
+_SAID_APART = f"""
+    select n, annotator from (
+        select n, annotator, answer, stamp from (
+            select * from responses where n in (select unnest($ns::bigint[])) and action <> 'undo') {NOT_TAKEN_BACK}
+        qualify row_number() over (partition by n, annotator order by stamp desc) = 1)
+    where answer::varchar = $different order by stamp
 """
 
 
@@ -167,12 +171,12 @@ def _titles(cursor: "DuckDBPyConnection", sides: Iterable[int]) -> dict[int, str
 
 
 def _authors(cursor: "DuckDBPyConnection", record_nos: Iterable[int]) -> dict[int, list[str]]:
-    """Who has said of these that they are different, each once."""
+    """Whose newest answer to these is that they are different, in the order of the answers."""
     if not (numbers := sorted(record_nos)):
         return {}
     rows = cursor.execute(_SAID_APART, {"ns": numbers, "different": _DIFFERENT}).fetchall()
     authors: dict[int, list[str]] = {}
-    for n, annotator in dict.fromkeys(rows):
+    for n, annotator in rows:
         authors.setdefault(n, []).append(annotator)
     return authors
 
