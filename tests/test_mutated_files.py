@@ -103,7 +103,9 @@ def test_a_damaged_file_is_read_whole_or_refused_in_one_sentence_and_leaves_noth
         mutant = gzip.compress(mutated(gzip.decompress(whole), dice)) if inside else mutated(whole, dice)
         original.write_bytes(mutant)
         encoding = dice.choice(ENCODINGS) if number % 3 == 0 else "utf-8"
-        layout = Layout(("text",), "label", "id", "split", encoding=encoding, about={"multi": number % 2 == 0})
+        layout = Layout(
+            text=("text",), label="label", id="id", split="split", encoding=encoding, about={"multi": number % 2 == 0}
+        )
         (out / "records.parquet").unlink(missing_ok=True)
         sentence = ""
         try:

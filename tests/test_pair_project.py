@@ -146,7 +146,9 @@ def test_ready_pairs_come_with_decisions_gold_and_fields(project: Project, tmp_p
     metrics = loop.fit(project, quiet).metrics
     assert metrics is not None
     assert metrics.gold is not None
-    assert metrics.gold.per_label["same"].f1.value > 0.9
+    f1 = metrics.gold.per_label["same"].f1
+    assert f1 is not None
+    assert f1.value > 0.9
     with project.store.transaction() as cursor:
         assert (enter_ready_pairs(cursor), enter_ready_pairs(cursor)) == (120, 0)
     assert project.store.one("select count(*) from sides") == 60

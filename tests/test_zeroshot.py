@@ -42,7 +42,7 @@ def nli(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_names_alone_tell_topics_apart(tmp_path: Path) -> None:
     trained = train(material(0), order(tmp_path))
     test = material(60)
-    assert macro_f1(test.targets, decide(trained.predict(test.texts), multi=False)) > 0.9
+    assert macro_f1(test.targets, decide(trained.predict(test.texts), several=False)) > 0.9
     assert trained.encoder is None
     assert len(trained.held_out) == 0
 
@@ -50,7 +50,7 @@ def test_names_alone_tell_topics_apart(tmp_path: Path) -> None:
 def test_several_names_may_hold(tmp_path: Path) -> None:
     trained = train(material(0, multi=True), order(tmp_path))
     test = material(60, multi=True)
-    assert macro_f1(test.targets, decide(trained.predict(test.texts), multi=True)) > 0.7
+    assert macro_f1(test.targets, decide(trained.predict(test.texts), several=True)) > 0.7
 
 
 def test_the_head_says_what_the_model_says_so_it_can_be_promoted(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_description_helps_a_name_that_says_nothing(tmp_path: Path) -> None:
     mute = replace(material(0), names=("a", "b", "c"))
     result = replace(mute, descriptions=("rain, storm and other weather", "bread and other food", "drums and music"))
     scores = [
-        macro_f1(test.targets, decide(train(supplied, order(tmp_path)).predict(test.texts), multi=False))
+        macro_f1(test.targets, decide(train(supplied, order(tmp_path)).predict(test.texts), several=False))
         for supplied in (mute, result)
     ]
     assert scores[1] > scores[0] + 0.2
