@@ -77,6 +77,7 @@ def test_probabilities_of_decisions_that_a_head_did_not_see_are_calibrated() -> 
     assert (fitted.records < 300).all()
     assert fitted.head.calibration_error is not None
     again = cross_fit(FIELDS, records(300), None, np.ones(300, np.bool_), np.random.default_rng(0))
+    assert again.outputs is not None
     assert np.array_equal(again.outputs, fitted.outputs)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.jobs.bundle import Jobs
     from core.pairs.find_candidates import Candidates
     from core.pairs.pair_jobs import DedupResult
+    from core.pairs.predict import PairPredictions
 
 ONE_FILE, TWO_FILES = 0.9, 0.5
 """similarity to join at, unless told: within one file most records have no partner, and each still has a nearest"""
@@ -176,6 +177,78 @@ def candidate_lines(result: "Candidates") -> list[str]:
     if result.left_out:
         lines.append(f"{result.left_out:,} less alike ones were left out; --most keeps more.")
     return [*lines, "Next: rondo next (choose the first batch), rondo up (decide on it)."]
+
+
+def predict_pairs_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Pairs of texts, in any format that import takes.")],
+    left: Annotated[list[str], typer.Option(help="Column of the one side; repeat it for several fields.")],
+    right: Annotated[list[str], typer.Option(help="Column of the other side, in the same order as --left.")],
+    out: Annotated[Path, typer.Option(help="File to write: .csv, .jsonl or .parquet.")],
+    auto_above: Annotated[float, typer.Option(help="Probability to merge from; a guarantee may ask for more.")] = 0.9,
+    drop_below: Annotated[float, typer.Option(help="Probability below which two are kept apart.")] = 0.7,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say of each pair in a file whether the two are the same, by the model in use beside the project's pairs."""
+    from core.pairs.predict import predict_pairs
+
+    with errors():
+        from core.config.record_fields import join_fields
+        from core.errors import BadInput
+        from core.store.tables import FORMATS
+        from gpu_jobs.work.pairs import read_columns
+
+        file_format = out.suffix.removeprefix(".").lower()
+        if file_format not in FORMATS or not out.resolve().parent.is_dir():
+            raise BadInput(f"--out is {out}; it must be a .csv, .jsonl or .parquet in a folder that is there.")
+        if len(left) != len(right):
+            raise BadInput("Name as many columns with --left as with --right, in the same order.")
+        cells = read_columns(file, list(dict.fromkeys([*left, *right])))
+        sides = [
+            [
+                join_fields(dict(zip(left, row, strict=True)))
+                for row in zip(*(cells[name] for name in side), strict=True)
+            ]
+            for side in (left, right)
+        ]
+        pairs = [list(pair) for pair in zip(*sides, strict=True)]
+    folder = folder_of(context, project)
+    result = run_verb(folder, predict_pairs, pairs=pairs, auto_above=auto_above, drop_below=drop_below)
+    with errors():
+        _write_predictions(result, out, file_format)
+    present(result, lambda result: prediction_lines(result, out), as_json=as_json)
+
+
+def _write_predictions(result: "PairPredictions", out: Path, file_format: str) -> None:
+    """row (of the file, from 1), decision, probability, similarity, by."""
+    import duckdb
+
+    from core.store.tables import write_table
+
+    columns = ("decision", "probability", "similarity", "by")
+    kinds = ("varchar", "double", "double", "varchar")
+    unnested = ", ".join(f"unnest(?::{kind}[]) as {name}" for name, kind in zip(columns, kinds, strict=True))
+    values = [[getattr(one, name) for one in result.predictions] for name in columns]
+    with duckdb.connect() as connection:
+        write_table(
+            connection, f"select row_number() over () as row, * from (select {unnested})", values, out, file_format
+        )
+
+
+def prediction_lines(result: "PairPredictions", out: Path) -> list[str]:
+    """How many of each decision, and who decided."""
+    from collections import Counter
+
+    counts = Counter(one.decision for one in result.predictions)
+    lines = [
+        f"{len(result.predictions):,} pairs: {counts['merge']:,} to merge, {counts['apart']:,} to keep apart, "
+        f"{counts['unsure']:,} for a person (from {result.apart_below:g} to {result.merge_from:g}).",
+        f"Decided by {result.model}." if result.model else f"Decided by similarity: {result.reason}",
+    ]
+    if result.guarantee:
+        lines.append(f"Of the merges at least {result.guarantee:.0%} are right, says the guarantee in force.")
+    return [*lines, f"Wrote {len(result.predictions):,} rows to {out}."]
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from app.cli.options import (
     folder_of,
     run_verb,
 )
-from app.cli.pairs import candidates_, dedup
+from app.cli.pairs import candidates_, dedup, predict_pairs_
 from app.cli.people import history_, people
 from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.status import status
@@ -178,6 +178,7 @@ app.add_typer(team, name="team")
 app.add_typer(people, name="people")
 app.command("history")(history_)
 app.command("candidates")(candidates_)
+app.command("predict-pairs")(predict_pairs_)
 app.command()(dedup)
 app.add_typer(merges, name="merges")
 app.command()(replay)

@@ -10,6 +10,7 @@ from core.config.settings import Settings
 from core.config.taxonomy import look_alikes
 from core.data.import_parts import begin_import, continue_import, finish_imports
 from core.data.ingest_job import INGEST, FileReport, IngestParams, Layout
+from core.data.ready_pairs import enter_ready_pairs
 from core.data.records import ImportCounts, number_records
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
@@ -71,6 +72,9 @@ def import_file(
             project.jobs.refuse(bundle, error)
             raise
         counts = continue_import(project.store, bundle, project.holding_settings, _showing_new_records(project, report))
+        if task_of(project.settings()).two_sides:
+            with project.store.transaction() as cursor:
+                enter_ready_pairs(cursor)
     project.label_queue.reload()
     return ImportSummary(**vars(counts), annotators=contents.annotators, look_alikes=alike, report=contents)
 

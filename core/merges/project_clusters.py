@@ -8,10 +8,10 @@ from weakref import WeakKeyDictionary
 import duckdb
 
 from core.config.settings import Settings
+from core.data.ready_pairs import enter_ready_pairs
 from core.errors import BadInput, Refused
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.pairs.clusters import ClusterChange, Clusters, Decision, cluster_changes, make_clusters
-from core.pairs.sides import enter_ready_pairs
 from core.project import Project
 from core.store.database import Store, count, utc_now
 from core.tasks.tasks import task_of
