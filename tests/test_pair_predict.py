@@ -1,5 +1,6 @@
 """Any two texts are judged beside a project's pool: the same both ways, cached, with the reason if by no model."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,19 @@ def test_under_a_guarantee_nothing_is_merged_below_what_it_rests_on(shops: Proje
     assert (result.merge_from, result.guarantee) == (0.999, 0.95)
     with shops.store.transaction() as cursor:
         cursor.execute("delete from guarantees")
+
+
+def test_the_two_questions_of_the_recipe_are_answered_by_the_database(shops: Project) -> None:
+    for _ in range(2):
+        loop.play_round(shops, quiet, size=20, spare=0)
+        simulate.answer_queued(shops, truth_of(shops), 20)
+    recipe = (Path(__file__).parent.parent / "docs/recipes/merge_decisions.md").read_text(encoding="utf-8")
+    accuracy, mistakes = re.findall(r"```sql\n(.*?)```", recipe, re.DOTALL)
+    [(reviewed, right, share)] = shops.store.query(accuracy)
+    wrong = shops.store.query(mistakes)
+    assert reviewed > 0
+    assert right + len(wrong) == reviewed
+    assert share == pytest.approx(100 * right / reviewed, abs=0.01)
 
 
 @pytest.mark.parametrize(
