@@ -197,7 +197,7 @@ def predict_pairs_(
         from core.config.record_fields import join_fields
         from core.errors import BadInput
         from core.store.tables import FORMATS
-        from gpu_jobs.work.pairs import read_columns
+        from gpu_jobs.work.pairs.pair_replay import read_columns
 
         file_format = out.suffix.removeprefix(".").lower()
         if file_format not in FORMATS or not out.resolve().parent.is_dir():

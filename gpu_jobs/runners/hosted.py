@@ -68,7 +68,7 @@ def _request(bundle: Path, what: str) -> None:
     """Raises Refused with the reason where it did not get through."""
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "gpu_jobs.work.hosted_request", bundle.name, what],
+            [sys.executable, "-P", "-m", "gpu_jobs.work.hosted.hosted_request", bundle.name, what],
             cwd=bundle.parent,
             env=for_job(os.environ, HOSTED_TUNING.name),
             stdin=subprocess.DEVNULL,

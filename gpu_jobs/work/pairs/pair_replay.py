@@ -31,7 +31,7 @@ from core.pairs.pair_jobs import (
 from core.pairs.spaces import Spaces, build_spaces
 from core.pairs.text_vectors import encode_texts
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.pair_pool import MOST_TEXTS, phase
+from gpu_jobs.work.pairs.pair_pool import MOST_TEXTS, phase
 
 HELD_OUT = 0.2
 """share of the pairs that judge where the file has no split"""

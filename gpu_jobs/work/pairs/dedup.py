@@ -23,8 +23,8 @@ from core.pairs.pair_jobs import DedupParams, DedupResult
 from core.pairs.spaces import Report
 from core.pairs.text_vectors import PIECE
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.pair_pool import MOST_TEXTS, phase
-from gpu_jobs.work.pairs import build_all_spaces, read_columns
+from gpu_jobs.work.pairs.pair_pool import MOST_TEXTS, phase
+from gpu_jobs.work.pairs.pair_replay import build_all_spaces, read_columns
 
 SIDES = ("first", "second")
 """how the ids of two files are told apart"""

@@ -1,4 +1,4 @@
-"""One request to a provider about a job of ours: `python -m gpu_jobs.work.hosted_request BUNDLE cancel|forget`."""
+"""A request to a provider about a job: `python -m gpu_jobs.work.hosted.hosted_request BUNDLE cancel|forget`."""
 
 import sys
 from collections.abc import Callable
