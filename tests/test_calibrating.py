@@ -69,7 +69,7 @@ def test_they_stand_among_the_others_blind_and_look_like_them(world: World) -> N
     assert known != sorted(range(5)), "not all in front"
     assert known != list(range(6, 11)), "not all behind"
     assert [card.suggestion for card in cards if card.id in calibrating(world)] == [None] * 5
-    assert {tuple(vars(card)) for card in cards} == {("id", "text", "fields", "meta", "suggestion")}
+    assert {tuple(vars(card)) for card in cards} == {("id", "text", "fields", "meta", "suggestion", "context")}
 
 
 def test_everybody_gets_each_of_them_once_though_others_have_it(world: World) -> None:

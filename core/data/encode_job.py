@@ -38,6 +38,6 @@ class EncodeResult:
 ENCODE = JobKind("encode", EncodeParams, EncodeResult)
 
 
-def features_kind(job: str) -> JobKind[EncodeParams, EncodeResult]:
-    """Of a task that compares its records within the pool, see `PoolFeatures`."""
-    return JobKind(job, EncodeParams, EncodeResult)
+PAIR_FEATURES = JobKind("pair_features", EncodeParams, EncodeResult)
+FEATURE_KINDS = {kind.name: kind for kind in (PAIR_FEATURES,)}
+"""of tasks that compare their records within the pool, see `PoolFeatures`"""

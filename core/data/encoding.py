@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from core.config.settings import Settings
-from core.data.encode_job import ENCODE, EncodeParams, features_kind
+from core.data.encode_job import ENCODE, FEATURE_KINDS, EncodeParams
 from core.jobs.bundle import Bundle, Report
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
@@ -121,7 +121,7 @@ def _compare_pool(project: Project, report: Report, settings: Settings, features
         setup=setup,
         version=version,
     )
-    kind = features_kind(features.job)
+    kind = FEATURE_KINDS[features.job]
     bundle = project.jobs.prepare(kind, params)
     with project.store.reading() as cursor:
         cursor.execute(f"copy ({features.query}) to '{quoted(bundle.path / 'in' / 'records.parquet')}'")
