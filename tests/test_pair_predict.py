@@ -103,3 +103,14 @@ def test_labels_are_no_pairs(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no pairs"):
         predict_pairs(labels, quiet, pairs=[["a", "b"]])
     labels.close()
+
+
+def test_unsure_pairs_come_into_the_project_once(shops: Project) -> None:
+    pairs = [("name: a lamp of glass\nprice: 7", "name: glass lamp\nprice: 8")]
+    before = shops.store.one("select count(*) from records")
+    kept = [
+        predict_pairs(shops, quiet, pairs=pairs, auto_above=1.0, drop_below=0.0, keep_unsure=True).kept for _ in "ab"
+    ]
+    assert kept == [1, 0]
+    assert shops.store.one("select count(*) from records") == before + 1
+    assert shops.store.one("select count(*) from pairs") == before + 1

@@ -187,6 +187,9 @@ def predict_pairs_(
     out: Annotated[Path, typer.Option(help="File to write: .csv, .jsonl or .parquet.")],
     auto_above: Annotated[float, typer.Option(help="Probability to merge from; a guarantee may ask for more.")] = 0.9,
     drop_below: Annotated[float, typer.Option(help="Probability below which two are kept apart.")] = 0.7,
+    keep_unsure: Annotated[
+        bool, typer.Option("--keep-unsure", help="Bring the pairs between both into the project, to be decided.")
+    ] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -214,7 +217,8 @@ def predict_pairs_(
         ]
         pairs = [list(pair) for pair in zip(*sides, strict=True)]
     folder = folder_of(context, project)
-    result = run_verb(folder, predict_pairs, pairs=pairs, auto_above=auto_above, drop_below=drop_below)
+    limits = {"auto_above": auto_above, "drop_below": drop_below}
+    result = run_verb(folder, predict_pairs, pairs=pairs, keep_unsure=keep_unsure, **limits)
     with errors():
         _write_predictions(result, out, file_format)
     present(result, lambda result: prediction_lines(result, out), as_json=as_json)
@@ -248,6 +252,8 @@ def prediction_lines(result: "PairPredictions", out: Path) -> list[str]:
     ]
     if result.guarantee:
         lines.append(f"Of the merges at least {result.guarantee:.0%} are right, says the guarantee in force.")
+    if result.kept:
+        lines.append(f"{result.kept:,} unsure pairs came into the project. Next: rondo next, rondo up.")
     return [*lines, f"Wrote {len(result.predictions):,} rows to {out}."]
 
 

@@ -81,6 +81,9 @@ class PredictPairs:
     pairs: Annotated[list[list[StrictStr]], Field(description="Two texts each; (a, b) is (b, a).")]
     auto_above: Annotated[StrictFloat | None, Field(description="Probability to merge from; null: .90.")] = None
     drop_below: Annotated[StrictFloat | None, Field(description="Probability to keep apart below; null: .70.")] = None
+    keep_unsure: Annotated[
+        StrictBool | None, Field(description="Pairs between both become records that people are asked about.")
+    ] = None
 
 
 @dataclass(frozen=True)

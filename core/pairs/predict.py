@@ -1,14 +1,18 @@
 """The verb that says of any two texts whether they are the same: by the model in use, or without one."""
 
 import hashlib
+import json
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import duckdb
 
 from core.auto_label.guarantees import guarantee_in_force
+from core.data.file_import import import_file
 from core.data.ledger import normalise
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
@@ -24,6 +28,8 @@ AUTO_ABOVE, DROP_BELOW = 0.90, 0.70
 """probability from which two are merged, and below which they are kept apart, unless asked otherwise"""
 MOST_PAIRS, MOST_CHARACTERS = 100_000, 100_000
 SIMILARITY = "similarity"
+UNSURE_FILE = "unsure.jsonl"
+"""source of records that a program was unsure of"""
 SAME = "same"
 
 Pair = tuple[str, str]
@@ -43,7 +49,8 @@ class PairPrediction:
 class PairPredictions:
     """In the order of the pairs. merge_from, apart_below: probabilities that decided. guarantee: the share of merges
     that is right at least, None where nothing is guaranteed. reason: why no model said it, else empty. known: pairs
-    that were answered before, by the same model on the same pool."""
+    that were answered before, by the same model on the same pool. kept: unsure pairs that are records now, so that
+    people are asked about them."""
 
     predictions: tuple[PairPrediction, ...]
     model: str | None
@@ -52,21 +59,24 @@ class PairPredictions:
     guarantee: float | None
     reason: str
     known: int
+    kept: int
     seconds: float
 
 
-def predict_pairs(
+def predict_pairs(  # noqa: PLR0913 - each is an option of the command
     project: Project,
     report: Report,
     *,
     pairs: Sequence[Sequence[str]],
     auto_above: float = AUTO_ABOVE,
     drop_below: float = DROP_BELOW,
+    keep_unsure: bool = False,
 ) -> PairPredictions:
     """Each pair is (text, text), a record's fields one below the other as the project has them; (a, b) is (b, a).
 
     Under a guarantee nothing is merged below the probability that it rests on. Without a model in use the similarity
-    decides, and every answer says so. Raises BadInput for pairs that are no two texts.
+    decides, and every answer says so. keep_unsure: such pairs become records of the project, for people to decide.
+    Raises BadInput for pairs that are no two texts.
     """
     started, settings = time.monotonic(), project.settings()
     if not task_of(settings).two_sides:
@@ -95,8 +105,23 @@ def predict_pairs(
         guarantee=guaranteed if by == model else None,
         reason=reason,
         known=known,
+        kept=_keep(project, report, _unsure(pairs, predictions)) if keep_unsure else 0,
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+def _unsure(pairs: Sequence[Sequence[str]], predictions: Sequence[PairPrediction]) -> list[Sequence[str]]:
+    return [pair for pair, one in zip(pairs, predictions, strict=True) if one.decision == "unsure"]
+
+
+def _keep(project: Project, report: Report, pairs: Sequence[Sequence[str]]) -> int:
+    """Brings them in as a file of pairs; those that are here already stay as they are. Returns how many are new."""
+    if not pairs:
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / UNSURE_FILE
+        path.write_text("".join(json.dumps({"left": left, "right": right}) + "\n" for left, right in pairs), "utf-8")
+        return import_file(project, report, file=str(path), left=["left"], right=["right"]).added
 
 
 def _checked(number: int, pair: Sequence[str]) -> Pair:
