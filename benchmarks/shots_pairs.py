@@ -115,7 +115,7 @@ def _quiet(what: str, done: int, total: int) -> None:
 
 
 def take(browser: Browser) -> None:
-    """The card, wide and narrow, light and dark."""
+    """The card and the page of clusters, wide and narrow, light and dark."""
     folder = Path(tempfile.mkdtemp(prefix="rondo-shots-")) / "shops"
     prepare(folder)
     command = [sys.executable, "-m", "app", "--project", str(folder), "up", "--no-token", "--port", str(PORT)]
@@ -128,6 +128,10 @@ def take(browser: Browser) -> None:
             page.wait_for_selector(f'[data-record-id="{ASKED}"]')
             page.wait_for_timeout(1500)
             page.screenshot(path=OUT / f"pair-{width}-{scheme}.png")
+            page.goto(f"http://127.0.0.1:{PORT}/clusters")
+            page.wait_for_selector("h1, h2")
+            page.wait_for_timeout(3000)
+            page.screenshot(path=OUT / f"clusters-{width}-{scheme}.png")
             page.close()
     finally:
         server.terminate()

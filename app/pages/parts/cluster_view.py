@@ -185,7 +185,8 @@ def _draw_buttons(server: ProjectServer, detail: ClusterDetail, picked: list[str
         return st.button(label, key=key, disabled=disabled or not ready, help=why, **options)
 
     with st.container(horizontal=True):
-        if button("Approve all", "approve", type="primary", icon=":material/check:"):
+        weight = "primary" if ready else "secondary"  # a button that is off would be white on white
+        if button("Approve all", "approve", type=weight, icon=":material/check:"):
             _edit(server, lambda user: server.do(user, merges_pick, cluster=detail.cluster))
         if button("Only the picked", "pick", len(picked) < 2, icon=":material/call_split:"):
             _edit(server, lambda user: server.do(user, merges_pick, cluster=detail.cluster, together=picked))
