@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_the_two_questions_of_the_recipe_are_answered_by_the_database(shops: Pro
         ([["a", "b"]], {"auto_above": 0.5}, "does not fit"),
     ],
 )
-def test_what_is_no_pair_is_named(shops: Project, pairs: list[list[str]], options: dict[str, float], says: str) -> None:
+def test_what_is_no_pair_is_named(shops: Project, pairs: list[list[str]], options: dict[str, Any], says: str) -> None:
     with pytest.raises(BadInput, match=says):
         predict_pairs(shops, quiet, pairs=pairs, **options)
 
@@ -108,9 +109,10 @@ def test_labels_are_no_pairs(tmp_path: Path) -> None:
 def test_unsure_pairs_come_into_the_project_once(shops: Project) -> None:
     pairs = [("name: a lamp of glass\nprice: 7", "name: glass lamp\nprice: 8")]
     before = shops.store.one("select count(*) from records")
-    kept = [
-        predict_pairs(shops, quiet, pairs=pairs, auto_above=1.0, drop_below=0.0, keep_unsure=True).kept for _ in "ab"
+    added = [
+        predict_pairs(shops, quiet, pairs=pairs, auto_above=1.0, drop_below=0.0, keep_unsure=True).new_records
+        for _ in "ab"
     ]
-    assert kept == [1, 0]
+    assert added == [1, 0]
     assert shops.store.one("select count(*) from records") == before + 1
     assert shops.store.one("select count(*) from pairs") == before + 1

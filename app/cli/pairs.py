@@ -252,8 +252,8 @@ def prediction_lines(result: "PairPredictions", out: Path) -> list[str]:
     ]
     if result.guarantee:
         lines.append(f"Of the merges at least {result.guarantee:.0%} are right, says the guarantee in force.")
-    if result.kept:
-        lines.append(f"{result.kept:,} unsure pairs came into the project. Next: rondo next, rondo up.")
+    if result.new_records:
+        lines.append(f"{result.new_records:,} unsure pairs came into the project. Next: rondo next, rondo up.")
     return [*lines, f"Wrote {len(result.predictions):,} rows to {out}."]
 
 

@@ -49,8 +49,8 @@ class PairPrediction:
 class PairPredictions:
     """In the order of the pairs. merge_from, apart_below: probabilities that decided. guarantee: the share of merges
     that is right at least, None where nothing is guaranteed. reason: why no model said it, else empty. known: pairs
-    that were answered before, by the same model on the same pool. kept: unsure pairs that are records now, so that
-    people are asked about them."""
+    that were answered before, by the same model on the same pool. new_records: unsure pairs that people are asked about
+    from now on."""
 
     predictions: tuple[PairPrediction, ...]
     model: str | None
@@ -59,7 +59,7 @@ class PairPredictions:
     guarantee: float | None
     reason: str
     known: int
-    kept: int
+    new_records: int
     seconds: float
 
 
@@ -105,7 +105,7 @@ def predict_pairs(  # noqa: PLR0913 - each is an option of the command
         guarantee=guaranteed if by == model else None,
         reason=reason,
         known=known,
-        kept=_keep(project, report, _unsure(pairs, predictions)) if keep_unsure else 0,
+        new_records=_keep(project, report, _unsure(pairs, predictions)) if keep_unsure else 0,
         seconds=round(time.monotonic() - started, 3),
     )
 
