@@ -54,16 +54,7 @@ def import_file(
     Once storing has begun it can no longer be stopped: see `core.data.import_parts`.
     """
     params = _params(project, file, options)
-    bundle = project.jobs.prepare(INGEST, params)
-    try:
-        contents = project.jobs.run(bundle, INGEST, report, f"Reading {Path(file).name}")
-        report("Storing", 0, 1)
-    except Cancelled:
-        bundle.empty()
-        raise Cancelled(f"Reading {Path(file).name}: stopped. Nothing was imported.") from None
-    except RondoError as error:
-        project.jobs.refuse(bundle, error)
-        raise
+    bundle, contents = read_file(project, report, params)
     with project.storing:  # one file at a time: its records are numbered before they come in
         finish_imports(project.store, project.folder, project.holding_settings)
         try:
@@ -77,6 +68,21 @@ def import_file(
                 enter_ready_pairs(cursor)
     project.label_queue.reload()
     return ImportSummary(**vars(counts), annotators=contents.annotators, look_alikes=alike, report=contents)
+
+
+def read_file(project: Project, report: Report, params: IngestParams) -> tuple[Bundle, FileReport]:
+    """Runs the job that reads the file; its result is not claimed yet. Nothing is left of a job that was stopped."""
+    name, bundle = Path(params.file).name, project.jobs.prepare(INGEST, params)
+    try:
+        contents = project.jobs.run(bundle, INGEST, report, f"Reading {name}")
+        report("Storing", 0, 1)
+    except Cancelled:
+        bundle.empty()
+        raise Cancelled(f"Reading {name}: stopped. Nothing was imported.") from None
+    except RondoError as error:
+        project.jobs.refuse(bundle, error)
+        raise
+    return bundle, contents
 
 
 def with_new_fields(settings: Settings, fields: Sequence[RecordField]) -> Settings:

@@ -18,7 +18,7 @@ from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
 from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
-from core.pairs.predict_job import ANSWERS_OUT, PAIRS_IN, POOL_IN, PREDICT_PAIRS, PredictParams
+from core.pairs.predict_job import ANSWERS_OUT, NO_MODEL, PAIRS_IN, POOL_IN, PREDICT_PAIRS, PredictParams
 from core.project import Project
 from core.store.record_numbers import NUMBERS
 from core.store.tables import quoted
@@ -162,7 +162,7 @@ def _answers(
         known = _known(cursor, version, list(distinct)) if model else {}
     fresh = [pair for key, pair in distinct.items() if key not in known]
     if not fresh:
-        return known, "" if model else _NO_MODEL, len(known)
+        return known, "" if model else NO_MODEL, len(known)
     task = task_of(settings)
     params = PredictParams(
         encoder_source=encoder_source(project.models, settings.encoder),
@@ -199,9 +199,6 @@ def _answers(
             )
     bundle.empty()
     return known | answers, result.reason, len(known)
-
-
-_NO_MODEL = "No model is in use yet: decide on some pairs and fit one."
 
 
 def _known(cursor: duckdb.DuckDBPyConnection, version: str, keys: list[str]) -> dict[str, tuple[float, float]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from core.jobs.kinds import JobKind
 
+NO_MODEL = "No model is in use yet: decide on some pairs and fit one."
 PAIRS_IN, POOL_IN, ANSWERS_OUT = "in/pairs.parquet", "in/pool.parquet", "out/answers.parquet"
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import duckdb
 
-from core.data.file_import import with_new_fields
-from core.data.ingest_job import INGEST, FileReport, IngestParams, Layout
+from core.data.file_import import read_file, with_new_fields
+from core.data.ingest_job import FileReport, IngestParams, Layout
 from core.data.records import RECORDS
-from core.errors import BadInput, Cancelled, Refused, RondoError
+from core.errors import BadInput, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
 from core.project import Project
 from core.store.database import utc_now
@@ -54,16 +54,7 @@ def import_source(  # noqa: PLR0913 - each is an option of the command
     if repeated := [name for name in names if names.count(name) > 1]:
         raise BadInput(f"Two columns are the field {repeated[0]!r}; give each a field of its own: --text COLUMN=FIELD.")
     layout = Layout(text=columns, names=names, id=id, encoding=encoding, task=settings.task)
-    bundle = project.jobs.prepare(INGEST, IngestParams(str(Path(file).resolve()), layout))
-    try:
-        contents = project.jobs.run(bundle, INGEST, report, f"Reading {Path(file).name}")
-        report("Storing", 0, 1)
-    except Cancelled:
-        bundle.empty()
-        raise Cancelled(f"Reading {Path(file).name}: stopped. Nothing was imported.") from None
-    except RondoError as error:
-        project.jobs.refuse(bundle, error)
-        raise
+    bundle, contents = read_file(project, report, IngestParams(str(Path(file).resolve()), layout))
     with project.storing:
         try:
             added = _store(project, bundle, name, contents)

@@ -23,7 +23,7 @@ from core.pairs.candidate_job import CandidateParams, CandidateResult
 from core.pairs.candidates import Pairs, distinct_texts, find_candidates, similarity
 from core.pairs.features import PairFeatures, pair_features
 from core.pairs.large_sources import rate_large
-from core.pairs.predict_job import ANSWERS_OUT, PAIRS_IN, POOL_IN, PredictParams, PredictResult
+from core.pairs.predict_job import ANSWERS_OUT, NO_MODEL, PAIRS_IN, POOL_IN, PredictParams, PredictResult
 from core.pairs.spaces import Spaces, build_spaces
 from core.pairs.text_vectors import encode_texts
 from core.store.whole_files import whole_file
@@ -32,11 +32,13 @@ from gpu_jobs.trainers.trainer_types import Progress
 
 MOST_TEXTS = 100_000
 """distinct texts of a side: of so many each is held against all others"""
+ENCODING = 660
+"""thousandths of making spaces that encoding takes"""
 ROWS = 4_096
 """pairs in a shard"""
 
 
-def phase(report: Progress, start: int, stop: int) -> Callable[[int, int], None]:
+def phase(report: Callable[[int, int], None], start: int, stop: int) -> Callable[[int, int], None]:
     """Progress of a part of the work, as thousandths of all of it."""
 
     def report_part(done: int, total: int) -> None:
@@ -117,30 +119,34 @@ def _find(bundle: Path, sides: Sides, params: CandidateParams, report: Progress)
             rated = rate_large((texts[0], None if params.within else texts[1]), None, bundle, params.threads, report)
             pairs, alike = rated.pairs, rated.similarity
         else:
-            spaces = _spaces(texts, params, report)
+            encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
+            spaces = encode_and_build(texts, encoder, Path(params.vectors), phase(report, 0, 900))
             pairs = find_candidates(spaces, params.per_record)
             alike = similarity(spaces, pairs)
         left.append(firsts[0][pairs.left])
         right.append(firsts[-1][pairs.right])
         values.append(alike)
-    for part, one, own in zip(parts, distinct, firsts, strict=True):
-        place = np.asarray(one.places)
-        rows = np.flatnonzero(place >= 0)
-        again = rows[~np.isin(rows, one.firsts)]
-        if params.within:
-            left.append(own[place[again]])
-            right.append(part[again])
-            values.append(np.ones(len(again)))
+    if params.within:
+        rows = np.flatnonzero(distinct[0].places >= 0)
+        again = rows[~np.isin(rows, distinct[0].firsts)]
+        left.append(firsts[0][distinct[0].places[again]])
+        right.append(parts[0][again])
+        values.append(np.ones(len(again)))
     return Pairs(np.concatenate(left), np.concatenate(right)), np.concatenate(values), sum(map(len, firsts))
 
 
-def _spaces(texts: list[list[str]], params: CandidateParams, report: Progress) -> Spaces:
-    encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
-    vectors = [encode_texts(encoder, side, Path(params.vectors), phase(report, 0, 500)) for side in texts]
-    two = len(texts) > 1
-    return build_spaces(
-        (texts[0], texts[1] if two else None), (vectors[0], vectors[1] if two else None), phase(report, 500, 900)
-    )
+def encode_and_build(
+    sides: list[list[str]], encoder: Encoder, folder: Path | None, report: Callable[[int, int], None]
+) -> Spaces:
+    """Of one source or two, texts distinct and none blank. folder: where vectors of texts are kept, if anywhere."""
+    part = ENCODING // len(sides)
+    vectors = [
+        encode_texts(encoder, texts, folder, phase(report, place * part, (place + 1) * part))
+        for place, texts in enumerate(sides)
+    ]
+    two = len(sides) > 1
+    both = (sides[0], sides[1] if two else None), (vectors[0], vectors[1] if two else None)
+    return build_spaces(*both, phase(report, ENCODING, 1000))
 
 
 def _write(out: Path, sides: Sides, pairs: Pairs, values: Floats) -> None:
@@ -242,7 +248,7 @@ def predict(bundle: Path, params: PredictParams, report: Progress) -> PredictRes
 def _model(params: PredictParams) -> tuple[FittedHead, str]:
     """The head, and why it is no model's."""
     if params.model is None:
-        return PairPrior(), "No model is in use yet: decide on some pairs and fit one."
+        return PairPrior(), NO_MODEL
     heads = pair_heads(field_names(params.setup))
     try:
         head = load_fitted(Path(params.model), heads.restore)
@@ -275,9 +281,7 @@ def _compare(
     )
     texts = [list(place) for place in (places[:1] if pool.within else places)]
     folder = Path(params.cache).parent  # where the vectors are
-    vectors = [encode_texts(encoder, side, folder, phase(report, 0, 400)) for side in texts]
-    both = (texts[0], None if pool.within else texts[1]), (vectors[0], None if pool.within else vectors[1])
-    spaces = build_spaces(*both, phase(report, 400, 600))
+    spaces = encode_and_build(texts, encoder, folder, phase(report, 0, 600))
     names = field_names(params.setup)
     pairs = Pairs(left[pool.first :], right[pool.first :])
     return pair_features(spaces, (texts[0], texts[-1]), pairs, phase(report, 600, 990), names)

@@ -28,10 +28,9 @@ from core.pairs.pair_jobs import (
     PairReplayParams,
     PairReplayResult,
 )
-from core.pairs.spaces import Spaces, build_spaces
-from core.pairs.text_vectors import encode_texts
+from core.pairs.spaces import Spaces
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.pairs.pair_pool import MOST_TEXTS, phase
+from gpu_jobs.work.pairs.pair_pool import MOST_TEXTS, encode_and_build, phase
 
 HELD_OUT = 0.2
 """share of the pairs that judge where the file has no split"""
@@ -181,7 +180,4 @@ def build_all_spaces(sides: list[list[str]], encoder: str, threads: int, cache: 
             "each text is held against all others. Take a part of the file."
         )
     loaded = load_encoder(encoder, Path(cache), threads)
-    vectors = [encode_texts(loaded, texts, None, phase(report, 0, 400)) for texts in sides]
-    two = len(sides) > 1
-    every = (sides[0], sides[1] if two else None), (vectors[0], vectors[1] if two else None)
-    return build_spaces(*every, phase(report, 400, 600))
+    return encode_and_build(sides, loaded, None, phase(report, 0, 600))
