@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 LIVE = dict(os.environ) if os.environ.get("MODAL_TOKEN_ID") else None
 
 
-WHILE = Resources(seconds=40)
+WHILE = Resources(seconds=600)
 
 
 def quick() -> ModalRunner:
@@ -49,12 +49,12 @@ def done(plane: Any, handle: Handle) -> None:
 
 def test_start_twice_makes_one_call_with_what_was_asked_for(modal_plane: Any, tmp_path: Path) -> None:
     bundle, before = reading(tmp_path), len(modal_plane.state.calls)
-    entries = Resources(40, "a100-40gb:2", memory_mb=1024, environment={"HF_TOKEN": "secret"})
+    entries = Resources(600, "a100-40gb:2", memory_mb=1024, environment={"HF_TOKEN": "secret"})
     handle = quick().start(bundle.path, entries)
     assert quick().start(bundle.path, entries) == read_handle(json.dumps(to_json(handle)))
     function = modal_plane.definition(handle.call)
     assert (function.resources.gpu_config.gpu_type, function.resources.gpu_config.count) == ("A100", 2)
-    assert (function.timeout_secs, function.resources.memory_mb, function.retry_policy.retries) == (100, 1024, 2)
+    assert (function.timeout_secs, function.resources.memory_mb, function.retry_policy.retries) == (660, 1024, 2)
     assert {"HF_TOKEN": "secret"} in [modal_plane.state.secrets[secret] for secret in function.secret_ids]
     assert "secret" not in "".join(file.read_text() for file in bundle.path.rglob("*.json"))
     assert until(quick(), bundle, handle, ended) == RunStatus("succeeded")
@@ -77,16 +77,16 @@ def test_here_and_there_a_job_makes_the_same_files_and_none_stay_there(modal_pla
 def test_a_call_whose_owner_died_before_writing_it_down_runs_nothing(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
     with in_words():
-        orphan = find_function().spawn(bundle.path.name, 1, 40)
-    handle = quick().start(bundle.path, Resources(seconds=40))
+        orphan = find_function().spawn(bundle.path.name, 1, 600)
+    handle = quick().start(bundle.path, WHILE)
     assert handle.call != orphan.object_id
     assert until(quick(), bundle, handle, ended) == RunStatus("succeeded")
-    assert orphan.get(timeout=20) == {"ran": False}
+    assert orphan.get(timeout=300) == {"ran": False}
 
 
 def test_a_service_that_falls_silent_loses_a_job_until_it_is_back(modal_plane: Any, tmp_path: Path) -> None:
     bundle, runner = reading(tmp_path), ModalRunner(patience=1.0)
-    handle = runner.start(bundle.path, Resources(seconds=40))
+    handle = runner.start(bundle.path, WHILE)
     modal_plane.fall_silent()
     try:
         assert runner.poll(bundle.path, handle).state == "lost"
@@ -103,7 +103,7 @@ def test_a_service_that_falls_silent_loses_a_job_until_it_is_back(modal_plane: A
 
 def test_an_outage_loses_a_job_but_fails_none(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
-    handle = quick().start(bundle.path, Resources(seconds=40))
+    handle = quick().start(bundle.path, WHILE)
     modal_plane.break_down(True)
     try:
         status = quick().poll(bundle.path, handle)
@@ -190,7 +190,7 @@ def test_what_breaks_on_modal_fails_with_advice_and_can_be_tried_again(
 
 def test_a_result_that_modal_no_longer_keeps_is_on_the_volume(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
-    handle = quick().start(bundle.path, Resources(seconds=40))
+    handle = quick().start(bundle.path, WHILE)
     done(modal_plane, handle)
     modal_plane.expire(handle.call)
     assert quick().poll(bundle.path, handle) == RunStatus("succeeded")
@@ -201,7 +201,7 @@ def test_a_result_that_modal_no_longer_keeps_is_on_the_volume(modal_plane: Any, 
 
 def test_a_file_that_was_changed_on_the_way_is_not_taken_for_the_jobs(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
-    handle = quick().start(bundle.path, Resources(seconds=40))
+    handle = quick().start(bundle.path, WHILE)
     done(modal_plane, handle)
     file = modal_plane.folder(VOLUME) / bundle.path.name / "out" / "records.parquet"
     made = file.read_bytes()
@@ -214,7 +214,7 @@ def test_a_file_that_was_changed_on_the_way_is_not_taken_for_the_jobs(modal_plan
 
 def test_a_result_that_names_a_file_outside_its_folder_brings_nothing(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
-    handle = quick().start(bundle.path, Resources(seconds=40))
+    handle = quick().start(bundle.path, WHILE)
     done(modal_plane, handle)
     file = modal_plane.folder(VOLUME) / bundle.path.name / "result.json"
     file.write_text(json.dumps({"state": "succeeded", "value": {}, "manifest": {"../../job.json": "0"}}))

@@ -131,7 +131,7 @@ def ended(status: RunStatus) -> bool:
 
 def test_a_job_brings_its_files_and_its_result_last(carrier: Carrier, tmp_path: Path) -> None:
     runner, bundle = carrier.runner(), reading(tmp_path)
-    handle = read_handle(json.dumps(to_json(runner.start(bundle.path, Resources(seconds=40)))))
+    handle = read_handle(json.dumps(to_json(runner.start(bundle.path, Resources(seconds=600)))))
 
     def whole(status: RunStatus) -> bool:
         result = bundle.result
@@ -146,7 +146,7 @@ def test_a_job_brings_its_files_and_its_result_last(carrier: Carrier, tmp_path: 
 
 def test_what_a_job_refuses_comes_back_as_its_sentence(carrier: Carrier, tmp_path: Path) -> None:
     runner, bundle = carrier.runner(), reading(tmp_path, "words")
-    status = until(runner, bundle, runner.start(bundle.path, Resources(seconds=40)), ended)
+    status = until(runner, bundle, runner.start(bundle.path, Resources(seconds=600)), ended)
     assert status.state == "failed"
     assert "words" in status.message
     assert bundle.result is not None
@@ -155,7 +155,7 @@ def test_what_a_job_refuses_comes_back_as_its_sentence(carrier: Carrier, tmp_pat
 
 def test_a_bug_is_failed_with_its_traceback_in_the_log(carrier: Carrier, tmp_path: Path) -> None:
     runner, bundle = carrier.runner(), make_bundle(tmp_path, JobKind("encode", dict, dict), {})
-    assert until(runner, bundle, runner.start(bundle.path, Resources(seconds=40)), ended).state == "failed"
+    assert until(runner, bundle, runner.start(bundle.path, Resources(seconds=600)), ended).state == "failed"
     assert "Traceback" in "\n".join(bundle.log())
 
 
@@ -163,14 +163,14 @@ def test_a_killed_attempt_goes_on_where_it_stood_until_a_new_owner_stops_it(
     carrier: Carrier, tmp_path: Path, encoded: Path
 ) -> None:
     runner, bundle = carrier.runner(), encoding(tmp_path, encoded)
-    handle = runner.start(bundle.path, Resources(seconds=40))
+    handle = runner.start(bundle.path, Resources(seconds=600))
     assert until(runner, bundle, handle, lambda _: bundle.progress[0] >= 100).state == "running"
     first = carrier.folder(bundle) / "out" / "shard-00000.npy"
     stood, written = len(bundle.events), first.stat().st_mtime_ns
     carrier.kill(bundle, handle)
     if carrier.loses:
         assert until(runner, bundle, handle, ended).state == "lost"
-        handle = runner.start(bundle.path, Resources(seconds=40))
+        handle = runner.start(bundle.path, Resources(seconds=600))
     later = carrier.runner()
     until(later, bundle, handle, lambda _: bundle.progress[0] > max(e["done"] for e in bundle.events[:stood]))
     assert first.stat().st_mtime_ns == written
@@ -181,7 +181,7 @@ def test_a_killed_attempt_goes_on_where_it_stood_until_a_new_owner_stops_it(
 
 def test_what_an_ended_job_was_given_can_be_deleted_where_it_ran(carrier: Carrier, tmp_path: Path) -> None:
     runner, bundle = carrier.runner(), reading(tmp_path, "words")
-    handle = runner.start(bundle.path, Resources(seconds=40))
+    handle = runner.start(bundle.path, Resources(seconds=600))
     assert until(runner, bundle, handle, ended).state == "failed"
     bundle.empty()
     for _ in range(2):
