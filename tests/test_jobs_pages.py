@@ -28,7 +28,7 @@ from core.project import open_project
 from core.registry.models import ModelEntry
 from core.training.entries import TrainingJob, list_training_jobs
 from core.training.train import train
-from core.training.trainers import TRAINERS
+from core.training.trainers import TRAINERS, trainers_for
 from core.training.watching import follow
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
@@ -116,7 +116,7 @@ def test_a_place_that_is_not_set_up_says_what_to_do() -> None:
     assert "ray" in result["ray"]
 
 
-@pytest.mark.parametrize("trainer", TRAINERS)
+@pytest.mark.parametrize("trainer", trainers_for(two_sides=False))
 def test_a_trainer_starts_out_with_its_defaults_and_every_parameter_has_a_widget(
     server: background.ProjectServer, trainer: str
 ) -> None:

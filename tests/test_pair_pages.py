@@ -38,6 +38,12 @@ def test_a_page_opens_on_a_project_of_pairs(shops: background.ProjectServer, nam
     assert not [link for link in page.get("page_link") if link.proto.label == "Add labels"]
 
 
+def test_the_page_of_jobs_offers_the_trainer_that_reads_both_sides(shops: background.ProjectServer) -> None:
+    page = shown("jobs.py")
+    assert page.radio(key="trainer").options == ["cross-encoder"]
+    assert {f"set-cross-encoder-{name}" for name in ("epochs", "folds")} <= {one.key for one in page.number_input}
+
+
 def test_a_list_shows_both_sides_of_a_pair_and_what_was_decided(shops: background.ProjectServer) -> None:
     lines = find(shops.project, RecordSearch(state="labelled")).lines
     assert {line.label for line in lines} == {"same", "different"}

@@ -35,9 +35,7 @@ jobs = typer.Typer(
 
 def train(
     context: typer.Context,
-    trainer: Annotated[
-        str, typer.Option("--trainer", "-t", help="head, setfit, encoder, transformer, zeroshot, grid or hosted.")
-    ],
+    trainer: Annotated[str, typer.Option("--trainer", "-t", help="One of `rondo trainers`, grid or hosted.")],
     on: OnOption = "local",
     gpu: GpuOption = None,
     set_: SetOption = None,
@@ -53,7 +51,7 @@ def train(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a model on the labels so far, here or on a rented GPU; `rondo models promote` puts it to use."""
+    """Train a model on the answers so far, here or on a rented GPU; `rondo models promote` puts it to use."""
     if trainer == HOSTED:
         options = {"provider": provider, "base": base, "epochs": epochs, "note": note, "detach": detach}
         return start(folder_of(context, project), options, yes=yes, as_json=as_json)

@@ -7,23 +7,25 @@ from app.pages.parts.jobs_view import act, draw_jobs, draw_price, draw_runners, 
 from app.pages.parts.parameter_view import draw_budget, draw_parameters, draw_search
 from app.pages.parts.widgets import activity
 from app.runner_readiness import runner_readiness
-from core.tasks.tasks import lacks_labels
+from core.tasks.tasks import lacks_labels, task_of
 from core.training.following import GRID
 from core.training.launch import TrainingRequest
-from core.training.trainers import TRAINERS
+from core.training.trainers import trainers_for
 
 server = opened()
 settings = server.settings()
 st.title("Jobs")
 activity(server)
-if reason := lacks_labels(settings, "Training a model"):
+two_sides = task_of(settings).two_sides
+if (reason := lacks_labels(settings, "Training a model")) and not two_sides:
     st.info(reason)
     st.stop()
 st.header("Train a model")
-captions = [trainer.caption for trainer in TRAINERS.values()]
-trainer = st.radio("Trainer", list(TRAINERS), captions=captions, key="trainer") or next(iter(TRAINERS))
-values = draw_parameters(trainer, TRAINERS[trainer].parameters)
-searched = draw_search(trainer, values)
+trainers = trainers_for(two_sides=two_sides)
+captions = [trainer.caption for trainer in trainers.values()]
+trainer = st.radio("Trainer", list(trainers), captions=captions, key="trainer") or next(iter(trainers))
+values = draw_parameters(trainer, trainers[trainer].parameters)
+searched = None if two_sides else draw_search(trainer, values)
 on, gpu = draw_runners(runner_readiness(settings))
 note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this job by")
 with st.container(horizontal=True, vertical_alignment="center"):

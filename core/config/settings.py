@@ -99,7 +99,7 @@ _RANGES = {
 
 
 _CHOICES = {
-    "retrain_trainer": ("head", "setfit", "encoder", "transformer", "zeroshot"),
+    "retrain_trainer": ("head", "setfit", "encoder", "transformer", "cross-encoder", "zeroshot"),
     "retrain_on": ("local", "modal", "ray"),
     "settle": ("majority", "single", "weighted", "adjudicated"),
 }

@@ -111,6 +111,7 @@ def _compare_pool(project: Project, report: Report, settings: Settings, features
     current = vectors_fingerprint(project.vectors, settings.encoder).endswith(version)
     if not total or (current and encoded_rows(project.vectors, settings.encoder) == total):
         return Encoded(total, 0, round(time.monotonic() - started, 3))
+    _check_own(project, settings.encoder)
     params = EncodeParams(
         encoder=settings.encoder,
         encoder_source=encoder_source(project.models, settings.encoder),

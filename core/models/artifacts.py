@@ -52,13 +52,13 @@ def save_head(folder: Path, head: FittedHead, facts: dict[str, object]) -> None:
     _write_manifest(folder, head, {"kind": "head", "schema": 1} | head.about(), facts)
 
 
-def seal_model(folder: Path, making: Making, head: Head | None) -> dict[str, Any]:
+def seal_model(folder: Path, making: Making, head: FittedHead | None) -> dict[str, Any]:
     """The last step of a training: with all else in the folder, writes head, training info and, last, the manifest.
 
     head: None for a model that classifies texts without vectors; it can be evaluated but not put to use. Returns the
     manifest. Raises Damaged when `check_model` would refuse the folder.
     """
-    if head is not None and (head.labels != making.labels or head.multi != making.multi):
+    if isinstance(head, Head) and (head.labels != making.labels or head.multi != making.multi):
         raise BadInput(
             f"The head knows {len(head.labels)} labels, the model {len(making.labels)}; they must be the same."
         )
@@ -76,8 +76,10 @@ def seal_model(folder: Path, making: Making, head: Head | None) -> dict[str, Any
         "encoder": making.encoder,
         "labels": list(making.labels),
         "multi": making.multi,
-        "temperature": head.temperature if head else None,
+        "temperature": head.temperature if isinstance(head, Head) else None,
     }
+    if head is not None and not isinstance(head, Head):
+        about |= head.about()
     _write_manifest(folder, head, about, {})
     return check_model(folder)
 

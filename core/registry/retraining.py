@@ -15,6 +15,7 @@ from core.registry.gate import gate
 from core.rounds.champion_log import Activation
 from core.store.database import note, utc_now
 from core.training.train import train
+from core.training.train_job import MODEL_KINDS
 
 FAILED = "retraining failed"
 """in the audit log: an attempt that raised"""
@@ -101,10 +102,10 @@ def is_due(project: Project) -> bool:
     # `new_labels` counts from, so that what is due here finds its labels there
     last: datetime | None = project.store.one(
         f"""select max(moment) from (
-               select made_at as moment from jobs where kind = 'train' and params->>'note' = ?
+               select made_at as moment from jobs where list_contains(?, kind) and params->>'note' = ?
                union all select logged_at from audit_log where what = ?
                union all ({_BEGAN}))""",
-        [BY_POLICY, FAILED],
+        [list(MODEL_KINDS), BY_POLICY, FAILED],
     )
     new = _answered_since(project, last)
     if settings.retrain_after and new >= settings.retrain_after:
@@ -152,7 +153,8 @@ def undecided_model(project: Project) -> str | None:
 def _under_way(project: Project) -> bool:
     return bool(
         project.store.one(
-            "select count(*) from jobs where kind = 'train' and list_contains(?, state)", [list(UNDER_WAY)]
+            "select count(*) from jobs where list_contains(?, kind) and list_contains(?, state)",
+            [list(MODEL_KINDS), list(UNDER_WAY)],
         )
     )
 

@@ -14,6 +14,7 @@ from core.jobs.bundle import Bundle, Handle, Resources
 from core.jobs.job_states import ENDED, OPEN, UNDER_WAY, change_state
 from core.project import Project
 from core.store.database import utc_now
+from core.training.train_job import MODEL_KINDS
 from core.training.trainers import Value, in_todays_names
 from core.typed_json import from_json, to_json
 
@@ -129,7 +130,7 @@ def _job(project: Project, row: JobRow) -> TrainingJob:
         values=in_todays_names(row.params.get("values", {})),
         note=row.params.get("note", ""),
         message=row.error or "",
-        model=ModelId(row.id) if row.state == "succeeded" and row.kind == "train" else None,
+        model=ModelId(row.id) if row.state == "succeeded" and row.kind in MODEL_KINDS else None,
         metrics=from_json(Metrics, row.result.get("metrics", {}), f"The metrics of {row.id}"),
         seconds=row.result.get("seconds"),
         memory_mb=row.result.get("memory_mb"),

@@ -5,14 +5,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.config.settings import Settings
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle, Report, Resources, Runner
 from core.jobs.job_states import ENDED, change_state
 from core.project import Project
 from core.training.entries import TrainingJob, read_row, read_training_job, set_state
 from core.training.following import GRID, hand_over, handing_over, locks, raise_end, refresh_job, runner_of
-from core.training.train_job import TRAIN
-from core.training.trainers import read_values
+from core.training.pair_training_files import pair_training_params, write_pair_training_files
+from core.training.train_job import TRAIN, TRAIN_PAIRS
+from core.training.trainers import TRAINERS, read_values
 from core.training.training_files import (
     Order,
     carry_encoder,
@@ -61,10 +63,8 @@ def price_line(project: Project, on: str, gpu: str | None = None) -> str:
 def launch(project: Project, order: Order) -> str:
     """Writes the bundle and hands it to the runner; returns the job's id. Raises where it cannot be started at all."""
     settings, runner = project.settings(), runner_of(project, order.on)
-    refuse_too_little(project, settings, order.trainer)
     runner.price(order.resources, 1)
-    params = training_params(settings, order)
-    bundle = project.jobs.prepare(TRAIN, params)
+    bundle = _prepare(project, settings, order)
     with handing_over(bundle.path.name):
         with project.store.transaction() as cursor:
             cursor.execute(
@@ -72,11 +72,7 @@ def launch(project: Project, order: Order) -> str:
                 [order.on, json.dumps(to_json(order.resources)), order.parent, bundle.path.name],
             )
         try:
-            if order.parent:
-                copy_training_files(Bundle(project.folder / "jobs" / order.parent), bundle)
-            else:
-                write_training_files(project, bundle, project.settings())
-            carry_encoder(project, bundle, params.encoder)
+            _write_files(project, bundle, order)
             bundle.seal()
             submit(project, bundle, runner, order.resources, "draft")
         except RondoError as error:
@@ -87,6 +83,25 @@ def launch(project: Project, order: Order) -> str:
             _give_up(project, bundle, full)
             raise full from None
     return bundle.path.name
+
+
+def _prepare(project: Project, settings: Settings, order: Order) -> Bundle:
+    """Raises Refused where there is too little to learn from."""
+    if TRAINERS[order.trainer].two_sides:
+        return project.jobs.prepare(TRAIN_PAIRS, pair_training_params(project, settings, order))
+    refuse_too_little(project, settings, order.trainer)
+    return project.jobs.prepare(TRAIN, training_params(settings, order))
+
+
+def _write_files(project: Project, bundle: Bundle, order: Order) -> None:
+    if TRAINERS[order.trainer].two_sides:
+        write_pair_training_files(project, bundle, project.settings())
+        return
+    if order.parent:
+        copy_training_files(Bundle(project.folder / "jobs" / order.parent), bundle)
+    else:
+        write_training_files(project, bundle, project.settings())
+    carry_encoder(project, bundle, bundle.params(TRAIN).encoder)
 
 
 def _give_up(project: Project, bundle: Bundle, error: RondoError) -> None:

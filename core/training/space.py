@@ -8,14 +8,23 @@ from math import exp, log, prod
 import numpy as np
 
 from core.errors import BadInput, Refused
-from core.training.trainers import TRAINERS, Parameter, Value, read_entry, read_value, read_values, split_entry
+from core.training.trainers import (
+    ONE_SIDED,
+    TRAINERS,
+    Parameter,
+    Value,
+    read_entry,
+    read_value,
+    read_values,
+    split_entry,
+)
 
 MOST_RUNS = 100
 DRAWS = 8
 """runs of a random search where nobody says how many"""
 
 SEARCH: dict[str, Parameter] = {
-    "trainer": Parameter("", "The trainer whose parameters are searched.", choices=tuple(TRAINERS)),
+    "trainer": Parameter("", "The trainer whose parameters are searched.", choices=ONE_SIDED),
     "search": Parameter("grid", "Every combination, or some at random.", choices=("grid", "random")),
     "runs": Parameter(0, "Trainings; 0: every combination, or 8 at random.", 0, MOST_RUNS),
     "at_once": Parameter(2, "Trainings at the same time.", 1, MOST_RUNS),

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
+from core.config.settings import Settings
 from core.data.encoding import encode_if_needed
+from core.errors import Refused
 from core.jobs.bundle import Report
 from core.project import Project
-from core.tasks.tasks import require_labels
+from core.tasks.tasks import require_labels, task_of
 from core.training.entries import TrainingJob, read_training_job
 from core.training.following import GRID
 from core.training.grid import search
 from core.training.launch import TrainingRequest, launch, order_of, price_line, wait
+from core.training.trainers import TRAINERS, trainers_for
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -30,7 +33,7 @@ def train(
 
     query: as `TrainingRequest` has it.
     """
-    require_labels(project.settings(), "Training a model")
+    _require_fit(project.settings(), trainer)
     requested = TrainingRequest(**query)
     if trainer == GRID:
         return search(project, report, requested, detach=detach)
@@ -43,3 +46,18 @@ def train(
         )
     job = launch(project, order)
     return read_training_job(project, job) if detach else wait(project, report, job)
+
+
+def _require_fit(settings: Settings, trainer: str) -> None:
+    """Raises Refused for a trainer of another kind of records."""
+    two_sides = task_of(settings).two_sides
+    of_these = [name for name in trainers_for(two_sides=two_sides)]
+    if two_sides and trainer not in of_these:
+        raise Refused(
+            f"Records of the task {settings.task!r} have two sides; {', '.join(of_these)} trains on them, and hosted "
+            f"tunes a model elsewhere. `rondo fit` refits the round's own model."
+        )
+    if trainer in TRAINERS and trainer not in of_these:
+        raise Refused(f"The trainer {trainer} reads both sides of a record, and records of {settings.task!r} have one.")
+    if not two_sides:
+        require_labels(settings, "Training a model")

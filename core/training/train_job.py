@@ -1,5 +1,6 @@
-"""Parameters and result of a training job, besides its files. Knows no store and no trainer's work."""
+"""Parameters and result of training jobs, besides their files. Knows no store and no trainer's work."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.evaluation.metrics import Metrics
@@ -29,6 +30,24 @@ class TrainParams:
 
 
 @dataclass(frozen=True)
+class TrainPairsParams:
+    """Of a trainer that reads both sides of a record. encoder: the base of the features that its score stands beside.
+
+    setup: of the task. The rest as in `TrainParams`.
+    """
+
+    trainer: str
+    values: dict[str, Value]
+    encoder: str
+    setup: Mapping[str, object]
+    seed: int
+    threads: int
+    taxonomy: int
+    note: str = ""
+    cache: str = ""
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """About the model in `out/model`. metrics: on gold, audit and held-out records. labels: that it trained on.
 
@@ -46,3 +65,9 @@ class TrainResult:
 
 
 TRAIN = JobKind("train", TrainParams, TrainResult)
+TRAIN_PAIRS = JobKind("train_pairs", TrainPairsParams, TrainResult)
+MODEL_KINDS: dict[str, JobKind[TrainParams, TrainResult] | JobKind[TrainPairsParams, TrainResult]] = {
+    TRAIN.name: TRAIN,
+    TRAIN_PAIRS.name: TRAIN_PAIRS,
+}
+"""those that make a model of the project"""

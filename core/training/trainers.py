@@ -22,12 +22,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Trainer:
-    """A way to train a model. remote: worth a GPU. holds_out: holds out some labels to score itself on."""
+    """A way to train a model. remote: worth a GPU. holds_out: holds out some labels to score itself on. two_sides: for
+    tasks whose records have two sides, and for no other."""
 
     caption: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     remote: bool = True
     holds_out: bool = True
+    two_sides: bool = False
 
 
 _FINE_TUNING = {
@@ -45,6 +47,8 @@ _FINE_TUNING = {
     "max_length": Parameter(256, "Tokens of a text that count.", 8, 8_192),
     "max_memory_mb": Parameter(0, "Memory the job may take; 0: no limit.", 0, 10_000_000),
 }
+
+CROSS_ENCODER = "cross-encoder"
 
 TRAINERS: dict[str, Trainer] = {
     "head": Trainer(
@@ -107,6 +111,22 @@ TRAINERS: dict[str, Trainer] = {
             "downsample": Parameter(0, "Train on this many records, for a trial; 0: on all.", 0, 100_000_000),
         },
     ),
+    CROSS_ENCODER: Trainer(
+        "For pairs: a transformer that reads both texts at once; its score becomes a feature of every pair.",
+        {
+            "base": Parameter("", "Model to start from; empty: the embedded encoder."),
+            "epochs": Parameter(5, "Passes over the decided pairs.", 1, 1_000),
+            "folds": Parameter(3, "Twins, whose scores of decided pairs they have not learnt from.", 2, 20),
+            "batch_size": Parameter(16, "Pairs per step.", 1, 4_096),
+            "learning_rate": Parameter(5e-5, "Highest step size, after the warm-up.", 1e-8, 1.0),
+            "warmup": Parameter(0.1, "Share of the steps in which the step size rises.", 0.0, 1.0),
+            "max_steps": Parameter(0, "Steps at most; 0: as many as the epochs have.", 0, 10_000_000),
+            "max_length": Parameter(256, "Tokens of both texts that count.", 16, 8_192),
+            "max_memory_mb": Parameter(0, "Memory the job may take; 0: no limit.", 0, 10_000_000),
+        },
+        holds_out=False,
+        two_sides=True,
+    ),
     "zeroshot": Trainer(
         "No label needed: texts against the names and descriptions of the labels. The baseline to beat.",
         {
@@ -118,6 +138,15 @@ TRAINERS: dict[str, Trainer] = {
         },
     ),
 }
+
+
+def trainers_for(*, two_sides: bool) -> dict[str, Trainer]:
+    """Those of tasks whose records have two sides, or one."""
+    return {name: trainer for name, trainer in TRAINERS.items() if trainer.two_sides == two_sides}
+
+
+ONE_SIDED = tuple(trainers_for(two_sides=False))
+"""names of those that train on single texts"""
 
 
 ALIASES: dict[str, tuple[str, ...]] = {

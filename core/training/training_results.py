@@ -14,7 +14,7 @@ from core.models.in_use import active_model
 from core.project import Project
 from core.store.database import count, utc_now
 from core.training.entries import set_state
-from core.training.train_job import TRAIN, TrainParams, TrainResult
+from core.training.train_job import MODEL_KINDS, TrainResult
 from core.typed_json import from_json, to_json
 
 _BEGAN = "(select made_at from jobs where id = ?)"
@@ -25,7 +25,7 @@ def apply_result(project: Project, bundle: Bundle) -> None:
     """Once per job; a second call changes nothing, nor does one for a job that was cancelled. An unusable result makes
     the job `failed`; its input stays, so that it can be retried.
     """
-    if bundle.kind != TRAIN.name:
+    if bundle.kind not in MODEL_KINDS:
         return _store_value(project, bundle)
     job = bundle.path.name
     try:
@@ -70,7 +70,7 @@ def _checked(bundle: Bundle) -> TrainResult:
 def _enter(project: Project, bundle: Bundle, result: TrainResult, cursor: duckdb.DuckDBPyConnection) -> None:
     job = bundle.path.name
     row = cursor.execute("select params from jobs where id = ?", [job]).fetchall()
-    params = from_json(TrainParams, json.loads(row[0][0]), f"The parameters of {job}")
+    params = from_json(MODEL_KINDS[bundle.kind].params, json.loads(row[0][0]), f"The parameters of {job}")
     encoder = f"{OWN}{job}" if result.own_encoder else params.encoder if result.has_head else ""
     cursor.execute(
         """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds,

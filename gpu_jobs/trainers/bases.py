@@ -43,12 +43,17 @@ def open_base(folder: Path, run: TrainingRun) -> Any:
 def save_encoder(model: Any, folder: Path) -> str:
     """Weights as safetensors, settings as JSON, and nothing of this machine in them. Returns the fingerprint."""
     model.save_pretrained(str(folder), create_model_card=False)
+    strip_paths(folder)
+    return fingerprint_of(folder)
+
+
+def strip_paths(folder: Path) -> None:
+    """Takes out of a saved model's settings where its base lay on this machine."""
     for file in folder.rglob("*config.json"):
         stored = json.loads(file.read_text(encoding="utf-8"))
         if stored.keys() & _OURS:
             entries = {key: value for key, value in stored.items() if key not in _OURS}
             file.write_text(json.dumps(entries, indent=2), encoding="utf-8")
-    return fingerprint_of(folder)
 
 
 _OURS = {"_name_or_path", "name_or_path"}

@@ -20,7 +20,7 @@ from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.out_of_fold import write_held_out
 from core.tasks.labels import label_predictions
 from core.training.train_job import TrainParams, TrainResult
-from core.training.trainers import TRAINERS, in_todays_names
+from core.training.trainers import TRAINERS, in_todays_names, trainers_for
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.tracking import track
 from gpu_jobs.trainers.trainer_types import Progress, Train, TrainedModel, TrainingRun, TrainingSet
@@ -51,7 +51,7 @@ def _in(module: str) -> Train:
     return train
 
 
-TRAIN: dict[str, Train] = {name: _in(name) for name in TRAINERS}
+TRAIN: dict[str, Train] = {name: _in(name) for name in trainers_for(two_sides=False)}
 """each in a module of its name"""
 
 

@@ -1,7 +1,7 @@
 """The jobs on a project's pairs: finding candidates among records of sources, comparing the sides of each pair."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from core.data.ledger import normalised_hashes
 from core.errors import Damaged, Refused
 from core.models.artifacts import load_fitted
 from core.models.encoders.encoder import Encoder
-from core.models.encoders.loading import load_encoder
 from core.models.heads.kind import FittedHead
 from core.models.heads.pair_head import pair_heads
 from core.models.heads.pair_prior import PairPrior
@@ -24,11 +23,13 @@ from core.pairs.candidates import Pairs, distinct_texts, find_candidates, simila
 from core.pairs.features import PairFeatures, pair_features
 from core.pairs.large_sources import rate_large
 from core.pairs.predict_job import ANSWERS_OUT, NO_MODEL, PAIRS_IN, POOL_IN, PredictParams, PredictResult
+from core.pairs.scorer import with_score
 from core.pairs.spaces import Spaces, build_spaces
 from core.pairs.text_vectors import encode_texts
 from core.store.whole_files import whole_file
 from core.tasks.pairs import field_names
 from gpu_jobs.trainers.trainer_types import Progress
+from gpu_jobs.work.pairs.pair_encoder import PairEncoder, open_pair_encoder
 
 MOST_TEXTS = 100_000
 """distinct texts of a side: of so many each is held against all others"""
@@ -119,8 +120,8 @@ def _find(bundle: Path, sides: Sides, params: CandidateParams, report: Progress)
             rated = rate_large((texts[0], None if params.within else texts[1]), None, bundle, params.threads, report)
             pairs, alike = rated.pairs, rated.similarity
         else:
-            encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
-            spaces = encode_and_build(texts, encoder, Path(params.vectors), phase(report, 0, 900))
+            opened = open_pair_encoder(params.encoder_source, Path(params.cache), params.threads)
+            spaces = encode_and_build(texts, opened.encoder, Path(params.vectors), phase(report, 0, 900))
             pairs = find_candidates(spaces, params.per_record)
             alike = similarity(spaces, pairs)
         left.append(firsts[0][pairs.left])
@@ -198,15 +199,15 @@ def compare(bundle: Path, params: EncodeParams, report: Progress) -> EncodeResul
     table = polars.read_parquet(bundle / "in" / "records.parquet")
     left, right = table["left_text"].to_list(), table["right_text"].to_list()
     there = np.array([bool(one.strip()) and bool(other.strip()) for one, other in zip(left, right, strict=True)])
-    encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
+    opened = open_pair_encoder(params.encoder_source, Path(params.cache), params.threads)
     rows = np.flatnonzero(there).tolist()
     pool = PairedTexts([left[row] for row in rows], [right[row] for row in rows], bool(table["within"].any()))
-    features = _compare(pool, params, encoder, report)
+    features = compare_texts(pool, opened, field_names(params.setup), Path(params.cache).parent, report)
     dims = len(features.names) + 1
     vectors = np.zeros((len(left), dims), np.float16)
     vectors[:, 0] = 1
     vectors[there] = features.vectors
-    facts = EncodedFacts(len(left), dims, ROWS, f"{encoder.fingerprint}-{params.version}")
+    facts = EncodedFacts(len(left), dims, ROWS, f"{opened.fingerprint}-{params.version}")
     out = bundle / "out"
     (out / FACTS).unlink(missing_ok=True)
     for number, start in enumerate(range(0, len(vectors), ROWS)):
@@ -235,9 +236,9 @@ def predict(bundle: Path, params: PredictParams, report: Progress) -> PredictRes
         left.append(other if turned else one)
         right.append(one if turned else other)
     within = not len(there) or bool(there["within"].any())
-    encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
+    opened = open_pair_encoder(params.encoder_source, Path(params.cache), params.threads)
     paired = PairedTexts(left, right, within, first=len(there))
-    features = _compare(paired, params, encoder, report)
+    features = compare_texts(paired, opened, field_names(params.setup), Path(params.cache).parent, report)
     head, reason = _model(params)
     same = head.predict(features.vectors)[:, 1].astype(np.float64)
     values = features.values[:, 0].astype(np.float64)
@@ -269,19 +270,28 @@ class PairedTexts:
     first: int = 0
 
 
-def _compare(
-    pool: PairedTexts, params: EncodeParams | PredictParams, encoder: Encoder, report: Progress
+def compare_texts(
+    pool: PairedTexts,
+    opened: PairEncoder,
+    fields: Sequence[str],
+    folder: Path | None,
+    report: Callable[[int, int], None],
 ) -> PairFeatures:
-    places: list[dict[str, int]] = [{}, {}]
+    """Features of the pairs from `pool.first` on; all of them are context. fields: names of those that are compared one
+    by one. folder: where vectors of texts are kept, if anywhere."""
+    numbers: list[dict[str, int]] = [{}, {}]
     if pool.within:
-        places[1] = places[0]
+        numbers[1] = numbers[0]
     left, right = (
-        np.array([place.setdefault(text, len(place)) for text in side], np.int64)
-        for place, side in zip(places, (pool.left, pool.right), strict=True)
+        np.array([number.setdefault(text, len(number)) for text in side], np.int64)
+        for number, side in zip(numbers, (pool.left, pool.right), strict=True)
     )
-    texts = [list(place) for place in (places[:1] if pool.within else places)]
-    folder = Path(params.cache).parent  # where the vectors are
-    spaces = encode_and_build(texts, encoder, folder, phase(report, 0, 600))
-    names = field_names(params.setup)
+    texts = [list(number) for number in (numbers[:1] if pool.within else numbers)]
+    spaces = encode_and_build(texts, opened.encoder, folder, phase(report, 0, 600))
     pairs = Pairs(left[pool.first :], right[pool.first :])
-    return pair_features(spaces, (texts[0], texts[-1]), pairs, phase(report, 600, 990), names)
+    end = 800 if opened.scorer else 990
+    features = pair_features(spaces, (texts[0], texts[-1]), pairs, phase(report, 600, end), fields)
+    if opened.scorer is None:
+        return features
+    both = list(zip(pool.left[pool.first :], pool.right[pool.first :], strict=True))
+    return with_score(features, opened.scorer.score(both, phase(report, end, 990)))
