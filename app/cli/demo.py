@@ -9,7 +9,7 @@ import sysconfig
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,17 @@ def open_page(url: str) -> None:
 
 
 @dataclass(frozen=True)
+class Demo:
+    """folder: where its project goes. prepare: makes it, or continues it. play: answers by itself, for so many rounds.
+    lines: what is printed of that."""
+
+    folder: str
+    prepare: Callable[..., None]
+    play: Callable[[Path, int, Report], "OracleRun"]
+    lines: Callable[["OracleRun"], list[RenderableType]]
+
+
+@dataclass(frozen=True)
 class OracleRun:
     """project: its folder. curve: a point for each round."""
 
@@ -141,7 +152,7 @@ def docstrings() -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for chapter, modules in CHAPTERS.items():
         for path in sorted(path for module in modules.split() for path in _sources(library, module)):
-            for name, text in _documented(path):
+            for name, text in documented(path):
                 key = f"{path.relative_to(library).with_suffix('').as_posix()}:{name}"
                 if text in seen or not SHORTEST <= len(text) <= LONGEST:
                     continue
@@ -157,7 +168,8 @@ def _sources(library: Path, module: str) -> list[Path]:
     return [package.with_suffix(".py")] if package.with_suffix(".py").exists() else []
 
 
-def _documented(path: Path) -> Iterator[tuple[str, str]]:
+def documented(path: Path) -> Iterator[tuple[str, str]]:
+    """(name, docstring) of every function and class in a file of Python; nothing is imported."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError):
@@ -172,3 +184,6 @@ def _documented(path: Path) -> Iterator[tuple[str, str]]:
                 stack.append((f"{name}.", child))
                 if text := ast.get_docstring(child):
                     yield name, inspect.cleandoc(text)
+
+
+LABEL_DEMO = Demo("demo", prepare, play_oracle, oracle_lines)

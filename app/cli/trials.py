@@ -65,19 +65,27 @@ def demo(
     context: typer.Context,
     oracle: Annotated[bool, typer.Option("--oracle", help="Play the annotator too, and print the curve.")] = False,
     rounds: Annotated[int, typer.Option(help="Rounds that the oracle plays.")] = 10,
+    task: Annotated[str, typer.Option(help="labels: docstrings by chapter; pairs: docstrings of the same.")] = "labels",
     port: Annotated[int, typer.Option(help="Port of the app.")] = 8501,
     no_token: NoTokenOption = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sort the docstrings of Python's standard library into the chapters of its reference."""
+    """Sort the docstrings of Python's standard library into the chapters of its reference, or find those (--task
+    pairs) that a module in C and its twin in Python have of the same function."""
     with errors():
-        from app.cli.demo import open_page, oracle_lines, play_oracle, prepare
+        from app.cli.demo import LABEL_DEMO, open_page
+        from app.cli.pair_demo import PAIR_DEMO
+        from core.errors import BadInput
 
-        folder = project or context.obj or Path("demo")
-        prepare(folder, stoppable(Ticker()), queue=not oracle)
+        demos = {"labels": LABEL_DEMO, "pairs": PAIR_DEMO}
+        if task not in demos:
+            raise BadInput(f"There is no demo of the task {task!r}; there are {', '.join(demos)}.")
+        sample = demos[task]
+        folder = project or context.obj or Path(sample.folder)
+        sample.prepare(folder, stoppable(Ticker()), queue=not oracle)
         if oracle:
-            present(play_oracle(folder, rounds, stoppable(Ticker())), oracle_lines, as_json=as_json)
+            present(sample.play(folder, rounds, stoppable(Ticker())), sample.lines, as_json=as_json)
             return
         from app.server import Listening, serve
 

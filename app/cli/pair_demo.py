@@ -1,0 +1,132 @@
+"""The demo's pairs: what Python's modules in C say of their functions, and what their twins in Python say."""
+
+import importlib
+import inspect
+import json
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Column, Table
+
+from app.cli.demo import LONGEST, Demo, OracleRun, documented
+from app.words import interval
+from core.errors import Refused
+from core.jobs.bundle import Report
+from core.store.whole_files import whole_file
+
+TWINS: dict[str, str] = {
+    "datetime": "_datetime",
+    "_pydecimal": "_decimal",
+    "_pyio": "_io",
+    "operator": "_operator",
+    "heapq": "_heapq",
+    "bisect": "_bisect",
+    "ntpath": "posixpath",
+    "collections/__init__": "_collections",
+    "asyncio/futures": "_asyncio",
+    "stat": "_stat",
+}
+"""file of the one in Python -> module of the other"""
+SHORTEST = 20
+"""characters of a docstring that says something"""
+SOURCES = ("Python", "C")
+
+
+def prepare_pairs(folder: Path, report: Report, *, queue: bool) -> None:
+    """Makes the demo project, or continues the existing one; `queue` chooses a first batch."""
+    from app.client import call
+    from core.data.encoding import encode
+    from core.loop import create_project, next_batch, show_status
+    from core.pairs.find_candidates import candidates
+    from core.pairs.sides import import_source
+
+    if not (folder / "rondo.toml").exists():
+        create_project(folder, [], task="pairs")
+    for source, entries in _records().items():
+        file = folder / f"{source}.jsonl"
+        if not file.exists():
+            with whole_file(file) as partial, partial.open("w", encoding="utf-8") as lines:
+                for number, entry in enumerate(entries):
+                    row = {
+                        "id": f"{source[0]}{number}",
+                        "name": entry["name"].rpartition(".")[2],
+                        "text": entry["text"],
+                    }
+                    lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+        columns: dict[str, Any] = {"text": ["name", "text"], "id": "id", "source": source}
+        call(folder, import_source, report, file=str(file.resolve()), **columns)
+    call(folder, candidates, report)
+    call(folder, encode, report)
+    if queue and not call(folder, show_status, report).round:
+        call(folder, next_batch, report)
+
+
+def _records() -> dict[str, list[dict[str, str]]]:
+    """Source -> name with its module, and text, in a fixed order."""
+    return {source: list(entries()) for source, entries in zip(SOURCES, (_in_python, _in_c), strict=True)}
+
+
+def _in_python() -> Iterator[dict[str, str]]:
+    library = Path(sysconfig.get_paths()["stdlib"])
+    for module in TWINS:
+        path = library / f"{module}.py"
+        for name, text in documented(path) if path.exists() else ():
+            if SHORTEST <= len(text) <= LONGEST:
+                yield {"name": f"{module}.{name}", "text": text}
+
+
+def _in_c() -> Iterator[dict[str, str]]:
+    for module, twin in TWINS.items():
+        try:
+            top = importlib.import_module(twin)
+        except ImportError:  # another Python than CPython
+            continue
+        for name, text in _docstrings("", top):
+            if SHORTEST <= len(text) <= LONGEST:
+                yield {"name": f"{module}.{name}", "text": text}
+
+
+def _docstrings(prefix: str, owner: object) -> Iterator[tuple[str, str]]:
+    """Of what is defined in a module or class, and in the classes in it."""
+    for name, value in sorted(vars(owner).items()):
+        text = getattr(value, "__doc__", None)
+        if isinstance(text, str) and (callable(value) or inspect.isdatadescriptor(value)):
+            yield f"{prefix}{name}", inspect.cleandoc(text)
+        if inspect.isclass(value) and not prefix:
+            yield from _docstrings(f"{name}.", value)
+
+
+def play_pair_oracle(folder: Path, rounds: int, report: Report) -> OracleRun:
+    """Answers from the functions' names, and returns the curve."""
+    from app.client import opened_project
+    from core import simulate
+
+    names = {
+        f"{source}:{source[0]}{number}": entry["name"]
+        for source, entries in _records().items()
+        for number, entry in enumerate(entries)
+    }
+    with opened_project(folder) as project:
+        if not project.store.one("select count(*) from pool"):
+            raise Refused("Nothing is left to answer in this demo. Delete its folder to start again.")
+        pairs = [pair for (pair,) in project.store.query("select id from records")]
+        truth = {pair: {"same": len({names[side] for side in pair.split("|")}) == 1} for pair in pairs}
+        settings = project.settings()
+        budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)
+        points = simulate.simulate_rounds(project, truth, budget, report)
+    return OracleRun(str(folder), points)
+
+
+def pair_oracle_lines(result: OracleRun) -> list[RenderableType]:
+    """The curve on the audit, and where to look at the project."""
+    table = Table(*(Column(name, justify="right") for name in ("decisions", "audit accuracy", "macro F1")), box=None)
+    for point in result.curve:
+        if score := point.metrics.on("audit"):
+            table.add_row(str(point.labels), interval(score.accuracy, score.n), interval(score.macro_f1, score.n))
+    return [table, f"The project is in {result.project}. Look at it: rondo --project {result.project} up"]
+
+
+PAIR_DEMO = Demo("demo-pairs", prepare_pairs, play_pair_oracle, pair_oracle_lines)
