@@ -47,8 +47,8 @@ def list_users(connection: Connection, workspace: str) -> TeamUsers:
     """All users of the server."""
     with _client(connection) as client:
         items = _people(client, "/users")
-        place = _workspace(client, workspace)
-        members = {one.id for one in _people(client, f"/workspaces/{place}/users")} if place else set()
+        workspace_id = _workspace(client, workspace)
+        members = {one.id for one in _people(client, f"/workspaces/{workspace_id}/users")} if workspace_id else set()
     users = [TeamUser(one.username, one.role, one.role == "owner" or one.id in members) for one in items]
     return TeamUsers(workspace, sorted(users, key=lambda one: (ROLES.index(one.role), one.name)))
 
@@ -65,8 +65,8 @@ def add_user(connection: Connection, workspace: str, name: str, role: str) -> Ad
             raise Refused(f"{name} is a user of this server already. Choose another name.")
         body = {"username": name, "first_name": name, "role": role, "password": password}
         made = _ask(client, "POST", "/users", body)["id"]
-        place = _workspace(client, workspace) or _ask(client, "POST", "/workspaces", {"name": workspace})["id"]
-        _ask(client, "POST", f"/workspaces/{place}/users", {"user_id": made})
+        workspace_id = _workspace(client, workspace) or _ask(client, "POST", "/workspaces", {"name": workspace})["id"]
+        _ask(client, "POST", f"/workspaces/{workspace_id}/users", {"user_id": made})
     return AddedUser(name, role, password, connection.url)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from core.exchange.workspace import LAST, Outgoing, Placed, Setup, Suggested, TeamAnswer
+from core.exchange.workspace import LAST, Outgoing, RemoteEntry, Setup, Suggested, TeamAnswer
 from core.labelling.responses import NOTE_LIMIT
 from core.tasks.questions import Value
 
@@ -141,11 +141,11 @@ def _value(response: Json, question: str) -> Any:
     return ((response["values"] or {}).get(question) or {}).get("value")
 
 
-def placed(record: Json) -> Placed:
+def remote_entry(record: Json) -> RemoteEntry:
     """The state of a record on the server; its suggestion only if it was requested."""
     agents = [one.get("agent") for one in record.get("suggestions") or []]
     model = next((agent or "unknown" for agent in agents), None)
-    return Placed(record["external_id"] or "", record["id"], model, moment(record["inserted_at"]))
+    return RemoteEntry(record["external_id"] or "", record["id"], model, moment(record["inserted_at"]))
 
 
 def copied_body(record: Json, setup: Setup, question: str, old_question: str) -> Json:

@@ -20,8 +20,8 @@ from core.errors import Refused
 from core.exchange.workspace import (
     Gone,
     Outgoing,
-    Placed,
     PutResult,
+    RemoteEntry,
     RemoteRecord,
     Setup,
     TeamAnswer,
@@ -136,7 +136,7 @@ class ArgillaWorkspace:
     def read(self, dataset: str, ids: Sequence[str]) -> list[RemoteRecord]:
         """At most a few hundred at once. Answers of people whom the server does not list are left out."""
         records = self._find_records(dataset, ids, ("responses", "suggestions"))
-        return [RemoteRecord(convert.placed(record), tuple(self._answers(record))) for record in records]
+        return [RemoteRecord(convert.remote_entry(record), tuple(self._answers(record))) for record in records]
 
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> PutResult:
         """At most a few hundred at once. Copied again as long as somebody answers meanwhile: no answer is lost."""
@@ -177,11 +177,11 @@ class ArgillaWorkspace:
         body |= {"enabled": True}
         return str(self._ask("PATCH", f"/webhooks/{ours[0]['id']}", json=body)["secret"])
 
-    def _upsert(self, dataset: str, bodies: list[Json]) -> list[Placed]:
+    def _upsert(self, dataset: str, bodies: list[Json]) -> list[RemoteEntry]:
         if not bodies:
             return []
         result = self._ask("PUT", f"/datasets/{dataset}/records/bulk", json={"items": bodies})
-        return [convert.placed(one) for one in result["items"]]
+        return [convert.remote_entry(one) for one in result["items"]]
 
     def _find_records(self, dataset: str, ids: Sequence[str], include: Sequence[str]) -> list[Json]:
         """The server's records with these ids of ours."""
@@ -262,7 +262,7 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _in_parts(send: Callable[[list[Json]], list[Placed]], bodies: list[Json]) -> PutResult:
+def _in_parts(send: Callable[[list[Json]], list[RemoteEntry]], bodies: list[Json]) -> PutResult:
     """Sends all at once; where the server refuses, halves, down to the record at fault."""
     try:
         return PutResult(tuple(send(bodies)))
@@ -271,7 +271,7 @@ def _in_parts(send: Callable[[list[Json]], list[Placed]], bodies: list[Json]) ->
             return PutResult((), {str(bodies[0]["external_id"]): str(error)})
     middle = len(bodies) // 2
     parts = [_in_parts(send, part) for part in (bodies[:middle], bodies[middle:])]
-    return PutResult(parts[0].placed + parts[1].placed, {**parts[0].bad, **parts[1].bad})
+    return PutResult(parts[0].entries + parts[1].entries, {**parts[0].bad, **parts[1].bad})
 
 
 def _not_ours(metadata: Json, setup: Setup) -> Json:

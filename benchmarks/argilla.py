@@ -95,12 +95,12 @@ def full_items(count: int, question: str, start: int = 0) -> list[dict[str, Any]
 def push_rate(one: Started, count: int, batch: int) -> tuple[float, float]:
     """Records per second on the clock, and per second of the server's CPU; 200 are pushed before, for warmth."""
     dataset, question = full_dataset(one.server, f"push-{batch}")
-    place = f"/datasets/{dataset}/records/bulk"
-    request(one.server, "PUT", place, {"items": full_items(200, question, 10**6)})
+    path = f"/datasets/{dataset}/records/bulk"
+    request(one.server, "PUT", path, {"items": full_items(200, question, 10**6)})
     batches = [full_items(batch, question, start) for start in range(0, count, batch)]
     cpu, clock = sum(one.process.cpu_times()[:2]), time.perf_counter()
     for items in batches:
-        request(one.server, "PUT", place, {"items": items})
+        request(one.server, "PUT", path, {"items": items})
     return count / (time.perf_counter() - clock), count / (sum(one.process.cpu_times()[:2]) - cpu)
 
 
@@ -154,8 +154,8 @@ def make_team(server: ArgillaServer, name: str, *, shuffled: bool = False) -> tu
 def while_pushing(one: Started) -> str:
     """Six people answer 40 records each while 2,000 more are pushed in batches of 250."""
     team, question = make_team(one.server, "busy")
-    place = f"/datasets/{team.dataset}/records/bulk"
-    request(one.server, "PUT", place, {"items": full_items(400, question)})
+    path = f"/datasets/{team.dataset}/records/bulk"
+    request(one.server, "PUT", path, {"items": full_items(400, question)})
 
     def work(person: int) -> None:
         with team.client(person) as client:
@@ -170,7 +170,7 @@ def while_pushing(one: Started) -> str:
     for thread in threads:
         thread.start()
     for start in range(1000, 3000, 250):
-        request(one.server, "PUT", place, {"items": full_items(250, question, start)})
+        request(one.server, "PUT", path, {"items": full_items(250, question, start)})
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - began

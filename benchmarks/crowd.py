@@ -60,11 +60,11 @@ def crowd_of(name: str, *columns: object) -> Crowd:
     """columns: record, person, label, gold, one entry per answer."""
     record, annotator, answer, gold = (np.asarray(column) for column in columns)
     labels = np.unique(np.concatenate([answer, gold]))
-    names, place = np.unique(record, return_inverse=True)
+    names, row = np.unique(record, return_inverse=True)
     people, person = np.unique(annotator, return_inverse=True)
     truth = np.zeros(len(names), np.int64)
-    truth[place] = np.searchsorted(labels, gold)
-    votes = Votes(place, person, np.searchsorted(labels, answer), len(names), len(people), len(labels))
+    truth[row] = np.searchsorted(labels, gold)
+    votes = Votes(row, person, np.searchsorted(labels, answer), len(names), len(people), len(labels))
     return Crowd(name, votes, truth)
 
 

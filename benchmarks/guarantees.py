@@ -55,7 +55,7 @@ def load_replays(folder: Path, name: str, count: int, cache: Path) -> list[Repla
 
 
 def read_replay(file: Path) -> Replay:
-    """Labels by number; those that nobody suggests have no place."""
+    """Labels by number; those that nobody suggests have no number."""
     with np.load(file) as retained:
         entries = {key: retained[key] for key in retained.files}
     labels = tuple(str(number) for number in range(int(max(entries["said"].max(), entries["psaid"].max())) + 1))

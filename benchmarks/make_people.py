@@ -109,8 +109,8 @@ def _written_again(rng: random.Random, person: Person) -> Person:
 
 def _slip(rng: random.Random, value: str) -> str:
     """One character left out, doubled, replaced, or exchanged with the next."""
-    place = rng.randrange(len(value))
-    before, here, after = value[:place], value[place], value[place + 1 :]
+    position = rng.randrange(len(value))
+    before, here, after = value[:position], value[position], value[position + 1 :]
     other = rng.choice(string.digits if here.isdigit() else string.ascii_lowercase)
     return rng.choice(
         (before + after, before + here + here + after, before + other + after, before + after[:1] + here + after[1:])

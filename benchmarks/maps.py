@@ -25,7 +25,7 @@ from core.loop import create_project
 from core.models.encoders.loading import load_encoder
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
-from gpu_jobs.work.layout_map import _nearest, lay_out, place, principal_plane
+from gpu_jobs.work.layout_map import _nearest, lay_out, place_among, principal_plane
 
 SETS = ("sms_spam", "hwu64", "davidson_hate")
 SIZES = (1_000, 5_000, 20_000)
@@ -63,11 +63,11 @@ def quality(vectors: Any, labels: Any) -> str:
     return f"{len(vectors):>8,}{seconds:>8.1f}{numbers}"
 
 
-def placed(vectors: Any, labels: Any) -> float:
+def neighbours_kept(vectors: Any, labels: Any) -> float:
     """Agreement of the last fifth, put among the others as later records are."""
     cut = len(vectors) * 4 // 5
     xy = lay_out(vectors[:cut], 1, 0, lambda done, total: None)
-    matches = _nearest(place(vectors[cut:], vectors[:cut], xy), xy, NEAR)[0]
+    matches = _nearest(place_among(vectors[cut:], vectors[:cut], xy), xy, NEAR)[0]
     return agreement(matches, labels[:cut], labels[cut:])
 
 
@@ -78,7 +78,7 @@ def compare_layouts(folder: Path, cache: Path) -> None:
         vectors, labels = read_set(folder, name, cache)
         for size in sorted({min(size, len(vectors)) for size in SIZES}):
             line = f"{name:<15}{quality(vectors[:size], labels[:size])}"
-            print(f"{line}{placed(vectors[:size], labels[:size]):>8.3f}", flush=True)
+            print(f"{line}{neighbours_kept(vectors[:size], labels[:size]):>8.3f}", flush=True)
 
 
 def fill(project: Project, records: int) -> Map:

@@ -85,10 +85,10 @@ def prepare(name: str, source: Path, target: Path) -> None:
 def peer_row(name: str, file: Path, python: str, folder: Path) -> str:
     """What the peer reaches on the same test pairs, as a line of a table."""
     table = pl.read_parquet(file)
-    places, tables = [], []
+    rows_by_text, tables = [], []
     for column in ("text", "text_b"):
         texts = list(dict.fromkeys(table[column]))
-        places.append({text: row for row, text in enumerate(texts)})
+        rows_by_text.append({text: row for row, text in enumerate(texts)})
         tables.append(folder / f"{column}.parquet")
         pl.DataFrame({"row": range(len(texts)), **(split_fields(texts) or {"text": texts})}).write_parquet(tables[-1])
     out = folder / "matches.json"
@@ -99,7 +99,7 @@ def peer_row(name: str, file: Path, python: str, folder: Path) -> str:
     seconds, answer = time.monotonic() - started, json.loads(out.read_text())
     matches = {tuple(pair) for pair in answer["pairs"]}
     judged = [
-        (label in POSITIVES, (places[0][one], places[1][other]) in matches)
+        (label in POSITIVES, (rows_by_text[0][one], rows_by_text[1][other]) in matches)
         for one, other, label, split in table.select("text", "text_b", "label", "split").iter_rows()
         if split == "test"
     ]

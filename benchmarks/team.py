@@ -36,7 +36,7 @@ def make_project(folder: Path, records: int) -> Project:
     project = open_project(folder, InProcessRunner())
     file = folder.parent / "texts.jsonl"
     rows = [
-        {"id": f"r{number}", "text": " ".join(WORDS[(number * 7 + place) % 3000] for place in range(40)), "source": "m"}
+        {"id": f"r{number}", "text": " ".join(WORDS[(number * 7 + index) % 3000] for index in range(40)), "source": "m"}
         for number in range(records * 2)
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -62,16 +62,16 @@ def push(project: Project) -> tuple[int, float]:
     return int(result.sent), time.perf_counter() - began
 
 
-def answer_all(team: Team, people: list[str], places: list[str], each: int) -> dict[tuple[str, str], float]:
+def answer_all(team: Team, people: list[str], remote_ids: list[str], each: int) -> dict[tuple[str, str], float]:
     """(Argilla's record, person) -> when Argilla had acknowledged the answer."""
     result: dict[tuple[str, str], float] = {}
 
     def work(number: int) -> None:
-        for place in places[number * each : (number + 1) * each]:
+        for remote_id in remote_ids[number * each : (number + 1) * each]:
             body = {"status": "submitted", "values": {"label": {"value": "spam"}}}
-            reply = team.people[people[number]].post(f"/records/{place}/responses", json=body)
+            reply = team.people[people[number]].post(f"/records/{remote_id}/responses", json=body)
             assert reply.status_code == 201, reply.text
-            result[(place, people[number])] = time.perf_counter()
+            result[(remote_id, people[number])] = time.perf_counter()
 
     with ThreadPoolExecutor(len(people)) as pool:
         list(pool.map(work, range(len(people))))
@@ -90,15 +90,15 @@ def watch(project: Project, seen: dict[tuple[str, str], float], stop: threading.
 
 def measure(project: Project, team: Team, people: list[str], answers: int) -> None:
     """Answers while the second half is pushed."""
-    places = sorted(where(project).values())
-    queue(project, len(places), 2 * len(places))
+    remote_ids = sorted(where(project).values())
+    queue(project, len(remote_ids), 2 * len(remote_ids))
     seen: dict[tuple[str, str], float] = {}
     stop = threading.Event()
     watcher = threading.Thread(target=watch, args=(project, seen, stop))
     watcher.start()
     with ThreadPoolExecutor(1) as pool:
         pushing = pool.submit(push, project)
-        supplied = answer_all(team, people, places, answers // len(people))
+        supplied = answer_all(team, people, remote_ids, answers // len(people))
         records, seconds = pushing.result()
     for _ in range(400):
         if len(seen) >= len(supplied):

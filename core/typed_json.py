@@ -21,7 +21,7 @@ def to_json(value: object) -> object:
 
 
 def from_json(kind: type[T], value: object, what: str) -> T:
-    """The value as `kind` says it is. what: names it in the error. Raises BadInput, naming the place and the fault.
+    """The value as `kind` says it is. what: names it in the error. Raises BadInput, naming the field and the fault.
 
     A field that is missing gets its default; one that `kind` does not have is left out, unless `kind` forbids it.
     """
@@ -32,8 +32,8 @@ def from_json(kind: type[T], value: object, what: str) -> T:
         result: T = _adapter(key).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{what}{': `' + place + '`' if place else ''}: {first['msg']}.") from None
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{what}{': `' + field + '`' if field else ''}: {first['msg']}.") from None
     return result
 
 

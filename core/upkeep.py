@@ -64,13 +64,13 @@ def sweep(project: Project) -> None:
 def _partials(folder: Path) -> Iterator[Path]:
     """Files and folders that were never renamed into place."""
     before = time.time() - SETTLED_SECONDS
-    for place in FOLDERS:
-        for path in folder.glob(f"{place}/*partial*" if place != "." else "*partial*"):
+    for name in FOLDERS:
+        for path in folder.glob(f"{name}/*partial*" if name != "." else "*partial*"):
             ours = path.suffix == ".partial" or path.name.endswith(".partial.npz")
-            if place == ".":
+            if name == ".":
                 ours = ours and path.name.startswith(("rondo.", "."))  # beside the person's own files
             with suppress(OSError):
-                if ours and (place not in SHARED or path.lstat().st_mtime < before):
+                if ours and (name not in SHARED or path.lstat().st_mtime < before):
                     yield path
 
 

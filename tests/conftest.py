@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.long)
         for name in names & SERVERS.keys():
             assert item.path.stem in SHARED[SERVERS[name]], f"{item.path.name} asks for {name}: it belongs into SHARED"
-    order = {name: place for place, name in enumerate([*SHARED, *LONG])}
+    order = {name: index for index, name in enumerate([*SHARED, *LONG])}
     items.sort(key=lambda item: order.get(server_of(item.path.stem) or item.path.stem, len(order)))
 
 

@@ -29,8 +29,8 @@ def answer(
             own = [(record, labels) for user, record, labels in supplied if user == person]
             began = now.replace(tzinfo=UTC).timestamp() - len(own)
             events = [
-                Event(f"{person}-{record}-{action}", record, action, tuple(labels), note, seq=place, ts=began + place)
-                for place, (record, labels) in enumerate(own)
+                Event(f"{person}-{record}-{action}", record, action, tuple(labels), note, seq=index, ts=began + index)
+                for index, (record, labels) in enumerate(own)
             ]
             statuses = store_events(cursor, events, numbers, Arrival(person, now, 1), settings)
             assert set(statuses.values()) == {"stored"}

@@ -184,10 +184,10 @@ async def ask_turns(world: World, engine: Any) -> None:
         world.compare("turns, once", user.username, len(ids), len({*ids}))
         first = [one for one in ids if rank[one] == 1]
         heads.append(first[: len(first) // len(PEOPLE) // 2])
-        late = max(place for place, one in enumerate(ids) if rank[one] == 1)
+        late = max(index for index, one in enumerate(ids) if rank[one] == 1)
         behind = sum(rank[one] > 1 for one in ids[:late])
         world.compare("turns, in order", user.username, behind <= AHEAD * len(PEOPLE), True)
-    shared = sum(len({*one} & {*other}) for place, one in enumerate(heads) for other in heads[:place])
+    shared = sum(len({*one} & {*other}) for index, one in enumerate(heads) for other in heads[:index])
     world.compare("turns, apart", [len(one) for one in heads], shared, 0)
     stranger = await engine.search(world.dataset, limit=500, user_id=uuid.uuid4())
     ranks = [rank[item.record_id] for item in stranger.items]

@@ -41,7 +41,7 @@ class World:
             )
             cursor.executemany(
                 "insert into queue values (?, 1, ?, ?, false, 0.5, ?, 'm1', null, null)",
-                [[n, float(place), n in audit, SUGGESTION] for place, n in enumerate(queued)]
+                [[n, float(index), n in audit, SUGGESTION] for index, n in enumerate(queued)]
                 or [[-1, 0, False, SUGGESTION]],
             )
             cursor.execute("delete from queue where n < 0")

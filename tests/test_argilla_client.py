@@ -206,8 +206,8 @@ def test_similar_records_come_nearest_first(unchanged: Any) -> None:
 
 def test_metadata_ranges_are_what_the_interface_shows(argilla: ArgillaServer, unchanged: Any) -> None:
     properties = request(argilla, "GET", f"/me/datasets/{unchanged.id}/metadata-properties")["items"]
-    places = {one["name"]: f"/metadata-properties/{one['id']}/metrics" for one in properties}
-    result = {name: request(argilla, "GET", place) for name, place in places.items()}
+    paths = {one["name"]: f"/metadata-properties/{one['id']}/metrics" for one in properties}
+    result = {name: request(argilla, "GET", path) for name, path in paths.items()}
     assert result["source"]["values"] == [{"term": "chat", "count": 3}, {"term": "mail", "count": 3}]
     assert (result["uncertainty"]["min"], result["uncertainty"]["max"]) == (0.0, 0.5)
     lengths = [len(text) for text in TEXTS]
@@ -221,9 +221,9 @@ def test_suggestions_are_replaced_and_taken_away(argilla: ArgillaServer, dataset
     entries = {"fields": record.fields, "metadata": dict(record.metadata)}
     dataset.records.log([rg.Record(id="r0", **entries, suggestions=[rg.Suggestion("label", "cash", 0.9, "m3")])])
     assert ids_of(dataset, filter=rg.Filter([("label.agent", "==", "m3")])) == {"r0"}
-    place = f"/records/{record._server_id}/suggestions"
-    made = request(argilla, "GET", place)["items"]
-    request(argilla, "DELETE", f"{place}?ids={','.join(one['id'] for one in made)}")
+    path = f"/records/{record._server_id}/suggestions"
+    made = request(argilla, "GET", path)["items"]
+    request(argilla, "DELETE", f"{path}?ids={','.join(one['id'] for one in made)}")
     assert ids_of(dataset, filter=rg.Filter([("label.suggestion", "==", "cash")])) == set()
 
 
@@ -286,10 +286,10 @@ def test_people_of_a_tier_get_different_records_and_the_useful_ones_first(argill
 
 
 def test_a_dataset_goes_with_all_its_records(argilla: ArgillaServer, dataset: Any, client: Any) -> None:
-    place = f"/datasets/{dataset.id}"
+    path = f"/datasets/{dataset.id}"
     dataset.delete()
     with pytest.raises(AssertionError, match="404"):
-        request(argilla, "GET", place)
+        request(argilla, "GET", path)
 
 
 def test_guidelines_and_overlap_can_be_changed_later(argilla: ArgillaServer, dataset: Any) -> None:

@@ -93,11 +93,11 @@ def test_an_archive_that_is_not_what_was_written_is_refused_and_leaves_nothing(
     bad = room / "bad.rondo"
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
         starts = [file.header_offset + 30 + len(file.filename) for file in archive.infolist() if file.compress_size]
-    for place in starts[:: max(len(starts) // 9, 1)]:  # in what is stored: a bit of a file's date does no harm
-        bad.write_bytes(good[:place])
+    for offset in starts[:: max(len(starts) // 9, 1)]:  # in what is stored: a bit of a file's date does no harm
+        bad.write_bytes(good[:offset])
         with pytest.raises(RondoError):
             restore(bad, room / "made", quiet)
-        bad.write_bytes(good[:place] + bytes([good[place] ^ 8]) + good[place + 1 :])
+        bad.write_bytes(good[:offset] + bytes([good[offset] ^ 8]) + good[offset + 1 :])
         with pytest.raises(RondoError):
             restore(bad, room / "made", quiet)
         assert os.listdir(room) == ["bad.rondo"]

@@ -64,7 +64,7 @@ def calibrating(world: World) -> set[str]:
 
 def test_they_stand_among_the_others_blind_and_look_like_them(world: World) -> None:
     cards = world.ask(ANN, want=11).cards
-    known = [place for place, card in enumerate(cards) if card.id in calibrating(world)]
+    known = [index for index, card in enumerate(cards) if card.id in calibrating(world)]
     assert len(known) == 5
     assert known != sorted(range(5)), "not all in front"
     assert known != list(range(6, 11)), "not all behind"
@@ -156,7 +156,7 @@ def test_what_people_themselves_made_gold_measures_nobody(tmp_path: Path) -> Non
     world.store.close()
 
 
-def test_the_same_seed_slips_the_same_records_in_at_the_same_places(tmp_path: Path) -> None:
+def test_the_same_seed_inserts_the_same_records_at_the_same_positions(tmp_path: Path) -> None:
     matches = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -52,7 +52,7 @@ def test_top_k_grows_with_k_and_top_1_is_accuracy(rows: list[tuple[int, list[flo
 
 @settings(deadline=None, max_examples=40)
 @given(ROWS)
-def test_the_rank_is_the_place_in_a_stable_sort(rows: list[tuple[int, list[float]]]) -> None:
+def test_the_rank_is_the_position_in_a_stable_sort(rows: list[tuple[int, list[float]]]) -> None:
     labels = np.array([label for label, _ in rows])
     probs = np.array([probs for _, probs in rows], np.float32)
     order = np.argsort(-probs, axis=1, kind="stable")
@@ -154,8 +154,8 @@ def test_records_that_are_alike_are_drawn_together_where_there_are_many() -> Non
     truth = rng.integers(0, 4, 2 * MANY)
     message = np.where(rng.random(2 * MANY) < 0.8, truth, rng.integers(0, 4, 2 * MANY))
     both = one_hot(truth, 4), one_hot(message, 4)
-    place, counts = group_alike(np.hstack(both), np.ones(2 * MANY))
-    assert (len(place), counts.sum()) == (16, 2 * MANY)
+    firsts, counts = group_alike(np.hstack(both), np.ones(2 * MANY))
+    assert (len(firsts), counts.sum()) == (16, 2 * MANY)
     matches = score(*both)
     width = matches.accuracy.high - matches.accuracy.low
     assert matches.macro_f1.high - matches.macro_f1.low == pytest.approx(width, rel=0.15)

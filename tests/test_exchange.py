@@ -131,10 +131,10 @@ def test_answers_notes_and_skips_come_back_and_are_people_s(team: Team, project:
     (user,) = team.add("ann")
     push(project)
     first, second, third = list(where(project))[:3]
-    place = where(project)
-    team.answer(user, place[first], ["food"], "a doubt")
-    team.answer(user, place[second], ["food"], "unreadable", status="discarded")
-    team.answer(user, place[third], ["food"], status="draft")
+    remote_ids = where(project)
+    team.answer(user, remote_ids[first], ["food"], "a doubt")
+    team.answer(user, remote_ids[second], ["food"], "unreadable", status="discarded")
+    team.answer(user, remote_ids[third], ["food"], status="draft")
     assert sync(project) == Synced(records=20, stored=2, refused=0)
     assert answers_in_force(project) == {
         (first, user): ("submit", ("food",), "a doubt"),
@@ -150,16 +150,16 @@ def test_an_edit_a_draft_and_a_deletion_are_followed(team: Team, project: Projec
     (user,) = team.add("ann")
     push(project)
     first, second, third = list(where(project))[:3]
-    place = where(project)
+    remote_ids = where(project)
     for record in (first, second, third):
-        team.answer(user, place[record], ["food"])
+        team.answer(user, remote_ids[record], ["food"])
     sync(project)
-    team.answer(user, place[first], ["music"])
-    team.answer(user, place[second], ["food"], status="draft")
-    team.take_back(user, place[third])
+    team.answer(user, remote_ids[first], ["music"])
+    team.answer(user, remote_ids[second], ["food"], status="draft")
+    team.take_back(user, remote_ids[third])
     sync(project)
     assert answers_in_force(project) == {(first, user): ("submit", ("music",), None)}
-    team.answer(user, place[second], ["food"])
+    team.answer(user, remote_ids[second], ["food"])
     sync(project)
     assert answers_in_force(project)[(second, user)] == ("submit", ("food",), None)
 
@@ -167,9 +167,9 @@ def test_an_edit_a_draft_and_a_deletion_are_followed(team: Team, project: Projec
 def test_going_back_to_an_earlier_answer_is_an_event_of_its_own(team: Team, project: Project) -> None:
     (user,) = team.add("ann")
     push(project)
-    record, place = next(iter(where(project).items()))
+    record, remote_id = next(iter(where(project).items()))
     for label in ("food", "music", "food"):
-        team.answer(user, place, [label])
+        team.answer(user, remote_id, [label])
         sync(project)
     assert answers_in_force(project)[(record, user)] == ("submit", ("food",), None)
     assert project.store.one("select count(*) from responses where source = 'argilla'") == 3
@@ -178,10 +178,10 @@ def test_going_back_to_an_earlier_answer_is_an_event_of_its_own(team: Team, proj
 def test_a_record_that_argilla_answered_is_not_handed_out_here(team: Team, project: Project) -> None:
     (user,) = team.add("ann")
     push(project)
-    place = where(project)
-    answered = list(place)[:5]
+    remote_ids = where(project)
+    answered = list(remote_ids)[:5]
     for record in answered:
-        team.answer(user, place[record], ["food"])
+        team.answer(user, remote_ids[record], ["food"])
     sync(project)
     cards = project.label_queue.exchange(Holder("bob", "1"), QueueRequest(want=50)).cards
     assert not {card.id for card in cards} & set(answered)
@@ -189,26 +189,26 @@ def test_a_record_that_argilla_answered_is_not_handed_out_here(team: Team, proje
 
 def test_what_was_answered_here_goes_last_there_and_is_marked(team: Team, project: Project) -> None:
     push(project)
-    record, place = next(iter(where(project).items()))
+    record, remote_id = next(iter(where(project).items()))
     event = Event("e1", record, "submit", ("food",))
     project.label_queue.exchange(Holder("bob", "1"), QueueRequest(events=(event,)))
     push(project)
-    metadata = team.record(place)["metadata"]
+    metadata = team.record(remote_id)["metadata"]
     assert (metadata["queue_rank"], metadata["rondo_state"]) == (LAST, "answered in Rondo")
 
 
 def test_an_answer_taken_back_here_stays_taken_back_until_it_is_changed_there(team: Team, project: Project) -> None:
     (user,) = team.add("ann")
     push(project)
-    record, place = next(iter(where(project).items()))
-    team.answer(user, place, ["food"])
+    record, remote_id = next(iter(where(project).items()))
+    team.answer(user, remote_id, ["food"])
     sync(project)
     value = project.store.one("select event_id from responses where annotator = ?", [user])
     undo = Event("u1", record, "undo", undoes=value)
     project.label_queue.exchange(Holder(user, "1"), QueueRequest(events=(undo,)))
     sync(project)
     assert answers_in_force(project) == {}
-    team.answer(user, place, ["music"])
+    team.answer(user, remote_id, ["music"])
     sync(project)
     assert answers_in_force(project)[(record, user)] == ("submit", ("music",), None)
 
@@ -216,8 +216,8 @@ def test_an_answer_taken_back_here_stays_taken_back_until_it_is_changed_there(te
 def test_a_correction_here_outlasts_a_sync(team: Team, project: Project) -> None:
     (user,) = team.add("ann")
     push(project)
-    record, place = next(iter(where(project).items()))
-    team.answer(user, place, ["food"])
+    record, remote_id = next(iter(where(project).items()))
+    team.answer(user, remote_id, ["food"])
     sync(project)
     correct(project, record, ["music"], "boss")
     sync(project)
@@ -257,19 +257,19 @@ def test_a_new_label_makes_a_dataset_with_everything_of_the_old_one(team: Team, 
     ann, bob, cyd = team.add("ann", "bob", "cyd")
     suggest(project)
     push(project)
-    old, place = dataset_of(project), where(project)
-    first, second, third, late = [record for record in place if record not in audited(project)][:4]
-    team.answer(ann, place[first], ["food"], "why not")
-    team.answer(bob, place[second], ["music"], status="draft")
-    team.answer(cyd, place[third], ["music"], status="discarded")
+    old, remote_ids = dataset_of(project), where(project)
+    first, second, third, late = [record for record in remote_ids if record not in audited(project)][:4]
+    team.answer(ann, remote_ids[first], ["food"], "why not")
+    team.answer(bob, remote_ids[second], ["music"], status="draft")
+    team.answer(cyd, remote_ids[third], ["music"], status="discarded")
     sync(project)
-    assert team.owner.patch(f"/records/{place[first]}", json={"metadata": {"ours": "kept"}}).is_success
+    assert team.owner.patch(f"/records/{remote_ids[first]}", json={"metadata": {"ours": "kept"}}).is_success
     change_settings(project, add_label="sport")
     assert read_exchange(project).outdated
     assert push(project).replaced
     new = {one["external_id"]: one for one in team.records(dataset_of(project))}
     assert dataset_of(project) != old
-    assert set(new) == set(place)
+    assert set(new) == set(remote_ids)
     assert {one["status"] for record in (first, second, third) for one in new[record]["responses"]} == {
         *("submitted", "draft", "discarded")
     }
@@ -278,7 +278,7 @@ def test_a_new_label_makes_a_dataset_with_everything_of_the_old_one(team: Team, 
     assert team.owner.get(f"/datasets/{old}").json()["name"].count("replaced")
     before = answers_in_force(project)
     assert sync(project).stored == 0
-    team.answer(ann, place[late], ["weather"])  # in the old one, whose page was still open
+    team.answer(ann, remote_ids[late], ["weather"])  # in the old one, whose page was still open
     team.take_back(ann, where(project)[first])
     sync(project)
     before[(late, ann)] = ("submit", ("weather",), None)
@@ -290,8 +290,8 @@ def test_a_new_label_makes_a_dataset_with_everything_of_the_old_one(team: Team, 
 def test_answers_with_a_retired_label_stand_and_the_record_is_asked_again(team: Team, project: Project) -> None:
     (user,) = team.add("ann")
     push(project)
-    record, place = next(iter(where(project).items()))
-    team.answer(user, place, ["food"])
+    record, remote_id = next(iter(where(project).items()))
+    team.answer(user, remote_id, ["food"])
     sync(project)
     change_settings(project, add_label="sport")
     change_settings(project, retire_label="food")
@@ -304,8 +304,8 @@ def test_answers_with_a_retired_label_stand_and_the_record_is_asked_again(team: 
 def test_a_dataset_deleted_there_takes_no_answer_with_it(team: Team, project: Project) -> None:
     (user,) = team.add("ann")
     push(project)
-    record, place = next(iter(where(project).items()))
-    team.answer(user, place, ["food"])
+    record, remote_id = next(iter(where(project).items()))
+    team.answer(user, remote_id, ["food"])
     sync(project)
     assert team.owner.delete(f"/datasets/{dataset_of(project)}").is_success
     sync(project)

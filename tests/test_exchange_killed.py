@@ -45,12 +45,12 @@ def kill_and_restart(own: ArgillaServer) -> None:
     server.start(own.project, "127.0.0.1", urlsplit(own.url).port or 0, quiet)
 
 
-def answer(team: Team, user: str, places: dict[str, str], acknowledged: Said) -> None:
+def answer(team: Team, user: str, remote_ids: dict[str, str], acknowledged: Said) -> None:
     """Each record once, always with the same label of this person for it; what fails is left."""
-    for number, (record, place) in enumerate(places.items()):
+    for number, (record, remote_id) in enumerate(remote_ids.items()):
         label = sorted(TOPICS)[(number + len(user)) % len(TOPICS)]
         with suppress(httpx.HTTPError, AssertionError):
-            team.answer(user, place, [label])
+            team.answer(user, remote_id, [label])
             acknowledged[record, user] = label
 
 
@@ -79,10 +79,10 @@ def test_a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(own: Ar
     people = team.add("ann", "bob")
     loop.next_batch(project, quiet, size=30, audit_share=0.1)
     loop.VERBS["team_push"](project, quiet)
-    places = where(project)
+    remote_ids = where(project)
     for _ in range(KILLS):
         stop = threading.Event()
-        work = [threading.Thread(target=answer, args=(team, user, places, acknowledged)) for user in people]
+        work = [threading.Thread(target=answer, args=(team, user, remote_ids, acknowledged)) for user in people]
         work.append(threading.Thread(target=push_and_sync, args=(project, stop)))
         for thread in work:
             thread.start()
@@ -91,7 +91,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(own: Ar
         stop.set()
         for thread in work:
             thread.join()
-    answer(team, people[0], dict(list(places.items())[:3]), acknowledged)
+    answer(team, people[0], dict(list(remote_ids.items())[:3]), acknowledged)
     loop.VERBS["team_push"](project, quiet)
     loop.VERBS["team_sync"](project, quiet)
 

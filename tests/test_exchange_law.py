@@ -27,24 +27,24 @@ from tests.exchange_world import Content, Line, Team, answers_in_force, dataset_
 
 PEOPLE, RECORDS = 2, 4
 Step = tuple[Any, ...]
-person, place, label = st.integers(0, PEOPLE - 1), st.integers(0, RECORDS - 1), st.sampled_from(sorted(TOPICS))
+person, index, label = st.integers(0, PEOPLE - 1), st.integers(0, RECORDS - 1), st.sampled_from(sorted(TOPICS))
 ACTS = st.one_of(
-    st.tuples(st.just("answer"), person, place, label),
-    st.tuples(st.just("discard"), person, place, label),
-    st.tuples(st.just("draft"), person, place, label),
-    st.tuples(st.just("delete"), person, place),
-    st.tuples(st.just("late"), person, place, label),
+    st.tuples(st.just("answer"), person, index, label),
+    st.tuples(st.just("discard"), person, index, label),
+    st.tuples(st.just("draft"), person, index, label),
+    st.tuples(st.just("delete"), person, index),
+    st.tuples(st.just("late"), person, index, label),
 )
 STEPS = st.one_of(
     ACTS,
     ACTS,
-    st.tuples(st.just("call"), place, st.integers(1, 3)),
+    st.tuples(st.just("call"), index, st.integers(1, 3)),
     st.tuples(st.just("sync")),
     st.tuples(st.just("push")),
     st.tuples(st.just("cut"), st.sampled_from(["push", "sync"]), st.integers(200, 12_000)),
     st.tuples(st.just("stop"), st.sampled_from(["push", "sync"]), st.integers(0, 2)),
     st.tuples(st.just("reopen")),
-    st.tuples(st.just("card"), place, label),
+    st.tuples(st.just("card"), index, label),
     st.tuples(st.just("relabel")),
 )
 

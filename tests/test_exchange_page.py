@@ -96,8 +96,8 @@ def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(
     loop.VERBS["team_push"](server.project, quiet)
     watch, closed = TeamWatch(server), threading.Event()
     thread = threading.Thread(target=watch.run, args=(closed,))
-    record, place = next(iter(where(server.project).items()))
-    team.answer(user, place, ["food"])
+    record, remote_id = next(iter(where(server.project).items()))
+    team.answer(user, remote_id, ["food"])
     thread.start()
     try:
         wait_for(lambda: answers_in_force(server.project) == {(record, user): ("submit", ("food",), None)})
@@ -111,11 +111,11 @@ def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(
 
 def test_a_dead_server_is_told_and_asked_again(server: background.ProjectServer, team: Team) -> None:
     loop.VERBS["team_push"](server.project, quiet)
-    place = next(iter(where(server.project).values()))
+    remote_id = next(iter(where(server.project).values()))
     right, team.url = team.url, "http://127.0.0.1:9"
     server.start("team_sync")
     settled(server)
     assert "does not answer" in drawn().warning[0].value
     team.url = right
-    reconcile_now(server.project, [record_no_of(server.project, place) or 0])
+    reconcile_now(server.project, [record_no_of(server.project, remote_id) or 0])
     assert not drawn().warning

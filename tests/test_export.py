@@ -291,13 +291,13 @@ def test_a_card_comes_beside_the_file_and_counts_its_rows(project: Project, tmp_
 
 
 def test_neither_file_nor_card_is_written_where_one_of_them_cannot_be(project: Project, tmp_path: Path) -> None:
-    place = tmp_path / "out"
-    place.mkdir()
+    folder = tmp_path / "out"
+    folder.mkdir()
     with pytest.raises(BadInput, match="Cannot write 'xlsx'"):
-        write_export(project, place / "a.xlsx", "xlsx", "labels", card=True)
-    (place / "a.csv.card.json").mkdir()
+        write_export(project, folder / "a.xlsx", "xlsx", "labels", card=True)
+    (folder / "a.csv.card.json").mkdir()
     with pytest.raises(Refused, match=r"a\.csv\.card\.json is a folder"):
-        write_export(project, place / "a.csv", "csv", "labels", card=True)
+        write_export(project, folder / "a.csv", "csv", "labels", card=True)
     with pytest.raises(BadInput, match="There is no folder"):
         write_export(project, tmp_path / "nowhere" / "a.csv", "csv", "labels", card=True)
-    assert [path.name for path in place.iterdir()] == ["a.csv.card.json"]
+    assert [path.name for path in folder.iterdir()] == ["a.csv.card.json"]

@@ -226,7 +226,7 @@ def test_a_number_that_the_metadata_do_not_name_is_refused(empty: Project, tmp_p
         import_file(empty, quiet, file=str(tmp_path / "a.parquet"), text=["text"], label="label")
 
 
-def test_labels_that_look_alike_are_named_and_control_characters_refused_with_their_place(empty: Project) -> None:
+def test_labels_that_look_alike_are_named_and_control_characters_refused_with_their_row(empty: Project) -> None:
     result = bring(
         empty, "a.jsonl", [("1", "x", "Spam"), ("2", "y", "spam"), ("3", "z", "ham"), ("4", "w", "ham\u200b")]
     )

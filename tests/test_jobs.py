@@ -44,8 +44,8 @@ def test_both_sides_of_a_job_use_the_same_types() -> None:
     modules = [import_module(".".join(path.relative_to(root).with_suffix("").parts)) for path in declared]
     kinds = {kind.name: kind for module in modules for kind in vars(module).values() if isinstance(kind, JobKind)}
     assert kinds.keys() == KINDS.keys() | {GRID}, "a search is a job without work of its own: its runs do it"
-    for name, place in KINDS.items():
-        hints = get_type_hints(place.work)
+    for name, entry in KINDS.items():
+        hints = get_type_hints(entry.work)
         assert (hints["params"], hints["return"]) == (kinds[name].params, kinds[name].result), name
     for kind in kinds.values():
         assert all(one.__dataclass_params__.frozen for one in (kind.params, kind.result)), kind.name

@@ -69,8 +69,8 @@ def reply_to(client: TestClient, method: str, path: str, body: Any = None, reque
     response = client.request(method, path, json=body)
     assert response.status_code == requested, response.text
     described = document()
-    [place] = [known for known in described["paths"] if re.fullmatch(re.sub(r"{\w+}", "[^/]+", known), path)]
-    answer = described["paths"][place][method.lower()]["responses"][str(requested)]
+    [template] = [known for known in described["paths"] if re.fullmatch(re.sub(r"{\w+}", "[^/]+", known), path)]
+    answer = described["paths"][template][method.lower()]["responses"][str(requested)]
     schema = answer["content"]["application/json"]["schema"]
     jsonschema.validate(response.json(), {**schema, "components": described["components"]})
     return response.json()
@@ -132,10 +132,10 @@ def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, serve
 def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, server: background.ProjectServer) -> None:
     model = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
     loop.VERBS["follow"](server.project, quiet)
-    place = f"/api/models/{model}/activate"
-    assert "reason" in reply_to(client, "POST", place, {"force": True}, 422)["error"]
-    assert reply_to(client, "POST", place, None, 409)["error"]
-    result = reply_to(client, "POST", place, {"force": True, "reason": "a trial"})
+    path = f"/api/models/{model}/activate"
+    assert "reason" in reply_to(client, "POST", path, {"force": True}, 422)["error"]
+    assert reply_to(client, "POST", path, None, 409)["error"]
+    result = reply_to(client, "POST", path, {"force": True, "reason": "a trial"})
     assert (result["promoted"], result["model"]) == (True, model)
     assert reply_to(client, "GET", "/api/models")["champion"] == model
     assert server.project.store.query("select user, reason from champions where model = ?", [model]) == [

@@ -107,10 +107,8 @@ def test_a_search_shows_what_differs_between_its_runs_and_the_best_on_held_out_r
     assert "base" not in rows[0]
 
 
-def test_a_place_that_is_not_set_up_says_what_to_do() -> None:
-    result = {
-        place.on: place.missing for place in runner_readiness(Settings("p"), {"MODAL_CONFIG_PATH": "/nowhere/at/all"})
-    }
+def test_a_runner_that_is_not_set_up_says_what_to_do() -> None:
+    result = {one.on: one.missing for one in runner_readiness(Settings("p"), {"MODAL_CONFIG_PATH": "/nowhere/at/all"})}
     assert result["local"] == ""
     assert "modal" in result["modal"]
     assert "ray" in result["ray"]

@@ -23,7 +23,7 @@ from core.labelling.bulk import label_many
 from core.models.vectors import MANIFEST, encoder_folder
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
-from gpu_jobs.work.layout_map import lay_out, place
+from gpu_jobs.work.layout_map import lay_out, place_among
 from tests.conftest import COLUMNS, TOPICS, quiet, sentences
 
 WHOLE = [(-2.0, -2.0), (2.0, -2.0), (2.0, 2.0), (-2.0, 2.0)]
@@ -170,8 +170,8 @@ def plainly_inside(x: Fraction, y: Fraction, corners: list[tuple[int, int]]) -> 
 
 def made_points(xy: list[tuple[float, float]]) -> MapPoints:
     count = len(xy)
-    places = np.array(xy, np.float32).reshape(-1, 2)
-    return MapPoints(np.arange(count) * 3, places, np.zeros(count, np.int64), ("all",), 1, False, ())
+    points = np.array(xy, np.float32).reshape(-1, 2)
+    return MapPoints(np.arange(count) * 3, points, np.zeros(count, np.int64), ("all",), 1, False, ())
 
 
 corners_of = st.lists(st.tuples(st.integers(-6, 6), st.integers(-6, 6)), min_size=3, max_size=9)
@@ -180,21 +180,21 @@ somewhere = st.tuples(st.integers(-50, 50), st.integers(-50, 50))
 
 @given(st.lists(corners_of, max_size=3), st.lists(somewhere, min_size=1, max_size=30))
 def test_inside_is_what_a_plain_count_of_crossings_says(
-    shapes: list[list[tuple[int, int]]], places: list[tuple[int, int]]
+    shapes: list[list[tuple[int, int]]], points: list[tuple[int, int]]
 ) -> None:
     # exact as floats, and never on an edge between corners that are at most 12 apart
-    xy = [(x / 8 + 1 / 128, y / 8 + 1 / 4096) for x, y in places]
-    exact = [(Fraction(x, 8) + Fraction(1, 128), Fraction(y, 8) + Fraction(1, 4096)) for x, y in places]
+    xy = [(x / 8 + 1 / 128, y / 8 + 1 / 4096) for x, y in points]
+    exact = [(Fraction(x, 8) + Fraction(1, 128), Fraction(y, 8) + Fraction(1, 4096)) for x, y in points]
     requested = [3 * k for k, (x, y) in enumerate(exact) if any(plainly_inside(x, y, shape) for shape in shapes)]
     assert points_inside(made_points(xy), [[(float(x), float(y)) for x, y in s] for s in shapes]).tolist() == requested
 
 
 @given(somewhere, somewhere, st.lists(somewhere, min_size=1, max_size=30))
 def test_a_rectangle_holds_what_lies_between_its_sides(
-    one: tuple[int, int], other: tuple[int, int], places: list[tuple[int, int]]
+    one: tuple[int, int], other: tuple[int, int], points: list[tuple[int, int]]
 ) -> None:
     (left, right), (low, high) = sorted((one[0], other[0])), sorted((one[1], other[1]))
-    xy = [(x + 0.5, y + 0.5) for x, y in places]
+    xy = [(x + 0.5, y + 0.5) for x, y in points]
     requested = [3 * k for k, (x, y) in enumerate(xy) if left < x < right and low < y < high]
     shape = [(left, low), (right, low), (right, high), (left, high)]
     assert points_inside(made_points(xy), [[(float(x), float(y)) for x, y in shape]]).tolist() == requested
@@ -218,7 +218,7 @@ def test_alike_vectors_can_be_laid_out_and_placed() -> None:
     same = np.tile(np.eye(1, 8, dtype=np.float32), (40, 1))
     xy = lay_out(same, 1, 0, lambda done, total: None)
     assert np.isfinite(xy).all()
-    assert (place(same[:3], same, xy) >= xy.min()).all()
+    assert (place_among(same[:3], same, xy) >= xy.min()).all()
 
 
 def test_the_server_makes_no_map_itself() -> None:

@@ -183,7 +183,7 @@ def test_a_zip_holds_what_a_folder_holds_and_is_the_same_each_time(project: Proj
     assert entries == {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_without_a_place_named_it_goes_to_the_exports_of_the_project(project: Project) -> None:
+def test_without_a_folder_named_it_goes_to_the_exports_of_the_project(project: Project) -> None:
     put_to_use(project, EMBEDDED, head(384))
     result = export_model(project, quiet)
     assert result.path == str(project.folder / "exports" / MODEL)

@@ -31,7 +31,7 @@ decisions = st.lists(st.tuples(sides, sides, st.booleans()), max_size=25, unique
 def test_the_outcome_is_what_the_clusters_would_be(found: list[tuple[int, int, bool]], left: int, right: int) -> None:
     if left == right:
         return
-    ours, theirs = (np.array([one[place] for one in found], np.int64) for place in (0, 1))
+    ours, theirs = (np.array([one[column] for one in found], np.int64) for column in (0, 1))
     known = DecidedPairs(np.arange(len(found)), ours, theirs, np.array([same for *_, same in found], np.bool_))
     result = outcome(99, left, right, known.near(np.array([left, right])).by_side())
     others = [

@@ -124,8 +124,8 @@ def test_with_vectors_neighbours_by_meaning_are_candidates_too(tmp_path: Path) -
     rated = rate_large((texts, None), (near, None), tmp_path, 1, quiet)
     assert (1, 1_500) not in as_set(without.pairs)
     assert as_set(without.pairs) < as_set(rated.pairs)
-    place = list(zip(rated.pairs.left.tolist(), rated.pairs.right.tolist(), strict=True)).index((1, 1_500))
-    assert rated.similarity[place] > 0.45
+    index = list(zip(rated.pairs.left.tolist(), rated.pairs.right.tolist(), strict=True)).index((1, 1_500))
+    assert rated.similarity[index] > 0.45
 
 
 def test_names_of_fields_are_no_words() -> None:

@@ -155,7 +155,7 @@ def test_an_attempt_that_takes_too_long_is_stopped(tmp_path: Path, encoded: Path
     assert bundle.result["state"] == "timed_out"
 
 
-def test_an_attempt_whose_place_another_took_leaves_no_result(tmp_path: Path) -> None:
+def test_an_attempt_that_another_one_replaced_leaves_no_result(tmp_path: Path) -> None:
     bundle = reading(tmp_path)
     first, second = new_attempt(bundle.path), new_attempt(bundle.path)
     assert attempt(bundle.path, first, 0) == 0

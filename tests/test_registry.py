@@ -85,10 +85,10 @@ def test_after_a_rollback_answered_and_held_records_stay_as_they_are_and_the_res
     simulate.answer_queued(two, answers(), 2)
     two.label_queue.exchange(Holder("ana", "tab"), QueueRequest(want=4))
     on_screen = {n for (n,) in two.store.query("select n from leases where annotator = 'ana'")}
-    seen = {n: place for n, place in waiting(two) if n in on_screen}
-    assert seen != {n: place for n, place in order if n in on_screen}
+    seen = {n: position for n, position in waiting(two) if n in on_screen}
+    assert seen != {n: position for n, position in order if n in on_screen}
     rollback(two, quiet)
-    assert seen == {n: place for n, place in waiting(two) if n in on_screen}
+    assert seen == {n: position for n, position in waiting(two) if n in on_screen}
     left = [n for n, _ in waiting(two) if n not in on_screen]
     assert len(left) == len(order) - 6
     assert left == [n for n, _ in order if n in left]

@@ -174,13 +174,13 @@ def test_hard_negatives_are_near_texts_with_no_label_in_common(base: Path, tmp_p
     run = make_run("setfit", base, tmp_path, "hard_negatives=2", "min_similarity=-1", "oversampling=3")
     model = open_base(base, run)
     pairs = mine(model, material, rows, np.arange(5), run)
-    place = {text: row for row, text in enumerate(material.texts)}
+    row_of = {text: row for row, text in enumerate(material.texts)}
     vectors = encode(model, material, np.arange(40))
     assert len(pairs) == 3 * 2 * 5
     for anchor in rows[:5]:
         unlike = rows[~(material.targets[rows] & material.targets[anchor]).any(axis=1)]
         nearest = unlike[np.argsort(-vectors[unlike] @ vectors[anchor])[:2]]
-        assert {place[near] for text, near in pairs if text == material.texts[anchor]} == set(nearest)
+        assert {row_of[near] for text, near in pairs if text == material.texts[anchor]} == set(nearest)
 
 
 def test_hard_negatives_are_mined_for_the_labels_named_alone(base: Path, tmp_path: Path) -> None:

@@ -99,31 +99,31 @@ def mended(folder: Path) -> tuple[set[str], str | None]:
     return answers(folder), sentence
 
 
-def flipped(file: Path, place: int) -> None:
+def flipped(file: Path, offset: int) -> None:
     content = bytearray(file.read_bytes())
-    content[place] ^= 1 << (place % 8)
+    content[offset] ^= 1 << (offset % 8)
     file.write_bytes(content)
 
 
-def cut(file: Path, place: int) -> None:
+def cut(file: Path, offset: int) -> None:
     with file.open("r+b") as opened:
-        opened.truncate(place)
+        opened.truncate(offset)
 
 
-def zeroed(file: Path, place: int) -> None:
+def zeroed(file: Path, offset: int) -> None:
     """A sector that was never written, as a power cut leaves it."""
     content = bytearray(file.read_bytes())
-    content[place : place + 512] = bytes(len(content[place : place + 512]))
+    content[offset : offset + 512] = bytes(len(content[offset : offset + 512]))
     file.write_bytes(content)
 
 
 EVERY = {f"answer-{number:03d}" for number in range(ANSWERS)}
 
 
-def stored_before(wal: bytes, place: int) -> set[str]:
+def stored_before(wal: bytes, offset: int) -> set[str]:
     """Answers whose transaction ends before that byte."""
     ends = {eid: wal.index(flush_entry(), wal.rindex(eid.encode())) + len(flush_entry()) for eid in _in_wal(wal)}
-    return EVERY - {eid for eid, end in ends.items() if end > place}
+    return EVERY - {eid for eid, end in ends.items() if end > offset}
 
 
 def _in_wal(wal: bytes) -> set[str]:
@@ -137,14 +137,14 @@ def test_damage_of_the_write_ahead_file_costs_no_answer_before_it_and_is_one_sen
     wal = wal_of(killed / FILE).read_bytes()
     assert len(_in_wal(wal)) == 20
     lot = random.Random(7)
-    for number, place in enumerate([3, 20, 41, len(wal) - 4, *lot.sample(range(len(wal)), 6)]):
+    for number, offset in enumerate([3, 20, 41, len(wal) - 4, *lot.sample(range(len(wal)), 6)]):
         folder = tmp_path / str(number)
         shutil.copytree(killed, folder)
-        damage(wal_of(folder / FILE), place)
+        damage(wal_of(folder / FILE), offset)
         saved, _ = mended(folder)
-        assert stored_before(wal, place) <= saved, place
+        assert stored_before(wal, offset) <= saved, offset
         if damage is flipped:
-            assert len(EVERY - saved) <= 1, place
+            assert len(EVERY - saved) <= 1, offset
         shutil.rmtree(folder)
 
 
@@ -154,13 +154,13 @@ def test_damage_of_the_database_costs_no_answer_that_is_in_a_backup_or_can_be_re
 ) -> None:
     size, lot = (killed / FILE).stat().st_size, random.Random(11)
     refused = 0
-    for number, place in enumerate([12, 4100, 8200, *lot.sample(range(12288, size), 7)]):
+    for number, offset in enumerate([12, 4100, 8200, *lot.sample(range(12288, size), 7)]):
         folder = tmp_path / str(number)
         shutil.copytree(killed, folder)
-        damage(folder / FILE, place)
+        damage(folder / FILE, offset)
         saved, sentence = mended(folder)
         refused += sentence is not None
-        assert EVERY - saved <= {f"answer-{missed:03d}" for missed in range(10, 20)}, place
+        assert EVERY - saved <= {f"answer-{missed:03d}" for missed in range(10, 20)}, offset
         if damage is not cut and not list(damaged_pages(folder / FILE)):
             assert {f"answer-{number:03d}" for number in range(20, ANSWERS)} <= saved
         shutil.rmtree(folder)
@@ -201,16 +201,16 @@ def test_check_names_each_damaged_part_and_repair_mends_the_database(killed: Pat
 
 
 def pages(file: Path) -> range:
-    """A place near the beginning of each page."""
+    """An offset near the beginning of each page."""
     return range(12288 + 600, file.stat().st_size, 262_144)
 
 
 def test_repair_without_a_backup_saves_what_can_be_read_and_the_newest_answers(killed: Path, tmp_path: Path) -> None:
     seen = []
-    for place in pages(killed / FILE):
-        folder = tmp_path / str(place)
+    for offset in pages(killed / FILE):
+        folder = tmp_path / str(offset)
         shutil.copytree(killed, folder, ignore=shutil.ignore_patterns("backups"))
-        zeroed(folder / FILE, place)
+        zeroed(folder / FILE, offset)
         if not list(damaged_pages(folder / FILE)):
             continue
         try:

@@ -180,7 +180,7 @@ def test_a_batch_is_distinct_and_repeats_itself(pool: Pool, n: int, share: float
     assert np.isnan(batch.scores).all() if pool.predictions is None else np.isfinite(batch.scores).all()
 
 
-def test_the_audit_share_holds_in_expectation_for_small_batches_and_at_every_place() -> None:
+def test_the_audit_share_holds_in_expectation_for_small_batches_and_at_every_position() -> None:
     pool = make_pool(400, 0)
     batches = [compose(pool, 4, STRATEGIES["margin"], 0.1, np.random.default_rng(seed)) for seed in range(2000)]
     audit = np.array([batch.audit for batch in batches])

@@ -97,11 +97,11 @@ def about(record: str, dataset: str, label: str = "music") -> bytes:
 
 
 def test_an_answer_arrives_by_itself_and_so_does_its_deletion(listener: Listener) -> None:
-    record, place = next(iter(where(listener.project).items()))
-    listener.team.answer(listener.user, place, ["food"], "seen")
+    record, remote_id = next(iter(where(listener.project).items()))
+    listener.team.answer(listener.user, remote_id, ["food"], "seen")
     wait_for(lambda: answers_in_force(listener.project) == {(record, listener.user): ("submit", ("food",), "seen")})
     wait_for(lambda: listener.opened.details)
-    listener.team.take_back(listener.user, place)
+    listener.team.take_back(listener.user, remote_id)
     wait_for(lambda: not answers_in_force(listener.project))
 
 
@@ -116,52 +116,52 @@ def test_an_answer_arrives_by_itself_and_so_does_its_deletion(listener: Listener
     ],
 )
 def test_a_call_that_is_not_rightly_signed_is_refused(listener: Listener, headers: dict[str, str]) -> None:
-    place = next(iter(where(listener.project).values()))
-    assert listener.call(about(place, dataset_of(listener.project)), headers=headers) == 401
+    remote_id = next(iter(where(listener.project).values()))
+    assert listener.call(about(remote_id, dataset_of(listener.project)), headers=headers) == 401
 
 
 def test_an_old_call_is_refused(listener: Listener) -> None:
-    place = next(iter(where(listener.project).values()))
-    body = about(place, dataset_of(listener.project))
+    remote_id = next(iter(where(listener.project).values()))
+    body = about(remote_id, dataset_of(listener.project))
     assert listener.call(body, at=datetime.now(UTC) - timedelta(minutes=6)) == 401
     assert listener.call(body, at=datetime.now(UTC) + timedelta(minutes=6)) == 401
 
 
 def test_without_a_secret_nothing_is_listened_to(listener: Listener) -> None:
-    place = next(iter(where(listener.project).values()))
+    remote_id = next(iter(where(listener.project).values()))
     file = listener.project.folder / ".rondo" / "team" / "webhook_secret"
     assert file.stat().st_mode & 0o777 == 0o600
     secret = file.read_text()
     file.unlink()
-    body = about(place, dataset_of(listener.project))
+    body = about(remote_id, dataset_of(listener.project))
     reply = httpx.post(f"{listener.url}{PATH}", content=body, trust_env=False)
     assert reply.status_code == 401
     file.write_text(secret)
 
 
 def test_what_a_call_claims_is_not_an_answer(listener: Listener) -> None:
-    place = next(iter(where(listener.project).values()))
+    remote_id = next(iter(where(listener.project).values()))
     other, there = list(where(listener.project).items())[1]
-    assert listener.call(about(place, dataset_of(listener.project))) == 204
+    assert listener.call(about(remote_id, dataset_of(listener.project))) == 204
     listener.team.answer(listener.user, there, ["food"])
     wait_for(lambda: answers_in_force(listener.project))  # heard after the other: calls are taken in turn, or together
     assert answers_in_force(listener.project) == {(other, listener.user): ("submit", ("food",), None)}
 
 
 def test_a_burst_of_answers_arrives_whole(listener: Listener) -> None:
-    places = where(listener.project)
-    for place in places.values():
-        listener.team.answer(listener.user, place, ["food"])
-    wait_for(lambda: len(answers_in_force(listener.project)) == len(places))
+    remote_ids = where(listener.project)
+    for remote_id in remote_ids.values():
+        listener.team.answer(listener.user, remote_id, ["food"])
+    wait_for(lambda: len(answers_in_force(listener.project)) == len(remote_ids))
     count = "select count(*) from responses where source = 'argilla'"
-    assert listener.project.store.one(count) == len(places)
+    assert listener.project.store.one(count) == len(remote_ids)
 
 
 def test_a_call_again_and_again_changes_nothing(listener: Listener) -> None:
-    record, place = next(iter(where(listener.project).items()))
-    listener.team.answer(listener.user, place, ["food"])
+    record, remote_id = next(iter(where(listener.project).items()))
+    listener.team.answer(listener.user, remote_id, ["food"])
     wait_for(lambda: answers_in_force(listener.project))
-    body = about(place, dataset_of(listener.project))
+    body = about(remote_id, dataset_of(listener.project))
     assert {listener.call(body) for _ in range(3)} == {204}
     count = "select count(*) from responses where source = 'argilla'"
     assert listener.project.store.one(count) == 1
@@ -183,10 +183,10 @@ def test_nobody_else_calls_here(listener: Listener) -> None:
 
 
 def test_what_could_not_be_asked_when_argilla_called_comes_with_the_next_sync(listener: Listener) -> None:
-    record, place = next(iter(where(listener.project).items()))
+    record, remote_id = next(iter(where(listener.project).items()))
     right, listener.team.url = listener.team.url, "http://127.0.0.1:9"
-    listener.team.answer(listener.user, place, ["food"])
-    assert listener.call(about(place, dataset_of(listener.project))) == 204
+    listener.team.answer(listener.user, remote_id, ["food"])
+    assert listener.call(about(remote_id, dataset_of(listener.project))) == 204
     wait_for(lambda: listener.project.team.error_message)
     assert answers_in_force(listener.project) == {}
     listener.team.url = right

@@ -83,7 +83,7 @@ def test_a_description_helps_a_name_that_says_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("by", ["cosine", "nli"])
-def test_a_template_without_a_place_for_the_name_is_refused(tmp_path: Path, by: str) -> None:
+def test_a_template_without_a_slot_for_the_name_is_refused(tmp_path: Path, by: str) -> None:
     with pytest.raises(BadInput, match=r"has no \{\}"):
         train(material(0), order(tmp_path, f"by={by}", "template=This is about it."))
 
@@ -162,7 +162,7 @@ vectors = st.integers(2, 6).flatmap(
 @settings(max_examples=50, deadline=None)
 def test_a_labels_own_text_is_predicted_as_that_label(drawn: Floats) -> None:
     rows = drawn / np.linalg.norm(drawn, axis=2, keepdims=True)
-    names = tuple(f"l{place}" for place in range(len(rows)))
+    names = tuple(f"l{index}" for index in range(len(rows)))
     single = aim(list(rows), replace(material(0), labels=names))
     several = aim(list(rows), replace(material(0, multi=True), labels=names))
     assert (single.predict(rows[:, 0]).argmax(axis=1) == np.arange(len(rows))).all()

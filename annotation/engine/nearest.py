@@ -27,7 +27,7 @@ class Vectors:
 
     state: tuple[object, ...]
     ids: list[str]
-    places: dict[str, int]
+    row_of: dict[str, int]
     matrix: npt.NDArray[np.float32]
 
     def scores(self, value: list[float], rows: npt.NDArray[np.int64], *, far: bool) -> npt.NDArray[np.float32]:

@@ -204,9 +204,9 @@ class Embedded(SearchEngine):  # type: ignore[misc]
         if query is not None or filter:
             request = Query(dataset, query, filter)
             records = await rows(f"SELECT r.id FROM {request.source} WHERE {request.where}", request.clauses.values)
-            keep = np.array([vectors.places[one] for (one,) in records if one in vectors.places], dtype=np.int64)
-        if record is not None and record.id.hex in vectors.places:
-            keep = keep[keep != vectors.places[record.id.hex]]
+            keep = np.array([vectors.row_of[one] for (one,) in records if one in vectors.row_of], dtype=np.int64)
+        if record is not None and record.id.hex in vectors.row_of:
+            keep = keep[keep != vectors.row_of[record.id.hex]]
         if not len(keep):
             return SearchResponses(items=[], total=0)
         scores = vectors.scores(requested, keep, far=order == SimilarityOrder.least_similar)

@@ -76,12 +76,12 @@ async def write_texts(dataset: Dataset, records: Iterable[Record]) -> None:
     if not rows:
         return
     names = [column for column, _ in fields]
-    place = "(SELECT t.rowid FROM rondo_texts t WHERE t.record_id = :id)"
+    rowid = "(SELECT t.rowid FROM rondo_texts t WHERE t.record_id = :id)"
     known = f"INSERT INTO rondo_texts(record_id, dataset_id) VALUES (:id, '{dataset.id.hex}') ON CONFLICT DO NOTHING"
-    words = f"INSERT INTO rondo_words(rowid, {', '.join(names)}) VALUES ({place}, {', '.join(':' + n for n in names)})"
+    words = f"INSERT INTO rondo_words(rowid, {', '.join(names)}) VALUES ({rowid}, {', '.join(':' + n for n in names)})"
     async with async_engine.begin() as connection:
         await connection.execute(text(known), rows)
-        await connection.execute(text(f"DELETE FROM rondo_words WHERE rowid = {place}"), rows)
+        await connection.execute(text(f"DELETE FROM rondo_words WHERE rowid = {rowid}"), rows)
         await connection.execute(text(words), rows)
 
 

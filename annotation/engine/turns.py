@@ -28,8 +28,8 @@ def in_turn(clauses: "Clauses", user: UUID, annotators: list[str], overlap: int)
     count, rank = len(annotators), f"json_extract(r.metadata, '$.{RANK}') NULLS LAST"
     if user.hex not in annotators or count <= overlap:  # all see all, or this is no annotator
         return f"{rank}, {shuffled(user)}"
-    place = clauses.bind(annotators.index(user.hex))
-    own = f"((({place} - r.rowid) % {count} + {count}) % {count} < {overlap})"
+    seat = clauses.bind(annotators.index(user.hex))
+    own = f"((({seat} - r.rowid) % {count} + {count}) % {count} < {overlap})"
     return (
         f"RANK() OVER (ORDER BY {rank}) - {AHEAD * count} * {own}, "
         f"{own} DESC, CASE WHEN {own} THEN r.rowid END, {shuffled(user)}"

@@ -187,10 +187,10 @@ class Authenticator:
 def refuse_open_door(authenticator: Authenticator, host: str) -> None:
     """Raises Refused where everybody, or nobody, would have access."""
     people = everybody(authenticator.store)
-    place = authenticator.bound.public.url if authenticator.bound.public else host
+    address = authenticator.bound.public.url if authenticator.bound.public else host
     if authenticator.auth_mode() is AuthMode.SHUT:
         raise Refused(
-            f"On {place} anyone who reaches this machine could label and change everything. Give people access codes "
+            f"On {address} anyone who reaches this machine could label and change everything. Give people access codes "
             "(`rondo people add NAME`), or set RONDO_ACCESS_CODE or [auth] in .streamlit/secrets.toml, and start again."
         )
     if authenticator.auth_mode() is AuthMode.ACCOUNTS and not any(one.email and one.role == MANAGER for one in people):

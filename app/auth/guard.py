@@ -104,10 +104,10 @@ def link_cookie(answer: Response, authenticator: Authenticator, value: str, conn
     )
 
 
-def from_here(connection: HTTPConnection, place: str) -> str:
-    """A place of this app, which begins with a slash, as seen from this request: a proxy may have cut a prefix off."""
+def from_here(connection: HTTPConnection, path: str) -> str:
+    """A path of this app, which begins with a slash, as seen from this request: a proxy may have cut a prefix off."""
     depth = connection.scope["path"].count("/") - 1
-    return ("../" * depth or "./") + place[1:]
+    return ("../" * depth or "./") + path[1:]
 
 
 @dataclass
@@ -238,8 +238,8 @@ def _with_token(connection: HTTPConnection, authenticator: Authenticator, identi
     if identity.auth_mode is not AuthMode.TRUST or token is None or not _is_page(connection):
         return None
     rest = urlencode([pair for pair in query if pair[0] != TOKEN])
-    place = connection.scope["path"] + (f"?{rest}" if rest else "")
-    answer = RedirectResponse(from_here(connection, place), 303, headers={"cache-control": "no-store"})
+    target = connection.scope["path"] + (f"?{rest}" if rest else "")
+    answer = RedirectResponse(from_here(connection, target), 303, headers={"cache-control": "no-store"})
     value = authenticator.open_link(token, time.time())
     if value is not None:
         link_cookie(answer, authenticator, value, connection)

@@ -72,7 +72,7 @@ def sign_in_routes(authenticator: Authenticator) -> list[Route]:
 
 
 def safe_next(requested: str) -> str:
-    """A place of this app, whatever was asked for: `//x`, `/\\x` and a tab in between lead to other sites."""
+    """A path of this app, whatever was asked for: `//x`, `/\\x` and a tab in between lead to other sites."""
     odd = any(letter == "\\" or not "!" <= letter <= "~" for letter in requested)
     if odd or len(requested) > MOST_NEXT or not requested.startswith("/") or requested.startswith("//"):
         return "/"

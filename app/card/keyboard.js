@@ -36,7 +36,7 @@ export function isComposing(event) {
 /**
  * What a key means on any keyboard: `key` is what it writes, `digit` 0 to 9 or null, `letter` a to z or "".
  * French and Czech keyboards write digits with Shift only, others in a script of their own, and Cyrillic or Greek ones no
- * a to z: there the key's place counts. With AltGr a key is only what it writes.
+ * a to z: there the key's position counts. With AltGr a key is only what it writes.
  */
 export function readKey(event) {
   const { key, code = "" } = event;

@@ -5,10 +5,10 @@ import { storage } from "./tab.js";
 const PAST_BYTES = 2_000_000;
 
 export class Past {
-  /** place: names this person's visit in this tab's storage. Only the newest PAST_BYTES outlive a reload. */
-  constructor(place) {
-    this.prefix = `rondo:answers:${place}:`;
-    this.countsKey = `rondo:tally:${place}`;
+  /** visit: names this person's visit in this tab's storage. Only the newest PAST_BYTES outlive a reload. */
+  constructor(visit) {
+    this.prefix = `rondo:answers:${visit}:`;
+    this.countsKey = `rondo:tally:${visit}`;
     this.counts = storage.get("sessionStorage", this.countsKey) ?? {};
     this.entries = storage.keys("sessionStorage", this.prefix).map((key) => storage.get("sessionStorage", key));
     this.entries = this.entries.filter((entry) => entry !== null);
@@ -44,11 +44,11 @@ export class Past {
 
   /** Takes out the answer of an event, where it stands here. */
   remove(eid) {
-    const place = this.entries.findLastIndex((entry) => entry.eid === eid);
-    if (place < 0) return;
-    const [entry] = this.entries.splice(place, 1);
+    const index = this.entries.findLastIndex((entry) => entry.eid === eid);
+    if (index < 0) return;
+    const [entry] = this.entries.splice(index, 1);
     this.count(entry, -1);
-    if (place >= this.oldest) this.bytes -= sizeOf(entry);
+    if (index >= this.oldest) this.bytes -= sizeOf(entry);
     else this.oldest -= 1;
     storage.drop("sessionStorage", this.keyOf(entry));
   }

@@ -54,13 +54,13 @@ def map_chart(shown: MapPoints, theme: str | None) -> dict[str, object]:
             {
                 "type": "scatter",
                 "name": shown.groups[index],
-                "datasetIndex": place,
+                "datasetIndex": position,
                 "encode": {"x": "x", "y": "y", "tooltip": ["text"]},
                 "symbolSize": size,
                 "itemStyle": {"color": colours[index], "opacity": 0.85 if index < shown.coloured else 0.6},
                 "progressive": 0,
             }
-            for place, index in enumerate(drawn)
+            for position, index in enumerate(drawn)
         ],
     }
 
@@ -113,7 +113,7 @@ def _colours(shown: MapPoints, mode: str) -> list[str]:
         return [*PALETTE[: shown.coloured], *greys]
     ramp = RAMP[2:] if mode == "dark" else RAMP[:8][::-1]
     steps = max(shown.coloured - 1, 1)
-    return [*(ramp[round(place * 7 / steps)] for place in range(shown.coloured)), *greys]
+    return [*(ramp[round(step * 7 / steps)] for step in range(shown.coloured)), *greys]
 
 
 def _table(shown: MapPoints, group: int) -> "pyarrow.Table":

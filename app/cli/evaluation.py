@@ -84,12 +84,12 @@ def evaluate(
     """Judge a model: F1, labels, confusion, top k, calibration, with intervals; also on a file of your own."""
     from core.registry.evaluate import evaluate as verb
 
-    with _project(folder_of(context, project), _place(on), multi=multi, save=save) as folder:
+    with _project(folder_of(context, project), _absolute(on), multi=multi, save=save) as folder:
         result = run_verb(
             folder,
             verb,
-            model=_place(model),
-            on=_place(on),
+            model=_absolute(model),
+            on=_absolute(on),
             text=text,
             label=label,
             id=id_,
@@ -129,7 +129,7 @@ def compare(
     from core.registry.evaluate import compare as compare_models
     from core.registry.evaluate import compare_encoders
 
-    names, on = [_place(model) for model in models], _place(on)
+    names, on = [_absolute(model) for model in models], _absolute(on)
     with _project(folder_of(context, project), on, multi=multi) as folder:
         if encoders:
             comparison = run_verb(
@@ -162,7 +162,7 @@ def compare(
         present(result, comparison_lines, as_json=as_json)
 
 
-def _place(word: str) -> str:
+def _absolute(word: str) -> str:
     """A file or folder by its absolute path: the server that may do the work runs elsewhere."""
     return str(Path(word).resolve()) if word not in WORDS and Path(word).exists() else word
 

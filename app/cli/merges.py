@@ -169,11 +169,11 @@ def edit_lines(result: "MergeEdit") -> list[str]:
         lines.append(f"{result.missing:,} pairs are no candidates of this project and stay undecided.")
     if result.waiting:
         lines.append(f"{result.waiting:,} pairs wait for a blind answer and were left out.")
-    lines += place_lines(result.clusters)
+    lines += cluster_lines(result.clusters)
     return [*lines, *(["Take it back: rondo merges redo"] if result.edit else [])]
 
 
-def place_lines(clusters: "tuple[NewCluster, ...]") -> list[str]:
+def cluster_lines(clusters: "tuple[NewCluster, ...]") -> list[str]:
     """Where records are now."""
     joined = [f"{one.cluster} ({one.size:,})" for one in clusters if one.size > 1]
     alone = sum(one.size == 1 for one in clusters)
@@ -195,7 +195,7 @@ def redo(
     from core.merges.merge_edits import merges_redo
 
     def lines(result: "EditTakenBack") -> list[str]:
-        return [f"Took {result.decisions:,} decisions back.", *place_lines(result.clusters)]
+        return [f"Took {result.decisions:,} decisions back.", *cluster_lines(result.clusters)]
 
     folder = folder_of(context, project)
     result = run_verb(folder, merges_redo, edit=edit, left=first, right=right)

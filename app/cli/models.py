@@ -233,8 +233,8 @@ def export(
             *([PICKLE.replace("`", "")] if result.library == "setfit" else ()),
         ]
 
-    place = str(out.resolve()) if out else ""
-    result = run_verb(folder_of(context, project), export_model, model=model, out=place, library=library)
+    folder = str(out.resolve()) if out else ""
+    result = run_verb(folder_of(context, project), export_model, model=model, out=folder, library=library)
     present(result, lines, as_json=as_json)
 
 

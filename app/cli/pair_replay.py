@@ -140,5 +140,5 @@ def f1_table(result: PairReplay) -> Table:
     table = Table("strategy", *columns, box=None, pad_edge=False)
     for name, one in result.strategies.items():
         at = (labels.index(count) for count in shown)
-        table.add_row(name, *(f"{mean(curve[place] for curve in one.f1):.3f}" for place in at))
+        table.add_row(name, *(f"{mean(curve[index] for curve in one.f1):.3f}" for index in at))
     return table

@@ -231,15 +231,15 @@ class SentEvent:
 
 
 def read_events(values: Sequence[object], task: Task) -> tuple[list[Event], dict[str, str]]:
-    """The events, and for each that has not the right shape a reason under its eid (or #place, where it has none)."""
+    """The events, and for each that has not the right shape a reason under its eid (or #index, where it has none)."""
     events, broken = [], {}
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         try:
             sent = from_json(SentEvent, value, "The event")
             answer = task.read(value) if sent.action == "submit" and isinstance(value, dict) else ()
         except BadInput:
             eid = value.get("eid") if isinstance(value, dict) else None
-            broken[eid if isinstance(eid, str) else f"#{place}"] = "The event has not the right shape."
+            broken[eid if isinstance(eid, str) else f"#{index}"] = "The event has not the right shape."
         else:
             events.append(Event(**vars(sent), answer=answer))
     return events, broken

@@ -45,8 +45,8 @@ else:
 
 st.header("Batches")
 requested = st.query_params.get("round") or (rounds and str(rounds[0].round))
-for place, batch in enumerate(rounds):
-    if place < MOST or str(batch.round) == requested:
+for index, batch in enumerate(rounds):
+    if index < MOST or str(batch.round) == requested:
         draw_round(server, batch, opened=str(batch.round) == requested)
 with st.expander("The numbers"):
     st.dataframe(round_table(rounds), key="rounds", hide_index=True)

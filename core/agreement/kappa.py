@@ -20,7 +20,7 @@ _TOLD = 0.95
 
 @dataclass(frozen=True)
 class Votes:
-    """One entry per answer, (k,) each: the record's place 0..records-1, the person's place, the category's code."""
+    """One entry per answer, (k,) each: the record's row 0..records-1, the person's number, the category's code."""
 
     record: Ints
     annotator: Ints
@@ -145,10 +145,10 @@ def kappa(matrix: Ints) -> Kappa:
 
 
 def kappas(votes: Votes, people: Ints) -> dict[tuple[int, int], Kappa]:
-    """Of each two of these people, by their places in `people`, the first before the second."""
+    """Of each two of these people, by their positions in `people`, the first before the second."""
     answer = sheet(votes, people)
-    places = range(len(people))
-    return {(a, b): _kappa_of(answer[:, a], answer[:, b]) for a in places for b in places if a < b}
+    columns = range(len(people))
+    return {(a, b): _kappa_of(answer[:, a], answer[:, b]) for a in columns for b in columns if a < b}
 
 
 def _kappa_of(first: Ints, second: Ints) -> Kappa:

@@ -46,7 +46,7 @@ class GoldAccuracy:
 class AnnotatorQuality:
     """A person as measured last. right, informed, mace: None where nobody else answered the same records.
 
-    annotator: '' in the job's result, which knows places and no names. right: estimated accuracy, from the others' and
+    annotator: '' in the job's result, which knows numbers and no names. right: estimated accuracy, from the others' and
     the known answers. informed: chance-corrected accuracy, 1 always right, 0 chance. mace: probability that this person
     knows rather than guesses.
     """
@@ -63,7 +63,7 @@ class AnnotatorQuality:
 
 @dataclass(frozen=True)
 class QualityResult:
-    """people: in the order of their places. records: those that two people answered or more."""
+    """people: in the order of their numbers. records: those that two people answered or more."""
 
     people: tuple[AnnotatorQuality, ...]
     records: int

@@ -59,7 +59,7 @@ def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -
     supplied = [tuple(sorted(labels, key=lambda label: order.get(label, -1))) for *_, labels in rows]
     categories = sorted(set(supplied), key=lambda labels: ([order.get(label, -1) for label in labels], labels))
     names, busy = np.unique(np.array([annotator for _, annotator, _ in rows], np.str_), return_counts=True)
-    people = [str(names[place]) for place in np.lexsort((names, -busy))]
+    people = [str(names[position]) for position in np.lexsort((names, -busy))]
     person = {name: index for index, name in enumerate(people)}
     code = {labels: index for index, labels in enumerate(categories)}
     record_nos, record = np.unique(np.array([n for n, *_ in rows], np.int64), return_inverse=True)
@@ -91,9 +91,9 @@ def read_known(
     """
     known, gold = np.full(len(crowd.record_nos), UNKNOWN), np.zeros(len(crowd.record_nos), np.bool_)
     code = {frozenset(labels): index for index, labels in enumerate(crowd.categories)}
-    place = {int(n): at for at, n in enumerate(crowd.record_nos)}
+    row_of = {int(n): row for row, n in enumerate(crowd.record_nos)}
     for n, labels, is_gold in cursor.execute(_KNOWN, {"of_labels": task_of(settings).taxonomy}).fetchall():
-        if n in place:  # a label that nobody gave has no code: then everybody is wrong
-            known[place[n]] = code.get(frozenset(labels), len(crowd.categories))
-            gold[place[n]] = is_gold
+        if n in row_of:  # a label that nobody gave has no code: then everybody is wrong
+            known[row_of[n]] = code.get(frozenset(labels), len(crowd.categories))
+            gold[row_of[n]] = is_gold
     return known, gold

@@ -297,8 +297,8 @@ _ACCEPT = f"""
 # Not spare: spare records are asked last, and a broken guarantee would be noticed late.
 _CHECKS = """
     insert into queue
-    select n, (select coalesce(max(batch), 0) from queue), place, false, false, null, null, null, 'check', null
-    from (select unnest($ns::bigint[]) as n, unnest($places::double[]) as place)
+    select n, (select coalesce(max(batch), 0) from queue), position, false, false, null, null, null, 'check', null
+    from (select unnest($ns::bigint[]) as n, unnest($positions::double[]) as position)
 """
 
 
@@ -316,6 +316,6 @@ def _queue_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, size: int, 
            where not spare and not is_labelled(n) and n not in (select n from responses)"""
     ).fetchone()
     first, last = row or (0.0, 1.0)
-    places = np.random.default_rng([seed, int(guarantee, 16)]).uniform(first, last, len(drawn))
-    cursor.execute(_CHECKS, {"ns": [n for (n,) in drawn], "places": places.tolist()})
+    positions = np.random.default_rng([seed, int(guarantee, 16)]).uniform(first, last, len(drawn))
+    cursor.execute(_CHECKS, {"ns": [n for (n,) in drawn], "positions": positions.tolist()})
     return len(drawn)

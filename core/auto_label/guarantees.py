@@ -114,7 +114,7 @@ def answers_to_check(project: Project, checked_before: int) -> tuple[int, bool]:
     return answers, due
 
 
-# Responses are only ever added, so a row's number is its place.
+# Responses are only ever added, so a row's number is its position.
 _TO_CHECK = """
     select (select count(*) from responses),
            exists (select 1 from machine_labels where n in (select n from responses where rowid >= ?))

@@ -91,8 +91,8 @@ def _check_pages(database: Path) -> None:
     if bad:
         bad &= set(damaged_pages(database))
     if bad:
-        places = ", ".join(f"{start:,}" for start in sorted(bad)[:5]) + (", …" if len(bad) > 5 else "")
-        raise Damaged(f"{database}: {len(bad)} pages are not what was written (at byte {places}).")
+        offsets = ", ".join(f"{start:,}" for start in sorted(bad)[:5]) + (", …" if len(bad) > 5 else "")
+        raise Damaged(f"{database}: {len(bad)} pages are not what was written (at byte {offsets}).")
 
 
 def _check_wal(database: Path) -> None:

@@ -65,7 +65,7 @@ def repair(folder: Path, report: Report) -> Repair:
                 made = _rebuilt(folder, work, done, report)
                 _finish(made, wal_of(database), settings, done)
             sync_tree(made.parent)
-            _put_in_place(made, folder, done)
+            _replace_project(made, folder, done)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return done
@@ -266,7 +266,7 @@ def _damaged_folder(folder: Path, done: Repair) -> Path:
     return aside
 
 
-def _put_in_place(made: Path, folder: Path, done: Repair) -> None:
+def _replace_project(made: Path, folder: Path, done: Repair) -> None:
     """The damaged files are copied first: a kill in the middle leaves either them or the repaired one whole."""
     aside, database = _damaged_folder(folder, done), folder / DATABASE
     shutil.copyfile(database, aside / DATABASE)

@@ -51,9 +51,9 @@ class AnswerCollector:
             row = column.batch.first + index
             first, before = self.details.setdefault((record, user), (row, label))
             if before != label:
-                by, place = f"'{user}'" if user else "the known answers", column.batch.place(first)
+                by, location = f"'{user}'" if user else "the known answers", column.batch.location(first)
                 this, other = self.answers.words(label), self.answers.words(before)
-                fault = f"gives the record '{record}' the {self.answers.noun} '{this}', but '{other}' in {place}"
+                fault = f"gives the record '{record}' the {self.answers.noun} '{this}', but '{other}' in {location}"
                 column.complain(index, f"{fault}, both by {by}; keep one of them")
             self.repeated += first != row
 

@@ -30,12 +30,12 @@ class Column:
 
     def complain(self, index: int, fault: str) -> NoReturn:
         """Raises BadInput for a cell. index: of the row in the batch, from 0. fault: what is wrong; what to do."""
-        raise BadInput(f"{self.place(index)} {fault}.")
+        raise BadInput(f"{self.location(index)} {fault}.")
 
-    def place(self, index: int) -> str:
+    def location(self, index: int) -> str:
         """File, row and column in words."""
-        place = self.batch.place(self.batch.first + index)
-        return f"{self.source.path.name}: {place}, column '{self.name}'"
+        location = self.batch.location(self.batch.first + index)
+        return f"{self.source.path.name}: {location}, column '{self.name}'"
 
     def strings(self) -> list[str | None]:
         """The cells as text: numbers and dates are written out (2.0 as 2), None and NaN stay None, "" stays ""."""

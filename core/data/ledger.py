@@ -72,7 +72,7 @@ class Ledger:
                 self.label_of.append(hash(labels[index]))
                 result.append(index)
             elif self.text_of[record] != hash(contents[index]):
-                first = column.batch.place(self.row_of[record])
+                first = column.batch.location(self.row_of[record])
                 column.complain(
                     index, f"repeats the id '{name}' of {first} with another text; give each text its own id"
                 )

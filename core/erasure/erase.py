@@ -176,9 +176,9 @@ def _erase_in_argilla(project: Project, selection: ErasureSelection) -> None:
         with project.team.open(project.folder, project.settings()) as workspace:
             with project.store.reading() as cursor:
                 datasets = [one.id for one in read_datasets(cursor, server_of(workspace))]
-                places = read_dataset_records(cursor, datasets, selection.record_nos)
-            for dataset in sorted({place.dataset for place in places}):
-                workspace.erase(dataset, [place.record for place in places if place.dataset == dataset])
+                entries = read_dataset_records(cursor, datasets, selection.record_nos)
+            for dataset in sorted({entry.dataset for entry in entries}):
+                workspace.erase(dataset, [entry.record for entry in entries if entry.dataset == dataset])
     except Refused as error:
         raise Refused(
             f"It stands in Argilla, too, and was not erased there: {error} Or erase it here alone with "

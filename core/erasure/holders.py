@@ -111,18 +111,18 @@ def logged(project: Project, what: Sequence[str], key: str) -> list[str]:
 
 def _backups(project: Project, selection: ErasureSelection) -> Iterator[Path]:
     """Backups that hold it, and files that cannot be read."""
-    places = {
+    backups = {
         *(project.folder / "backups").glob("*"),
         *(project.folder / "damaged").glob("*"),  # what a repair has put aside
         *map(Path, logged(project, ("backup",), "out")),
         *map(Path, logged(project, ("archive",), "archive")),
     }
-    for place in sorted(place for place in places if place.exists()):
-        if (place / DATABASE).exists():
-            if _in_database(place / DATABASE, selection):
-                yield place
-        elif place.is_file() or any(_says(path, selection) for path in place.rglob("*") if path.is_file()):
-            yield place
+    for backup in sorted(backup for backup in backups if backup.exists()):
+        if (backup / DATABASE).exists():
+            if _in_database(backup / DATABASE, selection):
+                yield backup
+        elif backup.is_file() or any(_says(path, selection) for path in backup.rglob("*") if path.is_file()):
+            yield backup
 
 
 def _in_database(path: Path, selection: ErasureSelection) -> bool:

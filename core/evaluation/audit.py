@@ -104,13 +104,13 @@ def _weigh_wave(left: Ints, audited: Bools, size: int) -> tuple[Floats, Floats, 
     """(known, random, spread): both weights in records, and the variance of their sum per variance of one record."""
     if len(left) == size:
         return np.ones(size), np.zeros(size), 0.0
-    draws, place, counts = np.unique(left[audited], return_inverse=True, return_counts=True)
+    draws, draw_of, counts = np.unique(left[audited], return_inverse=True, return_counts=True)
     pools = size - np.searchsorted(np.sort(left), draws)
     n = int(counts.sum())
     before = np.concatenate([[0], np.cumsum(counts)])
     known = (n - before[np.searchsorted(draws, left, side="right")]) / n
     random = np.zeros(len(left))
-    random[audited] = pools[place] / n
+    random[audited] = pools[draw_of] / n
     spread = (counts * (pools / n) ** 2 * (1 - counts / pools)).sum()
     return known, random, float(spread)
 

@@ -60,7 +60,7 @@ def between_sources(
 
 
 def mixes(suggested: Ints, sources: Ints, source_names: Sequence[str], names: Sequence[str]) -> tuple[Mix, ...]:
-    """Shares of suggested labels per source. suggested: (n,) column of the label. sources: (n,) place in
+    """Shares of suggested labels per source. suggested: (n,) column of the label. sources: (n,) index in
     `source_names`.
 
     These are all records, not a sample, so there is no interval; but a model suggests them, so nothing is claimed about

@@ -72,20 +72,20 @@ class EncoderDifferences:
 
 
 def choose_records(labels: Ints, rng: np.random.Generator, most: int = MOST) -> Ints:
-    """Places of at most `most` records, ascending. labels: (n,) numbers. Raises Refused with fewer than two labels.
+    """Rows of at most `most` records, ascending. labels: (n,) numbers. Raises Refused with fewer than two labels.
 
     Labels of a single record are left out: it has no neighbour of its label.
     """
     counts = np.bincount(labels) if len(labels) else np.zeros(0, np.int64)
-    places = np.flatnonzero(counts[labels] > 1) if len(labels) else np.empty(0, np.int64)
-    if len(np.unique(labels[places])) < 2:
+    rows = np.flatnonzero(counts[labels] > 1) if len(labels) else np.empty(0, np.int64)
+    if len(np.unique(labels[rows])) < 2:
         raise Refused(
             f"Encoders are compared on at least two labels with two records each; there are {len(counts[counts > 1])}. "
             "Label some more records, or name a labelled file."
         )
-    if len(places) > most:
-        places = np.sort(rng.choice(places, most, replace=False))
-    return np.asarray(places, np.int64)
+    if len(rows) > most:
+        rows = np.sort(rng.choice(rows, most, replace=False))
+    return np.asarray(rows, np.int64)
 
 
 def usual_clusters(records: int, labels: int) -> int:
@@ -155,8 +155,8 @@ def _neighbours(vectors: Floats, codes: Ints) -> npt.NDArray[np.bool_]:
     k = min(NEIGHBOURS, len(codes) - 1)
     near = NearestNeighbors(n_neighbors=k, metric="cosine").fit(vectors).kneighbors(return_distance=False)
     votes = np.zeros((len(codes), int(codes.max()) + 1))
-    for place in range(k):
-        votes[np.arange(len(codes)), codes[near[:, place]]] += 1 + 1e-3 * (k - place)
+    for rank in range(k):
+        votes[np.arange(len(codes)), codes[near[:, rank]]] += 1 + 1e-3 * (k - rank)
     return np.asarray(votes.argmax(axis=1) == codes)
 
 
@@ -186,20 +186,20 @@ def _few(vectors: Floats, codes: Ints, seed: int) -> Iterator[tuple[int, npt.NDA
             break
         shares = []
         for number in range(SEEDS):
-            place = _place_in_label(codes, np.random.default_rng([seed, per_label, number]))
-            train = place < train_of_each[codes]
+            rank = _rank_in_label(codes, np.random.default_rng([seed, per_label, number]))
+            train = rank < train_of_each[codes]
             head = LogisticRegression(C=10.0, max_iter=300).fit(vectors[train], codes[train])
             shares.append(float((head.predict(vectors[~train]) == codes[~train]).mean()))
         yield per_label, np.array(shares)
 
 
-def _place_in_label(codes: Ints, rng: np.random.Generator) -> Ints:
-    """(n,) each record's place among those of its label, in random order, from 0."""
+def _rank_in_label(codes: Ints, rng: np.random.Generator) -> Ints:
+    """(n,) each record's rank among those of its label, in random order, from 0."""
     order = rng.permutation(len(codes))
     order = order[np.argsort(codes[order], kind="stable")]
-    place = np.empty(len(codes), np.int64)
-    place[order] = np.arange(len(codes)) - np.searchsorted(codes[order], codes[order])
-    return place
+    rank = np.empty(len(codes), np.int64)
+    rank[order] = np.arange(len(codes)) - np.searchsorted(codes[order], codes[order])
+    return rank
 
 
 def _over(figures: npt.NDArray[np.float64], least: float, level: float = 0.05) -> Estimate:

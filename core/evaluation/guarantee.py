@@ -253,5 +253,5 @@ def _missing(regions: Regions, terms: GuaranteeTerms, audits: int) -> int | None
         hopes, _, sizes = _hopes(future, terms)
         return bool((hopes >= LIKELY * np.maximum(sizes.cumsum(axis=1), WORTHWHILE * size)).any())
 
-    place = bisect_left(_TRIED, True, key=enough)
-    return max(_TRIED[place], least) if place < len(_TRIED) else least or None
+    index = bisect_left(_TRIED, True, key=enough)
+    return max(_TRIED[index], least) if index < len(_TRIED) else least or None

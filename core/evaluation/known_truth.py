@@ -65,7 +65,7 @@ def top_accuracy(predictions: HeldOutPredictions, most: int) -> Iterator[Estimat
 
 
 def rank_of_truth(truth: Bools, probs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """(k,) place of the likeliest true label among all, from 1; of equals the first column is first. 0: it has no true
+    """(k,) rank of the likeliest true label among all, from 1; of equals the first column is first. 0: it has no true
     label that the model knows."""
     true = np.where(truth, probs, np.float32(-2))
     column = true.argmax(axis=1)
@@ -118,8 +118,8 @@ def confusion(predictions: HeldOutPredictions, labels: Sequence[str], names: Map
     total = float(weight.sum()) or 1.0
     y_true, y_pred = predictions.marks
     if (y_true.sum(axis=1) == 1).all() and (y_pred.sum(axis=1) == 1).all():
-        places = y_true.argmax(axis=1) * y_true.shape[1] + y_pred.argmax(axis=1)
-        kinds, back = np.unique(places, return_inverse=True)
+        cell_numbers = y_true.argmax(axis=1) * y_true.shape[1] + y_pred.argmax(axis=1)
+        kinds, back = np.unique(cell_numbers, return_inverse=True)
         records, parts = np.bincount(back, drawn), np.bincount(back, weight)
         for kind, count, part in zip(kinds.tolist(), records.tolist(), parts.tolist(), strict=True):
             pair = divmod(kind, y_true.shape[1])

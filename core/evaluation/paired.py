@@ -150,8 +150,8 @@ def _draws(truth: Bools, first: Bools, second: Bools, weights: Weights, seed: in
     drawn, present = weights.drawn, (truth | first | second).any(axis=0)
     random = weights.random[drawn]
     table = [part[:, present] for part in (truth, first, second)]
-    place, counts = group_alike(np.concatenate([part[drawn] for part in table], axis=1), random)
-    kinds = _counted([part[drawn][place] for part in table])
+    firsts, counts = group_alike(np.concatenate([part[drawn] for part in table], axis=1), random)
+    kinds = _counted([part[drawn][firsts] for part in table])
     fixed = [weights.known @ part for part in _counted(table)]
     one = float((random**2).sum() / random.sum()) * weights.stray
     n, size = len(random), max(CELLS // len(counts), 1)
@@ -160,7 +160,7 @@ def _draws(truth: Bools, first: Bools, second: Bools, weights: Weights, seed: in
         both = rng.multinomial(n, counts / n, size=some), rng.standard_gamma(counts, (some, len(counts)))
         sums: list[list[Floats]] = [
             [
-                ((counts + weights.stray * (times - counts)) * random[place]) @ part + still
+                ((counts + weights.stray * (times - counts)) * random[firsts]) @ part + still
                 for part, still in zip(kinds, fixed, strict=True)
             ]
             for times in both

@@ -74,8 +74,8 @@ def read_regions(evidence: Evidence) -> Regions:
     """Cuts at even shares of the pool. Neither where they lie nor their order depends on whether audits are right."""
     order = _learn_order(evidence)
     sure = np.sort(order.of(evidence.pool_label, evidence.pool_chance))[::-1]
-    places = np.unique(np.linspace(1, len(sure), min(STEPS, len(sure))).astype(np.int64)) - 1
-    thresholds = order.thresholds(np.unique(sure[places])[::-1])
+    cuts = np.unique(np.linspace(1, len(sure), min(STEPS, len(sure))).astype(np.int64)) - 1
+    thresholds = order.thresholds(np.unique(sure[cuts])[::-1])
     thresholds[-1:] = 0.0  # the last one is the whole pool, whatever is rounded
     shape = thresholds.shape
     audits, wrong, pool = (np.zeros(shape, np.int64) for _ in range(3))

@@ -199,18 +199,18 @@ def _draws(
     stray = weights.stray
     parts = [part[:, present].astype(np.float32) for part in _parts(truth, predicted)]
     fixed = [_resampled_sums(weights.known, part, rng) for part in parts]
-    place, counts = np.arange(n), np.ones(n)
+    firsts, counts = np.arange(n), np.ones(n)
     if n > MANY:
-        place, counts = group_alike(np.concatenate([truth[drawn], predicted[drawn]], axis=1), weights.random[drawn])
+        firsts, counts = group_alike(np.concatenate([truth[drawn], predicted[drawn]], axis=1), weights.random[drawn])
     plain = rng.multinomial(n, counts / n, size=RESAMPLES).astype(np.float32)
     many = counts.astype(np.float32)
     smooth = rng.standard_gamma(many, (RESAMPLES, len(many)), dtype=np.float32)
-    plain, smooth = ((many + stray * (times - many)) * random[place] for times in (plain, smooth))
+    plain, smooth = ((many + stray * (times - many)) * random[firsts] for times in (plain, smooth))
     unseen = one * stray
     both: list[list[npt.NDArray[Any]]] = [
-        [plain @ part[drawn][place] + still for part, still in zip(parts, fixed, strict=True)],
+        [plain @ part[drawn][firsts] + still for part, still in zip(parts, fixed, strict=True)],
         [
-            smooth @ part[drawn][place] + still + unseen * rng.standard_gamma(1 / max(labels, 1), (RESAMPLES, labels))
+            smooth @ part[drawn][firsts] + still + unseen * rng.standard_gamma(1 / max(labels, 1), (RESAMPLES, labels))
             for part, still in zip(parts, fixed, strict=True)
         ],
     ]
@@ -234,8 +234,8 @@ def group_alike(rows: Bools, random: Floats) -> tuple[npt.NDArray[np.int64], npt
     """(position of one record of each group, size of the group): a group is equal rows of equal weight."""
     packed = np.concatenate([np.packbits(rows, axis=1), random[:, None].view(np.uint8)], axis=1)
     keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1])))[:, 0]
-    _, place, counts = np.unique(keys, return_index=True, return_counts=True)
-    return place, counts.astype(np.float64)
+    _, firsts, counts = np.unique(keys, return_index=True, return_counts=True)
+    return firsts, counts.astype(np.float64)
 
 
 def _parts(truth: Bools, predicted: Bools) -> tuple[Bools, Bools, Bools]:

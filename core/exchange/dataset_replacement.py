@@ -46,7 +46,7 @@ def replace_dataset(project: Project, workspace: Workspace, old: Dataset, setup:
         report("Copying to a new dataset", count * PART, len(record_nos))
         sent = workspace.copy(old.id, new.id, setup, [ids[n] for n in part])
         with project.store.transaction() as cursor:
-            enter_dataset_records(cursor, new.id, [(numbers[one.id], "", one) for one in sent.placed])
+            enter_dataset_records(cursor, new.id, [(numbers[one.id], "", one) for one in sent.entries])
     workspace.retire_dataset(
         old.id,
         f"{old.name} (replaced {utc_now():%Y-%m-%d %H:%M:%S})",

@@ -9,7 +9,7 @@ import duckdb
 
 from core.config.settings import Settings
 from core.errors import Refused
-from core.exchange.workspace import Placed, Setup, Workspace
+from core.exchange.workspace import RemoteEntry, Setup, Workspace
 from core.labelling.cards import named_values
 from core.store.database import utc_now
 from core.tasks.questions import TeamForm
@@ -106,26 +106,26 @@ def read_dataset_records(
 
 
 def enter_dataset_records(
-    cursor: duckdb.DuckDBPyConnection, dataset: str, placed: Sequence[tuple[int, str, Placed]]
+    cursor: duckdb.DuckDBPyConnection, dataset: str, entries: Sequence[tuple[int, str, RemoteEntry]]
 ) -> None:
     """(n, hash of what was sent, position) each. A model that was ever shown there is kept."""
-    if not placed:
+    if not entries:
         return
-    record_nos = [n for n, _, _ in placed]
+    record_nos = [n for n, _, _ in entries]
     known = {entry.record_no: entry for entry in read_dataset_records(cursor, [dataset], record_nos)}
     cursor.execute(
         "delete from team_records where dataset = ? and n in (select unnest(?::bigint[]))", [dataset, record_nos]
     )
     now = utc_now()
-    rows = [[n, dataset, one.record, sent, now, *_kept(one, known.get(n))] for n, sent, one in placed]
+    rows = [[n, dataset, one.record, sent, now, *_kept(one, known.get(n))] for n, sent, one in entries]
     marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
     cursor.execute(f"insert into team_records values {marks}", [value for row in rows for value in row])
 
 
-def _kept(placed: Placed, known: DatasetRecord | None) -> tuple[str | None, datetime]:
+def _kept(entry: RemoteEntry, known: DatasetRecord | None) -> tuple[str | None, datetime]:
     if known is None:
-        return placed.model, placed.made_at
-    return placed.model or known.model, max(placed.made_at, known.made_at)
+        return entry.model, entry.made_at
+    return entry.model or known.model, max(entry.made_at, known.made_at)
 
 
 def required_setup(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Setup:

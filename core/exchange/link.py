@@ -1,4 +1,4 @@
-"""An open project's connection to the place where its team labels: its lock, and how the last exchange went. Sends
+"""An open project's connection to the server where its team labels: its lock, and how the last exchange went. Sends
 nothing.
 """
 

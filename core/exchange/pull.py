@@ -131,7 +131,7 @@ def is_ours(project: Project, dataset: str) -> bool:
 class RemoteAnswers:
     """What each person answers, which records are still there, and what was answered in a dataset after its end.
 
-    late: (place of the record in the dataset that was made next, the answer given in the older one after that).
+    late: (entry of the record in the dataset that was made next, the answer given in the older one after that).
     """
 
     newest: dict[Key, RemoteAnswer]
@@ -175,9 +175,9 @@ def _listen(project: Project, workspace: Workspace, record_nos: Sequence[int]) -
     ):
         here = {answers.ids[entry.record_no]: entry for entry in group}
         for remote_record in workspace.read(dataset, list(here)):
-            entry = here[remote_record.placed.id]
+            entry = here[remote_record.entry.id]
             answers.there.add(entry.record_no)
-            model = remote_record.placed.model or next(
+            model = remote_record.entry.model or next(
                 (one.model for one in entries if one.record_no == entry.record_no and one.model), None
             )
             successor = _successor(entry, entries, datasets)

@@ -161,13 +161,13 @@ def _send_part(project: Project, workspace: Workspace, dataset: Dataset, part: _
     known = {part.records[n].id for n in changed if n in part.there}
     sent = workspace.put(dataset.id, dataset.setup, [part.records[n] for n in changed], known)
     numbers = {part.records[n].id: n for n in changed}
-    for one in sent.placed:
+    for one in sent.entries:
         n = numbers[one.id]
         if n in part.plan.blind and n in part.there and part.there[n].model:
             workspace.strip(one.record)
     with project.store.transaction() as cursor:
         enter_dataset_records(
-            cursor, dataset.id, [(numbers[one.id], digests[numbers[one.id]], one) for one in sent.placed]
+            cursor, dataset.id, [(numbers[one.id], digests[numbers[one.id]], one) for one in sent.entries]
         )
-    tally.sent += len(sent.placed)
+    tally.sent += len(sent.entries)
     tally.bad |= sent.bad

@@ -1,5 +1,5 @@
-"""The interface of a place where a team labels (an Argilla workspace), and what is sent and received. Knows no HTTP and
-no store.
+"""The interface of the server where a team labels (an Argilla workspace), and what is sent and received. Knows no HTTP
+and no store.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -73,8 +73,8 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A record's place there. record: the server's id. model: of its present suggestion, if any."""
+class RemoteEntry:
+    """A record's entry there. record: the server's id. model: of its present suggestion, if any."""
 
     id: str
     record: str
@@ -100,7 +100,7 @@ class TeamAnswer:
 class RemoteRecord:
     """A record on the server, with everybody's answers."""
 
-    placed: Placed
+    entry: RemoteEntry
     answers: tuple[TeamAnswer, ...] = ()
 
 
@@ -108,7 +108,7 @@ class RemoteRecord:
 class PutResult:
     """Result of sending records. bad: id -> why the server refuses it."""
 
-    placed: tuple[Placed, ...]
+    entries: tuple[RemoteEntry, ...]
     bad: Mapping[str, str] = field(default_factory=dict)
 
 

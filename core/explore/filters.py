@@ -67,7 +67,7 @@ def conditions(search: RecordSearch, settings: Settings) -> tuple[str, dict[str,
     words = sorted(set(search.words.split()), key=len, reverse=True)  # the longest first: it leaves the fewest
     if len(words) > MOST_WORDS:
         raise BadInput(f"The search has {len(words)} words; at most {MOST_WORDS} are looked for. Leave some out.")
-    parts += [f"regexp_matches(text, regexp_escape($word{place}), 'i')" for place in range(len(words))]
+    parts += [f"regexp_matches(text, regexp_escape($word{number}), 'i')" for number in range(len(words))]
     bound |= {f"word{index}": word for index, word in enumerate(words)}
     condition = " and ".join(parts)
     return condition, {name: value for name, value in bound.items() if f"${name}" in condition}

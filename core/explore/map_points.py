@@ -154,8 +154,8 @@ def _within(xy: npt.NDArray[np.float64], corners: npt.NDArray[np.float64]) -> np
 
 def summarise_selection(project: Project, shown: MapPoints, record_nos: Ints, most: int = 200) -> MapSelection:
     """Counts of a selection, and the `most` records nearest its middle, nearest first."""
-    places = np.searchsorted(shown.record_nos, record_nos).tolist()
-    selected = {n: shown.records[place] for n, place in zip(record_nos.tolist(), places, strict=True)}
+    rows = np.searchsorted(shown.record_nos, record_nos).tolist()
+    selected = {n: shown.records[row] for n, row in zip(record_nos.tolist(), rows, strict=True)}
     describe = describer(project.settings())
     counts = Counter(describe(record.answer) or NO_LABEL for record in selected.values())
     suggested = Counter(describe(record.suggestion) or NO_SUGGESTION for record in selected.values())

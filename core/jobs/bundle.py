@@ -87,7 +87,7 @@ class Runner(Protocol):
     def forget(self, bundle: Path, handle: Handle) -> None:
         """Deletes an ended job's files where it ran: texts, labels, checkpoints. Nothing there is no error.
 
-        Raises Refused where that place cannot be reached.
+        Raises Refused where that runner cannot be reached.
         """
 
     def price(self, resources: Resources, seconds: float) -> float | None:

@@ -20,7 +20,7 @@ class Calibration:
 
 
 def calibrate(project: Project, report: Report, *, size: int, user: str = "local") -> Calibration:
-    """Queues `size` gold records at random places, blind, for every annotator once; returns how many gold are left.
+    """Queues `size` gold records at random positions, blind, for every annotator once; returns how many gold are left.
 
     Answers to them never change the known answer, train no model and belong to no batch. Raises Refused where fewer are
     left.
@@ -45,13 +45,13 @@ def share_of(batch: int, share: float, seed: int) -> int:
 
 
 def insert_gold_checks(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) -> int:
-    """Up to `size` of them at random places, both by the seed, in the caller's transaction (`LabelQueue.changing`)."""
+    """Up to `size` of them at random positions, both by the seed, in a transaction of `LabelQueue.changing`."""
     cursor.execute(f"{_UNUSED} order by hash(n, $seed::bigint), n limit $size::bigint", {"seed": seed, "size": size})
     drawn = [n for (n,) in cursor.fetchall()]
     first, last = cursor.execute(_SPAN).fetchall()[0]
     before = count(cursor, "select count(*) from queue where purpose = 'calibration'")
-    places = np.random.default_rng([seed, before]).uniform(first, last, len(drawn))
-    cursor.execute(_INSERT_GOLD_CHECKS, {"ns": drawn, "places": places.tolist()})
+    positions = np.random.default_rng([seed, before]).uniform(first, last, len(drawn))
+    cursor.execute(_INSERT_GOLD_CHECKS, {"ns": drawn, "positions": positions.tolist()})
     return len(drawn)
 
 
@@ -69,6 +69,6 @@ _SPAN = """
 """
 _INSERT_GOLD_CHECKS = """
     insert into queue
-    select n, (select coalesce(max(batch), 0) from queue), place, false, false, null, null, null, 'calibration', null
-    from (select unnest($ns::bigint[]) as n, unnest($places::double[]) as place)
+    select n, (select coalesce(max(batch), 0) from queue), position, false, false, null, null, null, 'calibration', null
+    from (select unnest($ns::bigint[]) as n, unnest($positions::double[]) as position)
 """

@@ -61,7 +61,7 @@ _FOLLOW = (
 
 
 def ask_test_records(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) -> int:
-    """Queues up to `size` random test records that nobody was asked for, at random places."""
+    """Queues up to `size` random test records that nobody was asked for, at random positions."""
     return len(cursor.execute(_ASK, {"seed": seed, "size": size}).fetchall())
 
 

@@ -126,8 +126,8 @@ def _insert(
     rows = [
         [*_row(event, numbers[event.record], arrival, version), stamp + index] for index, event in enumerate(events)
     ]
-    places = ", ".join([f"({placeholders(rows[0])})"] * len(rows))
-    cursor.execute(f"insert into responses ({COLUMNS}) values {places}", [value for row in rows for value in row])
+    values_list = ", ".join([f"({placeholders(rows[0])})"] * len(rows))
+    cursor.execute(f"insert into responses ({COLUMNS}) values {values_list}", [value for row in rows for value in row])
 
 
 def in_canonical_form(events: Iterable[Event], settings: Settings) -> Iterator[Event]:

@@ -243,8 +243,8 @@ def settle_few(
     rows = [row for fact in facts if (row := _verdict(answers, fact, rule, weights)) is not None]
     cursor.execute(f"delete from settled where n in ({placeholders(record_nos)})", record_nos)
     if rows:
-        places = ", ".join([f"({placeholders(rows[0])})"] * len(rows))
-        cursor.execute(f"insert into settled values {places}", [value for row in rows for value in row])
+        values_list = ", ".join([f"({placeholders(rows[0])})"] * len(rows))
+        cursor.execute(f"insert into settled values {values_list}", [value for row in rows for value in row])
     return answers
 
 

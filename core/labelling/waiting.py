@@ -27,7 +27,7 @@ _ANSWERS_REQUESTED: dict[str | None, int] = {REVIEW: 1, CALIBRATION: EVERYBODY}
 GONE_DAYS = 30
 """who has answered nothing for so long before the newest answer is not waited for"""
 
-# A record that was queued twice has the place where it was queued last.
+# A record that was queued twice has the position where it was queued last.
 _NEWEST = "row_number() over (partition by n order by batch desc, since desc nulls last) = 1"
 
 # The rules of `Row` and `Waiting` once more, for a million records; a test holds the two together.
@@ -58,7 +58,7 @@ def asked_parameters(settings: Settings) -> dict[str, object]:
     return {**answer_parameters(settings), "overlap": settings.overlap}
 
 
-_Place = tuple[bool, bool, bool, float, RecordNo]
+_Rank = tuple[bool, bool, bool, float, RecordNo]
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,13 @@ class Waiting:
         self._since = since
         self._answers: dict[RecordNo, dict[str, AnswerInForce]] = {}
         self._fresh: set[tuple[RecordNo, str]] = set()
-        self._places: dict[RecordNo, _Place] = {}
+        self._ranks: dict[RecordNo, _Rank] = {}
         self._partly: set[RecordNo] = set()
         for answer in answers:
             self._note(answer)
         for n in self.rows:
-            self._place(n)
-        self._open = sorted(self._places.values())
+            self._rank(n)
+        self._open = sorted(self._ranks.values())
         self._calibrating = sum(row.purpose == CALIBRATION for row in self.rows.values())
 
     def __len__(self) -> int:
@@ -152,7 +152,7 @@ class Waiting:
 
     def open(self) -> Iterator[Row]:
         """The rows that somebody could still answer, first to hand out first. The caller may change rows meanwhile."""
-        return (self.rows[place[4]] for place in list(self._open))
+        return (self.rows[rank[4]] for rank in list(self._open))
 
     def answered_by(self, record_no: RecordNo, annotator: str) -> bool:
         """Whether this person has an answer of any kind to the record; one with a retired label does not count.
@@ -168,7 +168,7 @@ class Waiting:
 
         Where there is nobody else, or they all had it and passed, it goes to the same person again.
         """
-        if record_no not in self._places or self.answered_by(record_no, annotator):
+        if record_no not in self._ranks or self.answered_by(record_no, annotator):
             return False
         answers = self._answers.get(record_no)
         if not answers:
@@ -230,8 +230,8 @@ class Waiting:
         if answer.received_at > self._since and not (row and row.purpose in (REVIEW, CHECK, CALIBRATION, TEST)):
             self._fresh.add((answer.record_no, answer.annotator))
 
-    def _place(self, record_no: RecordNo) -> _Place | None:
-        """The record's place in the order, None where it is closed or not queued."""
+    def _rank(self, record_no: RecordNo) -> _Rank | None:
+        """The record's rank in the order, None where it is closed or not queued."""
         self._partly.discard(record_no)
         row = self.rows.get(record_no)
         if row is None:
@@ -244,15 +244,15 @@ class Waiting:
             return None
         if answers and row.purpose != CALIBRATION:
             self._partly.add(record_no)
-        place = ("skip" in actions, not row.first, row.spare and not row.first, row.position, record_no)
-        self._places[record_no] = place
-        return place
+        rank = ("skip" in actions, not row.first, row.spare and not row.first, row.position, record_no)
+        self._ranks[record_no] = rank
+        return rank
 
     def _move(self, record_no: RecordNo) -> None:
-        old = self._places.pop(record_no, None)
+        old = self._ranks.pop(record_no, None)
         if old is not None:
             del self._open[bisect_left(self._open, old)]
-        new = self._place(record_no)
+        new = self._rank(record_no)
         if new is not None:
             insort(self._open, new)
 
@@ -269,7 +269,7 @@ _ROWS = """
 
 
 def read_rows(cursor: duckdb.DuckDBPyConnection, record_nos: list[RecordNo] | None = None) -> list[Row]:
-    """The queue, or these records of it; a record that was queued twice has the place where it was queued last.
+    """The queue, or these records of it; a record that was queued twice has the position where it was queued last.
 
     A record that checks machine labels keeps that row when a review brings a second one: its label stays a check.
     """

@@ -147,7 +147,7 @@ def predict_unseen(
     rows: (n,) numbers. direct: (n,) mask -> (marked, outputs) of the model. decide: outputs -> answers.
     """
     here = np.isin(rows, stored.rows)
-    places, out_of_fold, held_out = np.searchsorted(stored.rows, rows[here]), stored.out_of_fold, stored.held_out
+    stored_rows, out_of_fold, held_out = np.searchsorted(stored.rows, rows[here]), stored.out_of_fold, stored.held_out
     fresh = None if here.all() else direct(~here)
     examples = [fresh, held_out.probs if held_out else None, out_of_fold.predicted if out_of_fold else None]
     width = next((one.shape[1] for one in examples if one is not None), 0)
@@ -156,10 +156,10 @@ def predict_unseen(
         outputs[~here] = fresh
     if out_of_fold is None:
         if held_out is not None:
-            outputs[here] = held_out.probs[places]
+            outputs[here] = held_out.probs[stored_rows]
         return OutOfSamplePredictions(outputs, decide(outputs), np.ones(len(rows), np.bool_))
     predicted = np.zeros((len(rows), out_of_fold.predicted.shape[1]), out_of_fold.predicted.dtype)
-    predicted[here] = out_of_fold.predicted[places]
+    predicted[here] = out_of_fold.predicted[stored_rows]
     if fresh is not None:
         predicted[~here] = decide(fresh)
     return OutOfSamplePredictions(outputs, predicted, ~here)

@@ -17,7 +17,7 @@ def encoder_name(folder: Path, manifest: Mapping[str, Any]) -> str:
     return str(manifest["encoder"] or manifest["facts"].get("encoder", ""))
 
 
-def encoder_place(folder: Path, manifest: Mapping[str, Any]) -> str:
+def encoder_source(folder: Path, manifest: Mapping[str, Any]) -> str:
     """What `load_encoder` takes: a name, or the folder of the encoder. Raises Damaged where that was tampered with."""
     if manifest["encoder"] == INSIDE:
         return str(folder / INSIDE)

@@ -12,7 +12,7 @@ from core.jobs.bundle import Bundle
 from core.models.artifacts import INFO, MANIFEST, read_manifest
 from core.models.encoders.encoder import OWN
 from core.models.out_of_fold import VERDICTS, HeldOut, read_held_out
-from core.models.own_encoder import encoder_name, encoder_place
+from core.models.own_encoder import encoder_name, encoder_source
 from core.project import Project
 from core.registry.champions import CHAMPION, find_model, require_files
 from core.registry.evaluation_jobs import EncoderPlace, EvaluatedFolder
@@ -77,7 +77,7 @@ def find_encoder(project: Project, word: str) -> EncoderPlace:
     manifest = read_manifest(model.folder)
     if not encoder_name(model.folder, manifest):
         raise BadInput(f"{model.name} classifies texts without vectors, so it has no encoder to compare.")
-    return EncoderPlace(encoder_name(model.folder, manifest), encoder_place(model.folder, manifest))
+    return EncoderPlace(encoder_name(model.folder, manifest), encoder_source(model.folder, manifest))
 
 
 def stratum_rows(project: Project, stratum: str) -> Ints:

@@ -215,7 +215,7 @@ def _write_beside(target: Path, texts: dict[str, str]) -> list[tuple[Path, Path]
 
 
 def _query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str) -> str:
-    """Filled in in one pass, so that nothing in a label's name is ever taken for a place to fill in.
+    """Filled in in one pass, so that nothing in a label's name is ever taken for a name to fill in.
 
     May make a temporary table.
     """
@@ -226,16 +226,16 @@ def _query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str) -> st
     parameters, columns = task.parameters(settings), task.columns
     active = parameters["active"]
     labels = ", ".join(f"'{quoted(label)}'" for label in (active if isinstance(active, list) else ()))
-    places = {"active": f"[{labels}]::varchar[]", "multi": str(parameters["multi"]).lower()}
-    places["column"] = "labels" if columns else "answer"  # reading the shorter of two takes a twentieth less
+    fillings = {"active": f"[{labels}]::varchar[]", "multi": str(parameters["multi"]).lower()}
+    fillings["column"] = "labels" if columns else "answer"  # reading the shorter of two takes a twentieth less
     if columns is None:
         _write_texts(cursor, settings)
     query = _QUERIES[what] if what in _QUERIES else pair_query(project, cursor, what, _GIVEN)
 
-    def fill(place: re.Match[str]) -> str:
-        name, table = place["name"], place["table"]
+    def fill(match: re.Match[str]) -> str:
+        name, table = match["name"], match["table"]
         if table is None:
-            return places[name]
+            return fillings[name]
         if name == "json":
             return "" if columns else f" {table}.answer::varchar as answer,"
         if columns:

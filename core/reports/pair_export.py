@@ -137,7 +137,7 @@ def _write_golden(cursor: duckdb.DuckDBPyConnection, clusters: ProjectClusters, 
             columns[field].append(one.value or None)
     fields = [f"{name}_" if name.casefold() in OWN_COLUMNS else name for name in rules]
     unnested = ", ".join(
-        f'unnest($f{place}::varchar[]) as "{name.replace(chr(34), chr(34) * 2)}"' for place, name in enumerate(fields)
+        f'unnest($f{index}::varchar[]) as "{name.replace(chr(34), chr(34) * 2)}"' for index, name in enumerate(fields)
     )
     cursor.execute(
         f"""create or replace temp table golden_records as
@@ -149,7 +149,7 @@ def _write_golden(cursor: duckdb.DuckDBPyConnection, clusters: ProjectClusters, 
             "records": [len(members) for members in groups.values()],
             "count": len(groups),
         }
-        | {f"f{place}": values for place, values in enumerate(columns.values())},
+        | {f"f{index}": values for index, values in enumerate(columns.values())},
     )
 
 

@@ -67,7 +67,7 @@ _ADMIT = """
     insert into champions select made_at, id, encoder, 'rondo', 'round', null, null, null from models
     where id = $model and id not in (select model from champions)
 """
-# Audit records keep their places, whoever is champion, and so does what waits to be checked or reviewed.
+# Audit records keep their positions, whoever is champion, and so does what waits to be checked or reviewed.
 _WAITING = """
     select to_json(list(json_array(n, position, score) order by position)) from queue
     where not audit and purpose is null and not is_labelled(n)

@@ -175,12 +175,12 @@ _ROWS = {
 
 
 def _sources(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> npt.NDArray[np.int16]:
-    """(numbers,) place of each record's source among the names; 0 where there is no such record any more."""
-    query = "select n, (list_position($names::varchar[], source) - 1)::smallint as place from records"
+    """(numbers,) position of each record's source among the names; 0 where there is no such record any more."""
+    query = "select n, (list_position($names::varchar[], source) - 1)::smallint as position from records"
     columns = cursor.execute(query, {"names": names}).fetchnumpy()
-    places = np.zeros(count(cursor, f"select {NUMBERS}"), np.int16)
-    places[np.asarray(columns["n"], np.int64)] = columns["place"]
-    return places
+    source_of = np.zeros(count(cursor, f"select {NUMBERS}"), np.int16)
+    source_of[np.asarray(columns["n"], np.int64)] = columns["position"]
+    return source_of
 
 
 # A record with the text of a gold or audit record must not train: the test text would leak into training.

@@ -29,7 +29,7 @@ def compose(pool: Pool, n: int, strategy: Strategy, audit_share: float, rng: np.
     the strategy's choice from the pool.
 
     The number of audit records is rounded up or down at random, so small batches too have the share in expectation.
-    Audit records are at random places, so a batch that is left half-way still has its share.
+    Audit records are at random positions, so a batch that is left half-way still has its share.
     """
     if not 0 <= audit_share <= 1:
         raise BadInput(f"The audit share is {audit_share}; it must lie between 0 and 1.")

@@ -365,11 +365,11 @@ def _why_read_only(path: Path) -> str:
         return ""
     if not os.access(path, os.R_OK, effective_ids=effective):
         raise Refused(f"{path} may not be read by you: ask its owner for it.")
-    for place in (path, path.parent):
-        if not os.access(place, os.W_OK, effective_ids=effective):
-            medium = os.statvfs(place).f_flag & os.ST_RDONLY
+    for checked in (path, path.parent):
+        if not os.access(checked, os.W_OK, effective_ids=effective):
+            medium = os.statvfs(checked).f_flag & os.ST_RDONLY
             why = "lies on a file system that is mounted read-only" if medium else "may not be written to by you"
-            return f"{place} {why}."
+            return f"{checked} {why}."
     return ""
 
 

@@ -32,11 +32,11 @@ class Cells(Protocol):
     def joined(self, separator: str, empty: str, *, several: bool) -> list[str | None]:
         """The same; a list as its parts, joined, an empty one as `empty`. several: it may have many parts."""
 
-    def place(self, index: int) -> str:
+    def location(self, index: int) -> str:
         """File, row and column in words."""
 
     def complain(self, index: int, fault: str) -> NoReturn:
-        """Raises BadInput: what is wrong there and what to do, after the place."""
+        """Raises BadInput: what is wrong there and what to do, after the location."""
 
 
 def with_article(noun: str) -> str:

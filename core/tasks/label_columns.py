@@ -100,7 +100,7 @@ class LabelReader:
             check_new_name(word)
         except BadInput as error:
             if not self.fault:
-                self.fault = f"{column.place(index)}: {error}"
+                self.fault = f"{column.location(index)}: {error}"
             return word
         if number_of(word) is None:
             return word

@@ -36,9 +36,9 @@ _SAID_APART = f"""
 
 
 class Decided(NamedTuple):
-    """A pair that people have decided. place: in the order in which pairs were; record_no: of the pair."""
+    """A pair that people have decided. position: in the order in which pairs were; record_no: of the pair."""
 
-    place: int
+    position: int
     record_no: int
     left: int
     right: int
@@ -72,8 +72,8 @@ class DecidedPairs:
         """Side -> those that it is in."""
         result: dict[int, list[Decided]] = {}
         columns = (self.record_nos, self.left, self.right, self.same)
-        for place, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
-            pair = Decided(place, *row)
+        for position, row in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+            pair = Decided(position, *row)
             for side in (pair.left, pair.right):
                 result.setdefault(side, []).append(pair)
         return result

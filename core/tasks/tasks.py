@@ -114,9 +114,9 @@ def encode_stored(space: AnswerSpace, stored: Sequence[str]) -> Rows:
     if not len(stored):
         return space.encode(())
     distinct: dict[str, int] = {}
-    places = [distinct.setdefault(text, len(distinct)) for text in stored]
+    rows = [distinct.setdefault(text, len(distinct)) for text in stored]
     answers: list[Answer] = [json.loads(text) for text in distinct]
-    return np.asarray(space.encode(answers)[places])
+    return np.asarray(space.encode(answers)[rows])
 
 
 def right_stored(space: AnswerSpace, truth: Sequence[str], answers: Sequence[str]) -> Bools:

@@ -1,4 +1,4 @@
-"""Remote calls with timeouts: each in a thread of its own, never two of one name. Knows no remote place."""
+"""Remote calls with timeouts: each in a thread of its own, never two of one name. Knows no runner."""
 
 import threading
 from collections.abc import Callable

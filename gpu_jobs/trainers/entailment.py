@@ -63,15 +63,15 @@ def load_reader(name: str, cache: Path, threads: int) -> Reader:
     if threads:
         torch.set_num_threads(threads)
     loaded = load_classifier(find_model(name, cache), LONGEST)
-    called = {int(place): str(label).lower() for place, label in loaded.model.config.id2label.items()}
-    yes = [place for place, label in called.items() if label.startswith("entail")]
+    called = {int(index): str(label).lower() for index, label in loaded.model.config.id2label.items()}
+    yes = [index for index, label in called.items() if label.startswith("entail")]
     if len(yes) != 1 or len(called) < 2:
         raise BadInput(
             f"{name} has no label of entailment; its labels are {', '.join(called.values())[:200]}. Name a model that "
             f"was trained for natural language inference, such as {NLI_MODEL}."
         )
-    no = [place for place, label in called.items() if label.startswith("contra")]
-    no = no or [place for place in called if place not in yes]
+    no = [index for index, label in called.items() if label.startswith("contra")]
+    no = no or [index for index in called if index not in yes]
     precision = torch.bfloat16 if multiplies_bfloat16() else torch.float32
     model = loaded.model.to("cuda" if torch.cuda.is_available() else "cpu", dtype=precision).eval()
     loaded.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # it would say so for every batch

@@ -109,14 +109,14 @@ def _embed(model: Any, features: Mapping[str, Any]) -> Tensor:
     groups = list(token_batches(lengths, budget))
     outputs = []
     for group in groups:
-        longest = max(lengths[place] for place in group)
+        longest = max(lengths[row] for row in group)
         part = {
             key: value[group, :longest] if torch.is_tensor(value) and value.shape == (len(lengths), width) else value
             for key, value in features.items()
         }
         outputs.append(model(part)["sentence_embedding"].float())
-    places = torch.tensor([place for group in groups for place in group], device=mask.device)
-    return torch.cat(outputs)[places.argsort()]
+    rows = torch.tensor([row for group in groups for row in group], device=mask.device)
+    return torch.cat(outputs)[rows.argsort()]
 
 
 def _relations(marks: Tensor) -> tuple[Tensor, Tensor]:

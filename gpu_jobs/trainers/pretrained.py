@@ -64,12 +64,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _most_tokens(model: Any, tokenizer: Any) -> int:
-    """Tokens that the model has places for. RoBERTa's kind begins to count them behind its padding's number."""
-    places = int(getattr(model.config, "max_position_embeddings", 0) or 0)
+    """Tokens that the model has positions for. RoBERTa's kind begins to count them behind its padding's number."""
+    positions = int(getattr(model.config, "max_position_embeddings", 0) or 0)
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            places -= int(module.padding_idx) + 1
-    return min(int(tokenizer.model_max_length), places if places > 0 else int(tokenizer.model_max_length))
+            positions -= int(module.padding_idx) + 1
+    return min(int(tokenizer.model_max_length), positions if positions > 0 else int(tokenizer.model_max_length))
 
 
 def last_layer(loaded: Pretrained) -> tuple[str, int]:

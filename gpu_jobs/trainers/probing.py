@@ -51,8 +51,8 @@ def choose_rows(training_set: TrainingSet, run: TrainingRun, most: int = 0) -> P
     train_rows, held_out = split(training_set.texts, training_set.targets, share, rng, fewest)
     if most:
         order = rng.permutation(train_rows)
-        places = np.cumsum(training_set.targets[order], axis=0)  # running number of each record within its labels
-        train_rows = np.sort(order[(training_set.targets[order] & (places <= most)).any(axis=1)])
+        numbers = np.cumsum(training_set.targets[order], axis=0)  # running number of each record within its labels
+        train_rows = np.sort(order[(training_set.targets[order] & (numbers <= most)).any(axis=1)])
     return Parts(train_rows, held_out)
 
 

@@ -113,10 +113,10 @@ def _begin_wandb(job_id: str, params: Mapping[str, Value], folder: Path) -> Diar
         import wandb
     except ImportError:
         raise BadInput("WANDB_PROJECT is set, but wandb is not installed: pip install wandb") from None
-    place = None if os.environ.get("WANDB_DIR") else str(folder)
+    parent = None if os.environ.get("WANDB_DIR") else str(folder)
     folder.mkdir(parents=True, exist_ok=True)
     quiet = wandb.Settings(console="off", silent=True, disable_git=True, save_code=False, init_timeout=30)
-    run = wandb.init(name=job_id, job_type=str(params.get("trainer")), config=dict(params), dir=place, settings=quiet)
+    run = wandb.init(name=job_id, job_type=str(params.get("trainer")), config=dict(params), dir=parent, settings=quiet)
     return _Wandb(run)
 
 

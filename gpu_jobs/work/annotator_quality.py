@@ -160,7 +160,7 @@ def dawid_skene(question: Question) -> tuple[Floats, Floats]:
 def mace(votes: Votes) -> tuple[Floats, Floats]:
     """(people,) chance that each knows rather than guesses, NaN without an answer; (records, categories) probabilities.
 
-    crowd-kit 1.4.2 pairs places by first appearance with sorted ones, so the codes are made to be both; and its
+    crowd-kit 1.4.2 pairs indices by first appearance with sorted ones, so the codes are made to be both; and its
     restarts all begin with the same seed, so there is one.
     """
     import pandas
@@ -185,7 +185,7 @@ def mace(votes: Votes) -> tuple[Floats, Floats]:
 def _people(
     votes: Votes, shared: Votes, arrays: VoteArrays, result: list[tuple[Question, Belief]]
 ) -> tuple[AnnotatorQuality, ...]:
-    """One per person in the order of their places; None for what cannot be estimated."""
+    """One per person in the order of their numbers; None for what cannot be estimated."""
     known, gold = arrays.known, arrays.gold
     right = one_coin(Question(with_known(votes, known), known))
     used = max(len(np.unique(votes.answer)), 2)
@@ -250,17 +250,17 @@ def _number(value: float) -> float | None:
 
 
 def _write(path: Path, votes: Votes, beliefs: list[Belief], multi: bool) -> None:
-    """place of the record, likeliest code (single) or None, and its probability; several labels: of the least certain
+    """row of the record, likeliest code (single) or None, and its probability; several labels: of the least certain
     one.
     """
     import polars
 
-    places = np.unique(votes.record)
+    rows = np.unique(votes.record)
     if multi:
-        sure = [np.maximum(belief.probs[places], 0).max(axis=1) for belief in beliefs]
-        probability = np.min(sure, axis=0) if sure else np.ones(len(places))
-        code = np.full(len(places), -1)
+        sure = [np.maximum(belief.probs[rows], 0).max(axis=1) for belief in beliefs]
+        probability = np.min(sure, axis=0) if sure else np.ones(len(rows))
+        code = np.full(len(rows), -1)
     else:
-        probs = beliefs[0].probs[places] if beliefs else np.ones((len(places), 1))
+        probs = beliefs[0].probs[rows] if beliefs else np.ones((len(rows), 1))
         code, probability = probs.argmax(axis=1), probs.max(axis=1)
-    polars.DataFrame({"place": places, "code": code.astype(np.int64), "probability": probability}).write_parquet(path)
+    polars.DataFrame({"place": rows, "code": code.astype(np.int64), "probability": probability}).write_parquet(path)

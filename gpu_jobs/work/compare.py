@@ -94,9 +94,9 @@ def _examples(collected: Collected, columns: Columns, weights: Weights) -> Itera
     first, second = collected.predicted
     right = [(collected.truth == one.predicted).all(axis=1) & weights.drawn for one in (first, second)]
     for side, mine, theirs, wrong in (("first", *right, second), ("second", *right[::-1], first)):
-        places = np.flatnonzero(mine & ~theirs)
-        sure = np.where(wrong.predicted, wrong.outputs, 0).max(axis=1)[places] * wrong.known[places]
-        for row in places[np.argsort(-sure, kind="stable")][:MOST_EXAMPLES].tolist():
+        rows = np.flatnonzero(mine & ~theirs)
+        sure = np.where(wrong.predicted, wrong.outputs, 0).max(axis=1)[rows] * wrong.known[rows]
+        for row in rows[np.argsort(-sure, kind="stable")][:MOST_EXAMPLES].tolist():
             yield Example(
                 id=collected.ids[row],
                 text=collected.texts[row],
@@ -131,6 +131,6 @@ def _notes(gathered: Collector, records: Records, on: str) -> Iterator[str]:
         yield f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random."
     for evaluated in gathered.evaluated_models:
         own = set(columns.of(evaluated))
-        strange = [label for label in records.counts if columns.place[label] not in own]
-        unknown = {columns.names[columns.labels[columns.place[label]]]: records.counts[label] for label in strange}
+        strange = [label for label in records.counts if columns.column_of[label] not in own]
+        unknown = {columns.names[columns.labels[columns.column_of[label]]]: records.counts[label] for label in strange}
         yield from (f"{evaluated.name}: {sentence}" for sentence in unknown_label_notes(unknown))

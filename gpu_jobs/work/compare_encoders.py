@@ -115,27 +115,27 @@ def _chosen(records: Records, seed: int, most: int) -> tuple[Chunk, Ints, list[s
         for supplied in chunk.labels
     ]
     one = np.flatnonzero([bool(label) for label in labels])
-    codes = np.unique([labels[place] for place in one], return_inverse=True)[1]
-    places = choose_records(codes, np.random.default_rng(seed), most)
-    requested, start = one[places], 0
+    codes = np.unique([labels[row] for row in one], return_inverse=True)[1]
+    drawn_rows = choose_records(codes, np.random.default_rng(seed), most)
+    requested, start = one[drawn_rows], 0
     ids: list[str] = []
     texts: list[str] = []
     rows: list[int] = []
     for chunk in records.chunks():
         here = requested[(requested >= start) & (requested < start + len(chunk.ids))] - start
         start += len(chunk.ids)
-        ids += [chunk.ids[place] for place in here]
-        texts += [chunk.texts[place] for place in here]
+        ids += [chunk.ids[row] for row in here]
+        texts += [chunk.texts[row] for row in here]
         rows += [] if chunk.rows is None else chunk.rows[here].tolist()
     notes = []
     if several := records.labelled - len(one):
         notes.append(f"{several:,} records with several labels, or with none of them, were left out.")
-    if len(places) < len(one):
-        drawn = f"{len(places):,} of {len(one):,} records were looked at" + (
-            ", drawn at random" if len(places) == most else ""
+    if len(drawn_rows) < len(one):
+        drawn = f"{len(drawn_rows):,} of {len(one):,} records were looked at" + (
+            ", drawn at random" if len(drawn_rows) == most else ""
         )
         notes.append(f"{drawn}; labels of a single record tell nothing.")
-    codes = np.unique(codes[places], return_inverse=True)[1]
+    codes = np.unique(codes[drawn_rows], return_inverse=True)[1]
     return Chunk(ids, texts, [], np.array(rows, np.int64) if rows else None), codes, notes
 
 

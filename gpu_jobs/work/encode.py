@@ -74,17 +74,17 @@ def _encode_texts(
     encoder: Encoder, texts: Sequence[str], before: int, total: int, report: Report
 ) -> npt.NDArray[np.float16]:
     """Shortest first, so that pieces are even and progress runs; back in the order of the texts at the end."""
-    places: dict[str, list[int]] = {}
+    rows_of: dict[str, list[int]] = {}
     for row, text in enumerate(texts):
-        places.setdefault(text, []).append(row)
-    distinct = sorted(places, key=len)
+        rows_of.setdefault(text, []).append(row)
+    distinct = sorted(rows_of, key=len)
     vectors = np.empty((len(texts), encoder.dims), np.float16)
     done = 0
     for first in range(0, len(distinct), PIECE):
         piece = distinct[first : first + PIECE]
         for text, vector in zip(piece, encoder.encode(piece), strict=True):
-            vectors[places[text]] = vector
-            done += len(places[text])
+            vectors[rows_of[text]] = vector
+            done += len(rows_of[text])
         report(before + done, total)
     return vectors
 

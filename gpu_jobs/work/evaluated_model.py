@@ -14,7 +14,7 @@ from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
 from core.models.out_of_fold import OutOfSamplePredictions, predict_unseen, read_stored
-from core.models.own_encoder import encoder_name, encoder_place, label_names
+from core.models.own_encoder import encoder_name, encoder_source, label_names
 from core.models.vectors import encoded_rows, open_vectors
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
 from core.tasks.choice import decide
@@ -99,7 +99,7 @@ def _from_vectors(folder: Path, manifest: Mapping[str, Any], setting: Setting) -
         if chunk.rows is not None and (chunk.rows < encoded_rows(vectors, name)).all():
             return head.predict(np.asarray(open_vectors(vectors, name)[chunk.rows], np.float32))
         if not loaded:  # not before it is needed: stored vectors may suffice
-            loaded.append(load_encoder(encoder_place(folder, manifest), vectors / "cache", setting.threads))
+            loaded.append(load_encoder(encoder_source(folder, manifest), vectors / "cache", setting.threads))
         return head.predict(loaded[0].encode(chunk.texts))
 
     return says
@@ -145,11 +145,11 @@ def _zeroshot(
 
 def part_of(chunk: Chunk, retained: Bools) -> Chunk:
     """The records where `retained` is True."""
-    places = np.flatnonzero(retained).tolist()
+    rows = np.flatnonzero(retained).tolist()
     return Chunk(
-        ids=[chunk.ids[place] for place in places],
-        texts=[chunk.texts[place] for place in places],
-        labels=[chunk.labels[place] for place in places],
+        ids=[chunk.ids[row] for row in rows],
+        texts=[chunk.texts[row] for row in rows],
+        labels=[chunk.labels[row] for row in rows],
         rows=None if chunk.rows is None else chunk.rows[retained],
         stated=None if chunk.stated is None else chunk.stated[retained],
     )

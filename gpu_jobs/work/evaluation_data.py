@@ -125,8 +125,8 @@ def _labelled(path: Path) -> int:
 
 @dataclass(frozen=True)
 class Columns:
-    """The labels that any of the models or of the records has. names: by id. place: column by the label as the records
-    give it.
+    """The labels that any of the models or of the records has. names: by id. column_of: by the label as the
+    records give it.
 
     by_name: a file's records have names, the project's have ids. unknown: labels of the records that no model has, by
     name, and how many records have each.
@@ -134,13 +134,13 @@ class Columns:
 
     labels: tuple[str, ...]
     names: Mapping[str, str]
-    place: Mapping[str, int]
+    column_of: Mapping[str, int]
     by_name: bool
     unknown: Mapping[str, int]
 
     def of(self, evaluated: EvaluatedModel) -> list[int]:
         """The column of each of its labels."""
-        return [self.place[evaluated.names[label] if self.by_name else label] for label in evaluated.labels]
+        return [self.column_of[evaluated.names[label] if self.by_name else label] for label in evaluated.labels]
 
 
 def columns_of(evaluated_models: Sequence[EvaluatedModel], records: Records, names: Mapping[str, str]) -> Columns:
@@ -155,15 +155,15 @@ def columns_of(evaluated_models: Sequence[EvaluatedModel], records: Records, nam
     ids: dict[str, str] = {}
     for label in entries:
         ids.setdefault(key_of[label], label)
-    place = {key: column for column, key in enumerate(ids)}
+    column_of = {key: column for column, key in enumerate(ids)}
     if records.by_name:
-        place = {label: place[key] for key, label in ids.items()} | place
-    unknown = {label: count for label, count in records.counts.items() if label not in place}
+        column_of = {label: column_of[key] for key, label in ids.items()} | column_of
+    unknown = {label: count for label, count in records.counts.items() if label not in column_of}
     _refuse_unknown_labels(unknown, records, [evaluated.name for evaluated in evaluated_models], list(entries.values()))
-    place |= {label: len(ids) + number for number, label in enumerate(unknown)}
+    column_of |= {label: len(ids) + number for number, label in enumerate(unknown)}
     every = {label: entries[label] for label in ids.values()} | {label: names.get(label, label) for label in unknown}
     counts = {every[label]: count for label, count in unknown.items()}
-    return Columns((*ids.values(), *unknown), every, place, records.by_name, counts)
+    return Columns((*ids.values(), *unknown), every, column_of, records.by_name, counts)
 
 
 def _refuse_unknown_labels(
@@ -188,7 +188,7 @@ def _some(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Collected:
-    """The scored records, or a sample of them. rows: (k,) numbers, or places in a file. truth: (k, labels). ids, texts:
+    """The scored records, or a sample of them. rows: (k,) numbers, or rows of a file. truth: (k, labels). ids, texts:
     to show. stated: (k,) stored confidence of the model, NaN where there is none. predicted: of each model, in the
     common columns.
     """
@@ -276,14 +276,14 @@ def truth_of(chunk: Chunk, columns: Columns) -> Bools:
     truth = np.zeros((len(chunk.texts), len(columns.labels)), np.bool_)
     for row, labels in enumerate(chunk.labels):
         for label in labels or ():
-            truth[row, columns.place[label]] = True
+            truth[row, columns.column_of[label]] = True
     return truth
 
 
 def align(predictions: OutOfSamplePredictions, evaluated: EvaluatedModel, columns: Columns) -> OutOfSamplePredictions:
     """In the common columns; labels that the model does not have get -1."""
-    places = columns.of(evaluated)
+    indices = columns.of(evaluated)
     probs = np.full((len(predictions.outputs), len(columns.labels)), -1, np.float32)
     predicted = np.zeros(probs.shape, np.bool_)
-    probs[:, places], predicted[:, places] = predictions.outputs, predictions.predicted
+    probs[:, indices], predicted[:, indices] = predictions.outputs, predictions.predicted
     return OutOfSamplePredictions(probs, predicted, predictions.known)

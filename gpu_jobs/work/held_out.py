@@ -89,7 +89,7 @@ def write_held_out_predictions(path: Path, gold: HeldOutPredictions, answered: H
     for name in ("truth", "predicted"):
         answers = stored_answers(space, column(name))
         columns |= {name: answers.labels, f"{name}_answer": answers.texts}
-    label = [space.categories[place] for place in column("likeliest")] if space.categories else None
+    label = [space.categories[index] for index in column("likeliest")] if space.categories else None
     polars.DataFrame(
         columns | {"label": label, "probability": column("certainty")},
         schema={
@@ -126,7 +126,7 @@ def stored_answers(space: AnswerSpace, answers: Rows) -> StoredAnswers:
     size = rows.dtype.itemsize * rows.shape[1]
     keys = np.ascontiguousarray(rows).view(np.uint64 if size == 8 else np.dtype((np.void, size)))[:, 0]
     _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
-    distinct, places, canonical = space.decode(answers[first]), polars.Series(kind), TASKS[space.task].canonical
+    distinct, indices, canonical = space.decode(answers[first]), polars.Series(kind), TASKS[space.task].canonical
     texts = polars.Series([answer_text(canonical(answer)) for answer in distinct], dtype=polars.String)
     labels = polars.Series([labels_in(answer) for answer in distinct], dtype=polars.List(polars.String))
-    return StoredAnswers(texts.gather(places), labels.gather(places))
+    return StoredAnswers(texts.gather(indices), labels.gather(indices))

@@ -35,17 +35,17 @@ def push(bundle: Path, params: PushParams, report: Callable[[int, int], None]) -
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     token = os.environ.get("HF_TOKEN", "")
-    places = {"model": (params.repo, bundle / "in" / "model")}
+    repositories = {"model": (params.repo, bundle / "in" / "model")}
     if params.labels:
-        places["dataset"] = (f"{params.repo}-labels", bundle / "in" / "dataset")
+        repositories["dataset"] = (f"{params.repo}-labels", bundle / "in" / "dataset")
     with _in_sentences(params.repo, token):
         from huggingface_hub import HfApi
 
         api = HfApi(token=token)
-        parents = {kind: _prepare(api, repo, kind, params.private) for kind, (repo, _) in places.items()}
+        parents = {kind: _prepare(api, repo, kind, params.private) for kind, (repo, _) in repositories.items()}
         sent = {
             kind: _send(api, (repo, kind, parents[kind]), folder, params.message, report)
-            for kind, (repo, folder) in places.items()
+            for kind, (repo, folder) in repositories.items()
         }
     return PushResult(params.model, **vars(sent["model"]), dataset=sent.get("dataset"))
 
@@ -68,12 +68,12 @@ def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
 
 
 def _send(
-    api: Any, place: tuple[str, str, str | None], folder: Path, message: str, report: Callable[[int, int], None]
+    api: Any, target: tuple[str, str, str | None], folder: Path, message: str, report: Callable[[int, int], None]
 ) -> PushedRepository:
-    """All files as one commit; files of an earlier one that are not among them go. place: repo, kind, parent."""
+    """All files as one commit; files of an earlier one that are not among them go. target: repo, kind, parent."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    repo, kind, parent = place
+    repo, kind, parent = target
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     total, done = sum(path.stat().st_size for path in files.values()), 0
     adding = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()]

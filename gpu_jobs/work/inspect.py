@@ -44,9 +44,9 @@ class Flags:
 
 @dataclass(frozen=True)
 class NearestRecords:
-    """(k, neighbours): places of the nearest others among the labelled records, -1 for none, and their cosines."""
+    """(k, neighbours): rows of the nearest others among the labelled records, -1 for none, and their cosines."""
 
-    places: Ints
+    rows: Ints
     cosines: Floats
 
 
@@ -133,10 +133,10 @@ def _fitted(labelled: Labelled, known: Ints, rows: Ints) -> Floats:
 
 def _voted(targets: Bools, near: NearestRecords) -> Floats:
     """(k, labels) shares of the labels among the neighbours, the nearer the heavier."""
-    votes = np.where(near.places >= 0, np.exp(SHARPNESS * near.cosines), 0)
+    votes = np.where(near.rows >= 0, np.exp(SHARPNESS * near.cosines), 0)
     sums = np.tile(DOUBT * targets.mean(axis=0), (len(targets), 1))
-    for place, weight in zip(near.places.T, votes.T, strict=True):
-        sums += weight[:, None] * targets[place]
+    for row, weight in zip(near.rows.T, votes.T, strict=True):
+        sums += weight[:, None] * targets[row]
     return np.asarray(sums / (votes.sum(axis=1, keepdims=True) + DOUBT))
 
 
@@ -181,18 +181,18 @@ def hard_records(labelled: Labelled, probs: Floats, disputed: Ints, disputes: Fl
     rows = np.union1d(disputed, labelled.rows[most])
     score = np.zeros(len(rows))
     for numbers, scores in ((disputed, disputes), (labelled.rows[most], margin[most])):
-        place = np.searchsorted(rows, numbers)
-        score[place] = np.maximum(score[place], scores)
+        indices = np.searchsorted(rows, numbers)
+        score[indices] = np.maximum(score[indices], scores)
     return _first(Flags(rows, score))
 
 
 def contradictions(labelled: Labelled, near: NearestRecords) -> Flags:
     """Near-duplicates with different labels, each record with the most similar such one; a pair stands once."""
-    alike = (near.places >= 0) & (near.cosines >= ALIKE)
-    at_odds = alike & (labelled.targets[near.places] != labelled.targets[:, None]).any(axis=2)
+    alike = (near.rows >= 0) & (near.cosines >= ALIKE)
+    at_odds = alike & (labelled.targets[near.rows] != labelled.targets[:, None]).any(axis=2)
     left = np.flatnonzero(at_odds.any(axis=1))
     closest = np.where(at_odds, near.cosines, -1).argmax(axis=1)[left]
-    right = near.places[left, closest]
+    right = near.rows[left, closest]
     pairs = np.unique(np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1), axis=0)
     score = np.einsum("ij,ij->i", labelled.points[pairs[:, 0]], labelled.points[pairs[:, 1]])
     return _first(Flags(labelled.rows[pairs[:, 0]], np.clip(score, 0, 1), other=labelled.rows[pairs[:, 1]]))
@@ -204,7 +204,7 @@ def neighbours(points: Floats) -> NearestRecords:
 
     width = min(NEIGHBOURS + 1, len(points))
     if len(points) <= NODES:
-        cosines, places = faiss.knn(points, points, width, metric=faiss.METRIC_INNER_PRODUCT)
+        cosines, rows = faiss.knn(points, points, width, metric=faiss.METRIC_INNER_PRODUCT)
     else:
         cells = int(np.sqrt(len(points)))
         index = faiss.IndexIVFFlat(
@@ -213,9 +213,9 @@ def neighbours(points: Floats) -> NearestRecords:
         index.nprobe = CELLS_PROBED
         index.train(points[:: max(len(points) // (64 * cells), 1)])
         index.add(points)
-        cosines, places = index.search(points, width)
-    oneself = places == np.arange(len(points))[:, None]
-    return NearestRecords(np.where(oneself, -1, places), np.where(places < 0, 0, cosines))
+        cosines, rows = index.search(points, width)
+    oneself = rows == np.arange(len(points))[:, None]
+    return NearestRecords(np.where(oneself, -1, rows), np.where(rows < 0, 0, cosines))
 
 
 def outliers(graph: Graph) -> Flags:

@@ -55,7 +55,7 @@ def layout_map(bundle: Path, params: MapParams, report: Report) -> MapLayout:
     with threadpool_limits(threads):
         faiss.omp_set_num_threads(threads)
         if len(known):
-            xy = place(points, np.asarray(vectors[known], np.float32), entries["known_xy"])
+            xy = place_among(points, np.asarray(vectors[known], np.float32), entries["known_xy"])
             rows, xy = np.concatenate([known, rows]), np.concatenate([entries["known_xy"], xy])
         else:
             xy = lay_out(points, threads, params.seed, report)
@@ -89,7 +89,7 @@ def lay_out(points: Floats, threads: int, seed: int, report: Report) -> Floats:
     return _framed(np.asarray(late, np.float64))
 
 
-def place(points: Floats, known: Floats, known_xy: Floats) -> Floats:
+def place_among(points: Floats, known: Floats, known_xy: Floats) -> Floats:
     """(n, 2) for more points: the median of the nearest known ones', so one stray neighbour does not pull it away."""
     neighbours, _ = _nearest(points, known, min(AROUND, len(known)))
     return np.asarray(np.median(known_xy[neighbours], axis=1), np.float32)

@@ -68,7 +68,7 @@ def rescore_past_models(models: Sequence[PastModel], answered: HeldOutPrediction
     Models of another taxonomy, and those from before out-of-fold predictions were kept, are left out.
     """
     if len(models) > RESCORED:
-        models = [models[place] for place in np.linspace(0, len(models) - 1, RESCORED).astype(int)]
+        models = [models[index] for index in np.linspace(0, len(models) - 1, RESCORED).astype(int)]
     retained: list[PastModel] = []
     predicted: list[Rows] = []
     learnt: list[Floats] = []
@@ -100,8 +100,8 @@ def _rescore(model: PastModel, answered: HeldOutPredictions, vectors: Floats) ->
     predicted = predict_unseen(stored, rows, space.decide, lambda part: head.predict(vectors, rows[part])).predicted
     out_of_fold, learnt = stored.out_of_fold, np.full(len(rows), float(model.labels))
     seen = np.isin(rows, out_of_fold.rows)
-    place = np.searchsorted(out_of_fold.rows, rows[seen])
-    learnt[seen] = out_of_fold.labels[place] if len(out_of_fold.labels) else model.labels - seen.sum() / FOLDS
+    stored_rows = np.searchsorted(out_of_fold.rows, rows[seen])
+    learnt[seen] = out_of_fold.labels[stored_rows] if len(out_of_fold.labels) else model.labels - seen.sum() / FOLDS
     return predicted, learnt
 
 

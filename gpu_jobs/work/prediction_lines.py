@@ -42,7 +42,7 @@ def writing_lines(path: Path, columns: Columns, evaluated: EvaluatedModel, top_k
 
 
 def _header(top_k: int) -> list[str]:
-    ranked = [f"{name}_{place}" for place in range(1, top_k + 1) for name in ("guess", "score")]
+    ranked = [f"{name}_{rank}" for rank in range(1, top_k + 1) for name in ("guess", "score")]
     return ["id", "text", "truth", "predicted", "correct", *(f"top_{k}" for k in range(1, top_k + 1)), *ranked]
 
 
@@ -73,7 +73,7 @@ def _lines(
     order = np.argsort(-predictions.outputs, axis=1, kind="stable")[:, :top_k]
     scores = np.take_along_axis(predictions.outputs, order, axis=1)
     hits = np.logical_or.accumulate(np.take_along_axis(_own(truth, evaluated, columns), order, axis=1), axis=1)
-    shown = {label: columns.names[columns.labels[column]] for label, column in columns.place.items()}
+    shown = {label: columns.names[columns.labels[column]] for label, column in columns.column_of.items()}
     for row, labels in enumerate(chunk.labels):
         match = None if labels is None else [shown[label] for label in labels]
         proposed = [names[column] for column in np.flatnonzero(predictions.predicted[row])]

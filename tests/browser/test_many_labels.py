@@ -23,7 +23,7 @@ def many_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {**QUIET, "overlap = 1": "overlap = 50"}
     server = Server(tmp_path_factory.mktemp("many") / "many", ",".join(NAMES), TEXTS * 3, settings, running=False)
     ids = [label.id for label in read_settings(server.folder).taxonomy.active]
-    guess = json.dumps([[label, 0.3 / place] for place, label in enumerate(ids[:-10:-1], 1)])
+    guess = json.dumps([[label, 0.3 / rank] for rank, label in enumerate(ids[:-10:-1], 1)])
     store = Store(server.folder)
     with store.transaction() as cursor:
         blind = "n % 4 = 3"
@@ -44,8 +44,8 @@ def shown_keys(page: Page) -> dict[str, str]:
     return {key: label for key, label in pairs if key}
 
 
-LIKELIEST = {str(place): name for place, name in enumerate(NAMES[:-10:-1], 1)}
-FIRST = {str(place): name for place, name in enumerate(NAMES[:9], 1)}
+LIKELIEST = {str(rank): name for rank, name in enumerate(NAMES[:-10:-1], 1)}
+FIRST = {str(rank): name for rank, name in enumerate(NAMES[:9], 1)}
 
 
 def test_number_keys_give_the_likeliest_labels_and_nothing_on_a_blind_record(many_server: Server, page: Page) -> None:
@@ -117,10 +117,10 @@ STILL = f"""record => new Promise(done => {{
 
 
 def laid_out(card: Card) -> list[list[float]]:
-    """The places of its buttons, once a page that has just come up has moved nothing for forty frames."""
+    """The boxes of its buttons, once a page that has just come up has moved nothing for forty frames."""
     expect(card.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    places: list[list[float]] = card.record.evaluate(STILL)
-    return places
+    boxes: list[list[float]] = card.record.evaluate(STILL)
+    return boxes
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 860), (1280, 640), (390, 844), (390, 600)])
@@ -129,14 +129,14 @@ def test_buttons_stand_still_from_record_to_record(
 ) -> None:
     page = machines(viewport={"width": width, "height": height}).new_page()
     card = many_server.open(page, f"still{width}{height}")
-    places = [laid_out(card)]
+    boxes = [laid_out(card)]
     for number in range(4):
         card.press(" " if number else "1")
         expect(card.record).to_be_visible()  # a tab has its share at hand, and the next ones may be on their way
-        places.append(card.record.evaluate(PLACES))
+        boxes.append(card.record.evaluate(PLACES))
         expect(page.locator("[data-action=skip]")).to_be_in_viewport(ratio=1)
         expect(page.locator("[data-label]").first).to_be_in_viewport(ratio=1)
-    assert places == [places[0]] * len(places)
+    assert boxes == [boxes[0]] * len(boxes)
     card.press("l", "a")
-    assert card.record.evaluate(PLACES)[-5:] == places[0][-5:], "what is typed moves nothing below the labels"
+    assert card.record.evaluate(PLACES)[-5:] == boxes[0][-5:], "what is typed moves nothing below the labels"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -31,11 +31,11 @@ def draw(page: Page, chart: Locator, tool: tuple[int, int], shape: list[tuple[fl
     box = chart.bounding_box()
     assert box
     page.mouse.click(box["x"] + tool[0], box["y"] + tool[1])
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in shape]
-    page.mouse.move(*places[0])
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in shape]
+    page.mouse.move(*points[0])
     page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=4)
+    for point in points[1:]:
+        page.mouse.move(*point, steps=4)
     page.mouse.up()
     heading = page.get_by_role("heading", name=re.compile("records selected"))
     expect(heading).to_be_visible()

@@ -56,11 +56,11 @@ def certificate(folder: Path) -> None:
 def nginx(folder: Path, port: int, app: int) -> list[str]:
     text = block("nginx").replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl").replace("label.example.org", NAME)
     text = text.replace("127.0.0.1:8501", f"127.0.0.1:{app}").replace("/etc/ssl/label", str(folder))
-    places = "".join(
+    locations = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     head = f"user {getpass.getuser()};\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n"
-    head += f"http {{\naccess_log off;\n{places}"
+    head += f"http {{\naccess_log off;\n{locations}"
     (folder / "nginx.conf").write_text(f"{head}{text}\n}}\n")
     command = shutil.which("nginx") or "/usr/sbin/nginx"
     return [command, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Labels } from "../../app/card/tasks/labels.js";
 import { areDigits, fixedKeys, plain } from "../../app/card/tasks/label_keys.js";
 
-const named = (names) => names.map((name, place) => ({ id: `id${place}`, name, description: "" }));
+const named = (names) => names.map((name, index) => ({ id: `id${index}`, name, description: "" }));
 const make = (names, { review = false, ...settings } = {}) =>
   new Labels({ labels: named(names), multi: false, suggestions: true, likeliest_keys: true, ...settings }, { review, reserved: review ? ["n"] : ["f", "h"] });
 const press = (key) => ({ key, digit: /^\d$/.test(key) ? Number(key) : null, letter: /^[a-z]$/.test(key) ? key : "" });
@@ -23,7 +23,7 @@ function type(task, keys, moment = now(task)) {
 
 const FOUR = ["delivery", "praise", "question", "bug"];
 const TWELVE = ["card arrival", "card stolen", "cash", "change pin", "exchange", "fees", "refund", "top up", "transfer", "verify", "lost phone", "éclair"];
-const guess = (...ids) => ({ model: "m1", labels: ids.map((id, place) => ({ id, probability: 0.5 / (place + 1) })) });
+const guess = (...ids) => ({ model: "m1", labels: ids.map((id, index) => ({ id, probability: 0.5 / (index + 1) })) });
 
 test("a digit gives its label, Enter the suggestion, other keys are left to the frame", () => {
   const task = make(FOUR);

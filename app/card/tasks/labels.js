@@ -118,7 +118,7 @@ export class Labels {
    */
   keys(moment) {
     const { draft, suggestion, early } = moment;
-    const numbered = (ids) => new Map(ids.slice(0, 9).map((id, place) => [String(place + 1), id]));
+    const numbered = (ids) => new Map(ids.slice(0, 9).map((id, index) => [String(index + 1), id]));
     if (draft.typed.trim() && !early && !this.digitsFind) return numbered(this.matches(draft.typed).map((label) => label.id));
     return this.followsModel(moment) ? numbered((suggestion?.labels ?? []).map((one) => one.id)) : this.fixed;
   }
@@ -184,8 +184,8 @@ export class Labels {
     this.buttons = new Map(labels.map((label) => [label.id, this.labelButton(label, act)]));
     this.boxes.labels.replaceChildren(...this.buttons.values());
     const likely = (digit) => act((moment) => this.choose(this.keys(moment).get(digit), moment));
-    const places = [...DIGITS].map((digit) => choiceButton("likely", "", digit, () => likely(digit)));
-    this.boxes.likeliest.replaceChildren(...places);
+    const buttons = [...DIGITS].map((digit) => choiceButton("likely", "", digit, () => likely(digit)));
+    this.boxes.likeliest.replaceChildren(...buttons);
     root.querySelector(".accept").hidden = this.submits;
     root.querySelector(".accept").onclick = () => act((moment) => this.confirm(moment));
     this.buildSearch(act);
@@ -235,18 +235,18 @@ export class Labels {
     if (typed && !box.style.height) box.style.height = `${box.offsetHeight}px`;
     if (!typed) box.style.height = "";
     const matches = typed ? this.matches(text) : this.labels;
-    const places = new Map(matches.map((label, place) => [label.id, place]));
+    const rankOf = new Map(matches.map((label, rank) => [label.id, rank]));
     for (const [id, button] of this.buttons) {
-      button.hidden = !places.has(id);
-      button.style.order = places.get(id) ?? "";
-      button.classList.toggle("best", typed && places.get(id) === 0);
+      button.hidden = !rankOf.has(id);
+      button.style.order = rankOf.get(id) ?? "";
+      button.classList.toggle("best", typed && rankOf.get(id) === 0);
     }
     box.classList.toggle("nothing", !matches.length);
     this.boxes.likeliest.classList.toggle("away", typed);
     if (typed) box.scrollTop = 0;
   }
 
-  /** The key beside each label that gives it now; its place is there also when it has none. */
+  /** The key beside each label that gives it now; there is room for one also when it has none. */
   drawKeys(moment) {
     const keys = new Map([...this.keys(moment)].map(([key, id]) => [id, key]));
     for (const [id, button] of this.buttons) {
@@ -298,13 +298,13 @@ export class Labels {
     const box = this.boxes.likeliest;
     box.dataset.nothing = hidden ? "Suggestions are hidden." : "No suggestion here: find the label by its name.";
     box.classList.toggle("nothing", !suggested.length);
-    [...box.children].forEach((button, place) => {
-      const one = suggested[place];
+    [...box.children].forEach((button, index) => {
+      const one = suggested[index];
       const name = one ? this.names.get(one.id) : "";
       button.classList.toggle("away", !one);
       button.disabled = !one;
       setText(button.querySelector(".name"), name);
-      setText(button.querySelector(".chance"), one && (!place || one.probability >= LEAST_SHOWN) ? percent(one.probability) : "");
+      setText(button.querySelector(".chance"), one && (!index || one.probability >= LEAST_SHOWN) ? percent(one.probability) : "");
       button.title = name;
     });
   }

@@ -44,10 +44,10 @@ function markWords(left, right) {
   const inOrder = common !== null;
   const pairs = new Set((common ?? []).flatMap(([one, other]) => [ours[one], theirs[other]]));
   const [restOurs, restTheirs] = [ours, theirs].map((words) => words.filter((word) => !pairs.has(word)));
-  const places = groupByKey(restTheirs);
+  const wordsByKey = groupByKey(restTheirs);
   for (const word of [...restOurs, ...restTheirs]) word.mark = "changed";
   for (const word of restOurs) {
-    const twin = places.get(word.key)?.shift();
+    const twin = wordsByKey.get(word.key)?.shift();
     if (twin) word.mark = twin.mark = inOrder && /[\p{L}\p{N}]/u.test(word.key) ? "moved" : "";
   }
 }
@@ -66,13 +66,13 @@ function markCharacters(left, right) {
   if (Math.max(left.length, right.length) > MOST_ALIKE) return;
   const [ours, theirs] = [left, right].map((words) => words.filter(canBeAlike).map((word) => ({ word, characters: charactersOf(word.key) })));
   const candidates = [];
-  for (const [place, one] of ours.entries()) {
+  for (const [index, one] of ours.entries()) {
     for (const other of theirs) {
       const share = likeness(one.characters, other.characters);
-      if (share >= ALIKE) candidates.push({ one: one.word, other: other.word, share, place });
+      if (share >= ALIKE) candidates.push({ one: one.word, other: other.word, share, index });
     }
   }
-  candidates.sort((a, b) => b.share - a.share || a.place - b.place);
+  candidates.sort((a, b) => b.share - a.share || a.index - b.index);
   for (const { one, other } of candidates) {
     if (!one.pieces && !other.pieces) [one.pieces, other.pieces] = compareWords(one.text, other.text);
   }
@@ -93,8 +93,8 @@ function compareWords(one, other) {
   const [ours, theirs] = [charactersOf(one), charactersOf(other)];
   const common = commonSequence(ours.map(keyOf), theirs.map(keyOf));
   return [ours, theirs].map((characters, side) => {
-    const shared = new Set(common.map((places) => places[side]));
-    return joined(characters.map((character, place) => [character, shared.has(place) ? "" : "changed"]));
+    const shared = new Set(common.map((pair) => pair[side]));
+    return joined(characters.map((character, index) => [character, shared.has(index) ? "" : "changed"]));
   });
 }
 
@@ -102,7 +102,7 @@ function charactersOf(word) {
   return Array.from(CHARACTERS.segment(word), ({ segment }) => segment);
 }
 
-/** Pairs of places of a longest common sequence, null where the table would be too large. */
+/** Pairs of positions of a longest common sequence, null where the table would be too large. */
 export function commonSequence(left, right) {
   let start = 0;
   while (start < Math.min(left.length, right.length) && left[start] === right[start]) start += 1;
@@ -119,25 +119,25 @@ export function commonSequence(left, right) {
       lengths[here] = same ? lengths[here + width + 1] + 1 : Math.max(lengths[here + width], lengths[here + 1]);
     }
   }
-  const pairs = Array.from({ length: start }, (_, place) => [place, place]);
+  const pairs = Array.from({ length: start }, (_, index) => [index, index]);
   for (let row = 0, column = 0; row < rows && column < columns; ) {
     const here = row * width + column;
     if (left[start + row] === right[start + column]) pairs.push([start + row++, start + column++]);
     else if (lengths[here + width] >= lengths[here + 1]) row += 1;
     else column += 1;
   }
-  for (let place = end; place > 0; place -= 1) pairs.push([left.length - place, right.length - place]);
+  for (let fromEnd = end; fromEnd > 0; fromEnd -= 1) pairs.push([left.length - fromEnd, right.length - fromEnd]);
   return pairs;
 }
 
 /** Blanks between two marked words are marked with them. */
 function piecesOf(words) {
-  const marks = words.map(({ key, mark, pieces }, place) => {
-    const [before, after] = [words[place - 1], words[place + 1]];
+  const marks = words.map(({ key, mark, pieces }, index) => {
+    const [before, after] = [words[index - 1], words[index + 1]];
     const between = !key && before?.mark && before.mark === after?.mark && !before.pieces && !after.pieces;
     return between ? before.mark : pieces ? "" : mark;
   });
-  return joined(words.flatMap(({ text, pieces }, place) => pieces ?? [[text, marks[place]]]));
+  return joined(words.flatMap(({ text, pieces }, index) => pieces ?? [[text, marks[index]]]));
 }
 
 /** Neighbours with the same mark as one. */

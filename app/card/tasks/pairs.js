@@ -144,7 +144,7 @@ function comparedRow(row) {
 function outcomeOf({ context }) {
   const title = element("p", { class: "heading" }, IF_SAME);
   if (!context) return [title, element("p", {}, "They become a cluster of two.")];
-  const members = context.members.flatMap(({ title, here }, place) => [place ? " · " : "", element(here ? "u" : "bdi", { dir: "auto" }, title)]);
+  const members = context.members.flatMap(({ title, here }, index) => [index ? " · " : "", element(here ? "u" : "bdi", { dir: "auto" }, title)]);
   if (context.more) members.push(` and ${context.more.toLocaleString("en")} more`);
   const cluster = element("p", { class: "cluster" }, "cluster ", element("b", { dir: "auto" }, context.cluster), element("br", {}), ...members);
   const joined = context.joined ? [element("p", {}, "Other decisions have joined them already.")] : [];

@@ -34,8 +34,8 @@ def _choose(space: AnswerSpace, title: str, key: str, before: Answer | None) -> 
     held = np.zeros(len(names), np.bool_) if before is None else space.encode([before])[0]
     chosen = [category for category, holds in zip(names, held, strict=True) if holds]
     if space.exclusive:
-        place = list(names).index(chosen[0]) if chosen else None
-        one = st.selectbox(title, list(names), place, format_func=names.__getitem__, key=key)
+        index = list(names).index(chosen[0]) if chosen else None
+        one = st.selectbox(title, list(names), index, format_func=names.__getitem__, key=key)
         chosen = [one] if one else []
     else:
         chosen = st.multiselect(title, list(names), chosen, format_func=names.__getitem__, key=key)

@@ -54,8 +54,8 @@ def draw_list(result: MergeList) -> str:
 
 
 def _open(names: list[str]) -> None:
-    for place, _ in st.session_state["clusters"]["selection"]["cells"]:
-        st.query_params["cluster"] = names[place]
+    for row, _ in st.session_state["clusters"]["selection"]["cells"]:
+        st.query_params["cluster"] = names[row]
         st.session_state["cluster-search"] = ""
 
 
@@ -108,8 +108,8 @@ def draw_cluster(server: ProjectServer, name: str) -> None:
     detail = merge(server.project, lambda *_: None, cluster=name)
     st.markdown(f"**{escaped(detail.cluster)}** · {len(detail.members):,} records")
     user = name_box()
-    for place, one in enumerate(detail.held):
-        _draw_held(server, one, place, ready=bool(user))
+    for index, one in enumerate(detail.held):
+        _draw_held(server, one, index, ready=bool(user))
     picked = _draw_members(detail)
     if len(detail.members) > 1:
         _draw_buttons(server, detail, picked, ready=bool(user))
@@ -117,7 +117,7 @@ def draw_cluster(server: ProjectServer, name: str) -> None:
     _draw_decisions(detail)
 
 
-def _draw_held(server: ProjectServer, one: HeldLine, place: int, *, ready: bool) -> None:
+def _draw_held(server: ProjectServer, one: HeldLine, index: int, *, ready: bool) -> None:
     """A contradiction, with the ways out of it."""
     source = "a person" if one.by_person else f"a machine ({one.probability:.1%})"
     why = "are of one source, of which a cluster has one" if one.one_source else "were said to be apart"
@@ -125,11 +125,11 @@ def _draw_held(server: ProjectServer, one: HeldLine, place: int, *, ready: bool)
         st.text(f"Held: {one.left} = {one.right}, says {source}. But {' and '.join(one.apart)} {why}.")
         st.text(" = ".join(one.path))
         with st.container(horizontal=True):
-            if not one.one_source and st.button("All are the same", key=f"held-same-{place}", disabled=not ready):
+            if not one.one_source and st.button("All are the same", key=f"held-same-{index}", disabled=not ready):
                 _decide(server, *one.apart, same=True)
             if st.button(
                 f"{escaped(one.left)} and {escaped(one.right)} are different",
-                key=f"held-apart-{place}",
+                key=f"held-apart-{index}",
                 disabled=not ready,
             ):
                 _decide(server, one.left, one.right, same=False)
@@ -153,9 +153,9 @@ def _draw_members(detail: ClusterDetail) -> list[str]:
     shown = detail.members[:MOST]
     for start in range(0, len(shown), BESIDE):
         row = shown[start : start + BESIDE]
-        for column, (place, one) in zip(st.columns(BESIDE), enumerate(row, start), strict=False):
-            with column.container(border=True, key=f"member-{place}"):
-                if len(detail.members) > 1 and st.checkbox(escaped(one.name), key=f"pick-{detail.cluster}-{place}"):
+        for column, (index, one) in zip(st.columns(BESIDE), enumerate(row, start), strict=False):
+            with column.container(border=True, key=f"member-{index}"):
+                if len(detail.members) > 1 and st.checkbox(escaped(one.name), key=f"pick-{detail.cluster}-{index}"):
                     picked.append(one.name)
                 st.text(_member_text(one))
                 st.caption(escaped(_member_note(detail, one)))

@@ -150,7 +150,7 @@ def draw_challenge(server: ProjectServer, model: ModelEntry, champion: ModelEntr
         _draw_promotion(server, model, champion, passes=verdict.passes)
         in_full = champion and st.button("Compare in full", key="compare", icon=":material/compare_arrows:")
     if in_full and champion:
-        with _in_place("Comparing"):
+        with _shown_error("Comparing"):
             user, on = require_right("manage"), verdict.stratum or ""
             compared = server.do(user, compare, first=champion.id, second=model.id, on=on)
             st.session_state["models-compared"] = compared
@@ -178,7 +178,7 @@ def _draw_promotion(server: ProjectServer, model: ModelEntry, champion: ModelEnt
 
 
 @contextmanager
-def _in_place(what: str) -> Iterator[None]:
+def _shown_error(what: str) -> Iterator[None]:
     """Runs a job and waits; an error is shown on the page."""
     try:
         with st.spinner(what):
@@ -269,7 +269,7 @@ def draw_encoder_choice(server: ProjectServer, models: Sequence[ModelEntry]) -> 
     first = left.selectbox("Encoder", names, 0, key="encoder-first")
     second = right.selectbox("against", names, 1, key="encoder-second")
     if go.button("Compare", key="compare-encoders", width="stretch"):
-        with _in_place("Comparing"):
+        with _shown_error("Comparing"):
             compared = server.do(require_right("manage"), compare_encoders, names=[first, second])
             st.session_state["models-encoders"] = compared
     if result := st.session_state.get("models-encoders"):

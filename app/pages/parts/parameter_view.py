@@ -26,19 +26,19 @@ HOW = ("search", "runs", "at_once")
 def draw_parameters(trainer: str, parameters: Mapping[str, Parameter]) -> list[str]:
     """One widget per parameter; returns "name=value" of those that differ from the default."""
     values: dict[str, Value] = {}
-    for name, place in zip([name for name in parameters if name in FIRST], _places(), strict=False):
-        with place:
+    for name, column in zip([name for name in parameters if name in FIRST], _columns(), strict=False):
+        with column:
             values[name] = draw_parameter(trainer, name, parameters[name])
     rest = [name for name in parameters if name not in FIRST]
     if rest:
         with st.expander("More", key=f"more-{trainer}"):
-            for name, place in zip(rest, _places(), strict=False):
-                with place:
+            for name, column in zip(rest, _columns(), strict=False):
+                with column:
                     values[name] = draw_parameter(trainer, name, parameters[name])
     return [f"{name}={as_entry(value)}" for name, value in values.items() if value != parameters[name].default]
 
 
-def _places() -> Iterator[DeltaGenerator]:
+def _columns() -> Iterator[DeltaGenerator]:
     """Cells of rows of three, as many as are asked for."""
     while True:
         yield from st.columns(3, vertical_alignment="bottom")
@@ -56,8 +56,8 @@ def draw_parameter(owner: str, name: str, parameter: Parameter) -> Value:
     if isinstance(default, bool):
         return st.toggle(title, default, **result)
     if parameter.choices:
-        place = parameter.choices.index(str(default))
-        return str(st.selectbox(title, parameter.choices, place, **result))
+        index = parameter.choices.index(str(default))
+        return str(st.selectbox(title, parameter.choices, index, **result))
     if isinstance(default, str):
         return st.text_input(title, default, placeholder=parameter.help, **result) or ""
     result["help"] = f"{parameter.help} {parameter.low:,g} to {parameter.high:,g}."

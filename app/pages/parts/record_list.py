@@ -61,7 +61,7 @@ def draw_lines(lines: Sequence[Line]) -> list[Line]:
     ids = tuple(line.id for line in lines)
     st.session_state["records-shown"] = ids
     ticked = draw_openable(rows_of(lines), ids, f"records-{hash(ids)}", ("multi-row", "single-cell"))
-    return [lines[place] for place in ticked if place < len(lines)]
+    return [lines[row] for row in ticked if row < len(lines)]
 
 
 def offer_inspection(server: ProjectServer) -> None:
@@ -84,7 +84,7 @@ def _wait_for_inspection(server: ProjectServer) -> None:
 def draw_openable(
     rows: list[dict[str, object]], ids: Sequence[str], key: str, modes: Sequence[Literal["multi-row", "single-cell"]]
 ) -> list[int]:
-    """A table of records, without columns that hold nothing; a click on a cell opens it. Returns the ticked places."""
+    """A table of records, without columns that hold nothing; a click on a cell opens it. Returns the ticked rows."""
     noun = task_of(opened().settings()).noun.capitalize()
     empty = {name for name in COLUMNS if not any(row.get(name) is not None for row in rows)}
     shown = st.dataframe(
@@ -101,8 +101,8 @@ def draw_openable(
 
 
 def _open(ids: Sequence[str], key: str) -> None:
-    for place, _ in st.session_state[key]["selection"]["cells"]:
-        st.query_params["record"] = ids[place]
+    for row, _ in st.session_state[key]["selection"]["cells"]:
+        st.query_params["record"] = ids[row]
 
 
 def trail(search: RecordSearch) -> list[int]:

@@ -87,5 +87,5 @@ def _filters(settings: Settings, there: Choices) -> RecordSearch:
     )
 
 
-def _choose(place: DeltaGenerator, title: str, key: str, options: Sequence[str]) -> str | None:
-    return place.selectbox(title, list(options), index=None, key=key, bind="query-params", placeholder="any")
+def _choose(container: DeltaGenerator, title: str, key: str, options: Sequence[str]) -> str | None:
+    return container.selectbox(title, list(options), index=None, key=key, bind="query-params", placeholder="any")

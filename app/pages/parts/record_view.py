@@ -43,12 +43,12 @@ def draw_record(server: ProjectServer, record: str) -> None:
 def _draw_ways(record: str) -> None:
     """Back to the list, to the records before and after it there, to those like it."""
     shown = list(st.session_state.get("records-shown", ()))
-    place = shown.index(record) if record in shown else None
-    before = shown[place - 1] if place else None
-    after = shown[place + 1] if place is not None and place + 1 < len(shown) else None
+    index = shown.index(record) if record in shown else None
+    before = shown[index - 1] if index else None
+    after = shown[index + 1] if index is not None and index + 1 < len(shown) else None
     with st.container(horizontal=True):
         st.button("All records", key="all", icon=":material/arrow_back:", on_click=go_to, args=(None,))
-        if place is not None:
+        if index is not None:
             st.button("Previous", key="previous", disabled=before is None, on_click=go_to, args=(before,))
             st.button("Next", key="following", disabled=after is None, on_click=go_to, args=(after,))
         st.button("More like this", key="like-this", icon=":material/join_inner:", on_click=_like, args=(record,))
@@ -108,9 +108,9 @@ def _draw_asking(server: ProjectServer, detail: RecordDetail, user: str) -> None
         tell(queue_for_review(server.project, [detail.line.record_no], user))
 
 
-def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None:
+def _draw_fact(container: DeltaGenerator, title: str, value: str, note: str) -> None:
     """A heading and plain text: names of labels are people's own words."""
-    box = place.container(gap=None)
+    box = container.container(gap=None)
     box.markdown(f"**{title}**")
     box.text(value)
     if note:

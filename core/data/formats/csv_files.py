@@ -61,7 +61,7 @@ class CsvFile:
     def batches(self, requested: Sequence[str]) -> Iterator[RowBatch]:
         """Every row must have as many fields as the header; blank lines and rows of empty fields are passed over."""
         dialect, first, blank, size = self._dialect(requested), 1, 0, 0
-        place = partial(self._place, dialect)
+        location = partial(self._location, dialect)
         batch: list[list[str]] = []
         with open_text(self.path, self.encoding, newline="") as (stream, tell):
             lines = Lines(stream, self.path.name)
@@ -75,10 +75,10 @@ class CsvFile:
                     else:
                         blank += bool(row)
                     if len(batch) == BATCH_ROWS or size >= BATCH_CHARACTERS:
-                        yield RowBatch(first, self._columns(dialect, batch, requested), tell(), place, blank)
+                        yield RowBatch(first, self._columns(dialect, batch, requested), tell(), location, blank)
                         first, batch, blank, size = first + len(batch), [], 0, 0
                 if batch or blank:
-                    yield RowBatch(first, self._columns(dialect, batch, requested), tell(), place, blank)
+                    yield RowBatch(first, self._columns(dialect, batch, requested), tell(), location, blank)
             except (csv.Error, UnicodeError) as error:
                 raise self._diagnosis(dialect) from error
 
@@ -88,7 +88,7 @@ class CsvFile:
         cells = dict(zip(dialect.header, zip(*rows, strict=True), strict=True)) if rows else {}
         return {name: list(cells.get(name, ())) for name in requested}
 
-    def _place(self, dialect: Dialect, row: int) -> str:
+    def _location(self, dialect: Dialect, row: int) -> str:
         return next(
             (f"row {row} (line {line})" for number, line, _ in self._walk(dialect) if number == row), f"row {row}"
         )
@@ -132,19 +132,19 @@ class CsvFile:
         """The fault of the first broken row."""
         header = dialect.header
         for row, line, cells in self._walk(dialect):
-            place = f"{self.path.name}: row {row} (line {line})" if row else f"{self.path.name}: the header"
+            location = f"{self.path.name}: row {row} (line {line})" if row else f"{self.path.name}: the header"
             for position, cell in enumerate(cells):
                 if mark := wrong_byte(cell):
                     column = (
                         f"column '{header[position]}'" if row and position < len(header) else f"column {position + 1}"
                     )
-                    return wrong_encoding(f"{place}, {column}", mark, self.encoding)
+                    return wrong_encoding(f"{location}, {column}", mark, self.encoding)
             count = f"{len(cells)} field{'s' * (len(cells) != 1)} where the header has {len(header)}"
             if len(cells) < len(header):
-                return BadInput(f"{place} ends before column '{header[len(cells)]}' ({count}); complete the row.")
+                return BadInput(f"{location} ends before column '{header[len(cells)]}' ({count}); complete the row.")
             if len(cells) > len(header):
                 remedy = f"put a field that holds '{dialect.delimiter}' in double quotes"
-                return BadInput(f"{place} goes on after column '{header[-1]}' ({count}); {remedy}.")
+                return BadInput(f"{location} goes on after column '{header[-1]}' ({count}); {remedy}.")
         return wrong_encoding(self.path.name, None, self.encoding)
 
     def _broken_quote(self, dialect: Dialect, row: int, lines: tuple[int, int]) -> BadInput:

@@ -64,12 +64,12 @@ class JsonFile:
                 batch.append([record.get(name) for name in requested])
                 size += characters
                 if len(batch) == BATCH_ROWS or size >= BATCH_CHARACTERS:
-                    yield RowBatch(first, _as_columns(batch, requested), tell(), self._place)
+                    yield RowBatch(first, _as_columns(batch, requested), tell(), self._location)
                     first, size, batch = row + 1, 0, []
             if batch:
-                yield RowBatch(first, _as_columns(batch, requested), tell(), self._place)
+                yield RowBatch(first, _as_columns(batch, requested), tell(), self._location)
 
-    def _place(self, row: int) -> str:
+    def _location(self, row: int) -> str:
         with self._open() as (rows, _):
             return next((f"row {row} (line {line})" for number, line, *_ in rows if number == row), f"row {row}")
 
@@ -89,8 +89,8 @@ class JsonFile:
                 lines.taken = 0
                 if not text.isspace():
                     row += 1
-                    place = f"{self.path.name}: row {row} (line {lines.number})"
-                    yield row, lines.number, len(text), parse_object(text, place)
+                    location = f"{self.path.name}: row {row} (line {lines.number})"
+                    yield row, lines.number, len(text), parse_object(text, location)
         except UnicodeError as error:
             raise self._wrong_encoding() from error
 
@@ -115,11 +115,11 @@ class JsonFile:
             at = end
 
     def _element(
-        self, stream: io.TextIOWrapper, text: str, at: int, place: tuple[int, int]
+        self, stream: io.TextIOWrapper, text: str, at: int, row_and_line: tuple[int, int]
     ) -> tuple[dict[str, object], str, int, int]:
         """(object, text, where in it the object begins, where it ends)"""
         if text[at : at + 1] != "{":
-            raise self._broken(*place, "is not an object; write an array of objects")
+            raise self._broken(*row_and_line, "is not an object; write an array of objects")
         while True:
             try:
                 record, end = _DECODER.raw_decode(text, at)
@@ -127,11 +127,11 @@ class JsonFile:
                 more = stream.read(max(_PIECE, len(text))) if len(text) - at < LONGEST_LINE else ""
                 if not more:
                     fault = f"is not valid JSON ({error.msg}), has no end, or is too long; correct it"
-                    raise self._broken(*place, fault) from error
+                    raise self._broken(*row_and_line, fault) from error
                 text, at = text[at:] + more, 0
             except (ValueError, RecursionError) as error:
                 raise self._broken(
-                    *place, "holds a number too long or lists too deep to be read; shorten it"
+                    *row_and_line, "holds a number too long or lists too deep to be read; shorten it"
                 ) from error
             else:
                 return record, text, at, end
@@ -161,8 +161,8 @@ class JsonFile:
                 if mark := wrong_byte(text):
                     keys = re.findall(r'"([^"\\]*)"\s*:', text[: text.index(mark)])
                     column = f", column '{keys[-1]}'" if keys else ""
-                    place = f"{self.path.name}: row {row} (line {lines.number}){column}"
-                    return wrong_encoding(place, mark, self.encoding)
+                    location = f"{self.path.name}: row {row} (line {lines.number}){column}"
+                    return wrong_encoding(location, mark, self.encoding)
         return wrong_encoding(self.path.name, None, self.encoding)
 
 
@@ -170,15 +170,15 @@ def _as_columns(rows: list[list[object]], requested: Sequence[str]) -> dict[str,
     return {name: [row[index] for row in rows] for index, name in enumerate(requested)}
 
 
-def parse_object(text: str, place: str) -> dict[str, object]:
+def parse_object(text: str, location: str) -> dict[str, object]:
     """One line of JSON, which must be an object."""
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         reason = f"is not valid JSON at character {error.pos + 1} ({error.msg})"
-        raise BadInput(f"{place} {reason}; write one object per line.") from error
+        raise BadInput(f"{location} {reason}; write one object per line.") from error
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{place} holds a number too long or lists too deep to be read; shorten it.") from error
+        raise BadInput(f"{location} holds a number too long or lists too deep to be read; shorten it.") from error
     if not isinstance(value, dict):
-        raise BadInput(f"{place} is not an object but a {type(value).__name__}; write one object per line.")
+        raise BadInput(f"{location} is not an object but a {type(value).__name__}; write one object per line.")
     return value

@@ -29,14 +29,14 @@ _NO_FILES = {"idna", "punycode", "undefined", "unicode-escape", "unicode_escape"
 class RowBatch:
     """Consecutive rows as columns of equal length. first: its first row, from 1. done: how far, of `total`.
 
-    place(row): how to name a row to a person; it may read the file again up to there, so only for an error. blank: rows
-    of nothing but separators that were passed over on the way.
+    location(row): how to name a row to a person; it may read the file again up to there, so only for an error. blank:
+    rows of nothing but separators that were passed over on the way.
     """
 
     first: int
     columns: dict[str, list[object]]
     done: int
-    place: Callable[[int], str]
+    location: Callable[[int], str]
     blank: int = 0
 
 
@@ -122,8 +122,8 @@ def wrong_byte(text: str) -> str | None:
     return next((mark for mark in text if "\udc80" <= mark <= "\udcff"), None)
 
 
-def wrong_encoding(place: str, mark: str | None, encoding: str) -> BadInput:
+def wrong_encoding(location: str, mark: str | None, encoding: str) -> BadInput:
     """The error for a byte that does not decode. mark: as `wrong_byte` returns it, or None where it is unknown."""
     byte = f"holds the byte 0x{ord(mark) - 0xDC00:02X}, which" if mark else "holds bytes that"
     remedy = "save the file as UTF-8 or say how it is encoded, for example --encoding cp1252"
-    return BadInput(f"{place} {byte} cannot be read as {encoding}; {remedy}.")
+    return BadInput(f"{location} {byte} cannot be read as {encoding}; {remedy}.")

@@ -117,8 +117,8 @@ class ParquetFile:
         for row, cell in enumerate(cells, first):
             numbers = [number for number in (cell if isinstance(cell, list) else [cell]) if number not in (None, -1)]
             if any(not isinstance(number, int) or not 0 <= number < len(names) for number in numbers):
-                place = f"{self.path.name}: row {row}, column '{column}' holds {cell!r}"
-                raise BadInput(f"{place}, but its metadata name the labels 0 to {len(names) - 1}; correct it.")
+                location = f"{self.path.name}: row {row}, column '{column}' holds {cell!r}"
+                raise BadInput(f"{location}, but its metadata name the labels 0 to {len(names) - 1}; correct it.")
             named = [names[number] for number in numbers if isinstance(number, int)]
             if isinstance(cell, list):
                 result.append(named if named or not cell else None)
@@ -179,9 +179,9 @@ class TextFolder:
         for start in range(0, len(files), BATCH_ROWS):
             rows = [self._row(file) for file in files[start : start + BATCH_ROWS]]
             columns = {name: [row[name] for row in rows] for name in requested}
-            yield RowBatch(start + 1, columns, start + len(rows), self._place)
+            yield RowBatch(start + 1, columns, start + len(rows), self._location)
 
-    def _place(self, row: int) -> str:
+    def _location(self, row: int) -> str:
         return f"row {row} ({self._files()[row - 1].relative_to(self.path).as_posix()})"
 
     def _files(self) -> list[Path]:

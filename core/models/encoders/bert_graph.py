@@ -78,12 +78,12 @@ class _Bert:
     def embed(self, tokens: Any, longest: int) -> Any:
         words = self.op.constant(self.weights["embeddings.word_embeddings.weight"])
         # one text is one segment, so the segment's embedding is added to the position embeddings once
-        places = self.weights["embeddings.position_embeddings.weight"][:longest]
-        places = places + self.weights["embeddings.token_type_embeddings.weight"][0]
+        positions = self.weights["embeddings.position_embeddings.weight"][:longest]
+        positions = positions + self.weights["embeddings.token_type_embeddings.weight"][0]
         width = self.op.gather(self.op.shape_of(tokens), self.axes(1), self.axes(0))
-        place = self.op.slice(self.op.constant(places), self.axes(0), width, self.axes(1), self.axes(0))
+        position = self.op.slice(self.op.constant(positions), self.axes(0), width, self.axes(1), self.axes(0))
         word = self.op.gather(words, tokens, self.axes(0))
-        return self.norm(self.op.add(word, self.op.unsqueeze(place, self.axes(0))), "embeddings.LayerNorm")
+        return self.norm(self.op.add(word, self.op.unsqueeze(position, self.axes(0))), "embeddings.LayerNorm")
 
     def layer(self, hidden: Any, bias: Any, name: str) -> Any:
         seen = self.product(self.attend(hidden, bias, name), name + "attention.output.dense")
@@ -92,9 +92,9 @@ class _Bert:
         return self.norm(self.op.add(self.product(wide, name + "output.dense"), hidden), name + "output.LayerNorm")
 
     def attend(self, hidden: Any, bias: Any, name: str) -> Any:
-        place = name + ATTENTION
-        entered = self.enter(hidden, place)
-        query, key, value = (self.split(self.linear(entered, place + part, place)) for part in PARTS)
+        entrance = name + ATTENTION
+        entered = self.enter(hidden, entrance)
+        query, key, value = (self.split(self.linear(entered, entrance + part, entrance)) for part in PARTS)
         scale = self.one((self.hidden // self.heads) ** -0.5)
         scores = self.op.multiply(self.op.matmul(query, key, False, True), scale)
         seen = self.op.matmul(self.op.softmax(self.op.add(scores, bias), -1), value, False, False)
@@ -109,16 +109,16 @@ class _Bert:
     def product(self, hidden: Any, name: str) -> Any:
         return self.linear(self.enter(hidden, name), name, name)
 
-    def enter(self, hidden: Any, place: str) -> Any:
-        self.entered[place] = hidden
-        if (inlet := self.inlets.get(place)) is None:
+    def enter(self, hidden: Any, entrance: str) -> Any:
+        self.entered[entrance] = hidden
+        if (inlet := self.inlets.get(entrance)) is None:
             return hidden
         even = self.op.multiply(hidden, self.op.constant(1 / inlet.smooth[None, None]))
         low, high = self.one(inlet.low), self.one(inlet.high)
         return self.op.fake_quantize(even, low, high, low, high, 256)
 
-    def linear(self, hidden: Any, name: str, place: str) -> Any:
-        product = self.op.matmul(hidden, self.matrix(name + ".weight", self.inlets.get(place)), False, True)
+    def linear(self, hidden: Any, name: str, entrance: str) -> Any:
+        product = self.op.matmul(hidden, self.matrix(name + ".weight", self.inlets.get(entrance)), False, True)
         return self.op.add(product, self.row(name + ".bias"))
 
     def matrix(self, name: str, inlet: Inlet | None) -> Any:

@@ -61,8 +61,8 @@ def _folder(source: str, cache: Path) -> Path | None:
 
     name = source if "/" in source else f"sentence-transformers/{source}"
     with suppress(HFValidationError):
-        for place in (None, cache):
-            file = try_to_load_from_cache(name, "tokenizer.json", place)
+        for cache_dir in (None, cache):
+            file = try_to_load_from_cache(name, "tokenizer.json", cache_dir)
             if isinstance(file, str):
                 return Path(file).parent
     return None

@@ -82,9 +82,9 @@ def fetch_model(name: str, cache: Path) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        for place in (None, cache):
+        for cache_dir in (None, cache):
             try:
-                return Path(snapshot_download(name, cache_dir=place, local_files_only=True))
+                return Path(snapshot_download(name, cache_dir=cache_dir, local_files_only=True))
             except LocalEntryNotFoundError:
                 continue
         return Path(snapshot_download(name, cache_dir=cache, ignore_patterns=NOT_NEEDED))

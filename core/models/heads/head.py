@@ -291,7 +291,7 @@ def _held_out(
         base = (
             None
             if anchored_graph is None
-            else replace(anchored_graph, place=anchored_graph.place[~out], same=anchored_graph.same[~out])
+            else replace(anchored_graph, seed_rows=anchored_graph.seed_rows[~out], same=anchored_graph.same[~out])
         )
         head = _fit_once(part, base)
         logits[out] = _logits(head, labelled_vectors.vectors[out])

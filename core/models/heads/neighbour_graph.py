@@ -58,13 +58,13 @@ class AnchoredGraph:
     """A graph with labelled records attached, ready for label propagation.
 
     points: (g, dims) float32, the graph's nodes. flow: sparse (g + n, g + n) propagation matrix, the nodes first, then
-    the n records. place: (k,) positions of the k seed records in `flow`. same: (k,) the node that is that
+    the n records. seed_rows: (k,) positions of the k seed records in `flow`. same: (k,) the node that is that
     record, or -1.
     """
 
     points: Floats
     flow: Any
-    place: Ints
+    seed_rows: Ints
     same: Ints
 
 
@@ -98,14 +98,14 @@ def _nearest_nodes(points: Floats, records: Floats, k: int) -> tuple[Ints, Float
 def propagate_labels(anchored_graph: AnchoredGraph, seeds: Floats) -> Floats:
     """(g, labels) float32 label mass of the nodes after STEPS of label spreading. Zhou et al. 2004.
 
-    seeds: (k, labels) of the records at `anchored_graph.place`. Twenty steps rank no better than six.
+    seeds: (k, labels) of the records at `anchored_graph.seed_rows`. Twenty steps rank no better than six.
     """
     nodes, labels = len(anchored_graph.points), seeds.shape[1]
     mass = np.empty((nodes, labels), dtype=np.float32)
     for start in range(0, labels, LABELS_AT_ONCE):
         part = seeds[:, start : start + LABELS_AT_ONCE]
         seed = np.zeros((anchored_graph.flow.shape[0], part.shape[1]), dtype=np.float32)
-        seed[anchored_graph.place] = part
+        seed[anchored_graph.seed_rows] = part
         flowing = seed
         for _ in range(STEPS):
             flowing = np.float32(KEPT) * (anchored_graph.flow @ flowing) + np.float32(1 - KEPT) * seed
