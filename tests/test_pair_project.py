@@ -196,6 +196,30 @@ def test_an_erased_pair_leaves_a_vector_without_information_and_no_text(shops: P
     assert np.isclose(np.abs(np.asarray(vectors, np.float32)).max(axis=1), 1).sum() == 1 + len(others)
 
 
+def test_a_record_of_a_source_is_erased_by_id_or_words_with_every_pair_that_it_is_in(
+    shops: Project, tmp_path: Path
+) -> None:
+    lonely = "name: Zebulon Pike\nprice: 1"
+    bring(shops, write_source(tmp_path / "lonely.csv", [lonely], "z"), source="C")
+    preview = erase(shops, quiet, query="zebulon")
+    assert (preview.records, preview.sides, preview.sources) == (0, 1, ["C"])  # it is in no pair yet
+    erase(shops, quiet, query="zebulon", sure=True)
+    assert shops.store.one("select count(*) from sides where source = 'C'") == 0
+    candidates(shops, quiet)
+    pairs = shops.store.one("select count(*) from records where starts_with(id, 'A:a0|')")
+    result = erase(shops, quiet, record=["a0"], sure=True)
+    assert (result.records, result.sides) == (pairs, 1)
+    assert shops.store.one("select count(*) from sides where id = 'a0'") == 0
+    assert shops.store.one("select count(*) from records where starts_with(id, 'A:a0|')") == 0
+    assert shops.store.one("select count(*) from sides where source = 'B'") == COUNT
+    bring(shops, write_source(tmp_path / "again.csv", ["name: one more\nprice: 2"], "a1"), source="D")
+    with pytest.raises(BadInput, match="2 sources have a record 'a10'"):
+        erase(shops, quiet, record=["a10"])
+    assert erase(shops, quiet, record=["D:a10"]).sides == 1
+    with pytest.raises(BadInput, match="no record 'a0'"):
+        erase(shops, quiet, record=["a0"])
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

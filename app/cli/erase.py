@@ -73,7 +73,7 @@ def _lines(result: "Erasure") -> list[str]:
 
 
 def _records(result: "Erasure") -> list[str]:
-    lines = [f"{'Erased' if result.done else 'To be erased'}: {result.records:,} records."]
+    lines = [f"{'Erased' if result.done else 'To be erased'}: {_what(result)}."]
     if result.same_text:
         lines.append(f"  {result.same_text:,} of them were not named, but have the text of one that was.")
     if not result.done:
@@ -89,6 +89,12 @@ def _records(result: "Erasure") -> list[str]:
     }
     counts = [f"{count:,} {what}" for what, count in hanging.items() if count]
     return [*lines, f"  With them: {', '.join(counts)}."] if counts else lines
+
+
+def _what(result: "Erasure") -> str:
+    if not result.sides:
+        return f"{result.records:,} records"
+    return f"{result.sides:,} records of sources, and the {result.records:,} pairs that they are in"
 
 
 def _person(result: "Erasure") -> list[str]:

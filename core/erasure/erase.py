@@ -28,7 +28,8 @@ STEPS = 3
 class Erasure:
     """What would go, or went (`done`): of records what hangs on them, of a person (`annotator`) every answer.
 
-    same_text: of the records, those that were not named but have the text of one that was. models: made after one of
+    same_text: of the records, those that were not named but have the text of one that was. sides: records of sources,
+    with the pairs that they are in. models: made after one of
     them was labelled. labels_lost, labels_changed: by taking a person's answers away. sources: files that would bring
     the records back. jobs, exports: what goes with them; busy: jobs under way that hold it; backups, elsewhere: files
     that hold it and stay.
@@ -55,6 +56,7 @@ class Erasure:
     busy: list[str]
     backups: list[str]
     elsewhere: list[str]
+    sides: int = 0
 
 
 def erase(  # noqa: PLR0913 - each is an option of the command
@@ -118,7 +120,7 @@ def _preview(project: Project, request: Request) -> tuple[ErasureSelection, Trac
     with project.store.reading() as cursor:
         selection = select(cursor, request, project.settings())
         first, hanging = shown_records(cursor, selection.record_nos), counts(cursor, selection.record_nos)
-        came_from = sources(cursor, selection.record_nos)
+        came_from = sources(cursor, selection)
     if selection.annotator:
         hanging |= _of_person(project, selection.annotator)
     traces = find_traces(project, selection)
@@ -137,6 +139,7 @@ def _preview(project: Project, request: Request) -> tuple[ErasureSelection, Trac
         busy=list(traces.busy),
         backups=list(traces.backups),
         elsewhere=list(traces.elsewhere),
+        sides=len(selection.sides),
     )
     return selection, traces, preview
 
@@ -188,7 +191,9 @@ def _erase_in_argilla(project: Project, selection: ErasureSelection) -> None:
 
 def _delete(project: Project, selection: ErasureSelection, traces: Traces, preview: Erasure, user: str) -> None:
     """The audit log keeps that it was done, with counts: no texts, ids or names."""
-    line = {name: getattr(preview, name) for name in ("records", "answers", "labels", "suggestions", "vectors")}
+    line = {
+        name: getattr(preview, name) for name in ("records", "sides", "answers", "labels", "suggestions", "vectors")
+    }
     with project.label_queue.changing() as cursor:
         if selection.annotator:
             line = {"people": 1, **delete_answers(cursor, selection.annotator, project.settings())}

@@ -27,7 +27,7 @@ def delete_records(cursor: duckdb.DuckDBPyConnection, selection: ErasureSelectio
     cursor.execute(_SIDES_OF_GONE)
     for (table,) in tables:
         cursor.execute(f'delete from "{table}" where n in (select n from gone)')
-    _delete_lone_sides(cursor)
+    _delete_sides(cursor, selection.sides)
     cursor.execute("delete from flags where other in (select n from gone)")
     cursor.execute("insert into erased select n from gone")
     cursor.execute("drop table gone")
@@ -48,11 +48,12 @@ _SIDES_OF_GONE = """
 """
 
 
-def _delete_lone_sides(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Of records that were two sides: those sides that no other record has."""
+def _delete_sides(cursor: duckdb.DuckDBPyConnection, sides: Sequence[int]) -> None:
+    """These, and of records that were two sides those that no other record has."""
     cursor.execute(
         """delete from gone_sides where side in (select left_side from pairs union all select right_side from pairs)"""
     )
+    cursor.execute("insert into gone_sides select unnest(?::bigint[])", [list(sides)])
     for table in ("sides", "cluster_members", "survivors"):
         cursor.execute(f"delete from {table} where side in (select side from gone_sides)")
     cursor.execute("drop table gone_sides")

@@ -19,7 +19,8 @@ CUT = 60
 
 @dataclass(frozen=True)
 class Request:
-    """One of the three: records by id, a person's answers, or the records with these words in their text."""
+    """One of the three: records by id, a person's answers, or the records with these words in their text. Of tasks that
+    pair records of sources, a record of a source too: by its id, or as SOURCE:ID."""
 
     records: tuple[str, ...] = ()
     annotator: str | None = None
@@ -34,7 +35,8 @@ class Request:
 class ErasureSelection:
     """record_nos: numbers of the records that go. ids, texts: theirs. annotator: whose answers go, or None.
 
-    same_text: how many of the records were not named but have the text of one that was.
+    same_text: how many of the records were not named but have the text of one that was. sides: records of sources that
+    go, with all pairs that they are in.
     """
 
     record_nos: tuple[int, ...]
@@ -42,6 +44,7 @@ class ErasureSelection:
     texts: tuple[str, ...]
     annotator: str | None = None
     same_text: int = 0
+    sides: tuple[int, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -56,22 +59,58 @@ def select(cursor: duckdb.DuckDBPyConnection, request: Request, settings: Settin
         if not cursor.execute(known, {"name": request.annotator}).fetchall():
             raise BadInput(f"Nobody called {request.annotator[:80]!r} has answered here. `rondo people` lists people.")
         return ErasureSelection((), (), (), request.annotator)
-    if request.query:
-        condition, parameters = conditions(RecordSearch(words=request.query), settings)
-        rows = cursor.execute(f"select n from records where {condition}", parameters).fetchall()
-        named = [n for (n,) in rows]
-        if not named:
-            raise BadInput("No record's text has these words. Nothing was erased.")
-    else:
-        named = [number_of(cursor, record) for record in dict.fromkeys(request.records)]
-    matches = cursor.execute(
-        """select n, id, text from records
-           where hash in (select hash from records where n in (select unnest($ns::bigint[]))) order by n""",
-        {"ns": named},
-    ).fetchall()
-    columns = zip(*matches, strict=True)
-    record_nos, ids, texts = (tuple(column) for column in columns)
-    return ErasureSelection(record_nos, ids, tuple(dict.fromkeys(texts)), same_text=len(record_nos) - len(named))
+    sides, named = _with_words(cursor, request.query, settings) if request.query else _named(cursor, request.records)
+    if not sides and not named:
+        raise BadInput("No record's text has these words. Nothing was erased.")
+    of_sides = cursor.execute(_SAME_SIDES, {"sides": sides}).fetchall()
+    matches = cursor.execute(_SAME_RECORDS, {"ns": named, "sides": [side for side, _ in of_sides]}).fetchall()
+    return ErasureSelection(
+        record_nos=tuple(n for n, *_ in matches),
+        ids=tuple(id for _, id, _ in matches),
+        texts=tuple(dict.fromkeys([text for *_, text in matches] + [text for _, text in of_sides])),
+        same_text=sum(n not in named for n, *_ in matches) if not sides else 0,
+        sides=tuple(side for side, _ in of_sides),
+    )
+
+
+_SAME_SIDES = """
+    select side, text from sides
+    where hash in (select hash from sides where side in (select unnest($sides::bigint[]))) order by side
+"""
+_SAME_RECORDS = """
+    select n, id, text from records
+    where hash in (select hash from records where n in (select unnest($ns::bigint[])))
+       or n in (select n from pairs where left_side in (select unnest($sides::bigint[]))
+                                       or right_side in (select unnest($sides::bigint[])))
+    order by n
+"""
+
+
+def _with_words(cursor: duckdb.DuckDBPyConnection, words: str, settings: Settings) -> tuple[list[int], list[int]]:
+    """Records of sources, and records, whose text has all of them."""
+    condition, parameters = conditions(RecordSearch(words=words), settings)
+    rows = cursor.execute(f"select n from records where {condition}", parameters).fetchall()
+    sides = cursor.execute(f"select side from sides where {condition}", parameters).fetchall()
+    return [side for (side,) in sides], [n for (n,) in rows]
+
+
+def _named(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Records of sources, and records, of these ids. Raises BadInput where there is none of one, or more than one."""
+    sides: list[int] = []
+    named: list[int] = []
+    for name in dict.fromkeys(ids):
+        rows = cursor.execute("select side, source from sides where $id in (id, source || ':' || id)", {"id": name})
+        matches = rows.fetchall()
+        if len(matches) > 1:
+            named_fully = ", ".join(f"{source}:{name}" for _, source in matches)
+            raise BadInput(
+                f"{len(matches)} sources have a record {name[:80]!r}. Which one? {named_fully}. Nothing was erased."
+            )
+        if matches:
+            sides.append(matches[0][0])
+        else:
+            named.append(number_of(cursor, name))
+    return sides, named
 
 
 @dataclass(frozen=True)
@@ -109,7 +148,9 @@ def counts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dict
     return {name: count(cursor, sql.format(ns=numbers), {"ns": list(record_nos)}) for name, sql in _OF_RECORDS.items()}
 
 
-def sources(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> list[str]:
+def sources(cursor: duckdb.DuckDBPyConnection, selection: ErasureSelection) -> list[str]:
     """Names of the files that the records were imported from: importing one again brings the records back."""
-    query = "select distinct source from records where n in (select unnest(?::bigint[])) order by 1"
-    return [source for (source,) in cursor.execute(query, [list(record_nos)]).fetchall()]
+    query = """select distinct source from records where n in (select unnest($ns::bigint[]))
+               union select distinct source from sides where side in (select unnest($sides::bigint[])) order by 1"""
+    rows = cursor.execute(query, {"ns": list(selection.record_nos), "sides": list(selection.sides)}).fetchall()
+    return [source for (source,) in rows]
