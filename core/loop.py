@@ -34,6 +34,7 @@ from core.people.people import add_person, list_people, new_code, remove_person,
 from core.project import Project
 from core.registry.activation import promote, rollback
 from core.registry.evaluate import compare, compare_encoders, evaluate
+from core.registry.hosted_promotion import deactivate
 from core.registry.hub_push import push
 from core.registry.model_export import export_model
 from core.registry.models import model, model_note, models
@@ -220,6 +221,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "model_note": model_note,
     "model_remove": model_remove,
     "promote": promote,
+    "deactivate": deactivate,
     "rollback": rollback,
     "retrain": retrain,
     "predictions": predictions,

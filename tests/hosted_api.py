@@ -35,7 +35,8 @@ class Fault:
 @dataclass
 class HostedApi:
     """faults: part of a request line -> those that the next such requests meet, in turn. steps: the statuses that a job
-    goes through, one a look; the last one stays. answer: of every chat. looks: so far, by job.
+    goes through, one a look; the last one stays. answer: of every chat, where `answers` has none for its model and the
+    last message. looks: so far, by job.
     """
 
     url: str = ""
@@ -52,6 +53,7 @@ class HostedApi:
     bodies: list[Fields] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     answer: str = '{"same": true}'
+    answers: dict[str, dict[str, str]] = field(default_factory=dict)
     logprobs: bool = True
     most_at_once: int = 0
     at_once: int = 0
@@ -74,7 +76,7 @@ Call = Callable[[HostedApi, re.Match[str], bytes], object]
 
 
 def _upload(api: HostedApi, path: re.Match[str], body: bytes) -> object:
-    file = f"file-{len(api.files) + 1}"
+    file = f"file-{len(api.uploads) + 1}"
     content = re.search(rb'filename="[^"]+"\r\n(?:[^\r]+\r\n)*\r\n(.*?)\r\n--', body, re.DOTALL)
     if content is None or b"fine-tune" not in body:
         raise Reply(400, "a file and its purpose are needed")
@@ -154,9 +156,10 @@ def _chat(api: HostedApi, path: re.Match[str], body: bytes) -> object:
     api.bodies.append(request)
     if request.get("logprobs") and not api.logprobs:
         raise Reply(400, "logprobs are not supported with this model")
-    choice: Fields = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": api.answer}}
+    answer = api.answers.get(request["model"], {}).get(request["messages"][-1]["content"], api.answer)
+    choice: Fields = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": answer}}
     if request.get("logprobs"):
-        word = "true" if "true" in api.answer else "false"
+        word = "true" if "true" in answer else "false"
         top = [{"token": " true", "logprob": -0.1}, {"token": " false", "logprob": -2.35}]
         content = [
             {"token": '{"same":', "logprob": 0.0, "top_logprobs": []},

@@ -1,16 +1,17 @@
-"""What a hosted model says of pairs: probabilities, the cache, the budget, and what is answered without it."""
+"""What a hosted model says of pairs: probabilities, the cache, the budget, and what is recorded."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.errors import Refused
 from core.hosted.answers import AnswerCache, ChatAnswer, HostedModel, HostedUnavailable
 from core.hosted.client import Patience, connect
 from core.hosted.providers import provider_of
-from core.pairs.hosted_judge import SIMILARITY, HostedJudge, answer_pairs, probability
-from core.pairs.rescue import record_answers
+from core.models.hosted_models import Hosting
+from core.pairs.hosted_judge import HostedJudge, probability
+from core.pairs.recorded_answers import AskingLimits, record_answers
 from core.project import Project
 from tests.conftest import quiet
 from tests.hosted_api import TOKEN, Fault, HostedApi
@@ -108,31 +109,34 @@ def test_what_was_answered_before_an_outage_is_kept(hosted_api: HostedApi, tmp_p
         (Fault(404, {"error": {"message": "The model `ft:tiny` does not exist"}}), "does not exist"),
     ],
 )
-def test_a_pipeline_goes_on_with_similarity_and_every_answer_says_so(
-    hosted_api: HostedApi, fault: Fault, why: str
-) -> None:
+def test_whatever_goes_wrong_is_one_kind_of_error_that_says_why(hosted_api: HostedApi, fault: Fault, why: str) -> None:
     hosted_api.faults["POST /v1/chat"] = [fault] * 4
-    answers = answer_pairs(judge(hosted_api, timeout=0.3 if fault.hang else 20.0), PAIRS[:2], np.array([0.9, 0.2]))
-    assert [(answer.probability, answer.by) for answer in answers] == [(0.9, SIMILARITY), (0.2, SIMILARITY)]
-    assert all(why in answer.why for answer in answers)
+    with pytest.raises(HostedUnavailable, match=why):
+        judge(hosted_api, timeout=0.3 if fault.hang else 20.0).predict(PAIRS[:2])
 
 
-def test_one_answer_that_is_no_decision_falls_back_alone(hosted_api: HostedApi) -> None:
+def test_one_answer_that_is_no_decision_is_nan_alone(hosted_api: HostedApi) -> None:
     asked = judge(hosted_api)
     asked.predict(PAIRS[:1])
     hosted_api.answer = "I would say so."
-    [good, bad] = answer_pairs(asked, PAIRS[:2], np.array([0.1, 0.3]))
-    assert (good.by, bad.by, bad.probability) == ("ft:tiny", SIMILARITY, 0.3)
-    assert "no decision" in bad.why
+    assert np.isnan(asked.predict(PAIRS[:2])).tolist() == [False, True]
 
 
-def test_a_model_is_rescued_by_recording_what_it_says(pairs_project: Project, hosted_api: HostedApi) -> None:
-    recorded = record_answers(pairs_project, quiet, provider=hosted_api.url, model="ft:tiny", pairs=PAIRS)
-    assert (recorded.probabilities > 0.5).all()
-    assert (recorded.unread, recorded.requests) == (0, 12)
-    again = record_answers(pairs_project, quiet, provider=hosted_api.url, model="ft:tiny", pairs=PAIRS, budget=0)
-    assert again.requests == 0
+def test_what_it_says_is_recorded_and_asked_once(pairs_project: Project, hosted_api: HostedApi) -> None:
+    where = Hosting("m", "ft:tiny", hosted_api.url, "", "tiny", None, gone=False)
+    hosted_api.faults["POST /v1/chat"] = [Fault(401)] * 8
+    failed = record_answers(pairs_project, quiet, where, PAIRS, AskingLimits(patience=Patience(tries=1)))
+    assert "was refused" in failed.failure
+    hosted_api.faults.clear()
+    turned = [(right, left) for left, right in PAIRS]
+    recorded = record_answers(pairs_project, quiet, where, [*PAIRS, *turned], AskingLimits())
+    assert (recorded.failure, len(recorded.by_key)) == ("", 12)
+    assert all(value is not None and value > 0.5 for value in recorded.by_key.values())
+    again = record_answers(pairs_project, quiet, where, PAIRS, AskingLimits(0))
+    assert (again.by_key, again.known, again.requests) == (recorded.by_key, 12, 0)
     jobs = [path for path in (pairs_project.folder / "jobs").rglob("*") if path.is_file()]
     assert not any(b"camera" in path.read_bytes() for path in jobs)
-    with pytest.raises(Refused, match="are new, and 0 of the budget of 0"):
-        record_answers(pairs_project, quiet, provider=hosted_api.url, model="other", pairs=PAIRS, budget=0)
+    other = replace(where, model="o", name="other")
+    over = record_answers(pairs_project, quiet, other, PAIRS, AskingLimits(0))
+    assert "are new, and 0 of the budget of 0" in over.failure
+    assert over.by_key == {}

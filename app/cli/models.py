@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from core.registry.models import ModelEntry
 
 UserOption = Annotated[str, typer.Option("--who", help="Who decides; kept in the log.")]
+BUDGET = 5_000
+BudgetOption = Annotated[int, typer.Option(help="Requests that a hosted model may be sent.", min=0)]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept with the model.")]
 
 models = typer.Typer(
@@ -37,7 +39,7 @@ def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOp
         if not result.models:
             return ["There is no model yet. The first one: rondo fit."]
         back = [f"Back to {result.rollback.to}: rondo models rollback"] if result.rollback else []
-        return [*map(model_line, result.models), *back]
+        return [*map(model_line, result.models), *result.warnings, *back]
 
     present(run_verb(folder_of(context, project), verb), lines, as_json=as_json)
 
@@ -46,8 +48,11 @@ without_a_command(models, list_)
 
 
 def model_line(model: "ModelEntry") -> str:
-    """id, state, trainer, labels, and its score on audit or gold, whichever is shown; or that its files are gone."""
+    """id, state, trainer, labels, and its score on audit or gold, whichever is shown; or that its files are gone. Of a
+    hosted one its name at the provider and the day it ends."""
     result = f"{model.id}  {model.state:<13} {model.trainer}, {model.labels:,} labels"
+    if where := model.hosting:
+        result += f", {where.name} at {where.provider}{f', until {where.shutdown}' if where.shutdown else ''}"
     if not model.files:
         result += f", removed {model.removed_at[:10]}" if model.removed_at else ", its files are gone"
     if best := best_score(model.metrics):
@@ -90,13 +95,18 @@ def promote(
     force: Annotated[bool, typer.Option("--force", help="In spite of the gate; needs --reason.")] = False,
     reason: ReasonOption = None,
     user: UserOption = "local",
+    budget: BudgetOption = BUDGET,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a model to use if it is better than the champion on audit or gold records."""
+    """Put a model to use if it is better than the champion on audit or gold records.
+
+    A hosted one decides for programs from then on; it is asked about those records first, which the provider bills.
+    """
     from core.registry.activation import promote as verb
 
-    result = run_verb(folder_of(context, project), verb, model=model, force=force, reason=reason, user=user)
+    options = {"model": model, "force": force, "reason": reason, "user": user, "budget": budget}
+    result = run_verb(folder_of(context, project), verb, **options)  # type: ignore[arg-type]
     present(result, promotion_lines, as_json=as_json)
 
 
@@ -104,6 +114,24 @@ def promotion_lines(result: "Activated") -> list[str]:
     """What changed, the gate's verdict, and how to roll back."""
     gate = [result.gate.sentence] if result.gate else []
     return [result.sentence, *gate, *(["Back again: rondo models rollback"] if result.rollback else [])]
+
+
+@models.command()
+def deactivate(
+    context: typer.Context,
+    reason: ReasonOption = None,
+    user: UserOption = "local",
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take the hosted model out of use: the champion answers programs again."""
+    from core.registry.hosted_promotion import Deactivated
+    from core.registry.hosted_promotion import deactivate as verb
+
+    def lines(result: Deactivated) -> list[str]:
+        return [result.sentence, f"Back again: rondo models promote {result.model}"]
+
+    present(run_verb(folder_of(context, project), verb, reason=reason, user=user), lines, as_json=as_json)
 
 
 @models.command()

@@ -190,6 +190,7 @@ def predict_pairs_(
     keep_unsure: Annotated[
         bool, typer.Option("--keep-unsure", help="Bring the pairs between both into the project, to be decided.")
     ] = False,
+    budget: Annotated[int, typer.Option(help="Requests that a hosted model in use may be sent.", min=0)] = 5_000,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -218,20 +219,20 @@ def predict_pairs_(
         pairs = [list(pair) for pair in zip(*sides, strict=True)]
     folder = folder_of(context, project)
     limits = {"auto_above": auto_above, "drop_below": drop_below}
-    result = run_verb(folder, predict_pairs, pairs=pairs, keep_unsure=keep_unsure, **limits)
+    result = run_verb(folder, predict_pairs, pairs=pairs, keep_unsure=keep_unsure, budget=budget, **limits)
     with errors():
         _write_predictions(result, out, file_format)
     present(result, lambda result: prediction_lines(result, out), as_json=as_json)
 
 
 def _write_predictions(result: "PairPredictions", out: Path, file_format: str) -> None:
-    """row (of the file, from 1), decision, probability, similarity, by."""
+    """row (of the file, from 1), decision, probability, similarity, by, reason."""
     import duckdb
 
     from core.store.tables import write_table
 
-    columns = ("decision", "probability", "similarity", "by")
-    kinds = ("varchar", "double", "double", "varchar")
+    columns = ("decision", "probability", "similarity", "by", "reason")
+    kinds = ("varchar", "double", "double", "varchar", "varchar")
     unnested = ", ".join(f"unnest(?::{kind}[]) as {name}" for name, kind in zip(columns, kinds, strict=True))
     values = [[getattr(one, name) for one in result.predictions] for name in columns]
     with duckdb.connect() as connection:
@@ -248,13 +249,25 @@ def prediction_lines(result: "PairPredictions", out: Path) -> list[str]:
     lines = [
         f"{len(result.predictions):,} pairs: {counts['merge']:,} to merge, {counts['apart']:,} to keep apart, "
         f"{counts['unsure']:,} for a person (from {result.apart_below:g} to {result.merge_from:g}).",
-        f"Decided by {result.model}." if result.model else f"Decided by similarity: {result.reason}",
+        f"Decided by {_sources(result)}.{f' {result.reason}' if result.reason else ''}",
     ]
+    if result.requests:
+        lines.append(f"The hosted model was sent {result.requests:,} requests.")
     if result.guarantee:
         lines.append(f"Of the merges at least {result.guarantee:.0%} are right, says the guarantee in force.")
     if result.new_records:
         lines.append(f"{result.new_records:,} unsure pairs came into the project. Next: rondo next, rondo up.")
     return [*lines, f"Wrote {len(result.predictions):,} rows to {out}."]
+
+
+def _sources(result: "PairPredictions") -> str:
+    """Who decided, and where there are several how many pairs each."""
+    from collections import Counter
+
+    counts = Counter(one.by for one in result.predictions)
+    if len(counts) < 2:
+        return next(iter(counts), result.model or "nobody")
+    return ", ".join(f"{source} ({count:,})" for source, count in counts.most_common())
 
 
 @contextmanager

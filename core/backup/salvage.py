@@ -31,6 +31,7 @@ KEYS = {
     "team_datasets": "id",
     "cluster_members": "side",
     "cluster_log": "number",
+    "hosted_models": "model",
 }
 """by what a row of a backup and one of the damaged database are the same row; of other tables, by all of it"""
 

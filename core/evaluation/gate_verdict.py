@@ -1,9 +1,11 @@
 """The gate's verdict on a challenger, as it is stored with every change of champion. Compares nothing."""
 
+import json
 from dataclasses import dataclass
 
 from core.evaluation.metrics import Estimate
 from core.evaluation.paired import Difference
+from core.typed_json import from_json
 
 MEASURES = {"macro_f1": "macro F1", "accuracy": "accuracy"}
 """what can decide -> in words"""
@@ -58,3 +60,8 @@ class GateVerdict:
     def measure_name(self) -> str:
         """In words."""
         return MEASURES[self.measure]
+
+
+def read_verdict(stored: str) -> GateVerdict:
+    """From the JSON in the log of champions, in that of hosted models, or in the audit log."""
+    return from_json(GateVerdict, json.loads(stored), "What the gate said")

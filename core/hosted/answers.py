@@ -96,18 +96,22 @@ class HostedModel:
 
     def ask(self, chats: Sequence[Chat]) -> list[ChatAnswer]:
         """An answer for each chat, equal ones asked once. Raises HostedUnavailable; what was answered is kept."""
-        keys = [self._key(chat) for chat in chats]
-        missing = {key: chat for key, chat in zip(keys, chats, strict=True) if self.cache.get(key) is None}
+        missing = self.require_budget(chats)
+        if missing:
+            self._ask_all(missing)
+        answers = [self.cache.get(self._key(chat)) for chat in chats]
+        return [answer for answer in answers if answer is not None]
+
+    def require_budget(self, chats: Sequence[Chat]) -> Mapping[str, Chat]:
+        """Those that are not in the cache, by key. Raises HostedUnavailable where they are more than may be asked."""
+        missing = {key: chat for chat in chats if self.cache.get(key := self._key(chat)) is None}
         if len(missing) > self.budget - self.requests:
             left = max(self.budget - self.requests, 0)
             raise HostedUnavailable(
                 f"{len(missing):,} questions to {self.model} are new, and {left:,} of the budget of {self.budget:,} "
                 "are left. Ask for fewer, or raise the budget."
             )
-        if missing:
-            self._ask_all(missing)
-        answers = [self.cache.get(key) for key in keys]
-        return [answer for answer in answers if answer is not None]
+        return missing
 
     def _key(self, chat: Chat) -> str:
         asked_of = [str(self.connection.client.base_url), self.model, [vars(message) for message in chat]]

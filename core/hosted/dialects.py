@@ -1,7 +1,8 @@
 """How providers want files and fine-tuning jobs to be called, where they differ. Knows no patience and no job of ours.
 
 Every function makes one request through OpenAI's client, and raises ValueError for an answer that it cannot read.
-Together: docs.together.ai/reference. Fireworks: docs.fireworks.ai/api-reference. Both read in November 2026, not run.
+OpenAI: developers.openai.com/api/reference. Together: docs.together.ai/reference. Fireworks:
+docs.fireworks.ai/api-reference. All read on 2026-11-30, none run.
 """
 
 from collections.abc import Callable, Mapping
@@ -160,10 +161,13 @@ def _together_forget(client: "OpenAI", file: str) -> None:
 
 
 FIREWORKS_WORDS = {
-    **{"JOB_STATE_CREATING": "queued", "JOB_STATE_PENDING": "queued", "JOB_STATE_VALIDATING": "validating_files"},
-    **{"JOB_STATE_RUNNING": "running", "JOB_STATE_WRITING_RESULTS": "running", "JOB_STATE_PAUSED": "paused"},
-    **{"JOB_STATE_COMPLETED": "succeeded", "JOB_STATE_EARLY_STOPPED": "succeeded", "JOB_STATE_FAILED": "failed"},
-    **{"JOB_STATE_EXPIRED": "failed", "JOB_STATE_CANCELLED": "cancelled", "JOB_STATE_DELETING": "cancelled"},
+    **{"JOB_STATE_CREATING": "queued", "JOB_STATE_CREATING_INPUT_DATASET": "queued", "JOB_STATE_PENDING": "queued"},
+    **{"JOB_STATE_RE_QUEUEING": "queued", "JOB_STATE_IDLE": "queued", "JOB_STATE_VALIDATING": "validating_files"},
+    **{"JOB_STATE_RUNNING": "running", "JOB_STATE_WRITING_RESULTS": "running", "JOB_STATE_CANCELLING": "running"},
+    **{"JOB_STATE_PAUSED": "paused", "JOB_STATE_COMPLETED": "succeeded", "JOB_STATE_EARLY_STOPPED": "succeeded"},
+    **{"JOB_STATE_FAILED": "failed", "JOB_STATE_FAILED_CLEANING_UP": "failed", "JOB_STATE_EXPIRED": "failed"},
+    **{"JOB_STATE_CANCELLED": "cancelled", "JOB_STATE_DELETING": "cancelled", "JOB_STATE_DELETED": "cancelled"},
+    **{"JOB_STATE_DELETING_CLEANING_UP": "cancelled", "JOB_STATE_ARCHIVED": "cancelled"},
 }
 
 

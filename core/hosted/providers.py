@@ -41,6 +41,13 @@ PROVIDERS: dict[str, Provider] = {
         chat_url="https://api.fireworks.ai/inference/v1",
     ),
 }
+DEPLOYMENTS: dict[str, str] = {
+    "together": "Together serves a tuned model on a dedicated endpoint, billed by the minute: deploy it there before "
+    "it is asked (docs.together.ai/docs/fine-tuning/deployment, read 2026-11-30).",
+    "fireworks": "Fireworks serves a tuned model on a dedicated deployment, billed by the GPU's second: deploy it "
+    "there before it is asked (docs.fireworks.ai/fine-tuning/deploying-loras, read 2026-11-30).",
+}
+"""provider -> what must be done there before a tuned model answers"""
 TOKENS = (*(provider.token for provider in PROVIDERS.values()), OWN_TOKEN)
 
 

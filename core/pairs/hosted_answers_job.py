@@ -23,12 +23,14 @@ class HostedAnswersParams:
 
 @dataclass(frozen=True)
 class HostedAnswersResult:
-    """The probabilities are `out/answers.json`, null where an answer was no decision. requests: that were made."""
+    """The probabilities are `out/answers.json`, null where an answer was no decision; it ends where the model could not
+    be asked, and `failure` says why. unread: answers that were no decision. requests: that were made."""
 
     answered: int
     unread: int
     requests: int
     logprobs: bool
+    failure: str = ""
 
 
 HOSTED_ANSWERS = JobKind("hosted_answers", HostedAnswersParams, HostedAnswersResult)

@@ -1,4 +1,4 @@
-"""A hosted language model that decides on pairs, and what is answered where it cannot. Knows prompts, not HTTP."""
+"""A hosted language model that decides on pairs. Knows prompts, not HTTP."""
 
 import json
 from collections.abc import Sequence
@@ -8,20 +8,8 @@ from math import exp
 import numpy as np
 
 from core.arrays import Floats
-from core.hosted.answers import ChatAnswer, HostedModel, HostedUnavailable
+from core.hosted.answers import ChatAnswer, HostedModel
 from core.pairs.training_examples import prompt
-
-SIMILARITY = "similarity"
-"""`by` of an answer that no model gave"""
-
-
-@dataclass(frozen=True)
-class PairAnswer:
-    """probability: that the two are the same. by: the model's name, or SIMILARITY, and then why."""
-
-    probability: float
-    by: str
-    why: str = ""
 
 
 @dataclass
@@ -37,22 +25,6 @@ class HostedJudge:
         """
         answers = self.hosted.ask([prompt(left, right) for left, right in pairs])
         return np.array([probability(answer) for answer in answers], np.float64)
-
-
-def answer_pairs(hosted_judge: HostedJudge, pairs: Sequence[tuple[str, str]], similarity: Floats) -> list[PairAnswer]:
-    """What the model says of each pair, or its similarity with the reason. similarity: (n,) 0..1. Never raises for the
-    model's sake: a pipeline goes on without it.
-    """
-    try:
-        probabilities = hosted_judge.predict(pairs)
-    except HostedUnavailable as error:
-        return [PairAnswer(float(value), SIMILARITY, str(error)) for value in similarity]
-    name = hosted_judge.hosted.model
-    unread = f"{name} answered what is no decision."
-    return [
-        PairAnswer(float(value), SIMILARITY, unread) if np.isnan(own) else PairAnswer(float(own), name)
-        for own, value in zip(probabilities, similarity, strict=True)
-    ]
 
 
 def probability(answer: ChatAnswer) -> float:

@@ -1,11 +1,11 @@
 """The verb that says of any two texts whether they are the same: by the model in use, or without one."""
 
-import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +13,22 @@ import duckdb
 
 from core.auto_label.guarantees import guarantee_in_force
 from core.data.file_import import import_file
-from core.data.ledger import normalise
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
 from core.models.encoders.loading import encoder_source
+from core.models.hosted_models import Hosting, hosted_in_use, require_hosting
 from core.models.in_use import active_model
+from core.pairs.pair_keys import pair_key
 from core.pairs.predict_job import ANSWERS_OUT, NO_MODEL, PAIRS_IN, POOL_IN, PREDICT_PAIRS, PredictParams
+from core.pairs.recorded_answers import (
+    AT_ONCE,
+    BUDGET,
+    AskingLimits,
+    RecordedAnswers,
+    known_answers,
+    link_records,
+    record_answers,
+)
 from core.project import Project
 from core.store.record_numbers import NUMBERS
 from core.store.tables import quoted
@@ -37,20 +47,24 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class PairPrediction:
-    """What is said of a pair. probability: that the two are the same. by: a model's id, or SIMILARITY."""
+    """What is said of a pair. probability: that the two are the same. similarity: of the two beside the project's pool,
+    None where a hosted model said it, which sees no pool. by: a model's id, or SIMILARITY. reason: why not by the model
+    in use, else empty."""
 
     decision: Literal["merge", "unsure", "apart"]
     probability: float
-    similarity: float
+    similarity: float | None
     by: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class PairPredictions:
-    """In the order of the pairs. merge_from, apart_below: probabilities that decided. guarantee: the share of merges
-    that is right at least, None where nothing is guaranteed. reason: why no model said it, else empty. known: pairs
-    that were answered before, by the same model on the same pool. new_records: unsure pairs that people are asked about
-    from now on."""
+    """In the order of the pairs. model: in use, of which at least one answer is. merge_from, apart_below: probabilities
+    that decided. guarantee: the share of merges that is right at least, None where nothing is guaranteed. reason: why
+    the model in use did not say it all, else empty. known: pairs that were answered before, by the same model on the
+    same pool. requests: that a hosted model was sent. new_records: unsure pairs that people are asked about from now
+    on."""
 
     predictions: tuple[PairPrediction, ...]
     model: str | None
@@ -61,6 +75,27 @@ class PairPredictions:
     known: int
     new_records: int
     seconds: float
+    requests: int = 0
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Of a pair. fields as in PairPrediction."""
+
+    same: float
+    similarity: float | None
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """by_key: of every pair. reason, known, requests: as in PairPredictions."""
+
+    by_key: dict[str, _Answer]
+    reason: str
+    known: int
+    requests: int = 0
 
 
 def predict_pairs(  # noqa: PLR0913 - each is an option of the command
@@ -71,11 +106,14 @@ def predict_pairs(  # noqa: PLR0913 - each is an option of the command
     auto_above: float = AUTO_ABOVE,
     drop_below: float = DROP_BELOW,
     keep_unsure: bool = False,
+    budget: int = BUDGET,
 ) -> PairPredictions:
     """Each pair is (text, text), a record's fields one below the other as the project has them; (a, b) is (b, a).
 
-    Under a guarantee nothing is merged below the probability that it rests on. Without a model in use the similarity
-    decides, and every answer says so. keep_unsure: such pairs become records of the project, for people to decide.
+    Under a guarantee nothing is merged below the probability that it rests on. Where a hosted model is in use it is
+    asked, in so many requests at most (budget); what it does not say the champion does. Without a model the similarity
+    decides. Every answer says by what, and why. keep_unsure: such pairs become records of the project, for people to
+    decide.
     Raises BadInput for pairs that are no two texts.
     """
     started, settings = time.monotonic(), project.settings()
@@ -90,23 +128,25 @@ def predict_pairs(  # noqa: PLR0913 - each is an option of the command
         raise BadInput(f"These are {len(checked):,} pairs; up to {MOST_PAIRS:,} are taken at once. Send them in parts.")
     threshold, guaranteed = _guaranteed(project)
     merge_from = max(auto_above, threshold or 0.0)
-    model = active_model(project)
-    answers, reason, known = _answers(project, report, checked, model)
-    by = model if model and not reason else SIMILARITY
+    answers = _answers(project, report, checked, budget)
+    each = [answers.by_key[pair_key(*pair)] for pair in checked]
     predictions = tuple(
-        PairPrediction(_decision(same, merge_from, drop_below), round(same, 6), round(alike, 6), by)
-        for same, alike in (answers[_key(pair)] for pair in checked)
+        PairPrediction(_decision(one.same, merge_from, drop_below), one.same, one.similarity, one.by, one.reason)
+        for one in each
     )
+    sources = {one.by for one in predictions}
+    model = next((one for one in (hosted_in_use(project), active_model(project)) if one in sources), None)
     return PairPredictions(
         predictions=predictions,
-        model=model if by == model else None,
+        model=model,
         merge_from=merge_from,
         apart_below=drop_below,
-        guarantee=guaranteed if by == model else None,
-        reason=reason,
-        known=known,
+        guarantee=guaranteed if sources == {active_model(project)} else None,
+        reason=answers.reason,
+        known=answers.known,
         new_records=_keep(project, report, _unsure(pairs, predictions)) if keep_unsure else 0,
         seconds=round(time.monotonic() - started, 3),
+        requests=answers.requests,
     )
 
 
@@ -121,7 +161,10 @@ def _keep(project: Project, report: Report, pairs: Sequence[Sequence[str]]) -> i
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / UNSURE_FILE
         path.write_text("".join(json.dumps({"left": left, "right": right}) + "\n" for left, right in pairs), "utf-8")
-        return import_file(project, report, file=str(path), left=["left"], right=["right"]).added
+        added: int = import_file(project, report, file=str(path), left=["left"], right=["right"]).added
+    with project.store.transaction() as cursor:
+        link_records(cursor, [(left, right) for left, right in pairs])
+    return added
 
 
 def _checked(number: int, pair: Sequence[str]) -> Pair:
@@ -151,18 +194,60 @@ def _guaranteed(project: Project) -> tuple[float | None, float | None]:
     return in_force.guarantee.thresholds[SAME], in_force.guarantee.precision
 
 
-def _answers(
-    project: Project, report: Report, pairs: Sequence[Pair], model: str | None
-) -> tuple[dict[str, tuple[float, float]], str, int]:
-    """By key (probability, similarity); why no model said it; how many were known."""
-    settings = project.settings()
+def _answers(project: Project, report: Report, pairs: Sequence[Pair], budget: int) -> _Answers:
+    """Of the hosted model in use, and of the champion or by similarity where it is silent."""
+    distinct = {pair_key(*pair): pair for pair in pairs}
+    decider = hosted_in_use(project)
+    if decider is None:
+        return _of_champion(project, report, distinct)
+    where = require_hosting(project, decider)
+    recorded = _recorded(project, report, where, distinct, budget)
+    spoken = {key: _Answer(same, None, decider) for key, same in recorded.by_key.items() if same is not None}
+    silent = {key: pair for key, pair in distinct.items() if key not in spoken}
+    if not silent:
+        return _Answers(spoken, "", recorded.known, recorded.requests)
+    instead = _of_champion(project, report, silent)
+    unread = f"{where.name} answered what is no decision."
+    reasons = {key: unread if key in recorded.by_key else recorded.failure for key in silent}
+    by_key = {key: replace(one, reason=f"{reasons[key]} {one.reason}".strip()) for key, one in instead.by_key.items()}
+    reason = f"{recorded.failure or unread} {instead.reason}".strip()
+    return _Answers(spoken | by_key, reason, recorded.known + instead.known, recorded.requests)
+
+
+def _recorded(
+    project: Project, report: Report, where: Hosting, distinct: Mapping[str, Pair], budget: int
+) -> RecordedAnswers:
+    """What the hosted model says, and has said before; one that has ended is asked no more."""
+    pairs = list(distinct.values())
+    if not (ended := where.ended(datetime.now(UTC).date())):
+        return record_answers(project, report, where, pairs, AskingLimits(budget, AT_ONCE))
+    with project.store.reading() as cursor:
+        known = known_answers(cursor, where.model, list(distinct))
+    return RecordedAnswers(known, len(known), 0, ended)
+
+
+def _of_champion(project: Project, report: Report, distinct: Mapping[str, Pair]) -> _Answers:
+    """Of the champion beside the project's pool, or without one by similarity."""
+    settings, model = project.settings(), active_model(project)
     version = f"{model}/{settings.encoder}/{project.store.one(f'select {NUMBERS}')}"
-    distinct = {_key(pair): pair for pair in pairs}
     with project.store.reading() as cursor:
         known = _known(cursor, version, list(distinct)) if model else {}
-    fresh = [pair for key, pair in distinct.items() if key not in known]
-    if not fresh:
-        return known, "" if model else NO_MODEL, len(known)
+    fresh = {key: pair for key, pair in distinct.items() if key not in known}
+    reason = "" if model else NO_MODEL
+    before = len(known)
+    if fresh:
+        answers, reason = _compare(project, report, fresh, version)
+        known |= answers
+    by = model if model and not reason else SIMILARITY
+    by_key = {key: _Answer(round(same, 6), round(alike, 6), by, reason) for key, (same, alike) in known.items()}
+    return _Answers(by_key, reason, before)
+
+
+def _compare(
+    project: Project, report: Report, fresh: Mapping[str, Pair], version: str
+) -> tuple[dict[str, tuple[float, float]], str]:
+    """By key (probability, similarity), and why no model said it; what a model said is stored under the version."""
+    settings, model = project.settings(), active_model(project)
     task = task_of(settings)
     params = PredictParams(
         encoder_source=encoder_source(project.models, settings.encoder),
@@ -178,12 +263,12 @@ def _answers(
         cursor.execute(
             f"""copy (select unnest($left::varchar[]) as left_text, unnest($right::varchar[]) as right_text)
                 to '{quoted(bundle.path / PAIRS_IN)}'""",
-            {"left": [left for left, _ in fresh], "right": [right for _, right in fresh]},
+            {"left": [left for left, _ in fresh.values()], "right": [right for _, right in fresh.values()]},
         )
     result = project.jobs.run(bundle, PREDICT_PAIRS, report, "Comparing pairs")
     with project.store.reading() as cursor:
         rows = cursor.execute(f"select same, similarity from '{quoted(bundle.path / ANSWERS_OUT)}'").fetchall()
-    answers = {_key(pair): (same, alike) for pair, (same, alike) in zip(fresh, rows, strict=True)}
+    answers = {key: (same, alike) for key, (same, alike) in zip(fresh, rows, strict=True)}
     with project.store.transaction() as cursor:
         project.jobs.claim_result(bundle, cursor)
         if result.by_model:
@@ -198,7 +283,7 @@ def _answers(
                 },
             )
     bundle.empty()
-    return known | answers, result.reason, len(known)
+    return answers, result.reason
 
 
 def _known(cursor: duckdb.DuckDBPyConnection, version: str, keys: list[str]) -> dict[str, tuple[float, float]]:
@@ -207,8 +292,3 @@ def _known(cursor: duckdb.DuckDBPyConnection, version: str, keys: list[str]) -> 
         [version, keys],
     ).fetchall()
     return {pair: (same, alike) for pair, same, alike in rows}
-
-
-def _key(pair: Pair) -> str:
-    """No text is kept."""
-    return hashlib.sha256("\0".join(map(normalise, pair)).encode()).hexdigest()[:32]

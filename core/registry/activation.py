@@ -16,11 +16,15 @@ from core.jobs.bundle import Bundle, Report
 from core.models.artifacts import check_model, read_manifest
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
+from core.models.hosted_models import hosted_in_use, hosting
 from core.models.in_use import active_model
+from core.pairs.recorded_answers import BUDGET
 from core.project import Project
 from core.registry.activate_job import ACTIVATE, ActivateParams
 from core.registry.champions import RollbackOffer, champion_history, find_model, one_back, require_files, rollback_offer
+from core.registry.deciders import DeciderChange, decide_by, decider_history, undoing
 from core.registry.gate import gate
+from core.registry.hosted_promotion import check_hosted, record_measuring, who_decides
 from core.registry.unseen_predictions import read_truth, rows_with_held_out, unseen
 from core.rounds.champion_log import (
     Activation,
@@ -30,7 +34,7 @@ from core.rounds.champion_log import (
     store_held_out_predictions,
 )
 from core.rounds.run_round import hold_round_lock, known_now
-from core.store.database import count, note
+from core.store.database import count, note, utc_now
 from core.tasks.tasks import space_of, task_of
 from core.typed_json import to_json
 
@@ -73,15 +77,23 @@ def promote(  # noqa: PLR0913 - an option is an argument
     user: str = "local",
     reason: str | None = None,
     force: bool = False,
+    budget: int = BUDGET,
 ) -> Activated:
     """Makes a challenger the champion if the gate passes it, or a person overrules the gate (force) with a reason.
+
+    A hosted one decides for programs from then on; it is asked about gold and audit pairs first, in so many requests at
+    most (budget).
 
     Encodes all records first if it has its own encoder; the old vectors stay, so that a rollback is quick.
     Raises Refused with the evidence where the gate refuses it. On any error the champion stays in place.
     """
     reason = (reason or "").strip()
     challenger = find_model(project, model)
-    check_usable(project, challenger)
+    hosted = hosting(project, challenger)
+    if hosted:
+        record_measuring(project, report, check_hosted(project, challenger), budget)
+    else:
+        check_usable(project, challenger)
     verdict = gate(project, model=challenger)
     if not verdict.passes and not force:
         log_refusal(project, user, verdict)
@@ -93,7 +105,7 @@ def promote(  # noqa: PLR0913 - an option is an argument
     if not verdict.passes and reason is None:
         raise BadInput("To overrule the gate, say why: `--force --reason TEXT`. The reason is kept with the model.")
     activation = Activation(challenger, _encoder_of(project, challenger), "promoted", user, reason, verdict)
-    result = activate(project, report, activation, force=force)
+    result = _decide(project, activation) if hosted else activate(project, report, activation, force=force)
     return replace(result, promoted=True, gate=verdict, rollback=rollback_offer(project))
 
 
@@ -102,9 +114,17 @@ def rollback(
 ) -> Activated:
     """Activates the previous or a named former champion: its suggestions, and its order of the records still queued.
 
-    Without a name it undoes the last decision, and the rounds since then.
+    Without a name it undoes the last decision, and the rounds since then. Where that was about hosted models, the one
+    that decided before does so again, or the champion.
     """
+    if to is None and (undo := undoing(project)):
+        return _decide(project, Activation(undo.to or "", "", "rolled back", user, reason))
     model = find_model(project, to) if to else one_back(project)
+    if model is not None and hosting(project, model):
+        if model not in {change.model for change in decider_history(project)}:
+            raise Refused(f"{model} never decided. To put it to use: `rondo models promote {model}`.")
+        check_hosted(project, model)
+        return _decide(project, Activation(model, "", "rolled back", user, reason))
     if model is None:
         if one_back(project, lost=True):
             raise Refused("The files of every champion before this one are gone. Put back one of them from a backup.")
@@ -113,6 +133,20 @@ def rollback(
         raise Refused(f"{model} was never champion. To put it to use: `rondo models promote {model}`.")
     check_usable(project, model)
     return activate(project, report, Activation(model, _encoder_of(project, model), "rolled back", user, reason))
+
+
+def _decide(project: Project, activation: Activation) -> Activated:
+    """The hosted model of the activation decides for programs, or where it names none the champion."""
+    before, champion = hosted_in_use(project), active_model(project)
+    facts = (activation.user, activation.how, activation.reason, activation.evidence)
+    decide_by(project, DeciderChange(utc_now(), activation.model or None, *facts))
+    parts = [who_decides(project)]
+    if activation.reason and activation.evidence and not activation.evidence.passes:
+        parts.append(f"The gate was overruled: {activation.reason}")
+    if activation.model:
+        parts.append("Rounds, suggestions and the queue go on with the champion.")
+    sentence = " ".join(parts)
+    return Activated(activation.model or champion or "", before or champion, "", 0, None, sentence)
 
 
 def log_refusal(project: Project, user: str, verdict: GateVerdict) -> None:

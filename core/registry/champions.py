@@ -1,16 +1,15 @@
 """Which model is in use, which were before, and where a rollback leads. Reads the log of champions only."""
 
-import json
 from dataclasses import dataclass
 
 from core.errors import BadInput, Damaged, Refused
-from core.evaluation.gate_verdict import GateVerdict
+from core.evaluation.gate_verdict import GateVerdict, read_verdict
 from core.evaluation.metrics import read_metrics
 from core.evaluation.reporting import best_score, headline
 from core.models.artifacts import MANIFEST
 from core.models.in_use import active_model
 from core.project import Project
-from core.typed_json import from_json
+from core.registry.deciders import undoing
 
 CHAMPION = "champion"
 
@@ -39,11 +38,6 @@ def champion_history(project: Project) -> list[ChampionChange]:
         ChampionChange(*[*facts, read_verdict(evidence) if evidence else None])
         for *facts, evidence in reversed(project.store.query(_HISTORY))
     ]
-
-
-def read_verdict(stored: str) -> GateVerdict:
-    """From the JSON in the log of champions or the audit log."""
-    return from_json(GateVerdict, json.loads(stored), "What the gate said")
 
 
 def find_model(project: Project, name: str) -> str:
@@ -127,6 +121,10 @@ class RollbackOffer:
 
 def rollback_offer(project: Project) -> RollbackOffer | None:
     """None where there is nothing to go back to."""
+    if undo := undoing(project):
+        if undo.to is None:
+            return RollbackOffer(CHAMPION, "The champion decides again on pairs that programs ask about.")
+        return RollbackOffer(undo.to, f"{undo.to} decides again on pairs that programs ask about.")
     to = one_back(project)
     if to is None:
         return None

@@ -14,6 +14,7 @@ from core.evaluation.gate_verdict import GateVerdict, StratumComparison
 from core.evaluation.metrics import Estimate
 from core.evaluation.paired import Paired, lacking_for_accuracy, paired, unsaid_of_accuracy
 from core.evaluation.reporting import FEW, FEWEST
+from core.models.hosted_models import hosted_in_use, hosting
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.unseen_predictions import Truth, UnseenPredictions, audit_weights, read_predictions, read_truth
@@ -34,13 +35,14 @@ MOST_MORE = 10_000
 """records beyond which nobody is told how many more exactly would decide"""
 
 
-def gate(project: Project, *, model: str) -> GateVerdict:
-    """The verdict on a challenger with its evidence.
+def gate(project: Project, *, model: str, against: str | None = None) -> GateVerdict:
+    """The verdict on a challenger with its evidence. against: the model whose place it wants; None: the champion, and
+    for a hosted challenger the hosted model in use, if there is one.
 
     A challenger that is no better passes one time in forty, so many tries will let one in. While the champion is lost
     or damaged none passes. Raises Damaged or Refused where the challenger cannot be put to use at all.
     """
-    champion = active_model(project)
+    champion = against or _rival(project, model)
     space = space_of(project.settings())
     measure, rule = ("macro_f1", RULE) if space.categories else ("accuracy", RULE_OF_ACCURACY)
     unopposed = GateVerdict(model, passes=True, sentence="", champion=champion, rule=rule, measure=measure)
@@ -58,6 +60,11 @@ def gate(project: Project, *, model: str) -> GateVerdict:
     verdict = replace(unopposed, strata=tuple(strata))
     decisive = next((one for one in strata if not one.unsaid), None)
     return _decided(verdict, decisive) if decisive else _undecided(verdict, lacking)
+
+
+def _rival(project: Project, model: str) -> str | None:
+    decider = hosted_in_use(project) if hosting(project, model) else None
+    return active_model(project) if decider in (None, model) else decider
 
 
 def _incumbent(project: Project, champion: str | None, truth: Truth) -> UnseenPredictions | str:

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from core.errors import Damaged, Refused
-from core.evaluation.gate_verdict import GateVerdict
+from core.evaluation.gate_verdict import GateVerdict, read_verdict
 from core.evaluation.metrics import Metrics, read_metrics
 from core.jobs.bundle import Report
 from core.models.artifacts import INFO, read_manifest
+from core.models.hosted_models import Hosting, hosted_in_use, hostings
 from core.models.in_use import active_model
 from core.models.vectors import MANIFEST as VECTORS
 from core.models.vectors import encoder_folder
@@ -21,10 +23,10 @@ from core.registry.champions import (
     champion_history,
     find_model,
     has_files,
-    read_verdict,
     require_files,
     rollback_offer,
 )
+from core.registry.deciders import decider_history
 from core.registry.evaluate import saved_evaluations
 from core.registry.evaluation_jobs import EvaluateResult
 from core.store.database import note
@@ -50,8 +52,9 @@ class ModelEntry:
     """A model in the list. labels: that it trained on. job: that trained it, None for a round's head.
 
     state: champion; former (was champion); challenger; outdated (other labels); evaluate-only (no head); removed (by
-    `model_remove`); missing (its files are gone without that). metrics: on gold, audit and what training held out.
-    gate: its last verdict on the model, or None. files: whether the artifact is there.
+    `model_remove`); missing (its files are gone without that); of hosted ones also deciding (it decides on pairs for
+    programs) and ended (its provider has it no more). metrics: on gold, audit and what training held out.
+    gate: its last verdict on the model, or None. files: whether the artifact is there. hosting: where a hosted one is.
     """
 
     id: str
@@ -72,15 +75,19 @@ class ModelEntry:
     state: str
     gate: GateVerdict | None
     files: bool
+    hosting: Hosting | None = None
 
 
 @dataclass(frozen=True)
 class ModelList:
-    """Every model, newest first, the champion's id, and what a rollback would do."""
+    """Every model, newest first, the champion's id, and what a rollback would do. decider: the hosted model that
+    decides on pairs for programs, None where the champion does. warnings: hosted models that have ended or end soon."""
 
     champion: str | None
     rollback: RollbackOffer | None
     models: tuple[ModelEntry, ...]
+    decider: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +113,10 @@ class ModelNote:
 
 def models(project: Project, report: Report) -> ModelList:
     """Every model of the project."""
-    return ModelList(active_model(project), rollback_offer(project), tuple(_entries(project)))
+    entries, today, decider = tuple(_entries(project)), datetime.now(UTC).date(), hosted_in_use(project)
+    watched = [one for one in entries if one.hosting and (one.id == decider or one.state == "challenger")]
+    warnings = tuple(line for one in watched if one.hosting and (line := one.hosting.warning(today)))
+    return ModelList(active_model(project), rollback_offer(project), entries, decider, warnings)
 
 
 def model(project: Project, report: Report, *, model: str) -> ModelDetail:
@@ -117,12 +127,22 @@ def model(project: Project, report: Report, *, model: str) -> ModelDetail:
     return ModelDetail(
         **vars(entry),
         lineage=_lineage(project, entry),
-        history=tuple(change for change in champion_history(project) if change.model == chosen),
+        history=_history(project, chosen),
         training_info=_read_json(project.models / chosen / INFO),
         artifact=manifest.get("files", {}),
         damaged=manifest.get("damaged"),
         evaluations=tuple(saved_evaluations(project, chosen)),
     )
+
+
+def _history(project: Project, model: str) -> tuple[ChampionChange, ...]:
+    """When it came into use, newest first: as champion, or to decide for programs."""
+    decided = [
+        ChampionChange(f"{one.since:%Y-%m-%dT%H:%M:%SZ}", model, "", one.user, one.how, one.reason, one.evidence)
+        for one in decider_history(project)
+        if one.model == model
+    ]
+    return (*decided, *(change for change in champion_history(project) if change.model == model))
 
 
 def model_note(project: Project, report: Report, *, model: str, text: str, user: str = "local") -> ModelNote:
@@ -137,7 +157,8 @@ def model_note(project: Project, report: Report, *, model: str, text: str, user:
 def _entries(project: Project) -> Iterator[ModelEntry]:
     """Newest first."""
     champion, seen = active_model(project), _gates(project)
-    former = {change.model for change in champion_history(project)}
+    decider, hosted, today = hosted_in_use(project), hostings(project), datetime.now(UTC).date()
+    former = {one.model for one in champion_history(project)} | {one.model for one in decider_history(project)}
     labels = [label.id for label in project.settings().taxonomy.active]
     with project.store.reading() as cursor:
         rows = cursor.execute(_MODELS, {"labels": labels}).fetchall()
@@ -145,13 +166,16 @@ def _entries(project: Project) -> Iterator[ModelEntry]:
         model, made_at, removed_at, trainer, encoder, learnt, taxonomy, seed, parent, *more = row
         responses, number, notes, seconds, stored, same_labels = more
         metrics, files = read_metrics(stored, model), has_files(project, model)
-        if model == champion:
-            state = "champion"
+        where = hosted.get(model)
+        if model in (champion, decider):
+            state = "champion" if model == champion else "deciding"
         elif not files:
             state = "removed" if removed_at else "missing"
+        elif where and where.ended(today):
+            state = "ended"
         elif model in former or trainer is None:
             state = "former"
-        elif not encoder:
+        elif not encoder and not where:
             state = "evaluate-only"
         else:
             state = "challenger" if same_labels else "outdated"
@@ -174,6 +198,7 @@ def _entries(project: Project) -> Iterator[ModelEntry]:
             state=state,
             gate=seen.get(model),
             files=files,
+            hosting=where,
         )
 
 
@@ -182,6 +207,7 @@ def _gates(project: Project) -> dict[str, GateVerdict]:
     rows = project.store.query(
         """select model, evidence from (
                select model, evidence::varchar as evidence, since as moment from champions where evidence is not null
+               union all select model, evidence::varchar, since from deciders where evidence is not null
                union all
                select detail->>'model', (detail->'evidence')::varchar, logged_at from audit_log where what = 'gate'
            ) order by moment"""

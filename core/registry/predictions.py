@@ -12,19 +12,18 @@ from core.ids import RecordId, RecordNo
 from core.jobs.bundle import Report
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.project import Project
-from core.rounds.champion_log import BEFORE_ANSWERS
 from core.tasks.tasks import right_stored, space_of, task_of
 
 SHOWN = 300
 """characters of a text in the list of misses"""
 MOST_WORST = 200
 
-# The log, and the predictions of the present champion since it came into use.
-_TOLD = f"""
+# The log, the predictions of the present champion since it came into use, and those of hosted models that decided.
+_TOLD = """
     create or replace temp table told as
     select p.n, p.model, p.labels as predicted, p.probability, p.predicted_at, z.labels as truth, z.stratum, z.round,
            z.settled_at, z.answer::varchar as true_answer, p.answer::varchar as predicted_answer
-    from (select * from predictions union all select * from ({BEFORE_ANSWERS})) p join settled z using (n)
+    from predictions_in_use p join settled z using (n)
     where list_has_all(list_concat(z.labels, $active::varchar[]), p.labels)
 """
 _PAIRS = "select distinct true_answer, predicted_answer from told"

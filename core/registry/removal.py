@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
 from core.models.encoders.encoder import OWN
+from core.models.hosted_models import hosted_in_use
 from core.models.in_use import active_model
 from core.models.vectors import encoder_folder
 from core.project import Project
@@ -57,8 +58,11 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], use
 
 def _refuse(project: Project, ids: Sequence[str]) -> None:
     champion, encoder = active_model(project), project.settings().encoder
+    decider = hosted_in_use(project)
     rows = project.store.query("select id, encoder from models where removed_at is null")
     for model in ids:
+        if model == decider:
+            raise Refused(f"{model} decides for programs. Take it out first: `rondo models deactivate`.")
         if model == champion:
             raise Refused(f"{model} is the champion. Put another one to use first: `rondo models promote MODEL`.")
         if encoder == OWN + model:

@@ -124,7 +124,7 @@ def new_labels(project: Project) -> int:
 # When the newest trained model was begun.
 _BEGAN = """
     select max(coalesce(j.made_at, m.made_at)) as moment from models m left join jobs j using (id)
-    where m.trainer is not null
+    where m.trainer is not null and m.id not in (select model from hosted_models)
 """
 
 

@@ -9,14 +9,18 @@ import numpy as np
 from core.arrays import Bools, Floats, Ints, Rows
 from core.errors import Refused
 from core.evaluation.audit import Weights, drawn_only, weigh
-from core.models.artifacts import load_fitted, read_manifest
+from core.models.artifacts import check_model, load_fitted, read_manifest
+from core.models.hosted_models import hosting
 from core.models.out_of_fold import predict_unseen, read_held_out, read_stored
 from core.models.vectors import encoded_rows, open_vectors
+from core.pairs.pair_keys import pair_key
+from core.pairs.recorded_answers import known_answers, measuring_pairs
 from core.project import Project
 from core.registry.champions import require_files
 from core.rounds.draws import read_history
 from core.tasks.task import AnswerSpace
 from core.tasks.tasks import encode_stored, space_of
+from core.training.hosted_model import read_training_keys
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredic
     """
     require_files(project, model)
     space = space_of(project.settings())
+    if hosting(project, model):
+        return _recorded(project, model, truth)
     head = load_fitted(project.models / model, space.heads.restore)
     if reason := space.heads.unfit(head.about()):
         raise Refused(f"The model {model} {reason}. Train a new one.")
@@ -93,6 +99,27 @@ def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredic
         return head.predict(open_vectors(project.vectors, encoder), rows[part])
 
     return UnseenPredictions(model, rows, predict_unseen(stored, rows, space.decide, direct).predicted)
+
+
+def _recorded(project: Project, model: str, truth: Truth) -> UnseenPredictions:
+    """Of a hosted model: what is recorded of pairs that it did not train on. What was no decision is wrong."""
+    check_model(project.models / model)
+    trained = read_training_keys(project.models / model)
+    with project.store.reading() as cursor:
+        measuring = measuring_pairs(cursor)
+        keys = [pair_key(*pair) for pair in measuring.pairs]
+        known = known_answers(cursor, model, keys)
+    entries = [
+        (n, known[key])
+        for n, key in zip(measuring.record_nos, keys, strict=True)
+        if key in known and key not in trained
+    ]
+    same = np.array([np.nan if value is None else value for _, value in entries], np.float64)
+    answers = truth.space.decide(np.column_stack([1 - same, same]))
+    answers[np.isnan(same)] = False
+    rows = np.array([n for n, _ in entries], np.int64)
+    there = np.isin(rows, truth.rows)
+    return UnseenPredictions(model, rows[there], answers[there])
 
 
 def unseen(project: Project, model: str, truth: Truth) -> Ints:

@@ -388,4 +388,30 @@ MIGRATIONS: tuple[str, ...] = (
         chosen_at timestamp not null
     );
     """,
+    """
+    create table hosted_models (       -- models that a provider hosts, beside their rows in `models`
+        model varchar not null,
+        name varchar not null,         -- at the provider
+        provider varchar not null,     -- a name or an address
+        base_url varchar not null,     -- empty: the provider's own
+        base varchar not null,         -- that was tuned
+        shutdown date,                 -- the day from which it answers no more, as it was read last
+        gone_at timestamp              -- when the provider knew it no more
+    );
+    create table hosted_answers (      -- what such a model said of two texts
+        model varchar not null,
+        pair varchar not null,         -- hash of both texts
+        n bigint,                      -- the record that they are; null: a program's
+        same double,                   -- probability; null: it said what is no decision
+        answered_at timestamp not null
+    );
+    create table deciders (            -- only ever added to; the last row is the hosted model that decides for programs
+        since timestamp not null,
+        model varchar,                 -- null: none does, so the champion decides
+        user varchar not null,
+        how varchar not null,          -- 'promoted', 'deactivated', 'rolled back'
+        reason varchar,
+        evidence json                  -- what the gate saw
+    );
+    """,
 )

@@ -54,11 +54,31 @@ VIEWS = (
     select s.n, s.model, s.labels, s.probability, in_use.since as predicted_at, s.answer
     from suggestions s join in_use using (model) join answered using (n)
     where answered.first > in_use.since and s.n not in (select n from predictions)""",
+    """create or replace view predictions_of_hosted as     -- said before anybody answered, while it decided
+    with answered as (select n, min(received_at) as first from responses where action = 'submit' group by n),
+    chosen as (select model, min(since) as since from deciders where model is not null group by model)
+    select h.n, h.model, []::varchar[] as labels, greatest(h.same, 1 - h.same) as probability,
+           h.answered_at as predicted_at, json_object('same', h.same > 0.5) as answer
+    from hosted_answers h join answered using (n) join chosen using (model)
+    where h.same is not null and h.answered_at between chosen.since and answered.first""",
+    # A hosted model's word is what a program was told, so of a record that both predicted it counts.
+    """create or replace view predictions_in_use as        -- one a record, of the model that was in use
+    select * from predictions_of_hosted qualify row_number() over (partition by n order by predicted_at) = 1
+    union all
+    select n, model, labels, probability, predicted_at, answer
+    from (select * from predictions union all select * from predictions_of_champion)
+    where n not in (select n from predictions_of_hosted)""",
     # What people ask of a model in use: was it right, and where not, how sure was it?
     """create or replace view model_predictions as
-    select p.n, r.id, p.model, p.model = (select model from suggestions limit 1) as in_use, p.answer as prediction,
-           s.answer as actual, p.probability as confidence, p.answer::varchar = s.answer::varchar as is_correct,
-           s.stratum, k.similarity, p.predicted_at
-    from (select * from predictions union all select * from predictions_of_champion) p
+    select p.n, r.id, p.model,
+           p.model = coalesce((select model from deciders order by since desc, rowid desc limit 1),
+                              (select model from suggestions limit 1)) as in_use,
+           p.answer as prediction, s.answer as actual, p.probability as confidence,
+           p.answer::varchar = s.answer::varchar as is_correct, s.stratum, k.similarity, p.predicted_at
+    from (
+        select n, model, probability, predicted_at, answer from predictions
+        union all select n, model, probability, predicted_at, answer from predictions_of_champion
+        union all select n, model, probability, predicted_at, answer from predictions_of_hosted
+    ) p
     join records r using (n) left join settled s using (n) left join pairs k using (n)""",
 )

@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import BadInput
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import best_score
+from core.hosted.fine_tuning import HOSTED_TUNING
 from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Handle, Resources
 from core.jobs.job_states import ENDED, OPEN, UNDER_WAY, change_state
@@ -18,6 +19,8 @@ from core.training.train_job import MODEL_KINDS
 from core.training.trainers import Value, in_todays_names
 from core.typed_json import from_json, to_json
 
+MAKING = (*MODEL_KINDS, HOSTED_TUNING.name)
+"""kinds of jobs that make a model of the registry"""
 SHOWN = 100
 """jobs in a list, newest first"""
 
@@ -130,7 +133,7 @@ def _job(project: Project, row: JobRow) -> TrainingJob:
         values=in_todays_names(row.params.get("values", {})),
         note=row.params.get("note", ""),
         message=row.error or "",
-        model=ModelId(row.id) if row.state == "succeeded" and row.kind in MODEL_KINDS else None,
+        model=ModelId(row.id) if row.state == "succeeded" and row.kind in MAKING else None,
         metrics=from_json(Metrics, row.result.get("metrics", {}), f"The metrics of {row.id}"),
         seconds=row.result.get("seconds"),
         memory_mb=row.result.get("memory_mb"),

@@ -18,7 +18,7 @@ from core.hosted.fine_tuning import (
     read_state,
 )
 from core.hosted.prices import PriceEstimate, estimate_price
-from core.hosted.providers import Provider, account_of, provider_of, token_of
+from core.hosted.providers import DEPLOYMENTS, Provider, account_of, provider_of, token_of
 from core.hosted.shutdowns import SHUTDOWNS, shutdown_notice
 from core.hosted.training_data import (
     Statistics,
@@ -29,12 +29,14 @@ from core.hosted.training_data import (
     require_enough,
 )
 from core.jobs.bundle import Bundle, Report, Resources
+from core.models.hosted_models import store_ends
 from core.pairs.training_examples import decided_pairs, training_examples
 from core.project import Project
 from core.store.targets import refuse_target
 from core.store.whole_files import write_whole
 from core.training.entries import TrainingJob, read_row, read_training_job, set_state
 from core.training.following import handing_over, job_cancel, refresh_job, runner_of
+from core.training.hosted_model import write_training_keys
 from core.training.launch import submit, wait
 from core.typed_json import from_json
 
@@ -116,7 +118,8 @@ def _estimate(
 ) -> tuple[HostedEstimate, PriceEstimate]:
     price = estimate_price(data, where.name, base, epochs)
     notice = shutdown_notice(where.name, datetime.now(UTC).date())
-    warnings = tuple(line for line in (few_examples(data.statistics), notice) if line)
+    lines = (few_examples(data.statistics), notice, DEPLOYMENTS.get(where.name, ""))
+    warnings = tuple(line for line in lines if line)
     numbers = (data.statistics, price.tokens, price.dollars)
     return HostedEstimate(where.name, base, *numbers, price.sentence, warnings), price
 
@@ -161,6 +164,7 @@ def launch_hosted(project: Project, params: HostedTuningParams, data: TrainingDa
             cursor.execute("update jobs set runner = ?, resources = '{}' where id = ?", [RUNNER, job])
         try:
             write_whole(bundle.path / "in" / TRAINING_FILE, chat_lines(data).encode(), alone=True)
+            write_training_keys(bundle, data)
             bundle.seal()
             submit(project, bundle, runner, resources, "draft")
         except (RondoError, OSError) as error:
@@ -341,6 +345,8 @@ def _look_up(
         )
         for model in models
     }
+    if provider not in DEPLOYMENTS:  # there a model that is not deployed is not listed either
+        store_ends(project, [(model.job, states[model.model].there, states[model.model].shutdown) for model in models])
     return known, result.jobs
 
 

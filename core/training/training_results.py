@@ -6,6 +6,7 @@ import shutil
 import duckdb
 
 from core.errors import BadInput, Damaged, RondoError
+from core.hosted.fine_tuning import HOSTED_TUNING
 from core.jobs.bundle import Bundle, manifest
 from core.jobs.job_states import OPEN, change_state
 from core.models.artifacts import install_model
@@ -14,6 +15,7 @@ from core.models.in_use import active_model
 from core.project import Project
 from core.store.database import count, utc_now
 from core.training.entries import set_state
+from core.training.hosted_model import enter_hosted
 from core.training.train_job import MODEL_KINDS, TrainResult
 from core.typed_json import from_json, to_json
 
@@ -25,8 +27,8 @@ def apply_result(project: Project, bundle: Bundle) -> None:
     """Once per job; a second call changes nothing, nor does one for a job that was cancelled. An unusable result makes
     the job `failed`; its input stays, so that it can be retried.
     """
-    if bundle.kind not in MODEL_KINDS:
-        return _store_value(project, bundle)
+    if bundle.kind == HOSTED_TUNING.name:
+        return enter_hosted(project, bundle)
     job = bundle.path.name
     try:
         result = _checked(bundle)
@@ -42,17 +44,6 @@ def apply_result(project: Project, bundle: Bundle) -> None:
             _enter(project, bundle, result, cursor)
     if not project.store.one("select count(*) from models where id = ?", [job]):
         shutil.rmtree(project.models / job, ignore_errors=True)
-    bundle.empty()
-
-
-def _store_value(project: Project, bundle: Bundle) -> None:
-    """For a job whose result is its value alone: a model that somebody else hosts."""
-    value = (bundle.result or {}).get("value")
-    with project.store.transaction() as cursor:
-        awaited = [state for state in OPEN if state != "cancelling"]
-        change_state(
-            cursor, bundle.path.name, "succeeded", awaited, ended_at=utc_now(), error=None, result=json.dumps(value)
-        )
     bundle.empty()
 
 

@@ -5,32 +5,37 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import Refused
 from core.hosted.answers import AnswerCache, HostedModel, HostedUnavailable
 from core.hosted.client import connect
 from core.hosted.providers import provider_of
 from core.jobs.bundle import write_json
 from core.pairs.hosted_answers_job import ANSWERS_FILE, PAIRS_FILE, HostedAnswersParams, HostedAnswersResult
 from core.pairs.hosted_judge import HostedJudge
+from core.pairs.training_examples import prompt
 from gpu_jobs.trainers.trainer_types import Progress
 
 PIECE = 64
 
 
 def hosted_answers(bundle: Path, params: HostedAnswersParams, report: Progress) -> HostedAnswersResult:
-    """Raises Refused where the model gave no answers; those that it gave before are in the cache."""
+    """Where the model gives no more answers, those that it gave before stay, and the result says why.
+
+    Over the budget nothing is asked.
+    """
     pairs = [(left, right) for left, right in json.loads((bundle / "in" / PAIRS_FILE).read_text(encoding="utf-8"))]
     connection = connect(provider_of(params.provider, params.base_url), params.patience, chat=True)
     hosted = HostedModel(params.model, connection, AnswerCache(Path(params.cache)), params.budget, params.workers)
     answered: list[float] = []
+    failure = ""
     try:
+        hosted.require_budget([prompt(left, right) for left, right in pairs])
         for begin in range(0, len(pairs), PIECE):
             report(begin, len(pairs))
             answered += HostedJudge(hosted).predict(pairs[begin : begin + PIECE]).tolist()
     except HostedUnavailable as error:
-        raise Refused(str(error)) from None
-    report(len(pairs), len(pairs))
+        failure = str(error)
+    report(len(answered), len(pairs))
     unread = int(np.isnan(answered).sum())
     values = [None if np.isnan(value) else round(value, 6) for value in answered]
     write_json(bundle / "out" / ANSWERS_FILE, values)
-    return HostedAnswersResult(len(pairs) - unread, unread, hosted.requests, hosted.logprobs)
+    return HostedAnswersResult(len(answered) - unread, unread, hosted.requests, hosted.logprobs, failure)

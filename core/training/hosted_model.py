@@ -1,0 +1,102 @@
+"""A model that a provider tuned, as a model of the registry: an artifact of facts, without weights, and its rows."""
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from core.errors import Damaged
+from core.hosted.fine_tuning import HostedTuningParams, HostedTuningResult
+from core.hosted.training_data import TrainingData
+from core.jobs.bundle import Bundle, write_json
+from core.jobs.job_states import OPEN, change_state
+from core.models.artifacts import Making, seal_model
+from core.models.hosted_models import hosted_in_use
+from core.models.in_use import active_model
+from core.pairs.pair_keys import pair_key
+from core.project import Project
+from core.store.database import count, utc_now
+from core.tasks.tasks import space_of
+from core.training.entries import read_row
+from core.typed_json import from_json, to_json
+
+TRAINER = "hosted"
+TRAINING_KEYS = "training_pairs.json"
+"""hashes of the pairs that the model trained on: it is never measured on them"""
+
+
+def write_training_keys(bundle: Bundle, data: TrainingData) -> None:
+    """Into the job's input, from where they go into the artifact."""
+    keys = {pair_key(str(example.fields["left"]), str(example.fields["right"])) for example in data.examples}
+    write_json(bundle.path / "in" / TRAINING_KEYS, sorted(keys))
+
+
+def read_training_keys(folder: Path) -> frozenset[str]:
+    """Of a checked artifact. Raises Damaged where it has none."""
+    try:
+        return frozenset(map(str, json.loads((folder / TRAINING_KEYS).read_text(encoding="utf-8"))))
+    except (OSError, ValueError, TypeError) as error:
+        raise Damaged(f"{folder} does not say what it trained on ({error}). Tune the model again.") from None
+
+
+def enter_hosted(project: Project, bundle: Bundle) -> None:
+    """Once per job, as for any training: a job that was cancelled meanwhile leaves no model."""
+    job, row = bundle.path.name, read_row(project, bundle.path.name)
+    params = from_json(HostedTuningParams, row.params, f"The parameters of {job}")
+    result = from_json(HostedTuningResult, (bundle.result or {}).get("value"), f"The result of {job}")
+    if not (project.models / job).exists():
+        _write_artifact(project, bundle, result)
+    with project.store.transaction() as cursor:
+        awaited = [state for state in OPEN if state != "cancelling"]
+        written = json.dumps(to_json(result))
+        if change_state(cursor, job, "succeeded", awaited, ended_at=utc_now(), error=None, result=written):
+            _insert(project, cursor, job, params, result)
+    if not project.store.one("select count(*) from models where id = ?", [job]):
+        shutil.rmtree(project.models / job, ignore_errors=True)
+    bundle.empty()
+
+
+def _write_artifact(project: Project, bundle: Bundle, result: HostedTuningResult) -> None:
+    """Renamed into place, so that a folder under models/ is whole."""
+    target, partial = project.models / bundle.path.name, project.models / f"{bundle.path.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    keys = bundle.path / "in" / TRAINING_KEYS
+    written = json.loads(keys.read_text(encoding="utf-8")) if keys.exists() else []
+    write_json(partial / TRAINING_KEYS, written)
+    info = {name: value for name, value in vars(result).items() if name != "file"}
+    labels = space_of(project.settings()).categories
+    seal_model(partial, Making(TRAINER, "", labels, False, {**info, "training_pairs": len(written)}), None)
+    partial.rename(target)
+
+
+def _insert(
+    project: Project,
+    cursor: duckdb.DuckDBPyConnection,
+    job: str,
+    params: HostedTuningParams,
+    result: HostedTuningResult,
+) -> None:
+    began = "(select made_at from jobs where id = ?)"
+    cursor.execute(
+        """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds,
+                               trainer, parent, responses, notes)
+           values (?, ?, ?, '', ?, ?, 0, '{}', ?, ?, ?, ?, ?)""",
+        [
+            job,
+            utc_now(),
+            count(cursor, f"select coalesce(max(batch), 0) from batches where made_at <= {began}", [job]),
+            project.settings().taxonomy.version,
+            result.approved + result.rejected + result.partial,
+            result.seconds,
+            TRAINER,
+            hosted_in_use(project) or active_model(project),
+            count(cursor, f"select count(*) from responses where received_at <= {began}", [job]),
+            params.note or None,
+        ],
+    )
+    cursor.execute(
+        "insert into hosted_models values (?, ?, ?, ?, ?, ?::date, null)",
+        [job, result.model, result.provider, result.base_url, result.base, result.shutdown],
+    )
