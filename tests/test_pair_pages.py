@@ -8,9 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import background
+from core.config.record_fields import FieldRule, RecordField
+from core.config.settings import read_settings
+from core.errors import BadInput
 from core.explore.browse import find
 from core.explore.filters import RecordSearch
 from core.explore.record_detail import record_detail
+from core.labelling.changes import change_settings
 from core.project import open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.test_pages import PAGES, shown
@@ -42,6 +46,24 @@ def test_the_page_of_jobs_offers_the_trainer_that_reads_both_sides(shops: backgr
     page = shown("jobs.py")
     assert page.radio(key="trainer").options == ["cross-encoder"]
     assert {f"set-cross-encoder-{name}" for name in ("epochs", "folds")} <= {one.key for one in page.number_input}
+
+
+def test_what_fields_hold_and_which_value_is_golden_is_set_on_the_settings_page(
+    shops: background.ProjectServer,
+) -> None:
+    page = shown("settings.py")
+    page.toggle(key="one-partner").set_value(True)
+    page.button(key="save-fields").click().run()
+    assert not page.exception
+    assert shops.settings().one_partner
+    fields = tuple(RecordField(field.name, "code") for field in shops.settings().fields)
+    change_settings(shops.project, "max", fields=fields, golden=(FieldRule("note", "newest"),))
+    stored = read_settings(shops.project.folder)
+    assert {field.role for field in stored.fields} == {"code"}
+    assert stored.golden == (FieldRule("note", "newest"),)
+    shown("settings.py")
+    with pytest.raises(BadInput, match="must be one of"):
+        change_settings(shops.project, "max", golden=(FieldRule("note", "best"),))
 
 
 def test_a_list_shows_both_sides_of_a_pair_and_what_was_decided(shops: background.ProjectServer) -> None:

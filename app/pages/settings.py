@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.auth.identity import require_right
 from app.background import opened
+from app.pages.parts.field_settings import draw_fields
 from core.errors import RondoError
 from core.labelling.changes import change_settings
 from core.reports.card_text import escaped
@@ -62,6 +63,8 @@ if task_of(settings).taxonomy:
 else:
     st.header("Task")
     st.text(f"The task of this project is {settings.task}: its answers are no labels.")
+    if task_of(settings).two_sides:
+        draw_fields(settings, change)
 
 st.header("Settling")
 rules = settle_rules()

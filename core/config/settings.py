@@ -116,6 +116,8 @@ def check(settings: Settings) -> Settings:
             raise BadInput(
                 f"{FILE}: {name} is {getattr(settings, name)!r}, but it must be one of {', '.join(choices)}."
             )
+    read_fields({field.name: field.role for field in settings.fields})
+    read_rules({one.field: one.rule for one in settings.golden})
     return settings
 
 

@@ -9,6 +9,7 @@ from core.errors import BadInput
 from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.project import Project
 from core.store.database import note
+from core.typed_json import to_json
 
 _TAXONOMY = {
     "add_label": add_label,
@@ -29,7 +30,7 @@ def change_settings(project: Project, user: str = "local", **changes: Any) -> Se
             return settings
         adopt_taxonomy(cursor, settings)  # a person may have edited the file
         requested = adopt_taxonomy(cursor, requested)
-        note(cursor, user, "settings", changes)
+        note(cursor, user, "settings", {name: to_json(value) for name, value in changes.items()})
         project.save_settings(requested)
     project.label_queue.reload()
     return requested
