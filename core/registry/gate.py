@@ -14,6 +14,7 @@ from core.evaluation.gate_verdict import GateVerdict, StratumComparison
 from core.evaluation.metrics import Estimate
 from core.evaluation.paired import Paired, lacking_for_accuracy, paired, unsaid_of_accuracy
 from core.evaluation.reporting import FEW, FEWEST
+from core.ids import ModelId
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.unseen_predictions import Truth, UnseenPredictions, audit_weights, read_predictions, read_truth
@@ -34,7 +35,7 @@ MOST_MORE = 10_000
 """records beyond which nobody is told how many more exactly would decide"""
 
 
-def gate(project: Project, *, model: str) -> GateVerdict:
+def gate(project: Project, *, model: ModelId) -> GateVerdict:
     """The verdict on a challenger with its evidence.
 
     A challenger that is no better passes one time in forty, so many tries will let one in. While the champion is lost
@@ -60,7 +61,7 @@ def gate(project: Project, *, model: str) -> GateVerdict:
     return _decided(verdict, decisive) if decisive else _undecided(verdict, lacking)
 
 
-def _incumbent(project: Project, champion: str | None, truth: Truth) -> UnseenPredictions | str:
+def _incumbent(project: Project, champion: ModelId | None, truth: Truth) -> UnseenPredictions | str:
     """The champion's predictions, or why there is nothing to beat. Raises Damaged for one whose files are gone or
     changed: it stays champion until a person replaces it.
     """

@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import Damaged, Refused
 from core.evaluation.gate_verdict import GateVerdict
 from core.evaluation.metrics import Metrics, read_metrics
+from core.ids import JobId, ModelId
 from core.jobs.bundle import Report
 from core.models.artifacts import INFO, read_manifest
 from core.models.in_use import active_model
@@ -54,7 +55,7 @@ class ModelEntry:
     gate: its last verdict on the model, or None. files: whether the artifact is there.
     """
 
-    id: str
+    id: ModelId
     made_at: str
     removed_at: str | None
     trainer: str
@@ -62,12 +63,12 @@ class ModelEntry:
     labels: int
     taxonomy: int
     seed: int
-    parent: str | None
+    parent: ModelId | None
     responses: int | None
     round: int
     notes: str | None
     seconds: float
-    job: str | None
+    job: JobId | None
     metrics: Metrics
     state: str
     gate: GateVerdict | None
@@ -78,7 +79,7 @@ class ModelEntry:
 class ModelList:
     """Every model, newest first, the champion's id, and what a rollback would do."""
 
-    champion: str | None
+    champion: ModelId | None
     rollback: RollbackOffer | None
     models: tuple[ModelEntry, ...]
 
@@ -100,7 +101,7 @@ class ModelDetail(ModelEntry):
 class ModelNote:
     """A person's note on a model."""
 
-    model: str
+    model: ModelId
     notes: str | None
 
 
@@ -220,7 +221,7 @@ def _fingerprint(project: Project, encoder: str) -> str | None:
     return _read_json(encoder_folder(project.vectors, encoder) / VECTORS).get("fingerprint")
 
 
-def _manifest(project: Project, model: str) -> Mapping[str, Any]:
+def _manifest(project: Project, model: ModelId) -> Mapping[str, Any]:
     """Its files with their hashes, or what is wrong with it: a list of models must not fail for one of them."""
     try:
         require_files(project, model)

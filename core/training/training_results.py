@@ -27,7 +27,7 @@ def apply_result(project: Project, bundle: Bundle) -> None:
     """
     if bundle.kind not in MODEL_KINDS:
         return _store_value(project, bundle)
-    job = bundle.path.name
+    job = bundle.id
     try:
         result = _checked(bundle)
         install_model(bundle.path / "out" / "model", project.models, job)
@@ -50,9 +50,7 @@ def _store_value(project: Project, bundle: Bundle) -> None:
     value = (bundle.result or {}).get("value")
     with project.store.transaction() as cursor:
         awaited = [state for state in OPEN if state != "cancelling"]
-        change_state(
-            cursor, bundle.path.name, "succeeded", awaited, ended_at=utc_now(), error=None, result=json.dumps(value)
-        )
+        change_state(cursor, bundle.id, "succeeded", awaited, ended_at=utc_now(), error=None, result=json.dumps(value))
     bundle.empty()
 
 
@@ -68,7 +66,7 @@ def _checked(bundle: Bundle) -> TrainResult:
 
 
 def _enter(project: Project, bundle: Bundle, result: TrainResult, cursor: duckdb.DuckDBPyConnection) -> None:
-    job = bundle.path.name
+    job = bundle.id
     row = cursor.execute("select params from jobs where id = ?", [job]).fetchall()
     params = from_json(MODEL_KINDS[bundle.kind].params, json.loads(row[0][0]), f"The parameters of {job}")
     encoder = f"{OWN}{job}" if result.own_encoder else params.encoder if result.has_head else ""
