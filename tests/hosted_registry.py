@@ -9,6 +9,7 @@ import pytest
 from core import loop
 from core.data.encoding import encode
 from core.data.file_import import import_file
+from core.ids import ModelId
 from core.pairs.recorded_answers import measuring_pairs
 from core.pairs.training_examples import DIFFERENT, SAME, prompt
 from core.project import Project, open_project
@@ -50,10 +51,11 @@ def decided(decided_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     project.close()
 
 
-def tune(project: Project, api: HostedApi, base: str = "tiny", **options: str) -> str:
+def tune(project: Project, api: HostedApi, base: str = "tiny", **options: str) -> ModelId:
     """A model that the provider tuned; its id in the registry."""
     api.steps = ("succeeded",)
-    return hosted_tune(project, quiet, provider=api.url, base=base, yes=True, **options).id  # type: ignore[arg-type]
+    job = hosted_tune(project, quiet, provider=api.url, base=base, yes=True, **options)  # type: ignore[arg-type]
+    return ModelId(job.id)
 
 
 def name_of(project: Project, model: str) -> str:

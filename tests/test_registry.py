@@ -18,6 +18,7 @@ from core.config.settings import write_settings
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Damaged, Refused
+from core.ids import ModelId
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.models.encoders.encoder import OWN
@@ -71,7 +72,7 @@ def test_a_rollback_restores_suggestions_verdicts_and_the_order_of_what_waits(tw
     before, old, order = active_model(two), stored_predictions(two), waiting(two)
     verdicts = two.store.query("select * from held_out_predictions order by n, stratum")
     promote(two, quiet, model=enter(two, bad_head()), **FORCED)
-    assert (rollback_offer(two) or RollbackOffer("", "")).to == before
+    assert (rollback_offer(two) or RollbackOffer(ModelId(""), "")).to == before
     result = rollback(two, quiet, user="ana")
     assert (active_model(two), stored_predictions(two), waiting(two)) == (before, old, order)
     assert two.store.query("select * from held_out_predictions order by n, stratum") == verdicts

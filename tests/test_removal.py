@@ -12,6 +12,7 @@ from app.cli.models import model_line
 from core import loop
 from core.config.settings import write_settings
 from core.errors import BadInput, Damaged, Refused
+from core.ids import ModelId
 from core.models.encoders.encoder import OWN
 from core.models.in_use import active_model
 from core.models.vectors import encoder_folder
@@ -100,7 +101,7 @@ def test_a_rollback_passes_over_a_champion_whose_files_are_gone(two: Project) ->
     promote(two, quiet, model=first, **FORCED)
     promote(two, quiet, model=second, **FORCED)
     shutil.rmtree(two.models / first)
-    assert (rollback_offer(two) or RollbackOffer("", "")).to == rounds
+    assert (rollback_offer(two) or RollbackOffer(ModelId(""), "")).to == rounds
     assert rollback(two, quiet).model == rounds
     for folder in two.models.iterdir():
         shutil.rmtree(folder)

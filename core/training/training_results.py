@@ -29,7 +29,9 @@ def apply_result(project: Project, bundle: Bundle) -> None:
     """
     if bundle.kind == HOSTED_TUNING.name:
         return enter_hosted(project, bundle)
-    job = bundle.path.name
+    if bundle.kind not in MODEL_KINDS:
+        return _store_value(project, bundle)
+    job = bundle.id
     try:
         result = _checked(bundle)
         install_model(bundle.path / "out" / "model", project.models, job)
@@ -47,6 +49,15 @@ def apply_result(project: Project, bundle: Bundle) -> None:
     bundle.empty()
 
 
+def _store_value(project: Project, bundle: Bundle) -> None:
+    """For a job whose result is its value alone: a model that somebody else hosts."""
+    value = (bundle.result or {}).get("value")
+    with project.store.transaction() as cursor:
+        awaited = [state for state in OPEN if state != "cancelling"]
+        change_state(cursor, bundle.id, "succeeded", awaited, ended_at=utc_now(), error=None, result=json.dumps(value))
+    bundle.empty()
+
+
 def _checked(bundle: Bundle) -> TrainResult:
     """The job's result. Raises Damaged where the files that came back are not those that were made."""
     result = bundle.result or {}
@@ -59,7 +70,7 @@ def _checked(bundle: Bundle) -> TrainResult:
 
 
 def _enter(project: Project, bundle: Bundle, result: TrainResult, cursor: duckdb.DuckDBPyConnection) -> None:
-    job = bundle.path.name
+    job = bundle.id
     row = cursor.execute("select params from jobs where id = ?", [job]).fetchall()
     params = from_json(MODEL_KINDS[bundle.kind].params, json.loads(row[0][0]), f"The parameters of {job}")
     encoder = f"{OWN}{job}" if result.own_encoder else params.encoder if result.has_head else ""
