@@ -9,6 +9,7 @@ import pytest
 
 from core.hosted.client import Patience
 from core.hosted.fine_tuning import HostedTuningParams
+from core.ids import JobId
 from core.loop import create_project
 from core.pairs.training_examples import decided_pairs, training_examples
 from core.project import Project, open_project
@@ -76,7 +77,7 @@ def pairs_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     project.close()
 
 
-def begin(project: Project, api: HostedApi, **values: object) -> str:
+def begin(project: Project, api: HostedApi, **values: object) -> JobId:
     """A detached job that looks often; its id."""
     data = training_examples(decided_pairs(project))
     patience = Patience(tries=2, first=0.0, most=0.0, longest=5.0, timeout=20.0)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from core import simulate
+from core.ids import ModelId
 from core.labelling.changes import change_settings
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.encoders.encoder import OWN
@@ -65,10 +66,10 @@ def bad_head(dims: int = 384, seed: int = 0) -> Head:
 
 def enter(
     project: Project, head: Head, *, encoder: Path | None = None, trainer: str = "encoder", note: str = ""
-) -> str:
+) -> ModelId:
     """A trained model with its artifact, job row and verdicts on gold and audit; its encoder inside, if it has one."""
     now = utc_now()
-    model = f"{now:%Y%m%d-%H%M%S}-train-{secrets.token_hex(3)}"
+    model = ModelId(f"{now:%Y%m%d-%H%M%S}-train-{secrets.token_hex(3)}")
     folder = project.models / model
     folder.mkdir(parents=True)
     name = "all-MiniLM-L6-v2" if encoder is None else OWN + model

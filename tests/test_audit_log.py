@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from core import loop
 from core.errors import BadInput, RondoError
+from core.ids import RecordNo
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct, withdraw
 from core.labelling.reviews import queue_for_review
@@ -109,7 +110,7 @@ def test_settings_corrections_and_reviews_stand_under_their_authors(project: Pro
     change_settings(project, "Max", batch_size=7)
     event = correct(project, "r4", ["food"], "Joy")
     withdraw(project, "r4", event, "Joy")
-    queue_for_review(project, [4], "Joy")
+    queue_for_review(project, [RecordNo(4)], "Joy")
     result = log(project)[:4]
     assert result == [("Joy", "review"), ("Joy", "correction taken back"), ("Joy", "correct"), ("Max", "settings")]
 

@@ -20,7 +20,7 @@ from core.project import Project
 from core.store.database import utc_now
 from tests.conftest import quiet
 
-EVERYBODY = range(60)
+EVERYBODY = [RecordNo(n) for n in range(60)]
 ME = Holder("ada", "tab")
 
 
@@ -45,7 +45,7 @@ def test_a_bulk_answer_to_no_record_is_refused_in_words(project: Project) -> Non
 def test_the_twin_of_a_gold_record_is_never_labelled_in_bulk(project: Project) -> None:
     with project.store.transaction() as cursor:
         cursor.execute("update records set duplicate_of = 0 where n = 4")  # gold
-    assert preview(project, [0, 4, 1]).left_out == {"gold": 2}
+    assert preview(project, [RecordNo(0), RecordNo(4), RecordNo(1)]).left_out == {"gold": 2}
 
 
 def test_an_audit_record_is_never_labelled_in_bulk(project: Project) -> None:
@@ -64,9 +64,9 @@ def test_what_somebody_holds_or_has_answered_or_checks_is_left_out(project: Proj
     with project.store.transaction() as cursor:
         cursor.execute("update queue set purpose = 'check' where n = (select max(n) from queue)")
     project.label_queue.reload()
-    before = preview(project, [*EVERYBODY, 999])
+    before = preview(project, [*EVERYBODY, RecordNo(999)])
     assert before.left_out == {"missing": 1, "gold": 12, "check": 1, "answered": 1, "lent": 2}
-    done = label_many(project, [*EVERYBODY, 999], ["food"], "bo")
+    done = label_many(project, [*EVERYBODY, RecordNo(999)], ["food"], "bo")
     assert (done["count"], done["left_out"]) == (before.count, before.left_out)
     assert before.count == 48 - 4
 
@@ -76,8 +76,8 @@ def test_taking_a_bulk_answer_back_leaves_everything_as_it_was(project: Project)
     card = project.label_queue.exchange(ME, QueueRequest(want=1)).cards[0]
     project.label_queue.exchange(ME, QueueRequest(events=(Event("e", card.id, "submit", ("music",)),)))
     before, waiting = settled(project), project.label_queue.waiting()
-    first = label_many(project, range(30), ["food"], "ada")
-    second = label_many(project, range(30, 60), ["music"], "bo")
+    first = label_many(project, map(RecordNo, range(30)), ["food"], "ada")
+    second = label_many(project, map(RecordNo, range(30, 60)), ["music"], "bo")
     assert undo_bulk(project, first["bulk"], "bo")["count"] == first["count"]
     undo_bulk(project, second["bulk"], "bo")
     assert (settled(project), project.label_queue.waiting()) == (before, waiting)
@@ -85,11 +85,11 @@ def test_taking_a_bulk_answer_back_leaves_everything_as_it_was(project: Project)
         (second["bulk"], "bo", True),
         (first["bulk"], "ada", True),
     ]
-    assert label_many(project, range(30), ["food"], "ada")["count"] == first["count"], "it can be given again"
+    assert label_many(project, map(RecordNo, range(30)), ["food"], "ada")["count"] == first["count"], "again"
 
 
 def test_undoing_leaves_what_a_person_answered_since(project: Project) -> None:
-    done = label_many(project, [0, 1], ["food"], "ada")
+    done = label_many(project, [RecordNo(0), RecordNo(1)], ["food"], "ada")
     project.label_queue.exchange(
         ME, QueueRequest(events=(Event("late", "r0", "submit", ("music",), ts=utc_now().timestamp() + 9e4),))
     )
@@ -103,7 +103,7 @@ def test_a_bulk_answer_that_cannot_be_given_changes_nothing(project: Project) ->
         with pytest.raises(BadInput):
             label_many(project, EVERYBODY, labels, user)
     with pytest.raises(Refused, match="12 have a known answer"):
-        label_many(project, range(4, 60, 5), ["food"], "ada")
+        label_many(project, map(RecordNo, range(4, 60, 5)), ["food"], "ada")
     with pytest.raises(BadInput, match="no bulk answer"):
         undo_bulk(project, "x' or 1=1", "ada")
     assert not settled(project)
@@ -111,7 +111,7 @@ def test_a_bulk_answer_that_cannot_be_given_changes_nothing(project: Project) ->
 
 
 def test_a_bulk_answer_is_taken_back_once(project: Project) -> None:
-    done = label_many(project, [0], ["food"], "ada")
+    done = label_many(project, [RecordNo(0)], ["food"], "ada")
     undo_bulk(project, done["bulk"], "ada")
     with pytest.raises(Refused, match="already"):
         undo_bulk(project, done["bulk"], "ada")
@@ -132,8 +132,8 @@ def test_the_two_ways_of_settling_agree_on_bulk_answers(
 ) -> None:
     made = []
     for ns, label in given_bulks:
-        if preview(project, ns).count:
-            made.append(label_many(project, ns, [label], "ada")["bulk"])
+        if preview(project, map(RecordNo, ns)).count:
+            made.append(label_many(project, map(RecordNo, ns), [label], "ada")["bulk"])
     for bulk in made:
         if data.draw(st.booleans()):
             undo_bulk(project, bulk, "ada")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core import loop, simulate
 from core.errors import Refused
 from core.explore.record_detail import record_detail
+from core.ids import RecordNo
 from core.labelling.calibrating import Calibration, calibrate, share_of
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
@@ -122,7 +123,7 @@ def test_one_that_is_doubted_measures_nobody_any_more(world: World) -> None:
     record = min(calibrating(world))
     world.ask(ANN, submit(record, "ham"), submit("r0"))
     world.later(1)
-    queue_for_review(project_of(world), [int(record[1:])], "mia")
+    queue_for_review(project_of(world), [RecordNo(int(record[1:]))], "mia")
     world.later(1)
     assert record not in calibrating(world)
     assert ids(world.ask(BOB, want=1)) == [record]
@@ -130,7 +131,7 @@ def test_one_that_is_doubted_measures_nobody_any_more(world: World) -> None:
     label = "select labels, how from settled where n = ?"
     assert world.store.query(label, [int(record[1:])]) == [(["ham"], "single")]
     world.later(1)
-    queue_for_review(project_of(world), [int(record[1:])], "mia")
+    queue_for_review(project_of(world), [RecordNo(int(record[1:]))], "mia")
     assert world.store.query(label, [int(record[1:])]) == [(["spam"], "single")], "doubted anew: what is known holds"
 
 

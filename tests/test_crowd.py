@@ -14,6 +14,7 @@ from core.data.file_import import ImportSummary, import_file
 from core.errors import BadInput
 from core.explore.label_errors import flagged, inspect
 from core.explore.record_detail import record_detail
+from core.ids import RecordNo
 from core.labelling.changes import change_settings
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
@@ -133,7 +134,7 @@ def test_known_answers_that_come_later_make_gold_unless_a_model_may_have_trained
 def test_nobody_is_waited_for_who_only_stands_in_a_file(empty: Project, tmp_path: Path) -> None:
     bring(empty, tmp_path, ROWS)
     empty.label_queue.exchange(ANN, QueueRequest(events=(Event("1", "3", "submit", ("music",), ts=1.0),)))
-    queue_for_review(empty, [2], "ann")
+    queue_for_review(empty, [RecordNo(2)], "ann")
     assert [card.id for card in empty.label_queue.exchange(ANN, QueueRequest(want=1)).cards] == ["3"]
 
 
@@ -248,7 +249,7 @@ def test_suspected_errors_among_a_crowds_labels_are_reviewed_by_somebody_else_an
     suspected = flagged(crowded, "label_error")
     assert {7, 21} <= set(suspected)
     assert {30, 31} <= {n for (n,) in crowded.store.query("select n from flags where kind = 'ambiguous'")}
-    queue_for_review(crowded, [7], "mia")
+    queue_for_review(crowded, [RecordNo(7)], "mia")
     truth = {n: topic for n, (_, topic) in enumerate(sentences(60))}
     dan = simulate.ORACLE
     crowded.label_queue.exchange(dan, QueueRequest(events=(Event("first", "r1", "submit", (truth[1],), ts=2e9),)))

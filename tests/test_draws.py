@@ -9,6 +9,7 @@ from core import loop, simulate
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.evaluation.audit import weigh
+from core.ids import RecordNo
 from core.labelling.bulk import label_many
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
@@ -24,7 +25,7 @@ from tests.conftest import COLUMNS, quiet, write_csv
 Truth = dict[str, tuple[str, ...]]
 
 
-def asked_records(project: Project) -> list[int]:
+def asked_records(project: Project) -> list[RecordNo]:
     return [n for (n,) in project.store.query("select n from settled where stratum <> 'gold' order by n")]
 
 

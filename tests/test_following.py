@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, Refused
+from core.ids import JobId
 from core.jobs.bundle import Bundle, Handle, Resources, RunStatus
 from core.models.out_of_fold import write_held_out
 from core.project import Project, open_project
@@ -63,7 +64,7 @@ def project(played: Path, tmp_path: Path, far: FarRunner) -> Iterator[Project]:
     opened.close()
 
 
-def begin(project: Project) -> str:
+def begin(project: Project) -> JobId:
     return launch(project, order_of(project, "head", TrainingRequest(on="far")))
 
 
@@ -104,12 +105,12 @@ def test_a_job_that_is_being_handed_over_is_left_alone(project: Project, far: Fa
     bundle = project.jobs.prepare(plain_kind("train"), {"trainer": "head"})
     with project.store.transaction() as cursor:
         cursor.execute("update jobs set runner = 'far' where id = ?", [bundle.path.name])
-    with following.handing_over(bundle.path.name):
-        assert following.refresh_job(project, bundle.path.name).state == "draft"
-    assert following.refresh_job(project, bundle.path.name).state == "lost"
+    with following.handing_over(bundle.id):
+        assert following.refresh_job(project, bundle.id).state == "draft"
+    assert following.refresh_job(project, bundle.id).state == "lost"
     assert far.begun == 0
     with pytest.raises(Refused, match="is gone"):
-        job_retry(project, quiet, job=bundle.path.name)
+        job_retry(project, quiet, job=bundle.id)
 
 
 def test_an_owner_that_died_before_it_had_the_handle_starts_the_job_again(project: Project, far: FarRunner) -> None:

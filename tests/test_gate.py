@@ -11,6 +11,7 @@ from core import loop, simulate
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Damaged, Refused
+from core.ids import ModelId
 from core.labelling.changes import change_settings
 from core.models.in_use import active_model
 from core.models.out_of_fold import write_held_out
@@ -115,7 +116,7 @@ def test_who_overrules_the_gate_says_why_and_it_is_logged(two: Project) -> None:
 
 def test_a_champion_whose_files_are_gone_can_be_replaced_by_force_alone(two: Project) -> None:
     model = enter(two, bad_head())
-    shutil.rmtree(two.models / (active_model(two) or ""))
+    shutil.rmtree(two.models / (active_model(two) or ModelId("")))
     with pytest.raises(Refused, match=r"The champion cannot be compared: The files of .* are gone.*--force --reason"):
         promote(two, quiet, model=model)
     with pytest.raises(BadInput, match="say why"):
@@ -146,7 +147,7 @@ def test_with_too_few_audit_records_gold_decides_and_with_too_few_of_both_nothin
 
 
 def test_a_round_s_head_is_scored_by_out_of_fold_predictions_of_audit_records(two: Project) -> None:
-    champion = active_model(two) or ""
+    champion = active_model(two) or ModelId("")
     with two.store.reading() as cursor:
         truth = read_truth(cursor, labels_space(LABELS, several=False))
     before = read_predictions(two, champion, truth)
@@ -212,7 +213,7 @@ def test_a_model_is_named_by_an_end_that_no_other_has(project: Project) -> None:
 
 
 def test_a_model_that_does_not_fit_the_labels_is_refused_with_the_reason(two: Project) -> None:
-    champion = active_model(two) or ""
+    champion = active_model(two) or ModelId("")
     change_settings(two, add_label="sport")
     with two.store.reading() as cursor:
         truth = read_truth(cursor, labels_space((*LABELS, "sport"), several=False))

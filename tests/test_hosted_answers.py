@@ -9,6 +9,7 @@ import pytest
 from core.hosted.answers import AnswerCache, ChatAnswer, HostedModel, HostedUnavailable
 from core.hosted.client import Patience, connect
 from core.hosted.providers import provider_of
+from core.ids import ModelId
 from core.models.hosted_models import Hosting
 from core.pairs.hosted_judge import HostedJudge, probability
 from core.pairs.recorded_answers import AskingLimits, record_answers
@@ -123,7 +124,7 @@ def test_one_answer_that_is_no_decision_is_nan_alone(hosted_api: HostedApi) -> N
 
 
 def test_what_it_says_is_recorded_and_asked_once(pairs_project: Project, hosted_api: HostedApi) -> None:
-    where = Hosting("m", "ft:tiny", hosted_api.url, "", "tiny", None, gone=False)
+    where = Hosting(ModelId("m"), "ft:tiny", hosted_api.url, "", "tiny", None, gone=False)
     hosted_api.faults["POST /v1/chat"] = [Fault(401)] * 8
     failed = record_answers(pairs_project, quiet, where, PAIRS, AskingLimits(patience=Patience(tries=1)))
     assert "was refused" in failed.failure
@@ -136,7 +137,7 @@ def test_what_it_says_is_recorded_and_asked_once(pairs_project: Project, hosted_
     assert (again.by_key, again.known, again.requests) == (recorded.by_key, 12, 0)
     jobs = [path for path in (pairs_project.folder / "jobs").rglob("*") if path.is_file()]
     assert not any(b"camera" in path.read_bytes() for path in jobs)
-    other = replace(where, model="o", name="other")
+    other = replace(where, model=ModelId("o"), name="other")
     over = record_answers(pairs_project, quiet, other, PAIRS, AskingLimits(0))
     assert "are new, and 0 of the budget of 0" in over.failure
     assert over.by_key == {}

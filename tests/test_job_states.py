@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.ids import JobId
 from core.jobs.job_states import ENDED, OPEN, STATES, TRANSITIONS, UNDER_WAY, WrongState, change_state
 from core.store.database import Store
 
@@ -45,7 +46,7 @@ def test_only_what_may_follow_follows_and_what_somebody_else_changed_is_left(
             pytest.raises(WrongState, match=f"is {now}, so it cannot become {to}") if refused else nullcontext(),
             store.transaction() as cursor,
         ):
-            assert change_state(cursor, "j", to, expected, error=to) == (now in expected)
+            assert change_state(cursor, JobId("j"), to, expected, error=to) == (now in expected)
         assert state_of(store, "j") == (to if now in expected and not refused else now)
         now = state_of(store, "j")
 
@@ -59,7 +60,7 @@ def test_every_state_has_its_line_and_what_succeeded_stays() -> None:
 
 def test_a_job_that_is_not_there_changes_to_nothing(store: Store) -> None:
     with store.transaction() as cursor:
-        assert not change_state(cursor, "no such job", "running")
+        assert not change_state(cursor, JobId("no such job"), "running")
 
 
 def test_nobody_else_writes_the_state_of_a_job() -> None:

@@ -15,11 +15,13 @@ import pytest
 from core.data.encode_job import ENCODE, EncodeParams
 from core.data.ingest_job import INGEST, IngestParams, Layout
 from core.errors import BadInput, Cancelled
+from core.ids import ModelId, RecordNo
 from core.jobs.bundle import Bundle, Handle, JobBroke, Jobs, Resources, Runner, read_handle
 from core.jobs.kinds import JobKind
+from core.registry.models import ModelNote
 from core.store.database import Store
 from core.training.following import GRID
-from core.typed_json import to_json
+from core.typed_json import from_json, to_json
 from gpu_jobs.run import KINDS
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from tests.conftest import plain_kind, quiet, write_csv
@@ -49,6 +51,15 @@ def test_both_sides_of_a_job_use_the_same_types() -> None:
         assert (hints["params"], hints["return"]) == (kinds[name].params, kinds[name].result), name
     for kind in kinds.values():
         assert all(one.__dataclass_params__.frozen for one in (kind.params, kind.result)), kind.name
+
+
+def test_ids_are_plain_values_in_json_and_of_their_type_when_they_are_read() -> None:
+    note = ModelNote(ModelId("20261130-055000-round-a1b2c3"), "For the summer.")
+    assert to_json(note) == {"model": "20261130-055000-round-a1b2c3", "notes": "For the summer."}
+    assert from_json(ModelNote, to_json(note), "The note") == note
+    assert from_json(tuple[RecordNo, ...], [3, 1], "The records") == (3, 1)
+    with pytest.raises(BadInput, match=r"^The note: `model`: "):
+        from_json(ModelNote, {"model": 7, "notes": ""}, "The note")
 
 
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())

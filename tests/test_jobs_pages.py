@@ -20,7 +20,7 @@ from app.pages.parts.model_rows import score_rows, version_rows, what_promoting_
 from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
 from core.evaluation.metrics import Estimate, Metrics, Score
-from core.ids import JobId
+from core.ids import JobId, ModelId
 from core.jobs.bundle import Handle, Resources, RunStatus
 from core.jobs.job_states import ENDED, UNDER_WAY
 from core.models.in_use import active_model
@@ -286,7 +286,7 @@ def score(value: float, low: float, high: float, n: int) -> Score:
 
 
 MODEL = ModelEntry(
-    id="m2",
+    id=ModelId("m2"),
     made_at="2026-11-21T10:11:12Z",
     removed_at=None,
     trainer="setfit",
@@ -299,7 +299,7 @@ MODEL = ModelEntry(
     round=1,
     notes=None,
     seconds=1.0,
-    job="m2",
+    job=JobId("m2"),
     metrics=Metrics(audit=score(0.7, 0.6, 0.8, 40), gold=score(0.9, 0.0, 1.0, 3)),
     state="challenger",
     gate=None,
@@ -322,9 +322,9 @@ def test_a_score_that_could_be_anything_is_no_figure() -> None:
 
 
 def test_a_model_with_vectors_of_its_own_says_that_all_records_are_encoded_again() -> None:
-    other = replace(MODEL, id="m1", encoder="all-MiniLM-L6-v2")
+    other = replace(MODEL, id=ModelId("m1"), encoder="all-MiniLM-L6-v2")
     assert "encoded again" in what_promoting_does(MODEL, other)
-    assert "encoded again" not in what_promoting_does(replace(other, id="m3"), other)
+    assert "encoded again" not in what_promoting_does(replace(other, id=ModelId("m3")), other)
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1))

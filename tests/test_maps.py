@@ -18,6 +18,7 @@ from core.data.file_import import import_file
 from core.errors import Cancelled, Damaged, Refused
 from core.explore.map_points import COLOURINGS, COLOURS, NO_LABEL, MapPoints, points, points_inside, summarise_selection
 from core.explore.maps import Map, MapFacts, _path, map_notice, open_map, project_map, read_map, write_map
+from core.ids import RecordNo
 from core.jobs.bundle import read_handle
 from core.labelling.bulk import label_many
 from core.models.vectors import MANIFEST, encoder_folder
@@ -148,7 +149,7 @@ def test_rare_labels_share_one_grey_group(project: Project) -> None:
 
 def test_a_summary_counts_and_reads_from_the_middle(mapped: tuple[Project, Map]) -> None:
     project, matches = mapped
-    label_many(project, [0, 1], ["food"], "ada")
+    label_many(project, [RecordNo(0), RecordNo(1)], ["food"], "ada")
     shown = points(project, matches, "label")
     ns = points_inside(shown, [WHOLE])
     result = summarise_selection(project, shown, ns, most=5)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import loop, simulate
+from core.ids import RecordNo
 from core.jobs.bundle import Jobs
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
@@ -46,7 +47,7 @@ def project_of(world: World) -> Project:
 def review(world: World, *records: str) -> dict[str, int]:
     """A second later, so that every answer so far came before, and those to come come after."""
     world.later(1)
-    queued = queue_for_review(project_of(world), [int(record[1:]) for record in records], "ann")
+    queued = queue_for_review(project_of(world), [RecordNo(int(record[1:])) for record in records], "ann")
     world.later(1)
     return queued
 
@@ -212,7 +213,11 @@ def test_what_was_sent_comes_before_the_batch_with_its_suggestion(world: World) 
     with world.label_queue.changing() as cursor:
         cursor.execute("update records set split = 'test' where n = 6")
         cursor.execute("update records set duplicate_of = 0 where n = 7")
-    result = send_to_queue(project_of(world), [8, 5, 5, 6, 7, 3, 1, 99], "ann")
+    result = send_to_queue(
+        project_of(world),
+        [RecordNo(n) for n in (8, 5, 5, 6, 7, 3, 1, 99)],
+        "ann",
+    )
     assert result == {"queued": 2, "labelled": 1, "gold": 1, "duplicates": 1, "waiting": 1, "unknown": 1}
     cards = world.ask(BOB, want=3).cards
     assert [card.id for card in cards] == ["r8", "r5", "r1"]

@@ -16,6 +16,7 @@ from core.config.settings import Settings, read_settings, write_settings
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput
+from core.ids import RecordNo
 from core.labelling.bulk import label_many, undo_bulk
 from core.labelling.corrections import correct, withdraw
 from core.labelling.leases import Holder
@@ -95,7 +96,7 @@ def test_an_undo_a_correction_and_a_bulk_answer_work_as_for_any_task(numbers: Pr
     assert settled(numbers, "1") == {"number": 3.0}
     with pytest.raises(BadInput, match="from 0 to 50"):
         correct(numbers, "1", {"number": 99}, "max")
-    done = label_many(numbers, range(5, 9), {"number": 1}, "max")
+    done = label_many(numbers, map(RecordNo, range(5, 9)), {"number": 1}, "max")
     assert settled(numbers, "6") == {"number": 1.0}
     undo_bulk(numbers, done["bulk"], "max")
     assert settled(numbers, "6") is None

@@ -10,6 +10,7 @@ from app.cli.options import JsonOption, ProjectOption, SeedOption, errors, folde
 from app.cli.terminal import present
 from app.words import ended_in, score_lines
 from core.errors import BadInput
+from core.ids import JobId
 
 if TYPE_CHECKING:
     from core.training.entries import TrainingJob, TrainingJobs
@@ -93,7 +94,7 @@ def show_(context: typer.Context, job: JobArgument, project: ProjectOption = Non
     """Show how a job stands, what it was started with, and its figures."""
     from core.training import watching
 
-    present(run_verb(folder_of(context, project), watching.job, job=job), shown_lines, as_json=as_json)
+    present(run_verb(folder_of(context, project), watching.job, job=JobId(job)), shown_lines, as_json=as_json)
 
 
 @jobs.command()
@@ -110,7 +111,7 @@ def logs(
     def printed(result: JobLog) -> list[str]:
         return list(result.lines) or ["Nothing was printed yet."]
 
-    present(run_verb(folder_of(context, project), job_log, job=job, lines=lines), printed, as_json=as_json)
+    present(run_verb(folder_of(context, project), job_log, job=JobId(job), lines=lines), printed, as_json=as_json)
 
 
 @jobs.command()
@@ -120,7 +121,9 @@ def cancel(
     """Cancel a job. What it cost is spent; its newest checkpoint is kept for `retry`."""
     from core.training.following import job_cancel
 
-    present(run_verb(folder_of(context, project), job_cancel, job=job), lambda job: [_job_line(job)], as_json=as_json)
+    present(
+        run_verb(folder_of(context, project), job_cancel, job=JobId(job)), lambda job: [_job_line(job)], as_json=as_json
+    )
 
 
 @jobs.command()
@@ -128,7 +131,9 @@ def retry(context: typer.Context, job: JobArgument, project: ProjectOption = Non
     """Retry a job that was lost, failed, cancelled or timed out, from its newest checkpoint."""
     from core.training.launch import job_retry
 
-    present(run_verb(folder_of(context, project), job_retry, job=job), lambda job: [_job_line(job)], as_json=as_json)
+    present(
+        run_verb(folder_of(context, project), job_retry, job=JobId(job)), lambda job: [_job_line(job)], as_json=as_json
+    )
 
 
 @jobs.command()
@@ -141,7 +146,7 @@ def forget(
     def lines(result: "TrainingJob") -> list[str]:
         return [f"What job {result.id} was given and has left is deleted."]
 
-    present(run_verb(folder_of(context, project), job_forget, job=job), lines, as_json=as_json)
+    present(run_verb(folder_of(context, project), job_forget, job=JobId(job)), lines, as_json=as_json)
 
 
 def _job_line(job: "TrainingJob") -> str:

@@ -28,6 +28,7 @@ from app.http.openapi import document
 from app.http.openapi_page import page
 from app.http.pair_routes import PAIR_ACTS
 from core.errors import BadInput, Cancelled, Refused, RondoError
+from core.ids import JobId
 from core.jobs.bundle import Bundle
 from core.registry.champions import find_model
 from core.registry.models import model as show_model
@@ -109,13 +110,13 @@ def _list_jobs(server: ProjectServer, sent: ApiRequest) -> ApiReply:
 
 def _show_job(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     lines = read_whole(sent.query, "lines", 200, MOST_LINES)
-    job = _find_job(server, sent.path["id"])
+    job = _find_job(server, JobId(sent.path["id"]))
     log_lines = Bundle(server.project.folder / "jobs" / job.id).log(lines) if lines else []
     return ApiReply(JobInFull(**vars(_brief(job)), events=job.events, log=log_lines))
 
 
 def _cancel(server: ProjectServer, sent: ApiRequest) -> ApiReply:
-    job = _find_job(server, sent.path["id"]).id
+    job = _find_job(server, JobId(sent.path["id"])).id
     return ApiReply(_brief(server.run(server.begin_task("job_cancel"), quiet, user="api", job=job)), 202)
 
 
@@ -179,7 +180,7 @@ def _brief(job: TrainingJob) -> Job:
     return from_json(Job, summary, "A job")
 
 
-def _find_job(server: ProjectServer, job: str) -> TrainingJob:
+def _find_job(server: ProjectServer, job: JobId) -> TrainingJob:
     try:
         return read_training_job(server.project, job)
     except BadInput as error:

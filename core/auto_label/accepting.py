@@ -22,6 +22,7 @@ from core.auto_label.guarantees import (
 )
 from core.errors import Refused
 from core.evaluation.guarantee import Certificate, GuaranteeTerms, Refusal, certify, check_terms
+from core.ids import RecordNo
 from core.jobs.bundle import Report
 from core.labelling.reviews import send
 from core.project import Project
@@ -162,7 +163,7 @@ def _broken_labels(counts: list[LabelCheck], terms: GuaranteeTerms) -> list[Labe
 
 def _break(
     cursor: duckdb.DuckDBPyConnection, space: AnswerSpace, guarantee: str, why: str, retained: list[str]
-) -> list[int]:
+) -> list[RecordNo]:
     """Ends the guarantee; the labels in `retained` continue under a new one. Returns the records that lost theirs."""
     if retained:
         answers = [answer for answer, part in parts_of_stored(space).items() if part in retained]

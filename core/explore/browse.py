@@ -10,6 +10,7 @@ from core.config.settings import Settings
 from core.errors import BadInput
 from core.explore.filters import RecordSearch, conditions
 from core.explore.nearest import nearest
+from core.ids import RecordNo
 from core.labelling.waiting import BLIND, asked_parameters
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
@@ -48,7 +49,7 @@ class Line:
     seen its label says of it, where the inspection doubts the label, else of the newest round.
     """
 
-    record_no: int
+    record_no: RecordNo
     id: str
     text: str
     label: str | None

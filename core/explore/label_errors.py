@@ -15,6 +15,7 @@ from core.config.settings import Settings
 from core.data.encoding import encode_if_needed
 from core.errors import BadInput, Refused
 from core.explore.explore_jobs import INSPECT, InspectArrays, Inspection, InspectParams
+from core.ids import RecordNo
 from core.jobs.bundle import Report
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.models.heads.head import FEWEST
@@ -49,7 +50,7 @@ class Segment:
 class Side:
     """One of two records that are compared; the segments in order are its text."""
 
-    record_no: int
+    record_no: RecordNo
     id: str
     labels: tuple[str, ...]
     segments: tuple[Segment, ...]
@@ -179,7 +180,7 @@ def _segments(words: list[str], same: set[int]) -> tuple[Segment, ...]:
     return tuple(Segment("".join(word for _, word in run), alike) for alike, run in runs)
 
 
-def flagged(project: Project, kind: str) -> list[int]:
+def flagged(project: Project, kind: str) -> list[RecordNo]:
     """Labelled records with a flag of this kind that are not queued for review yet, the most suspicious first, REVIEWED
     at most.
     """

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from core.arrays import Floats, Ints
 from core.config.settings import Settings
 from core.explore.maps import MOST, Map
+from core.ids import RecordNo
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.project import Project
 from core.store.answers import as_given
@@ -33,7 +34,7 @@ Polygon = Sequence[tuple[float, float]]
 class MappedRecord:
     """A record on the map. answer: settled, JSON; suggestion: the same, None where it is hidden."""
 
-    record_no: int
+    record_no: RecordNo
     answer: str | None
     suggestion: str | None
     probability: float | None

@@ -13,6 +13,7 @@ from core.errors import Damaged
 from core.explore.browse import Line, read_lines
 from core.explore.label_errors import Side, pair
 from core.explore.nearest import nearest
+from core.ids import RecordNo
 from core.labelling.cards import named_values
 from core.models.artifacts import load_fitted
 from core.models.vectors import encoded_rows, open_vectors
@@ -157,8 +158,9 @@ def neighbours(project: Project, record: str, count: int = NEIGHBOURS) -> list[t
         if encoded_rows(project.vectors, settings.encoder) <= n:
             return []
         rows, cosines = nearest(open_vectors(project.vectors, settings.encoder), n, count)
-        lines = {line.record_no: line for line in read_lines(cursor, [int(row) for row in rows], settings)}
-    return [(float(cosine), lines[int(row)]) for row, cosine in zip(rows, cosines, strict=True) if int(row) in lines]
+        record_nos = [RecordNo(row) for row in rows.tolist()]
+        lines = {line.record_no: line for line in read_lines(cursor, record_nos, settings)}
+    return [(float(cosine), lines[n]) for n, cosine in zip(record_nos, cosines, strict=True) if n in lines]
 
 
 def twins(project: Project, record_no: int) -> list[tuple[Side, Side]]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from core import errors
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
+from core.ids import JobId
 from core.jobs.code_version import code_version
 from core.jobs.job_states import ENDED, OPEN, UNDER_WAY, change_state
 from core.jobs.kinds import JobKind, Params, Result
@@ -108,6 +109,11 @@ class Bundle:
     """A job's folder: `job.json`, `in/`, `out/`, `events.jsonl`, and `result.json` written last."""
 
     path: Path
+
+    @property
+    def id(self) -> JobId:
+        """The job's, which names the folder."""
+        return JobId(self.path.name)
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -223,7 +229,7 @@ class Jobs:
 
     def prepare(self, kind: JobKind[Params, Result], params: Params) -> Bundle:
         """A new bundle with an empty `in/`, not yet started."""
-        job_id, values = f"{utc_now():%Y%m%d-%H%M%S}-{kind.name}-{secrets.token_hex(3)}", to_json(params)
+        job_id, values = JobId(f"{utc_now():%Y%m%d-%H%M%S}-{kind.name}-{secrets.token_hex(3)}"), to_json(params)
         bundle = Bundle(self.folder / job_id)
         try:
             self.folder.mkdir(exist_ok=True)  # not its parents: a renamed project must not come back
@@ -267,7 +273,7 @@ class Jobs:
 
     def claim_result(self, bundle: Bundle, cursor: Any) -> bool:
         """True for the one transaction that may store the result; False for every later one."""
-        return change_state(cursor, bundle.path.name, "succeeded", OPEN, ended_at=utc_now())
+        return change_state(cursor, bundle.id, "succeeded", OPEN, ended_at=utc_now())
 
     def refuse(self, bundle: Bundle, error: RondoError) -> None:
         """For a finished job whose result cannot be used: marks it failed and deletes its files."""
@@ -303,10 +309,10 @@ class Jobs:
         (bundle.path / "result.json").unlink(missing_ok=True)
         bundle.seal()
         with self.store.transaction() as cursor:
-            change_state(cursor, bundle.path.name, "submitting")
+            change_state(cursor, bundle.id, "submitting")
         handle = self.runner.start(bundle.path, resources)
         with self.store.transaction() as cursor:
-            change_state(cursor, bundle.path.name, "running", handle=json.dumps(to_json(handle)))
+            change_state(cursor, bundle.id, "running", handle=json.dumps(to_json(handle)))
         return handle
 
     def _checked(self, bundle: Bundle, result: dict[str, Any], what: str) -> dict[str, Any]:
@@ -323,4 +329,4 @@ class Jobs:
 
     def _end(self, bundle: Bundle, state: str, error: str | None) -> None:
         with self.store.transaction() as cursor:
-            change_state(cursor, bundle.path.name, state, OPEN, ended_at=utc_now(), error=error)
+            change_state(cursor, bundle.id, state, OPEN, ended_at=utc_now(), error=error)

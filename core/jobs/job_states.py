@@ -5,6 +5,7 @@ from collections.abc import Collection
 import duckdb
 
 from core.errors import RondoError
+from core.ids import JobId
 
 UNDER_WAY = ("draft", "submitting", "queued", "running", "cancelling")
 ENDED = ("succeeded", "failed", "cancelled", "timed_out")
@@ -35,7 +36,7 @@ class WrongState(RondoError):
 
 
 def change_state(
-    cursor: duckdb.DuckDBPyConnection, job: str, to: str, before: Collection[str] = STATES, **columns: object
+    cursor: duckdb.DuckDBPyConnection, job: JobId, to: str, before: Collection[str] = STATES, **columns: object
 ) -> bool:
     """Writes the state, and further columns of the row, in the caller's transaction.
 

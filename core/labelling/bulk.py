@@ -12,6 +12,7 @@ import duckdb
 
 from core.config.settings import Settings
 from core.errors import BadInput, Refused
+from core.ids import RecordNo
 from core.labelling.responses import COLUMNS, first_stamp
 from core.labelling.settling import ANSWERS, answer_parameters, settle
 from core.models.in_use import active_model
@@ -75,13 +76,13 @@ _SORT = f"""
 """
 
 
-def preview(project: Project, record_nos: Iterable[int]) -> BulkPreview:
+def preview(project: Project, record_nos: Iterable[RecordNo]) -> BulkPreview:
     """What `label_many` would do with these record numbers now. Changes nothing."""
     with project.store.reading() as cursor:
         return _sort(cursor, record_nos, project.settings())
 
 
-def label_many(project: Project, record_nos: Iterable[int], answer: Answer, user: str) -> dict[str, Any]:
+def label_many(project: Project, record_nos: Iterable[RecordNo], answer: Answer, user: str) -> dict[str, Any]:
     """Gives this answer to every record that nobody has labelled, in one transaction.
 
     Records that are gold, labelled, leased, answered or queued for an audit, a check or a review are left out, and
@@ -168,7 +169,7 @@ def _check(cursor: duckdb.DuckDBPyConnection, answer: Answer, user: str, setting
         raise BadInput(reason)
 
 
-def _sort(cursor: duckdb.DuckDBPyConnection, record_nos: Iterable[int], settings: Settings) -> BulkPreview:
+def _sort(cursor: duckdb.DuckDBPyConnection, record_nos: Iterable[RecordNo], settings: Settings) -> BulkPreview:
     """Leaves the temporary table `sorted`: n, and why it is left out or null."""
     now = utc_now()
     entries = {"ns": [int(n) for n in record_nos], "now": now, "until": now + timedelta(seconds=settings.lease_seconds)}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import duckdb
 
 from core.config.settings import Settings
+from core.ids import RecordNo
 from core.labelling.responses import last_stamp
 from core.labelling.settling import settle
 from core.project import Project
@@ -12,7 +13,7 @@ from core.store.database import note
 from core.tasks.tasks import space_of
 
 
-def queue_for_review(project: Project, record_nos: Sequence[int], user: str) -> dict[str, int]:
+def queue_for_review(project: Project, record_nos: Sequence[RecordNo], user: str) -> dict[str, int]:
     """Asks settled records again: before all others, blind, and of a person who did not label them, if there is one.
 
     record_nos: first to ask first. A single annotator is asked again, and the new answer replaces the old one. Two
@@ -31,7 +32,7 @@ def queue_for_review(project: Project, record_nos: Sequence[int], user: str) -> 
     return {"queued": queued, "unlabelled": unlabelled, "unknown": unknown}
 
 
-def send_to_queue(project: Project, record_nos: Sequence[int], user: str) -> dict[str, int]:
+def send_to_queue(project: Project, record_nos: Sequence[RecordNo], user: str) -> dict[str, int]:
     """Puts records without a label before the batch, in this order; they stay there when the rest is ranked again.
 
     Says how many were queued, and how many were left out and why: labelled, gold, duplicates, waiting (in the
@@ -41,7 +42,9 @@ def send_to_queue(project: Project, record_nos: Sequence[int], user: str) -> dic
         return send(cursor, record_nos, user, project.settings())
 
 
-def send(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], user: str, settings: Settings) -> dict[str, int]:
+def send(
+    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo], user: str, settings: Settings
+) -> dict[str, int]:
     """The same in the caller's transaction, which must be one of `LabelQueue.changing`."""
     _stage(cursor, record_nos)
     counts = _leave_out(
@@ -58,7 +61,7 @@ def send(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], user: str
     return {"queued": queued} | dict(zip(("unknown", "gold", "duplicates", "labelled", "waiting"), counts, strict=True))
 
 
-def _stage(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> None:
+def _stage(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo]) -> None:
     """`asked`: the records with the positions before all others that they would have."""
     cursor.execute(
         """create or replace temp table asked as

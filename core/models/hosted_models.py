@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from core.errors import Refused
+from core.ids import ModelId
 from core.project import Project
 from core.store.database import utc_now
 
@@ -22,7 +23,7 @@ class Hosting:
     which it answers no more, ISO 8601, as far as it is known. gone: its provider knows it no more.
     """
 
-    model: str
+    model: ModelId
     name: str
     provider: str
     base_url: str
@@ -51,19 +52,19 @@ class Hosting:
 _COLUMNS = """model, name, provider, base_url, base, strftime(shutdown, '%Y-%m-%d'), gone_at is not null"""
 
 
-def hostings(project: Project) -> dict[str, Hosting]:
+def hostings(project: Project) -> dict[ModelId, Hosting]:
     """Every hosted model of the registry, by its id."""
     rows = project.store.query(f"select {_COLUMNS} from hosted_models")
     return {row[0]: Hosting(*row) for row in rows}
 
 
-def hosting(project: Project, model: str) -> Hosting | None:
+def hosting(project: Project, model: ModelId) -> Hosting | None:
     """None for a model that is no hosted one."""
     rows = project.store.query(f"select {_COLUMNS} from hosted_models where model = ?", [model])
     return Hosting(*rows[0]) if rows else None
 
 
-def require_hosting(project: Project, model: str) -> Hosting:
+def require_hosting(project: Project, model: ModelId) -> Hosting:
     """Raises Refused for a model that is no hosted one."""
     where = hosting(project, model)
     if where is None:
@@ -71,9 +72,9 @@ def require_hosting(project: Project, model: str) -> Hosting:
     return where
 
 
-def hosted_in_use(project: Project) -> str | None:
+def hosted_in_use(project: Project) -> ModelId | None:
     """The id of the hosted model that decides on pairs for programs; None where the champion does."""
-    model: str | None = project.store.one("select model from deciders order by since desc, rowid desc limit 1")
+    model: ModelId | None = project.store.one("select model from deciders order by since desc, rowid desc limit 1")
     return model
 
 

@@ -12,6 +12,7 @@ from core.config.settings import Settings
 from core.data.encoding import encode_for
 from core.errors import BadInput, Refused, RondoError
 from core.evaluation.gate_verdict import GateVerdict
+from core.ids import ModelId
 from core.jobs.bundle import Bundle, Report
 from core.models.artifacts import check_model, read_manifest
 from core.models.encoders.encoder import OWN
@@ -46,7 +47,7 @@ class OtherGuarantee:
     """The guarantee in force, made with another model: `labels` machine labels rest on it."""
 
     id: str
-    model: str
+    model: ModelId
     labels: int
     sentence: str
 
@@ -57,8 +58,8 @@ class Activated:
     places, after a rollback. gate: its verdict on a promotion. rollback: where one would lead now.
     """
 
-    model: str
-    before: str | None
+    model: ModelId
+    before: ModelId | None
     encoder: str
     restored: int
     guarantee: OtherGuarantee | None
@@ -118,7 +119,7 @@ def rollback(
     that decided before does so again, or the champion.
     """
     if to is None and (undo := undoing(project)):
-        return _decide(project, Activation(undo.to or "", "", "rolled back", user, reason))
+        return _decide(project, Activation(undo.to or ModelId(""), "", "rolled back", user, reason))
     model = find_model(project, to) if to else one_back(project)
     if model is not None and hosting(project, model):
         if model not in {change.model for change in decider_history(project)}:
@@ -146,7 +147,7 @@ def _decide(project: Project, activation: Activation) -> Activated:
     if activation.model:
         parts.append("Rounds, suggestions and the queue go on with the champion.")
     sentence = " ".join(parts)
-    return Activated(activation.model or champion or "", before or champion, "", 0, None, sentence)
+    return Activated(activation.model or champion or ModelId(""), before or champion, "", 0, None, sentence)
 
 
 def log_refusal(project: Project, user: str, verdict: GateVerdict) -> None:
@@ -155,7 +156,7 @@ def log_refusal(project: Project, user: str, verdict: GateVerdict) -> None:
         note(cursor, user, "gate", {"model": verdict.challenger, "evidence": to_json(verdict)})
 
 
-def check_usable(project: Project, model: str) -> None:
+def check_usable(project: Project, model: ModelId) -> None:
     """Raises Refused for the champion itself, a model without a head, or other labels; Damaged for a broken one."""
     if model == active_model(project):
         raise Refused(f"{model} is the champion already.")
@@ -173,7 +174,7 @@ def check_usable(project: Project, model: str) -> None:
         raise Refused(f"{model} {reason}. Train a new one.")
 
 
-def _encoder_of(project: Project, model: str) -> str:
+def _encoder_of(project: Project, model: ModelId) -> str:
     return str(project.store.one("select encoder from models where id = ?", [model]) or "")
 
 
@@ -182,7 +183,7 @@ class _Change:
     """A promotion under way. before: the champion at the time of the gate's verdict."""
 
     activation: Activation
-    before: str | None
+    before: ModelId | None
     settings: Settings
 
 
@@ -286,7 +287,7 @@ _PUT_BACK = """
 """
 
 
-def _left_by(cursor: duckdb.DuckDBPyConnection, model: str) -> str | None:
+def _left_by(cursor: duckdb.DuckDBPyConnection, model: ModelId) -> str | None:
     row = cursor.execute(_LEFT, [model]).fetchone()
     return row[0] if row else None
 

@@ -6,6 +6,7 @@ from core.errors import BadInput, Damaged, Refused
 from core.evaluation.gate_verdict import GateVerdict, read_verdict
 from core.evaluation.metrics import read_metrics
 from core.evaluation.reporting import best_score, headline
+from core.ids import ModelId
 from core.models.artifacts import MANIFEST
 from core.models.in_use import active_model
 from core.project import Project
@@ -24,7 +25,7 @@ class ChampionChange:
     """A model that came into use. how: as in `Activation`. reason: a person's. evidence: the gate's verdict."""
 
     since: str
-    model: str
+    model: ModelId
     encoder: str
     user: str
     how: str
@@ -40,7 +41,7 @@ def champion_history(project: Project) -> list[ChampionChange]:
     ]
 
 
-def find_model(project: Project, name: str) -> str:
+def find_model(project: Project, name: str) -> ModelId:
     """The id that a person's input names: all of it, a unique end of it, or 'champion'. Raises BadInput, or
     Refused where there is no champion yet.
     """
@@ -52,18 +53,18 @@ def find_model(project: Project, name: str) -> str:
     ids = [model for (model,) in project.store.query("select id from models order by made_at")]
     matches = [model for model in ids if model == name] or [model for model in ids if name and model.endswith(name)]
     if len(matches) == 1:
-        return str(matches[0])
+        return ModelId(matches[0])
     if matches:
         raise BadInput(f"{len(matches)} models end in {name!r}: {', '.join(matches[:5])}. Name one of them in full.")
     raise BadInput(f"There is no model {name[:80]!r}. `rondo models list` shows them.")
 
 
-def has_files(project: Project, model: str) -> bool:
+def has_files(project: Project, model: ModelId) -> bool:
     """Does its artifact exist? It is not checked for damage."""
     return (project.models / model / MANIFEST).exists()
 
 
-def require_files(project: Project, model: str) -> None:
+def require_files(project: Project, model: ModelId) -> None:
     """Raises Refused for a model that was removed, Damaged where its files are gone otherwise."""
     if has_files(project, model):
         return
@@ -76,12 +77,12 @@ def require_files(project: Project, model: str) -> None:
     )
 
 
-def eras(project: Project) -> list[list[str]]:
+def eras(project: Project) -> list[list[ModelId]]:
     """The log as eras: a decision begins an era, the heads of its rounds follow in it, a rollback ends one.
 
     Each era's champion is its last model, and the last era's is the one in use.
     """
-    result: list[list[str]] = []
+    result: list[list[ModelId]] = []
     encoder = None
     for change in reversed(champion_history(project)):
         if change.how == "rolled back":
@@ -94,14 +95,14 @@ def eras(project: Project) -> list[list[str]]:
     return result
 
 
-def _cut(eras: list[list[str]], model: str) -> list[list[str]]:
+def _cut(eras: list[list[ModelId]], model: ModelId) -> list[list[ModelId]]:
     for place in reversed(range(len(eras))):
         if model in eras[place]:
             return [*eras[:place], eras[place][: eras[place].index(model) + 1]]
     return [*eras, [model]]
 
 
-def one_back(project: Project, *, lost: bool = False) -> str | None:
+def one_back(project: Project, *, lost: bool = False) -> ModelId | None:
     """Target of a rollback: the champion before the last decision, or without a decision the previous round's.
 
     One whose files are gone is skipped, unless `lost`.
@@ -113,7 +114,7 @@ def one_back(project: Project, *, lost: bool = False) -> str | None:
 
 @dataclass(frozen=True)
 class RollbackOffer:
-    """Where a rollback would lead now."""
+    """Where a rollback would lead now. to: an id, or the word champion."""
 
     to: str
     sentence: str
@@ -135,9 +136,9 @@ def rollback_offer(project: Project) -> RollbackOffer | None:
 class ChampionState:
     """Champion and its score in a sentence, and whether a challenger awaits a decision."""
 
-    champion: str | None
+    champion: ModelId | None
     sentence: str
-    waiting: str | None
+    waiting: ModelId | None
     waiting_sentence: str
 
 
@@ -153,9 +154,9 @@ def champion_state(project: Project) -> ChampionState:
     )
 
 
-def _waiting(project: Project, champion: str | None) -> str | None:
+def _waiting(project: Project, champion: ModelId | None) -> ModelId | None:
     """The newest trained model without a decision that was made after the champion came into use."""
-    value: str | None = project.store.one(
+    value: ModelId | None = project.store.one(
         """select id from models where trainer is not null and encoder <> '' and id not in (select model from champions)
              and removed_at is null
              and made_at > coalesce((select max(since) from champions where how <> 'round'), timestamp '1970-01-01')
@@ -164,7 +165,7 @@ def _waiting(project: Project, champion: str | None) -> str | None:
     return value if value and value != champion and has_files(project, value) else None
 
 
-def _in_words(project: Project, what: str, model: str) -> str:
+def _in_words(project: Project, what: str, model: ModelId) -> str:
     [(trainer, day, metrics)] = project.store.query(
         "select coalesce(trainer, 'round head'), strftime(made_at, '%-d %b %Y'), metrics from models where id = ?",
         [model],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.evaluation.gate_verdict import GateVerdict, read_verdict
+from core.ids import ModelId
 from core.models.hosted_models import hostings
 from core.project import Project
 from core.store.database import note
@@ -19,7 +20,7 @@ class DeciderChange:
     person's. evidence: the gate's verdict."""
 
     since: datetime
-    model: str | None
+    model: ModelId | None
     user: str
     how: str
     reason: str | None = None
@@ -30,7 +31,7 @@ class DeciderChange:
 class Undoing:
     """Where undoing the last decision leads: to a hosted model, or to the champion, which is None."""
 
-    to: str | None
+    to: ModelId | None
 
 
 def decider_history(project: Project) -> list[DeciderChange]:
@@ -62,11 +63,11 @@ def undoing(project: Project) -> Undoing | None:
 
     A decision is undone once; hosted models that are gone are passed over.
     """
-    past: list[tuple[datetime | None, str | None]] = [(None, None)]
+    past: list[tuple[datetime | None, ModelId | None]] = [(None, None)]
     for change in reversed(decider_history(project)):
-        places = [place for place, (_, model) in enumerate(past) if model == change.model]
-        if change.how == "rolled back" and places:
-            past = past[: places[-1] + 1]
+        indices = [index for index, (_, model) in enumerate(past) if model == change.model]
+        if change.how == "rolled back" and indices:
+            past = past[: indices[-1] + 1]
         else:
             past.append((change.since, change.model))
     since, _ = past[-1]

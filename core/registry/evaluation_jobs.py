@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from core.evaluation.metrics import Confusion, Estimate, LabelScore, Reliability
 from core.evaluation.paired import Difference
+from core.ids import RecordId
 from core.jobs.kinds import JobKind
 
 
@@ -72,7 +73,7 @@ class TopAccuracy:
 class Miss:
     """A record that the model gets wrong. probability: of its whole predicted answer, None where that is not known."""
 
-    id: str
+    id: RecordId
     text: str
     truth: tuple[str, ...]
     predicted: tuple[str, ...]
@@ -150,7 +151,7 @@ class LabelDifference:
 class Example:
     """A record that only one model gets right, with what both predict. right: `first` or `second`."""
 
-    id: str
+    id: RecordId
     text: str
     truth: tuple[str, ...]
     first: tuple[str, ...]

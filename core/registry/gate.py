@@ -14,6 +14,7 @@ from core.evaluation.gate_verdict import GateVerdict, StratumComparison
 from core.evaluation.metrics import Estimate
 from core.evaluation.paired import Paired, lacking_for_accuracy, paired, unsaid_of_accuracy
 from core.evaluation.reporting import FEW, FEWEST
+from core.ids import ModelId
 from core.models.hosted_models import hosted_in_use, hosting
 from core.models.in_use import active_model
 from core.project import Project
@@ -35,7 +36,7 @@ MOST_MORE = 10_000
 """records beyond which nobody is told how many more exactly would decide"""
 
 
-def gate(project: Project, *, model: str, against: str | None = None) -> GateVerdict:
+def gate(project: Project, *, model: ModelId, against: ModelId | None = None) -> GateVerdict:
     """The verdict on a challenger with its evidence. against: the model whose place it wants; None: the champion, and
     for a hosted challenger the hosted model in use, if there is one.
 
@@ -62,12 +63,12 @@ def gate(project: Project, *, model: str, against: str | None = None) -> GateVer
     return _decided(verdict, decisive) if decisive else _undecided(verdict, lacking)
 
 
-def _rival(project: Project, model: str) -> str | None:
+def _rival(project: Project, model: ModelId) -> ModelId | None:
     decider = hosted_in_use(project) if hosting(project, model) else None
     return active_model(project) if decider in (None, model) else decider
 
 
-def _incumbent(project: Project, champion: str | None, truth: Truth) -> UnseenPredictions | str:
+def _incumbent(project: Project, champion: ModelId | None, truth: Truth) -> UnseenPredictions | str:
     """The champion's predictions, or why there is nothing to beat. Raises Damaged for one whose files are gone or
     changed: it stays champion until a person replaces it.
     """

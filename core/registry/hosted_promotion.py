@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.errors import Refused
+from core.ids import ModelId
 from core.jobs.bundle import Report
 from core.models.artifacts import check_model
 from core.models.hosted_models import Hosting, hosted_in_use, require_hosting
@@ -19,12 +20,12 @@ from core.store.database import utc_now
 class Deactivated:
     """model: that decided for programs. champion: the local model that does now, None where there is none yet."""
 
-    model: str
-    champion: str | None
+    model: ModelId
+    champion: ModelId | None
     sentence: str
 
 
-def check_hosted(project: Project, model: str) -> Hosting:
+def check_hosted(project: Project, model: ModelId) -> Hosting:
     """Raises Refused for the one that decides already, and for one that has ended; Damaged for a broken one."""
     where = require_hosting(project, model)
     if model == hosted_in_use(project):
@@ -36,7 +37,7 @@ def check_hosted(project: Project, model: str) -> Hosting:
     return where
 
 
-def unmeasured(project: Project, model: str) -> int:
+def unmeasured(project: Project, model: ModelId) -> int:
     """Gold and audit pairs that the model was not asked about: so many requests promoting it takes."""
     with project.store.reading() as cursor:
         return len(unrecorded(cursor, model, measuring_pairs(cursor).pairs))

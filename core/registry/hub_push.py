@@ -59,7 +59,7 @@ def push(  # noqa: PLR0913 - an option is an argument
     finally:
         bundle.empty()  # what was to be sent lies in the project anyway; a job that never began is lost
         with project.store.transaction() as cursor:
-            change_state(cursor, bundle.path.name, LOST, ["draft"])
+            change_state(cursor, bundle.id, LOST, ["draft"])
     return result
 
 

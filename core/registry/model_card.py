@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from core.config.settings import Settings
 from core.evaluation.metrics import Metrics, read_metrics
 from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown_score
+from core.ids import ModelId
 from core.jobs.code_version import library_versions
 from core.models.artifacts import INFO, INSIDE
 from core.models.encoders.encoder import EMBEDDED, OWN
@@ -37,7 +38,7 @@ class StoredModel:
     """A row of the table of models. labels: that it trained on. responses: how many there were when it was made.
     parent: the model in use then."""
 
-    id: str
+    id: ModelId
     made_at: str
     trainer: str
     encoder: str
@@ -45,12 +46,12 @@ class StoredModel:
     labels: int
     seed: int
     seconds: float
-    parent: str | None
+    parent: ModelId | None
     responses: int | None
     metrics: Metrics
 
 
-def stored_model(project: Project, model: str) -> StoredModel:
+def stored_model(project: Project, model: ModelId) -> StoredModel:
     """Raises IndexError for an id that is none."""
     [(*facts, metrics)] = project.store.query(
         """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), coalesce(trainer, 'round'), encoder, taxonomy, labels,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Refused
+from core.ids import ModelId
 from core.jobs.bundle import Bundle, Report
 from core.jobs.kinds import JobKind
 from core.models.artifacts import INFO, INSIDE, check_model
@@ -29,7 +30,7 @@ _HEAD = "head.safetensors"
 class Exported:
     """The files of an export, by name. form: a key of `usage`."""
 
-    model: str
+    model: ModelId
     packaged: PackagedModel
     files: dict[str, Path]
     texts: dict[str, str]
@@ -44,7 +45,7 @@ class Exported:
 class ModelExport:
     """A written export. files: how many. library: the one it was written for, empty for any."""
 
-    model: str
+    model: ModelId
     path: str
     files: int
     bytes: int

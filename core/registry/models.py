@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import Damaged, Refused
 from core.evaluation.gate_verdict import GateVerdict, read_verdict
 from core.evaluation.metrics import Metrics, read_metrics
+from core.ids import JobId, ModelId
 from core.jobs.bundle import Report
 from core.models.artifacts import INFO, read_manifest
 from core.models.hosted_models import Hosting, hosted_in_use, hostings
@@ -57,7 +58,7 @@ class ModelEntry:
     gate: its last verdict on the model, or None. files: whether the artifact is there. hosting: where a hosted one is.
     """
 
-    id: str
+    id: ModelId
     made_at: str
     removed_at: str | None
     trainer: str
@@ -65,12 +66,12 @@ class ModelEntry:
     labels: int
     taxonomy: int
     seed: int
-    parent: str | None
+    parent: ModelId | None
     responses: int | None
     round: int
     notes: str | None
     seconds: float
-    job: str | None
+    job: JobId | None
     metrics: Metrics
     state: str
     gate: GateVerdict | None
@@ -83,7 +84,7 @@ class ModelList:
     """Every model, newest first, the champion's id, and what a rollback would do. decider: the hosted model that
     decides on pairs for programs, None where the champion does. warnings: hosted models that have ended or end soon."""
 
-    champion: str | None
+    champion: ModelId | None
     rollback: RollbackOffer | None
     models: tuple[ModelEntry, ...]
     decider: str | None = None
@@ -107,7 +108,7 @@ class ModelDetail(ModelEntry):
 class ModelNote:
     """A person's note on a model."""
 
-    model: str
+    model: ModelId
     notes: str | None
 
 
@@ -135,7 +136,7 @@ def model(project: Project, report: Report, *, model: str) -> ModelDetail:
     )
 
 
-def _history(project: Project, model: str) -> tuple[ChampionChange, ...]:
+def _history(project: Project, model: ModelId) -> tuple[ChampionChange, ...]:
     """When it came into use, newest first: as champion, or to decide for programs."""
     decided = [
         ChampionChange(f"{one.since:%Y-%m-%dT%H:%M:%SZ}", model, "", one.user, one.how, one.reason, one.evidence)
@@ -246,7 +247,7 @@ def _fingerprint(project: Project, encoder: str) -> str | None:
     return _read_json(encoder_folder(project.vectors, encoder) / VECTORS).get("fingerprint")
 
 
-def _manifest(project: Project, model: str) -> Mapping[str, Any]:
+def _manifest(project: Project, model: ModelId) -> Mapping[str, Any]:
     """Its files with their hashes, or what is wrong with it: a list of models must not fail for one of them."""
     try:
         require_files(project, model)

@@ -8,7 +8,7 @@ from core.errors import BadInput
 from core.evaluation.metrics import Estimate
 from core.evaluation.reporting import FEWEST, too_few
 from core.evaluation.scores import share
-from core.ids import RecordId, RecordNo
+from core.ids import ModelId, RecordId, RecordNo
 from core.jobs.bundle import Report
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.project import Project
@@ -59,7 +59,7 @@ class AccuracyPoint:
 
     at: str
     when: str
-    model: str
+    model: ModelId
     n: int
     accuracy: Estimate
 
@@ -70,7 +70,7 @@ class ShareRight:
 
     at: str
     when: str
-    model: str
+    model: ModelId
     n: int
     right: float
 
@@ -86,7 +86,7 @@ class WrongSuggestion:
     truth: str
     probability: float
     stratum: str
-    model: str
+    model: ModelId
     predicted_at: str
 
 

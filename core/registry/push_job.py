@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.ids import ModelId
 from core.jobs.kinds import JobKind
 
 
@@ -13,7 +14,7 @@ class PushParams:
     private: bool
     message: str
     labels: bool
-    model: str
+    model: ModelId
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class PushedRepository:
 class PushResult:
     """The commit of the model, and of the data set where labels were pushed."""
 
-    model: str
+    model: ModelId
     repo: str
     url: str
     commit: str

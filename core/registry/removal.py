@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import BadInput, Refused
+from core.ids import ModelId
 from core.jobs.bundle import Report
 from core.models.encoders.encoder import OWN
 from core.models.hosted_models import hosted_in_use
@@ -19,7 +20,7 @@ from core.store.database import note, utc_now
 class RemovedModels:
     """removed: ids. bytes: that were freed."""
 
-    removed: tuple[str, ...]
+    removed: tuple[ModelId, ...]
     bytes: int
 
 
@@ -56,7 +57,7 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], use
     return RemovedModels(tuple(ids), size)
 
 
-def _refuse(project: Project, ids: Sequence[str]) -> None:
+def _refuse(project: Project, ids: Sequence[ModelId]) -> None:
     champion, encoder = active_model(project), project.settings().encoder
     decider = hosted_in_use(project)
     rows = project.store.query("select id, encoder from models where removed_at is null")

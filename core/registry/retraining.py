@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
 from core.evaluation.gate_verdict import GateVerdict
+from core.ids import JobId, ModelId
 from core.jobs.bundle import Report
 from core.jobs.job_states import UNDER_WAY
 from core.models.in_use import active_model
@@ -29,11 +30,11 @@ class Retrained:
 
     trained: bool
     new: int
-    job: str | None
-    model: str | None
+    job: JobId | None
+    model: ModelId | None
     promoted: bool
     gate: GateVerdict | None
-    champion: str | None
+    champion: ModelId | None
     sentence: str
 
 
@@ -58,7 +59,7 @@ def retrain(  # noqa: PLR0913 - an option is an argument
         raise BadInput(f"--if-new is {if_new}, but a number of labels is 0 or more.")
     new, model = new_labels(project), undecided_model(project)
     if model is not None:
-        return replace(_decide(project, report, model, user), new=new, job=model)
+        return replace(_decide(project, report, model, user), new=new, job=JobId(model))
     why = _why_not(project, if_new, new)
     if why:
         return _nothing(project, new, why)
@@ -81,7 +82,7 @@ def retrain(  # noqa: PLR0913 - an option is an argument
     if model is None:  # for example a search none of whose runs gave a model
         result = _nothing(project, new, "The training gave no model.")
     else:
-        result = _decide(project, report, str(model), user)
+        result = _decide(project, report, model, user)
     return replace(result, new=new, job=trained.id, trained=True)
 
 
@@ -137,9 +138,9 @@ def _answered_since(project: Project, since: datetime | None) -> int:
     return value
 
 
-def undecided_model(project: Project) -> str | None:
+def undecided_model(project: Project) -> ModelId | None:
     """The newest model trained by the policy that has no decision of the gate or a person."""
-    value: str | None = project.store.one(
+    value: ModelId | None = project.store.one(
         """select m.id from models m join jobs j using (id)
            where j.params->>'note' = ? and m.id not in (select model from champions)
              and m.id not in (select detail->>'model' from audit_log where what = 'gate')
@@ -175,7 +176,7 @@ def _nothing(project: Project, new: int, why: str) -> Retrained:
     return Retrained(False, new, None, None, False, None, active_model(project), sentence)
 
 
-def _decide(project: Project, report: Report, model: str, user: str) -> Retrained:
+def _decide(project: Project, report: Report, model: ModelId, user: str) -> Retrained:
     """Asks the gate and acts on its verdict."""
     try:
         check_usable(project, model)
@@ -199,6 +200,6 @@ def _decide(project: Project, report: Report, model: str, user: str) -> Retraine
     return replace(result, promoted=True)
 
 
-def _decided(project: Project, model: str, verdict: GateVerdict | None, sentence: str) -> Retrained:
+def _decided(project: Project, model: ModelId, verdict: GateVerdict | None, sentence: str) -> Retrained:
     """trained, new and job: for the caller to fill in."""
     return Retrained(False, 0, None, model, False, verdict, active_model(project), sentence)

@@ -9,6 +9,7 @@ import numpy as np
 from core.arrays import Bools, Floats, Ints, Rows
 from core.errors import Refused
 from core.evaluation.audit import Weights, drawn_only, weigh
+from core.ids import ModelId
 from core.models.artifacts import check_model, load_fitted, read_manifest
 from core.models.hosted_models import hosting
 from core.models.out_of_fold import predict_unseen, read_held_out, read_stored
@@ -42,7 +43,7 @@ class Truth:
 class UnseenPredictions:
     """A model's predictions of records that it did not train on. rows: (k,) ascending. answers: (k, width)."""
 
-    model: str
+    model: ModelId
     rows: Ints
     answers: Rows
 
@@ -77,7 +78,7 @@ def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -
     return settled[weights.drawn], drawn_only(weights)
 
 
-def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredictions:
+def read_predictions(project: Project, model: ModelId, truth: Truth) -> UnseenPredictions:
     """The predictions stored when the model was made, and its own for records that nobody had answered then.
 
     Raises Damaged for a folder that is no model or gone, Refused for one that was removed, has no head, or does not fit
@@ -101,7 +102,7 @@ def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredic
     return UnseenPredictions(model, rows, predict_unseen(stored, rows, space.decide, direct).predicted)
 
 
-def _recorded(project: Project, model: str, truth: Truth) -> UnseenPredictions:
+def _recorded(project: Project, model: ModelId, truth: Truth) -> UnseenPredictions:
     """Of a hosted model: what is recorded of pairs that it did not train on. What was no decision is wrong."""
     check_model(project.models / model)
     trained = read_training_keys(project.models / model)
@@ -122,7 +123,7 @@ def _recorded(project: Project, model: str, truth: Truth) -> UnseenPredictions:
     return UnseenPredictions(model, rows[there], answers[there])
 
 
-def unseen(project: Project, model: str, truth: Truth) -> Ints:
+def unseen(project: Project, model: ModelId, truth: Truth) -> Ints:
     """Gold and audit records that cannot have trained the model: gold never does, others if they were answered later.
 
     Later gold with a text that people had answered before is left out: the model may have trained on that text.

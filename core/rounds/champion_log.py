@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from core.evaluation.gate_verdict import GateVerdict
+from core.ids import ModelId
 from core.project import Project
 from core.store.database import utc_now
 from core.typed_json import to_json
@@ -20,7 +21,7 @@ class Activation:
     reason: a person's, where the gate refused it. evidence: the gate's verdict.
     """
 
-    model: str
+    model: ModelId
     encoder: str
     how: str
     user: str = "rondo"
@@ -28,7 +29,7 @@ class Activation:
     evidence: GateVerdict | None = None
 
 
-def load_suggestions(project: Project, file: Path, model: str) -> None:
+def load_suggestions(project: Project, file: Path, model: ModelId) -> None:
     """Loads them into a table beside the old one, so that the swap in the transaction is one rename."""
     with project.store.transaction() as cursor:
         cursor.execute("drop table if exists incoming")
@@ -39,7 +40,7 @@ def load_suggestions(project: Project, file: Path, model: str) -> None:
         )
 
 
-def log_activation(cursor: duckdb.DuckDBPyConnection, activation: Activation, before: str | None) -> None:
+def log_activation(cursor: duckdb.DuckDBPyConnection, activation: Activation, before: ModelId | None) -> None:
     """Logs the previous model's predictions and its order of the queue, then swaps in the suggestions that were loaded.
 
     before: the champion so far. Where it is older than this log, its own row is added first.
@@ -84,7 +85,7 @@ def log_predictions(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute(f"insert into predictions {BEFORE_ANSWERS}")
 
 
-def rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str) -> None:
+def rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: ModelId) -> None:
     """New suggestions for all queued records; those that nobody holds and that are not audit change order."""
     cursor.execute("create or replace temp table ranked as select * from read_parquet(?)", [ranked])
     cursor.execute(
@@ -107,7 +108,7 @@ def rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str) -> No
     cursor.execute("update queue set position = places.position from places where places.n = queue.n")
 
 
-def store_held_out_predictions(cursor: duckdb.DuckDBPyConnection, predictions: str, model: str) -> None:
+def store_held_out_predictions(cursor: duckdb.DuckDBPyConnection, predictions: str, model: ModelId) -> None:
     """Those of the model in use replace the ones before."""
     cursor.execute("delete from held_out_predictions")
     cursor.execute(

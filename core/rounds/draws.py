@@ -7,6 +7,7 @@ import numpy as np
 
 from core.arrays import Ints
 from core.evaluation.audit import PoolHistory
+from core.ids import RecordNo
 
 # Every batch is two draws: its own records, then the spare ones out of what was left. A record left the pool in the
 # draw that queued it, or with its first answer, if that came before: then before the next batch that was made.
@@ -32,7 +33,7 @@ _LEFT = """
 """
 
 
-def read_history(cursor: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> tuple[Ints, PoolHistory]:
+def read_history(cursor: duckdb.DuckDBPyConnection, numbers: Sequence[RecordNo]) -> tuple[Ints, PoolHistory]:
     """(k,) the asked records that were ever in the pool, ascending, and how each of them left it.
 
     Left out: records that came with a label, which nobody was asked for.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput, Damaged, Refused
+from core.ids import ModelId, RecordNo
 from core.jobs.bundle import Bundle, Report, write_json
 from core.project import Project
 from core.rounds.round_job import RECHOOSE, RoundParams
@@ -31,7 +32,7 @@ class Rechosen:
     other_records: int
 
 
-def store_choice(project: Project, bundle: Bundle, params: RoundParams, batch: int, model: str | None) -> None:
+def store_choice(project: Project, bundle: Bundle, params: RoundParams, batch: int, model: ModelId | None) -> None:
     """Beside the project's models: the rows as differences, which compress to almost nothing. The JSON is last."""
     path = _path(project, batch)
     path.parent.mkdir(exist_ok=True)
@@ -91,6 +92,6 @@ def _read_choice(project: Project, path: Path) -> tuple[RoundParams, dict[str, n
     return replace(params, model=model), arrays
 
 
-def _chosen(project: Project, bundle: Bundle) -> list[int]:
+def _chosen(project: Project, bundle: Bundle) -> list[RecordNo]:
     file = str(bundle.path / "out" / "queue.parquet")
     return [n for (n,) in project.store.query("select n from read_parquet(?) where not spare order by place", [file])]

@@ -57,10 +57,10 @@ def apply_result(
     """Once per job; a second call changes nothing."""
     out, choice = bundle.path / "out", params.choose
     before = active_model(project)
-    model = bundle.path.name if params.learn else before
+    model = ModelId(bundle.id) if params.learn else before
     if params.learn:
-        _keep_model(project, out / "model", bundle.path.name)
-        load_suggestions(project, out / "suggestions.parquet", bundle.path.name)
+        _keep_model(project, out / "model", ModelId(bundle.id))
+        load_suggestions(project, out / "suggestions.parquet", ModelId(bundle.id))
     if choice:
         store_choice(project, bundle, params, choice.batch, model)
     summary = RoundSummary(result.seconds)
@@ -70,7 +70,7 @@ def apply_result(
                 labels_before = _enter_model(cursor, bundle, result, settings, before)
                 summary = replace(
                     summary,
-                    model=ModelId(bundle.path.name),
+                    model=ModelId(bundle.id),
                     labels=result.labels,
                     labels_before=labels_before,
                     metrics=result.metrics,
@@ -100,7 +100,7 @@ def queue_test_records(project: Project, size: int) -> RoundSummary:
     return RoundSummary(0.0, queued, test=queued)
 
 
-def _keep_model(project: Project, made: Path, model: str) -> None:
+def _keep_model(project: Project, made: Path, model: ModelId) -> None:
     """Renamed into place, so that a folder under models/ is whole."""
     target, partial = project.models / model, project.models / f"{model}.partial"
     if target.exists():
@@ -111,13 +111,13 @@ def _keep_model(project: Project, made: Path, model: str) -> None:
 
 
 def _enter_model(
-    cursor: duckdb.DuckDBPyConnection, bundle: Bundle, result: RoundResult, settings: Settings, before: str | None
+    cursor: duckdb.DuckDBPyConnection, bundle: Bundle, result: RoundResult, settings: Settings, before: ModelId | None
 ) -> int:
     """A round's head follows the champion without a gate: the same recipe, trained on more labels.
 
     Returns how many labels the newest earlier round's head on the same vectors was trained on.
     """
-    model, out = bundle.path.name, bundle.path / "out"
+    model, out = ModelId(bundle.id), bundle.path / "out"
     newest = cursor.execute(
         "select labels from models where encoder = ? and trainer is null order by made_at desc limit 1",
         [settings.encoder],
@@ -146,7 +146,7 @@ def _enter_model(
 
 
 def _insert_batch(
-    cursor: duckdb.DuckDBPyConnection, choice: BatchChoice, chosen: Chosen, file: Path, model: str | None
+    cursor: duckdb.DuckDBPyConnection, choice: BatchChoice, chosen: Chosen, file: Path, model: ModelId | None
 ) -> tuple[int, int]:
     """Returns how many records were queued, spare ones apart, and how many of them are audit.
 

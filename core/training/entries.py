@@ -109,7 +109,7 @@ def list_training_jobs(project: Project) -> TrainingJobs:
     return TrainingJobs(tuple(jobs))
 
 
-def read_training_job(project: Project, job: str) -> TrainingJob:
+def read_training_job(project: Project, job: JobId) -> TrainingJob:
     """A job as stored, without asking its runner."""
     row = read_row(project, job)
     events = Bundle(project.folder / "jobs" / job).events
@@ -172,7 +172,7 @@ def thin_events(events: list[dict[str, Any]], most: int = 500) -> list[dict[str,
     return result[::-1][::step][::-1]
 
 
-def read_row(project: Project, job: str) -> JobRow:
+def read_row(project: Project, job: JobId) -> JobRow:
     """Raises BadInput where there is no such job."""
     rows = project.store.query(f"select {_COLUMNS} from jobs where id = ? and runner is not null", [job])
     if not rows:
@@ -188,7 +188,7 @@ def _read_row(columns: tuple[Any, ...]) -> JobRow:
     return from_json(JobRow, values, f"The job {values['id']}")
 
 
-def set_state(project: Project, job: str, state: str, message: str, before: str | None = None) -> bool:
+def set_state(project: Project, job: JobId, state: str, message: str, before: str | None = None) -> bool:
     """False where the job has ended already, or is no longer in the state `before`: then nothing is written."""
     ended = utc_now() if state in ENDED else None
     with project.store.transaction() as cursor:

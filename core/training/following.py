@@ -31,7 +31,7 @@ _handing_over: set[str] = set()
 
 
 @contextmanager
-def handing_over(job: str) -> Iterator[None]:
+def handing_over(job: JobId) -> Iterator[None]:
     """While it is held, `refresh_job` leaves the job alone."""
     _handing_over.add(job)
     try:
@@ -47,7 +47,7 @@ def runner_of(project: Project, name: str) -> Runner:
     return project.runners[name](project.settings())
 
 
-def jobs_to_follow(project: Project) -> list[str]:
+def jobs_to_follow(project: Project) -> list[JobId]:
     """Ids of the jobs that may still change by themselves, oldest first."""
     rows = project.store.query(
         """select id from jobs where runner is not null
@@ -58,7 +58,7 @@ def jobs_to_follow(project: Project) -> list[str]:
     return [job for (job,) in rows]
 
 
-def refresh_job(project: Project, job: str) -> TrainingJob:
+def refresh_job(project: Project, job: JobId) -> TrainingJob:
     """The job's entry after asking its runner; stores its result if there is one."""
     with locks[job]:
         row = read_row(project, job)
@@ -94,11 +94,9 @@ def hand_over(project: Project, bundle: Bundle, runner: Runner, resources: Resou
     handle = runner.start(bundle.path, resources)
     with project.store.transaction() as cursor:
         about = {"handle": json.dumps(to_json(handle)), "started_at": utc_now()}
-        queued = change_state(cursor, bundle.path.name, "queued", ["submitting"], **about)
+        queued = change_state(cursor, bundle.id, "queued", ["submitting"], **about)
         if not queued:  # only with the handle can it be stopped
-            cursor.execute(
-                "update jobs set handle = ?, started_at = ? where id = ?", [*about.values(), bundle.path.name]
-            )
+            cursor.execute("update jobs set handle = ?, started_at = ? where id = ?", [*about.values(), bundle.id])
     if not queued:
         runner.cancel(bundle.path, handle)
 
@@ -111,13 +109,13 @@ class JobLog:
     lines: tuple[str, ...]
 
 
-def job_log(project: Project, report: Report, *, job: str, lines: int = 200) -> JobLog:
+def job_log(project: Project, report: Report, *, job: JobId, lines: int = 200) -> JobLog:
     """The last lines of what the job printed."""
     refresh_job(project, job)
-    return JobLog(JobId(job), tuple(Bundle(project.folder / "jobs" / job).log(lines)))
+    return JobLog(job, tuple(Bundle(project.folder / "jobs" / job).log(lines)))
 
 
-def job_cancel(project: Project, report: Report, *, job: str) -> TrainingJob:
+def job_cancel(project: Project, report: Report, *, job: JobId) -> TrainingJob:
     """Cancel means cancelled, however the job ends from now on. Raises the runner's error where it cannot be reached:
     then the row says `cancelling`, and the next refresh tries again.
     """
@@ -142,7 +140,7 @@ def job_cancel(project: Project, report: Report, *, job: str) -> TrainingJob:
     return refresh_job(project, job)
 
 
-def job_forget(project: Project, report: Report, *, job: str) -> TrainingJob:
+def job_forget(project: Project, report: Report, *, job: JobId) -> TrainingJob:
     """Deletes what a job that is over was given and has left: texts, labels, checkpoints. Its row and log stay.
 
     Its files where it ran, too; where that place cannot be reached it raises, and calling it again retries.

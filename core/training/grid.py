@@ -13,7 +13,7 @@ from core.data.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import STRATA, in_words, shown_score
-from core.ids import ModelId
+from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Report
 from core.jobs.job_states import ENDED, change_state
 from core.jobs.kinds import JobKind
@@ -77,7 +77,7 @@ def search(project: Project, report: Report, request: TrainingRequest, *, detach
     return raise_end(project, current)
 
 
-def start(project: Project, request: TrainingRequest) -> str:
+def start(project: Project, request: TrainingRequest) -> JobId:
     """Enters the search as a job; `advance` starts its runs. Raises for a wrong request before any run.
 
     All runs train on the labels of now and hold out the same ones, whatever comes in.
@@ -104,8 +104,8 @@ def start(project: Project, request: TrainingRequest) -> str:
     bundle = project.jobs.prepare(SEARCH, params)
     write_training_files(project, bundle, settings)
     with project.store.transaction() as cursor:
-        change_state(cursor, bundle.path.name, "running", runner=order.on)
-    return bundle.path.name
+        change_state(cursor, bundle.id, "running", runner=order.on)
+    return bundle.id
 
 
 def budget(project: Project, order: Order, runs: int, at_once: int) -> str:
@@ -127,7 +127,7 @@ def budget(project: Project, order: Order, runs: int, at_once: int) -> str:
     return f"{result}: about {minutes:,.1f} min{price} in all, going by {count} earlier ones."
 
 
-def advance(project: Project, job: str) -> TrainingJob:
+def advance(project: Project, job: JobId) -> TrainingJob:
     """Looks at the runs, starts more, and names the winner once all have ended; safe to call any number of times."""
     with locks[job]:
         runs = [refresh_job(project, run) for run in _runs(project, job)]
@@ -154,7 +154,7 @@ def advance_all(project: Project) -> None:
         advance(project, job)
 
 
-def _start_more(project: Project, job: str, params: SearchParams, runs: Sequence[TrainingJob]) -> list[TrainingJob]:
+def _start_more(project: Project, job: JobId, params: SearchParams, runs: Sequence[TrainingJob]) -> list[TrainingJob]:
     """Runs that were started now. One that cannot be started ends the starting: those under way may still win."""
     started: list[TrainingJob] = []
     under_way = sum(not _has_ended(run) for run in runs)
@@ -184,7 +184,7 @@ def _has_ended(run: TrainingJob) -> bool:
     return run.state in ENDED or (run.state == "lost" and run.runner == "local")
 
 
-def _finish(project: Project, job: str, params: SearchParams, runs: Sequence[TrainingJob]) -> None:
+def _finish(project: Project, job: JobId, params: SearchParams, runs: Sequence[TrainingJob]) -> None:
     outcomes = [_outcome(run) for run in runs]
     best = choose(outcomes)
     if best is None:
@@ -212,7 +212,7 @@ def _outcome(run: TrainingJob) -> Outcome:
     return Outcome(held_out.macro_f1.value, held_out.n) if held_out and held_out.macro_f1 else Outcome(None, 0)
 
 
-def search_summary(project: Project, job: str) -> TrainingJob:
+def search_summary(project: Project, job: JobId) -> TrainingJob:
     """The search's entry with its budget, its winner, and its runs: entries, what was tried, the held-out score."""
     params, current = _params(project, job), read_training_job(project, job)
     runs = [replace(read_training_job(project, run), events=()) for run in _runs(project, job)]
@@ -233,17 +233,17 @@ def search_summary(project: Project, job: str) -> TrainingJob:
     )
 
 
-def _runs(project: Project, job: str) -> list[str]:
+def _runs(project: Project, job: JobId) -> list[JobId]:
     """Ids of its runs, in the order of the plan, which is that in which they were started."""
     return [run for (run,) in project.store.query("select id from jobs where parent = ? order by made_at, id", [job])]
 
 
-def _params(project: Project, job: str) -> SearchParams:
+def _params(project: Project, job: JobId) -> SearchParams:
     stored = project.store.one("select params from jobs where id = ?", [job])
     return from_json(SearchParams, json.loads(stored), f"The parameters of {job}")
 
 
-def _set(project: Project, job: str, state: str, message: str, result: SearchResult | None = None) -> None:
+def _set(project: Project, job: JobId, state: str, message: str, result: SearchResult | None = None) -> None:
     """Unless it was cancelled meanwhile."""
     ended = utc_now() if state in ENDED else None
     with project.store.transaction() as cursor:

@@ -28,6 +28,7 @@ from core.hosted.training_data import (
     few_examples,
     require_enough,
 )
+from core.ids import JobId
 from core.jobs.bundle import Bundle, Report, Resources
 from core.models.hosted_models import store_ends
 from core.pairs.training_examples import decided_pairs, training_examples
@@ -154,11 +155,11 @@ def hosted_tune(  # noqa: PLR0913 - an option is an argument
     return read_hosted_job(project, job)
 
 
-def launch_hosted(project: Project, params: HostedTuningParams, data: TrainingData) -> str:
+def launch_hosted(project: Project, params: HostedTuningParams, data: TrainingData) -> JobId:
     """Writes the bundle and hands it to the runner; returns the job's id."""
     runner, resources = runner_of(project, RUNNER), Resources()
     bundle = project.jobs.prepare(HOSTED_TUNING, params)
-    job = bundle.path.name
+    job = bundle.id
     with handing_over(job):
         with project.store.transaction() as cursor:
             cursor.execute("update jobs set runner = ?, resources = '{}' where id = ?", [RUNNER, job])
@@ -183,7 +184,7 @@ class HostedJob:
     job: the id at the provider, empty until it is known. result: None until it has succeeded.
     """
 
-    id: str
+    id: JobId
     state: str
     provider: str
     base: str
@@ -207,19 +208,19 @@ def hosted_job(project: Project, report: Report, *, job: str) -> HostedJob:
     return read_hosted_job(project, ours)
 
 
-def _our_id(project: Project, job: str) -> str:
+def _our_id(project: Project, job: str) -> JobId:
     for known in _ids(project):
         if job in (known, read_state(project.folder / "jobs" / known).job):
             return known
     raise BadInput(f"There is no hosted job {job[:80]!r}. `rondo hosted jobs` lists them.")
 
 
-def _ids(project: Project) -> list[str]:
+def _ids(project: Project) -> list[JobId]:
     rows = project.store.query("select id from jobs where kind = ? order by made_at desc, id", [HOSTED_TUNING.name])
     return [job for (job,) in rows]
 
 
-def read_hosted_job(project: Project, job: str) -> HostedJob:
+def read_hosted_job(project: Project, job: JobId) -> HostedJob:
     """As it was last seen."""
     row, entry = read_row(project, job), read_training_job(project, job)
     params = from_json(HostedTuningParams, row.params, f"The parameters of {job}")

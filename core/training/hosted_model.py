@@ -42,7 +42,7 @@ def read_training_keys(folder: Path) -> frozenset[str]:
 
 def enter_hosted(project: Project, bundle: Bundle) -> None:
     """Once per job, as for any training: a job that was cancelled meanwhile leaves no model."""
-    job, row = bundle.path.name, read_row(project, bundle.path.name)
+    job, row = bundle.id, read_row(project, bundle.id)
     params = from_json(HostedTuningParams, row.params, f"The parameters of {job}")
     result = from_json(HostedTuningResult, (bundle.result or {}).get("value"), f"The result of {job}")
     if not (project.models / job).exists():

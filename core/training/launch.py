@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.config.settings import Settings
 from core.errors import BadInput, Cancelled, Refused, RondoError
+from core.ids import JobId
 from core.jobs.bundle import Bundle, Report, Resources, Runner
 from core.jobs.job_states import ENDED, change_state
 from core.project import Project
@@ -60,16 +61,16 @@ def price_line(project: Project, on: str, gpu: str | None = None) -> str:
     return f"About {hour:.2f} USD an hour on {gpu} (an estimate from list prices)." if hour else ""
 
 
-def launch(project: Project, order: Order) -> str:
+def launch(project: Project, order: Order) -> JobId:
     """Writes the bundle and hands it to the runner; returns the job's id. Raises where it cannot be started at all."""
     settings, runner = project.settings(), runner_of(project, order.on)
     runner.price(order.resources, 1)
     bundle = _prepare(project, settings, order)
-    with handing_over(bundle.path.name):
+    with handing_over(bundle.id):
         with project.store.transaction() as cursor:
             cursor.execute(
                 "update jobs set runner = ?, resources = ?, parent = ? where id = ?",
-                [order.on, json.dumps(to_json(order.resources)), order.parent, bundle.path.name],
+                [order.on, json.dumps(to_json(order.resources)), order.parent, bundle.id],
             )
         try:
             _write_files(project, bundle, order)
@@ -82,7 +83,7 @@ def launch(project: Project, order: Order) -> str:
             full = Refused(f"The job cannot be written: {error}. Free the disk, and start it again.")
             _give_up(project, bundle, full)
             raise full from None
-    return bundle.path.name
+    return bundle.id
 
 
 def _prepare(project: Project, settings: Settings, order: Order) -> Bundle:
@@ -105,8 +106,8 @@ def _write_files(project: Project, bundle: Bundle, order: Order) -> None:
 
 
 def _give_up(project: Project, bundle: Bundle, error: RondoError) -> None:
-    if read_row(project, bundle.path.name).state not in ENDED:
-        set_state(project, bundle.path.name, "failed", str(error))
+    if read_row(project, bundle.id).state not in ENDED:
+        set_state(project, bundle.id, "failed", str(error))
     bundle.empty()
 
 
@@ -117,13 +118,13 @@ def submit(project: Project, bundle: Bundle, runner: Runner, resources: Resource
     """
     with project.store.transaction() as cursor:
         fresh: dict[str, object] = dict.fromkeys(("error", "handle", "started_at", "ended_at"))
-        begun = change_state(cursor, bundle.path.name, "submitting", [before], **fresh)
+        begun = change_state(cursor, bundle.id, "submitting", [before], **fresh)
     if not begun:
-        raise Cancelled(f"Job {bundle.path.name} was cancelled before it began.")
+        raise Cancelled(f"Job {bundle.id} was cancelled before it began.")
     hand_over(project, bundle, runner, resources)
 
 
-def wait(project: Project, report: Report, job: str) -> TrainingJob:
+def wait(project: Project, report: Report, job: JobId) -> TrainingJob:
     """The job's entry when it has ended well. Raises the job's error, or Cancelled, which leaves it running."""
     try:
         while True:
@@ -141,7 +142,7 @@ def wait(project: Project, report: Report, job: str) -> TrainingJob:
         ) from None
 
 
-def job_retry(project: Project, report: Report, *, job: str) -> TrainingJob:
+def job_retry(project: Project, report: Report, *, job: JobId) -> TrainingJob:
     """Starts a job that was lost, failed, cancelled or timed out once more; it resumes from its newest checkpoint."""
     row = read_row(project, job)
     bundle = Bundle(project.folder / "jobs" / job)

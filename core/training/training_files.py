@@ -10,6 +10,7 @@ import numpy as np
 from core.arrays import Ints
 from core.config.settings import Settings
 from core.errors import Refused
+from core.ids import JobId
 from core.jobs.bundle import Bundle, Resources
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
@@ -30,7 +31,7 @@ class Order:
     on: str = "local"
     resources: Resources = field(default_factory=Resources)
     seed: int | None = None
-    parent: str | None = None
+    parent: JobId | None = None
     note: str = ""
 
 

@@ -29,7 +29,7 @@ def apply_result(project: Project, bundle: Bundle) -> None:
     """
     if bundle.kind == HOSTED_TUNING.name:
         return enter_hosted(project, bundle)
-    job = bundle.path.name
+    job = bundle.id
     try:
         result = _checked(bundle)
         install_model(bundle.path / "out" / "model", project.models, job)
@@ -59,7 +59,7 @@ def _checked(bundle: Bundle) -> TrainResult:
 
 
 def _enter(project: Project, bundle: Bundle, result: TrainResult, cursor: duckdb.DuckDBPyConnection) -> None:
-    job = bundle.path.name
+    job = bundle.id
     row = cursor.execute("select params from jobs where id = ?", [job]).fetchall()
     params = from_json(MODEL_KINDS[bundle.kind].params, json.loads(row[0][0]), f"The parameters of {job}")
     encoder = f"{OWN}{job}" if result.own_encoder else params.encoder if result.has_head else ""

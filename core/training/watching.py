@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import duckdb
 
 from core.errors import Refused, RondoError
+from core.ids import JobId
 from core.jobs.bundle import Report
 from core.project import Project
 from core.training.entries import TrainingJob, TrainingJobs, list_training_jobs, read_row, read_training_job, set_state
@@ -18,7 +19,7 @@ def jobs(project: Project, report: Report) -> TrainingJobs:
     return list_training_jobs(project)
 
 
-def job(project: Project, report: Report, *, job: str) -> TrainingJob:
+def job(project: Project, report: Report, *, job: JobId) -> TrainingJob:
     """One job, refreshed: a search with its runs, any other with its figures."""
     if read_row(project, job).kind == GRID:
         return search_summary(project, job)
@@ -43,7 +44,7 @@ def follow(project: Project, report: Report) -> Followed:
     return Followed(len(jobs_to_follow(project)))
 
 
-def _refresh_or_lose(project: Project, job: str) -> str | None:
+def _refresh_or_lose(project: Project, job: JobId) -> str | None:
     """Refreshes one job; returns the error of this machine's disk or database, after which it is tried again."""
     try:
         refresh_job(project, job)
