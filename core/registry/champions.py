@@ -96,9 +96,9 @@ def eras(project: Project) -> list[list[ModelId]]:
 
 
 def _cut(eras: list[list[ModelId]], model: ModelId) -> list[list[ModelId]]:
-    for place in reversed(range(len(eras))):
-        if model in eras[place]:
-            return [*eras[:place], eras[place][: eras[place].index(model) + 1]]
+    for index in reversed(range(len(eras))):
+        if model in eras[index]:
+            return [*eras[:index], eras[index][: eras[index].index(model) + 1]]
     return [*eras, [model]]
 
 
