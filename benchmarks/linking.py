@@ -69,14 +69,14 @@ def run_job(file: Path, auto_above: float, target: Path) -> DedupResult:
     return result
 
 
-def components(pairs: RatedPairs, joins: Bools, places: Ints, texts: int) -> Ints:
+def components(pairs: RatedPairs, joins: Bools, text_of: Ints, texts: int) -> Ints:
     """(records,) cluster numbers when these pairs are joined and equal texts are."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     ends = (pairs.pairs.left[joins], pairs.pairs.right[joins])
     graph = coo_matrix((np.ones(len(ends[0]), np.int8), ends), shape=(texts, texts))
-    return np.asarray(connected_components(graph, directed=False)[1][places], np.int64)
+    return np.asarray(connected_components(graph, directed=False)[1][text_of], np.int64)
 
 
 def report_candidates(records: pl.DataFrame, truth: Ints, folder: Path) -> None:
@@ -98,7 +98,7 @@ def report_candidates(records: pl.DataFrame, truth: Ints, folder: Path) -> None:
     for limit in LIMITS:
         for name, joins in (("every pair", np.ones(len(rated.best), np.bool_)), ("each other's best", rated.best)):
             joins = joins & (rated.similarity >= limit)
-            clusters = components(rated, joins, distinct.places, len(firsts))
+            clusters = components(rated, joins, distinct.text_of, len(firsts))
             print(f"| {name}, {limit:g} or more | {scores(clusters, truth)} |", flush=True)
 
 

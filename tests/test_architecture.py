@@ -121,10 +121,11 @@ PRIVATE_WORDS = {
     *("told", "said", "wanted", "found", "asked", "kept", "given", "heard", "brought"),
     *("who", "ns", "judge", "judges", "judged", "judging", "taught", "teach", "standing", "crossed"),
     *("subject", "subjects", "guess", "guesses", "trouble", "sight", "Sight", "material", "look"),
-    *("Each", "Near", "Place", "Told"),
+    *("Each", "Near", "Place", "Told", "place", "places"),
 }
 """The first name a moment, not a thing: a result, a prediction, a query, rows are called so. The others have a word of
-the field: user, record_nos, scored, train_rows, predict, evaluated, out_of_fold, error_message, status, training_set"""
+the field: user, record_nos, scored, train_rows, predict, evaluated, out_of_fold, error_message, status, training_set. A
+place is an index, row, position, rank, path, location or runner"""
 
 
 def test_a_name_says_what_a_thing_is_and_not_when_it_happened() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import Refused
+from core.ids import ModelId
 from core.models.artifacts import check_model
 from core.models.hosted_models import hosted_in_use, hosting
 from core.models.in_use import active_model
@@ -55,12 +56,12 @@ def test_a_tuned_model_is_an_artifact_and_a_line_of_the_registry(decided: Projec
 def test_the_gate_keeps_the_champion_where_the_hosted_model_is_worse(decided: Project, hosted_api: HostedApi) -> None:
     tuned = tune(decided, hosted_api)
     teach(decided, hosted_api, tuned, right=20)
-    assert unmeasured(decided, tuned) == GOLD
+    assert unmeasured(decided, ModelId(tuned)) == GOLD
     with pytest.raises(Refused, match=r"The gate keeps the champion. On 40 gold records .* It is worse"):
         promote(decided, quiet, model=tuned)
     assert hosted_api.count("POST /v1/chat") == GOLD
     assert hosted_in_use(decided) is None
-    verdict = gate(decided, model=tuned)
+    verdict = gate(decided, model=ModelId(tuned))
     assert verdict.champion == active_model(decided)
     assert verdict.strata[1].accuracy.second == pytest.approx(0.5)
     assert hosted_api.count("POST /v1/chat") == GOLD, "what is recorded is not asked again"
@@ -74,7 +75,7 @@ def test_it_is_asked_within_a_budget_and_what_is_no_decision_is_wrong(decided: P
     hosted_api.answer = "I would say so."
     with pytest.raises(Refused, match="It is worse"):
         promote(decided, quiet, model=tuned)
-    assert gate(decided, model=tuned).strata[1].accuracy.second == 0
+    assert gate(decided, model=ModelId(tuned)).strata[1].accuracy.second == 0
 
 
 def test_an_outage_leaves_what_was_answered_and_promotes_nothing(decided: Project, hosted_api: HostedApi) -> None:
@@ -156,7 +157,7 @@ def test_pairs_that_it_trained_on_do_not_measure_it(decided: Project, hosted_api
             [left, right],
         )
         cursor.execute("insert into hosted_answers values (?, ?, null, 1.0, now())", [tuned, pair_key(left, right)])
-    verdict = gate(decided, model=tuned)
+    verdict = gate(decided, model=ModelId(tuned))
     assert (verdict.n, verdict.strata[1].unjudged) == (GOLD, 1)
 
 
@@ -176,7 +177,7 @@ def test_one_that_has_ended_is_not_put_to_use_and_one_that_ends_soon_is_warned_o
         promote(decided, quiet, model=tuned, force=True, reason="all the same")
     hosted_api.models.clear()
     hosted_models(decided, quiet)
-    where = hosting(decided, tuned)
+    where = hosting(decided, ModelId(tuned))
     assert where is not None
     assert where.gone
     assert name_of(decided, tuned) in where.ended(today)

@@ -18,7 +18,7 @@ from core.errors import BadInput, Cancelled
 from core.ids import ModelId, RecordNo
 from core.jobs.bundle import Bundle, Handle, JobBroke, Jobs, Resources, Runner, read_handle
 from core.jobs.kinds import JobKind
-from core.registry.champions import RollbackOffer
+from core.registry.models import ModelNote
 from core.store.database import Store
 from core.training.following import GRID
 from core.typed_json import from_json, to_json
@@ -54,12 +54,12 @@ def test_both_sides_of_a_job_use_the_same_types() -> None:
 
 
 def test_ids_are_plain_values_in_json_and_of_their_type_when_they_are_read() -> None:
-    offer = RollbackOffer(ModelId("20261130-055000-round-a1b2c3"), "It goes back.")
-    assert to_json(offer) == {"to": "20261130-055000-round-a1b2c3", "sentence": "It goes back."}
-    assert from_json(RollbackOffer, to_json(offer), "The offer") == offer
+    note = ModelNote(ModelId("20261130-055000-round-a1b2c3"), "For the summer.")
+    assert to_json(note) == {"model": "20261130-055000-round-a1b2c3", "notes": "For the summer."}
+    assert from_json(ModelNote, to_json(note), "The note") == note
     assert from_json(tuple[RecordNo, ...], [3, 1], "The records") == (3, 1)
-    with pytest.raises(BadInput, match=r"^The offer: `to`: "):
-        from_json(RollbackOffer, {"to": 7, "sentence": ""}, "The offer")
+    with pytest.raises(BadInput, match=r"^The note: `model`: "):
+        from_json(ModelNote, {"model": 7, "notes": ""}, "The note")
 
 
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())

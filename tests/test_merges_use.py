@@ -207,8 +207,8 @@ def test_the_picked_stay_together_on_the_page(server: background.ProjectServer) 
     page = clusters_page()
     page.text_input(key="cluster-search").set_value("a:1").run()
     assert page.button(key="pick").disabled
-    for place in (0, 1):
-        page.checkbox(key=f"pick-a:1-{place}").check().run()
+    for index in (0, 1):
+        page.checkbox(key=f"pick-a:1-{index}").check().run()
     page.button(key="pick").click().run()
     assert not page.exception
     assert "2 decisions written (0 same, 2 different); 1 pairs were decided so already" in page.success[0].value

@@ -96,7 +96,7 @@ def test_progress_runs_to_the_end_and_never_back(
 def test_equal_texts_are_one_and_blank_ones_none() -> None:
     distinct = distinct_texts(["A  b", "", "c", "a B", "  ", "c"])
     assert distinct.firsts.tolist() == [0, 2]
-    assert distinct.places.tolist() == [0, -1, 1, 0, -1, 1]
+    assert distinct.text_of.tolist() == [0, -1, 1, 0, -1, 1]
 
 
 def test_each_the_others_best_finds_the_partners_of_two_shops(linked: Spaces) -> None:

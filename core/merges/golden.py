@@ -24,7 +24,7 @@ BY_HAND = "by_hand"
 
 @dataclass(frozen=True)
 class Version:
-    """One record of a cluster. side: its age; source: place of its source in the order of import."""
+    """One record of a cluster. side: its age; source: position of its source in the order of import."""
 
     side: int
     source: int
@@ -41,12 +41,12 @@ class GoldenValue:
 
 
 Choice = Callable[[Sequence[Version], Sequence[str]], int]
-"""versions that have a value, oldest first, and their values -> place of the one that is taken"""
+"""versions that have a value, oldest first, and their values -> index of the one that is taken"""
 
 
 def longest(versions: Sequence[Version], values: Sequence[str]) -> int:
     """Of equally long ones the oldest."""
-    return max(range(len(values)), key=lambda place: (len(values[place]), -place))
+    return max(range(len(values)), key=lambda index: (len(values[index]), -index))
 
 
 def newest(versions: Sequence[Version], values: Sequence[str]) -> int:
@@ -58,12 +58,12 @@ def most_frequent(versions: Sequence[Version], values: Sequence[str]) -> int:
     """In any case and spacing; of equally frequent ones the oldest."""
     plain = [" ".join(value.casefold().split()) for value in values]
     counts = Counter(plain)
-    return max(range(len(values)), key=lambda place: (counts[plain[place]], -place))
+    return max(range(len(values)), key=lambda index: (counts[plain[index]], -index))
 
 
 def source_order(versions: Sequence[Version], values: Sequence[str]) -> int:
     """Of the source that came first, there of the oldest."""
-    return min(range(len(values)), key=lambda place: (versions[place].source, place))
+    return min(range(len(values)), key=lambda index: (versions[index].source, index))
 
 
 RULES: dict[str, Choice] = {

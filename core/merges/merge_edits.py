@@ -160,7 +160,7 @@ def merges_redo(  # noqa: PLR0913 - each is an option of the command
     count = withdraw_all(project, _origin(chosen["edit"]), user)
     with project.store.transaction() as cursor:
         note(cursor, user, TAKEN_BACK, {"edit": chosen["edit"], "decisions": count})
-    return EditTakenBack(chosen["edit"], count, _places(current_clusters(project), chosen["records"]))
+    return EditTakenBack(chosen["edit"], count, _clusters_of(current_clusters(project), chosen["records"]))
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ def _apply(project: Project, clusters: ProjectClusters, verdicts: Verdicts, user
         unchanged=unchanged,
         missing=missing,
         waiting=waiting,
-        clusters=_places(current_clusters(project) if edit else clusters, names),
+        clusters=_clusters_of(current_clusters(project) if edit else clusters, names),
     )
 
 
@@ -283,7 +283,7 @@ def _read_pairs(cursor: duckdb.DuckDBPyConnection, sides: list[int]) -> _PairRec
     return result
 
 
-def _places(clusters: ProjectClusters, names: Iterable[str]) -> tuple[NewCluster, ...]:
+def _clusters_of(clusters: ProjectClusters, names: Iterable[str]) -> tuple[NewCluster, ...]:
     there = dict.fromkeys(clusters.cluster_of[name] for name in names if name in clusters.cluster_of)
     return tuple(NewCluster(one, len(clusters.clusters.members[one])) for one in there)
 

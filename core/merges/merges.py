@@ -257,7 +257,7 @@ def read_versions(cursor: duckdb.DuckDBPyConnection, sides: Sequence[int], names
            where side in (select unnest(?::bigint[])) order by side""",
         [list(sides)],
     ).fetchall()
-    return [read_version(side, place, text, _fields(fields), names) for side, place, text, fields in rows]
+    return [read_version(side, position, text, _fields(fields), names) for side, position, text, fields in rows]
 
 
 def _fields(document: str | None) -> Mapping[str, str] | None:

@@ -58,13 +58,13 @@ def hostings(project: Project) -> dict[ModelId, Hosting]:
     return {row[0]: Hosting(*row) for row in rows}
 
 
-def hosting(project: Project, model: str) -> Hosting | None:
+def hosting(project: Project, model: ModelId) -> Hosting | None:
     """None for a model that is no hosted one."""
     rows = project.store.query(f"select {_COLUMNS} from hosted_models where model = ?", [model])
     return Hosting(*rows[0]) if rows else None
 
 
-def require_hosting(project: Project, model: str) -> Hosting:
+def require_hosting(project: Project, model: ModelId) -> Hosting:
     """Raises Refused for a model that is no hosted one."""
     where = hosting(project, model)
     if where is None:

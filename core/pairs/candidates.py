@@ -41,24 +41,24 @@ class RatedPairs:
 @dataclass(frozen=True)
 class DistinctTexts:
     """firsts: (d,) the first record of each distinct text that is not blank, in their order; equal: normalised, that
-    is, to a reader. places: (n,) which of them each record has, -1 where its text is blank."""
+    is, to a reader. text_of: (n,) which of them each record has, -1 where its text is blank."""
 
     firsts: Ints
-    places: Ints
+    text_of: Ints
 
 
 def distinct_texts(texts: Sequence[str]) -> DistinctTexts:
     """Ten thousand equal records are one text: the search is for texts."""
-    place_of: dict[str, int] = {}
+    number_of: dict[str, int] = {}
     firsts: list[int] = []
-    places = np.full(len(texts), -1, np.int64)
+    text_of = np.full(len(texts), -1, np.int64)
     for row, text in enumerate(texts):
         if key := normalise(text):
-            if key not in place_of:
-                place_of[key] = len(firsts)
+            if key not in number_of:
+                number_of[key] = len(firsts)
                 firsts.append(row)
-            places[row] = place_of[key]
-    return DistinctTexts(np.array(firsts, np.int64), places)
+            text_of[row] = number_of[key]
+    return DistinctTexts(np.array(firsts, np.int64), text_of)
 
 
 def find_candidates(spaces: Spaces, per_record: int = PER_RECORD) -> Pairs:

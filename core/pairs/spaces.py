@@ -93,7 +93,7 @@ def trigrams(text: str) -> list[str]:
 def grams(text: str, size: int) -> list[str]:
     """Every run of so many characters, blanks at both ends among them; never none."""
     padded = f" {text} "
-    return [padded[place : place + size] for place in range(max(len(padded) - size, 0) + 1)]
+    return [padded[start : start + size] for start in range(max(len(padded) - size, 0) + 1)]
 
 
 def build_spaces(

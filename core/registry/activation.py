@@ -293,15 +293,15 @@ def _left_by(cursor: duckdb.DuckDBPyConnection, model: ModelId) -> str | None:
 
 
 def _put_back(cursor: duckdb.DuckDBPyConnection, waiting: str) -> int:
-    """Restores the places of records that are still queued. Records that were queued since keep theirs."""
+    """Restores the positions of records that are still queued. Records that were queued since keep theirs."""
     rows = json.loads(waiting)
     cursor.execute("create or replace temp table old (n bigint, position double, score double)")
     if not rows:
         return 0
-    record_nos, places, scores = zip(*rows, strict=True)
+    record_nos, positions, scores = zip(*rows, strict=True)
     cursor.execute(
-        "insert into old select unnest($ns::bigint[]), unnest($places::double[]), unnest($scores::double[])",
-        {"ns": list(record_nos), "places": list(places), "scores": list(scores)},
+        "insert into old select unnest($ns::bigint[]), unnest($positions::double[]), unnest($scores::double[])",
+        {"ns": list(record_nos), "positions": list(positions), "scores": list(scores)},
     )
     cursor.execute(_PUT_BACK)
     return count(

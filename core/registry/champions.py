@@ -96,9 +96,9 @@ def eras(project: Project) -> list[list[ModelId]]:
 
 
 def _cut(eras: list[list[ModelId]], model: ModelId) -> list[list[ModelId]]:
-    for place in reversed(range(len(eras))):
-        if model in eras[place]:
-            return [*eras[:place], eras[place][: eras[place].index(model) + 1]]
+    for index in reversed(range(len(eras))):
+        if model in eras[index]:
+            return [*eras[:index], eras[index][: eras[index].index(model) + 1]]
     return [*eras, [model]]
 
 
@@ -114,9 +114,9 @@ def one_back(project: Project, *, lost: bool = False) -> ModelId | None:
 
 @dataclass(frozen=True)
 class RollbackOffer:
-    """Where a rollback would lead now."""
+    """Where a rollback would lead now. to: an id, or the word champion."""
 
-    to: ModelId
+    to: str
     sentence: str
 
 
@@ -124,7 +124,7 @@ def rollback_offer(project: Project) -> RollbackOffer | None:
     """None where there is nothing to go back to."""
     if undo := undoing(project):
         if undo.to is None:
-            return RollbackOffer(ModelId(CHAMPION), "The champion decides again on pairs that programs ask about.")
+            return RollbackOffer(CHAMPION, "The champion decides again on pairs that programs ask about.")
         return RollbackOffer(undo.to, f"{undo.to} decides again on pairs that programs ask about.")
     to = one_back(project)
     if to is None:

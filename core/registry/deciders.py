@@ -65,9 +65,9 @@ def undoing(project: Project) -> Undoing | None:
     """
     past: list[tuple[datetime | None, ModelId | None]] = [(None, None)]
     for change in reversed(decider_history(project)):
-        matches = [index for index, (_, model) in enumerate(past) if model == change.model]
-        if change.how == "rolled back" and matches:
-            past = past[: matches[-1] + 1]
+        indices = [index for index, (_, model) in enumerate(past) if model == change.model]
+        if change.how == "rolled back" and indices:
+            past = past[: indices[-1] + 1]
         else:
             past.append((change.since, change.model))
     since, _ = past[-1]

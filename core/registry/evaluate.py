@@ -171,7 +171,7 @@ def compare_encoders(  # noqa: PLR0913 - an option is an argument
         if encoder in encoders[:index]:
             same = names[encoders.index(encoder)]
             raise BadInput(f"{same} and {names[index]} use the same encoder, {encoder.name}. Name others.")
-    tuned = any(Path(encoder.place).is_dir() for encoder in encoders)
+    tuned = any(Path(encoder.source).is_dir() for encoder in encoders)
     records = _name_of(on, file) if on else "gold and audit" if tuned else "all labels"
     params = CompareEncodersParams(_setting(project, records, file), tuple(encoders), clusters, sample)
     bundle = project.jobs.prepare(COMPARE_ENCODERS, params)
@@ -264,7 +264,7 @@ def _setting(project: Project, on: str, file: LabelledFile | None) -> Setting:
         names={label.id: label.name for label in active},
         descriptions={label.id: label.description for label in active},
         multi=settings.multi,
-        encoder=find_encoder(project, settings.encoder).place,
+        encoder=find_encoder(project, settings.encoder).source,
         vectors=str(project.vectors),
         threads=settings.threads,
         seed=settings.seed,

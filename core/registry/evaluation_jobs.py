@@ -186,11 +186,11 @@ class CompareResult:
 
 
 @dataclass(frozen=True)
-class EncoderPlace:
-    """name: its vectors are stored under it. place: it is loaded from there."""
+class EncoderSource:
+    """name: its vectors are stored under it. source: it is loaded from there."""
 
     name: str
-    place: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class CompareEncodersParams:
     """clusters: 0 for the default number. sample: records at most."""
 
     setting: Setting
-    encoders: tuple[EncoderPlace, ...]
+    encoders: tuple[EncoderSource, ...]
     clusters: int
     sample: int
 

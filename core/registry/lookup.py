@@ -15,7 +15,7 @@ from core.models.out_of_fold import VERDICTS, HeldOut, read_held_out
 from core.models.own_encoder import encoder_name, encoder_source
 from core.project import Project
 from core.registry.champions import CHAMPION, find_model, require_files
-from core.registry.evaluation_jobs import EncoderPlace, EvaluatedFolder
+from core.registry.evaluation_jobs import EncoderSource, EvaluatedFolder
 from core.rounds.run_round import known_now
 from core.store.tables import quoted
 
@@ -62,7 +62,7 @@ def find_model_to_score(project: Project, word: str) -> Model:
     return Model(model, folder, base if base and Path(base).is_dir() else "")
 
 
-def find_encoder(project: Project, word: str) -> EncoderPlace:
+def find_encoder(project: Project, word: str) -> EncoderSource:
     """word: a name, a folder, or a model, which may be named by the end of its id, as everywhere."""
     if word in ("", CHAMPION):
         word = project.settings().encoder
@@ -70,14 +70,14 @@ def find_encoder(project: Project, word: str) -> EncoderPlace:
     if not (project.models / word / MANIFEST).exists() and not (Path(word) / MANIFEST).is_file():
         ends = project.store.one("select count(*) from models where ends_with(id, ?)", [word])
         if not ends or Path(word).is_dir():
-            return EncoderPlace(word, word)
+            return EncoderSource(word, word)
     model = find_model_to_score(project, word)
     if model.folder is None:
         raise BadInput(f"{BASELINE} is no encoder. Name an encoder, its folder, or a model.")
     manifest = read_manifest(model.folder)
     if not encoder_name(model.folder, manifest):
         raise BadInput(f"{model.name} classifies texts without vectors, so it has no encoder to compare.")
-    return EncoderPlace(encoder_name(model.folder, manifest), encoder_source(model.folder, manifest))
+    return EncoderSource(encoder_name(model.folder, manifest), encoder_source(model.folder, manifest))
 
 
 def stratum_rows(project: Project, stratum: str) -> Ints:

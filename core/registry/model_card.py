@@ -64,14 +64,14 @@ def stored_model(project: Project, model: ModelId) -> StoredModel:
 
 @dataclass(frozen=True)
 class PackagedModel:
-    """The model a card is about. manifest: of its folder. form: as `usage` knows them. place: Python that makes
+    """The model a card is about. manifest: of its folder. form: as `usage` knows them. folder_code: Python that makes
     `folder`, where the files are."""
 
     row: StoredModel
     manifest: Facts
     folder: Path
     form: str
-    place: str = 'folder = "."  # where this file lies'
+    folder_code: str = 'folder = "."  # where this file lies'
 
 
 def training_info(folder: Path) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def model_card(project: Project, packaged: PackagedModel) -> str:
     parts = [
         ["---", str(_card_data(packaged, info, row)), "---"],
         [f"# {escaped(settings.name)}: model {escaped(row.id)}", "", _what(packaged, settings)],
-        ["## How to use it", "", *usage(packaged.form, packaged.place, versions)],
+        ["## How to use it", "", *usage(packaged.form, packaged.folder_code, versions)],
         _labels(project, packaged, info),
         _making(row, info),
         *_quality(project, row.metrics),

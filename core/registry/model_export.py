@@ -135,11 +135,11 @@ def _as_setfit(project: Project, report: Report, exported: Exported, bundle: Bun
     return replace(exported, packaged=packaged, files=files, texts=texts)
 
 
-def collect(project: Project, model: str, place: str = 'folder = "."  # where this file lies') -> Exported:
+def collect(project: Project, model: str, folder_code: str = 'folder = "."  # where this file lies') -> Exported:
     """The files of a model to export. Raises Damaged for one that was changed, Refused for one without a head, and for
     a task without labels: the files say what each column of the head is called.
 
-    place: Python that makes `folder`, as the card shows it.
+    folder_code: Python that makes `folder`, as the card shows it.
     """
     require_labels(project.settings(), "Exporting a model")
     id = find_model(project, model or "champion")
@@ -151,7 +151,7 @@ def collect(project: Project, model: str, place: str = 'folder = "."  # where th
     encoder = _encoder_folder(project, folder, manifest["encoder"] or row.encoder)
     files = {**(_encoder_files(encoder) if encoder else {}), _HEAD: folder / _HEAD}
     form = "classifier" if FEATURES in files else "encoder"
-    packaged = PackagedModel(row, manifest, folder, form, place)
+    packaged = PackagedModel(row, manifest, folder, form, folder_code)
     about = _about(project, packaged, "." if encoder else row.encoder, files.get(FEATURES))
     texts = {ABOUT: _json(about), INFO: _json(training_info(folder)), README: model_card(project, packaged)}
     return Exported(id, packaged, {name: path for name, path in files.items() if name not in texts}, texts)

@@ -38,21 +38,21 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], use
         _refuse(project, ids)
         # the folder of each, and the vectors of the encoder inside it
         folders = [(project.models / model, encoder_folder(project.vectors, OWN + model)) for model in ids]
-        places = [place for both in folders for place in both if place.is_dir()]
-        size = sum(path.stat().st_size for place in places for path in place.rglob("*") if path.is_file())
+        existing = [folder for both in folders for folder in both if folder.is_dir()]
+        size = sum(path.stat().st_size for folder in existing for path in folder.rglob("*") if path.is_file())
         with project.store.transaction() as cursor:  # first, so that files left after a kill are removed the next time
             for model in ids:
                 cursor.execute(
                     "update models set removed_at = coalesce(removed_at, ?) where id = ?", [utc_now(), model]
                 )
                 note(cursor, user, "model remove", {"model": model})
-        for done, place in enumerate(places):
-            report("Removing models", done, len(places))
+        for done, folder in enumerate(existing):
+            report("Removing models", done, len(existing))
             try:
-                shutil.rmtree(place)
+                shutil.rmtree(folder)
             except OSError as error:
                 raise Refused(
-                    f"{place} could not be deleted ({error}). What is left of it goes with the same command."
+                    f"{folder} could not be deleted ({error}). What is left of it goes with the same command."
                 ) from None
     return RemovedModels(tuple(ids), size)
 

@@ -46,7 +46,7 @@ for text, row in zip(texts, predict(texts)):
 _SETFIT = """
 from setfit import SetFitModel
 
-{place}
+{folder_code}
 model = SetFitModel.from_pretrained(folder)
 
 
@@ -84,13 +84,13 @@ PICKLE = (
 )
 
 
-def usage(form: str, place: str, versions: Mapping[str, str]) -> list[str]:
-    """Lines of Markdown. form: a key of LIBRARIES. place: Python that makes `folder`, the folder with the files.
+def usage(form: str, folder_code: str, versions: Mapping[str, str]) -> list[str]:
+    """Lines of Markdown. form: a key of LIBRARIES. folder_code: Python that makes `folder`, the folder with the files.
     versions: of the libraries that it was made with; an earlier one may not read what a later one wrote."""
     names = [name for name in ("numpy", *_NEEDED[form]) if name in versions]
     packages = " ".join(f"'{name}>={versions[name].partition('+')[0]}'" for name in names)
     known = ", ".join(f"{name} {versions[name]}" for name in names)
-    code = _SETFIT.format(place=place) if form == "setfit" else _plain_code(form, place)
+    code = _SETFIT.format(folder_code=folder_code) if form == "setfit" else _plain_code(form, folder_code)
     return [
         f"Made with {known}; these load it, and earlier ones may not. `pip install {packages}`, then:",
         *("", "```python", *code.strip().splitlines(), "```"),
@@ -98,14 +98,14 @@ def usage(form: str, place: str, versions: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _plain_code(form: str, place: str) -> str:
+def _plain_code(form: str, folder_code: str) -> str:
     torch, library, vectors = _FORMS[form]
     start = f"""import json
 
 import numpy as np
 {torch}from safetensors.numpy import load_file
 {library}
-{place}
+{folder_code}
 about = json.load(open(f"{{folder}}/{ABOUT}", encoding="utf-8"))
 head = load_file(f"{{folder}}/head.safetensors")
 """

@@ -143,7 +143,7 @@ def job_cancel(project: Project, report: Report, *, job: JobId) -> TrainingJob:
 def job_forget(project: Project, report: Report, *, job: JobId) -> TrainingJob:
     """Deletes what a job that is over was given and has left: texts, labels, checkpoints. Its row and log stay.
 
-    Its files where it ran, too; where that place cannot be reached it raises, and calling it again retries.
+    Its files where it ran, too; where its runner cannot be reached it raises, and calling it again retries.
     """
     row = read_row(project, job)
     if row.state not in (*ENDED, "lost"):

@@ -162,6 +162,6 @@ def lay_out(search: ParameterSearch, seed: int) -> list[dict[str, Value]]:
 
 
 def choose(outcomes: Sequence[Outcome]) -> int | None:
-    """The place of the winner: the highest score, of equal ones the first. None where no run has a score."""
+    """The index of the winner: the highest score, of equal ones the first. None where no run has a score."""
     scored = [index for index, outcome in enumerate(outcomes) if outcome.score is not None]
-    return max(scored, key=lambda place: (outcomes[place].score or 0.0, -place), default=None)
+    return max(scored, key=lambda run: (outcomes[run].score or 0.0, -run), default=None)

@@ -29,8 +29,6 @@ def apply_result(project: Project, bundle: Bundle) -> None:
     """
     if bundle.kind == HOSTED_TUNING.name:
         return enter_hosted(project, bundle)
-    if bundle.kind not in MODEL_KINDS:
-        return _store_value(project, bundle)
     job = bundle.id
     try:
         result = _checked(bundle)
@@ -46,15 +44,6 @@ def apply_result(project: Project, bundle: Bundle) -> None:
             _enter(project, bundle, result, cursor)
     if not project.store.one("select count(*) from models where id = ?", [job]):
         shutil.rmtree(project.models / job, ignore_errors=True)
-    bundle.empty()
-
-
-def _store_value(project: Project, bundle: Bundle) -> None:
-    """For a job whose result is its value alone: a model that somebody else hosts."""
-    value = (bundle.result or {}).get("value")
-    with project.store.transaction() as cursor:
-        awaited = [state for state in OPEN if state != "cancelling"]
-        change_state(cursor, bundle.id, "succeeded", awaited, ended_at=utc_now(), error=None, result=json.dumps(value))
     bundle.empty()
 
 

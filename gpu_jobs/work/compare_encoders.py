@@ -26,8 +26,8 @@ from core.registry.evaluation_jobs import (
     CompareEncodersParams,
     CompareEncodersResult,
     EncoderFigures,
-    EncoderPlace,
     EncoderRow,
+    EncoderSource,
     FewLabelAccuracy,
     Setting,
 )
@@ -139,12 +139,12 @@ def _chosen(records: Records, seed: int, most: int) -> tuple[Chunk, Ints, list[s
     return Chunk(ids, texts, [], np.array(rows, np.int64) if rows else None), codes, notes
 
 
-def _vectors(encoder: EncoderPlace, chosen: Chunk, setting: Setting, report: Callable[[int], None]) -> Floats:
+def _vectors(encoder: EncoderSource, chosen: Chunk, setting: Setting, report: Callable[[int], None]) -> Floats:
     """The stored ones where the project has encoded these records, else encoded now."""
     stored = Path(setting.vectors)
     if chosen.rows is not None and chosen.rows.max() < encoded_rows(stored, encoder.name):
         return np.asarray(open_vectors(stored, encoder.name)[chosen.rows], np.float32)
-    loaded, rows = load_encoder(encoder.place, stored / "cache", setting.threads), []
+    loaded, rows = load_encoder(encoder.source, stored / "cache", setting.threads), []
     for start in range(0, len(chosen.texts), PIECE):
         rows.append(loaded.encode(chosen.texts[start : start + PIECE]))
         report(min(start + PIECE, len(chosen.texts)))

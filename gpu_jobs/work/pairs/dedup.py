@@ -36,7 +36,7 @@ REASONS = ("identical text", "mutual best, no model", "similarity, no model")
 class Merges:
     """Which records are joined: row numbers of the first file, and of the second or the same.
 
-    how: (m,) places in REASONS. Equal texts come first, then falling similarity.
+    how: (m,) indices in REASONS. Equal texts come first, then falling similarity.
     """
 
     one: Ints
@@ -94,7 +94,7 @@ def dedup(bundle: Path, params: DedupParams, report: Progress) -> DedupResult:
     report(1000, 1000)
     return DedupResult(
         records=tuple(len(file.ids) for file in files),
-        blank=sum(int((file.distinct.places < 0).sum()) for file in files),
+        blank=sum(int((file.distinct.text_of < 0).sum()) for file in files),
         distinct=sum(len(file.rows) for file in files),
         candidates=len(rated.pairs),
         joined=int((~held).sum()),
@@ -167,15 +167,15 @@ def _merges(files: Sequence[Records], rated: RatedPairs, joins: Bools) -> Merges
     pairs, mutual = rated.pairs, rated.best
     order = np.flatnonzero(joins)
     order = order[np.argsort(-rated.similarity[order], kind="stable")]
-    for place in order.tolist():
-        one, other = ours[pairs.left[place]], theirs[pairs.right[place]]
-        reason = MUTUAL_BEST if mutual[place] else SIMILAR
+    for index in order.tolist():
+        one, other = ours[pairs.left[index]], theirs[pairs.right[index]]
+        reason = MUTUAL_BEST if mutual[index] else SIMILAR
         if linked and normalise(files[0].texts[one[0]]) == normalise(files[1].texts[other[0]]):
             reason = IDENTICAL
         partners = [(one[0], other[0])]
         if linked:
             partners += [(row, other[0]) for row in one[1:]] + [(one[0], row) for row in other[1:]]
-        rows += [(left, right, float(rated.similarity[place]), reason) for left, right in partners]
+        rows += [(left, right, float(rated.similarity[index]), reason) for left, right in partners]
     columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
     return Merges(
         np.array(columns[0], np.int64),
@@ -211,8 +211,8 @@ def _write_clusters(
         best, reason = np.full(len(file.ids), np.nan), np.full(len(file.ids), -1, np.int64)
         ends = (merges.one, merges.other) if len(files) == 1 else ((merges.one, merges.other)[side],)
         rows = np.stack(ends, axis=1)[made][::-1].ravel()  # the most similar last, so that it stays
-        places = np.repeat(np.flatnonzero(made)[::-1], len(ends))
-        best[rows], reason[rows] = merges.similarity[places], merges.how[places]
+        merge_of = np.repeat(np.flatnonzero(made)[::-1], len(ends))
+        best[rows], reason[rows] = merges.similarity[merge_of], merges.how[merge_of]
         columns = {
             "id": file.ids,
             "file": [name] * len(file.ids),
@@ -227,27 +227,27 @@ def _write_clusters(
 
 def _unsure(files: Sequence[Records], cluster_of: dict[str, str], rated: RatedPairs, open_: Bools) -> Ints:
     """Places of the pairs that are open and not in one cluster already; most similar first."""
-    places = np.flatnonzero(open_)
+    indices = np.flatnonzero(open_)
     left, right = (
-        [cluster_of[file.keys[file.rows[row][0]]] for row in rows[places].tolist()]
+        [cluster_of[file.keys[file.rows[row][0]]] for row in rows[indices].tolist()]
         for file, rows in ((files[0], rated.pairs.left), (files[-1], rated.pairs.right))
     )
     apart = np.array([one != other for one, other in zip(left, right, strict=True)], np.bool_)
-    places = places[apart]
-    return places[np.argsort(-rated.similarity[places], kind="stable")]
+    indices = indices[apart]
+    return indices[np.argsort(-rated.similarity[indices], kind="stable")]
 
 
-def _write_unsure(target: Path, files: Sequence[Records], rated: RatedPairs, places: Ints) -> None:
+def _write_unsure(target: Path, files: Sequence[Records], rated: RatedPairs, indices: Ints) -> None:
     """left_id, right_id, similarity, left, right (texts): as pairs to decide."""
     import polars as pl
 
-    ours = [files[0].rows[row][0] for row in rated.pairs.left[places].tolist()]
-    theirs = [files[-1].rows[row][0] for row in rated.pairs.right[places].tolist()]
+    ours = [files[0].rows[row][0] for row in rated.pairs.left[indices].tolist()]
+    theirs = [files[-1].rows[row][0] for row in rated.pairs.right[indices].tolist()]
     pl.DataFrame(
         {
             "left_id": pl.Series([files[0].ids[row] for row in ours], dtype=pl.String),
             "right_id": pl.Series([files[-1].ids[row] for row in theirs], dtype=pl.String),
-            "similarity": pl.Series(rated.similarity[places], dtype=pl.Float64).round(4),
+            "similarity": pl.Series(rated.similarity[indices], dtype=pl.Float64).round(4),
             "left": pl.Series([files[0].texts[row] for row in ours], dtype=pl.String),
             "right": pl.Series([files[-1].texts[row] for row in theirs], dtype=pl.String),
         }
@@ -274,7 +274,7 @@ def _read_records(path: Path, side: str, params: DedupParams) -> Records:
 def _rows_of_texts(side: DistinctTexts) -> list[list[int]]:
     """Of each distinct text its records, in their order."""
     rows: list[list[int]] = [[] for _ in side.firsts]
-    for row, place in enumerate(side.places.tolist()):
-        if place >= 0:
-            rows[place].append(row)
+    for row, text in enumerate(side.text_of.tolist()):
+        if text >= 0:
+            rows[text].append(row)
     return rows

@@ -128,9 +128,9 @@ def _find(bundle: Path, sides: Sides, params: CandidateParams, report: Progress)
         right.append(firsts[-1][pairs.right])
         values.append(alike)
     if params.within:
-        rows = np.flatnonzero(distinct[0].places >= 0)
+        rows = np.flatnonzero(distinct[0].text_of >= 0)
         again = rows[~np.isin(rows, distinct[0].firsts)]
-        left.append(firsts[0][distinct[0].places[again]])
+        left.append(firsts[0][distinct[0].text_of[again]])
         right.append(parts[0][again])
         values.append(np.ones(len(again)))
     return Pairs(np.concatenate(left), np.concatenate(right)), np.concatenate(values), sum(map(len, firsts))
@@ -142,8 +142,8 @@ def encode_and_build(
     """Of one source or two, texts distinct and none blank. folder: where vectors of texts are kept, if anywhere."""
     part = ENCODING // len(sides)
     vectors = [
-        encode_texts(encoder, texts, folder, phase(report, place * part, (place + 1) * part))
-        for place, texts in enumerate(sides)
+        encode_texts(encoder, texts, folder, phase(report, index * part, (index + 1) * part))
+        for index, texts in enumerate(sides)
     ]
     two = len(sides) > 1
     both = (sides[0], sides[1] if two else None), (vectors[0], vectors[1] if two else None)

@@ -113,8 +113,8 @@ def _read_pairs(params: PairReplayParams) -> DecidedPairs:
         raise BadInput(f"{path.name} has no row with two texts and a label; check --left, --right and --label.")
     positive = params.positive or _positive(path, params.label, {row[2].strip() for row in rows})
     same = np.array([row[2].strip() == positive for row in rows])
-    places: list[dict[str, int]] = [{}, {}]
-    numbers = [[place.setdefault(row[side], len(place)) for row in rows] for side, place in enumerate(places)]
+    numbers_by_text: list[dict[str, int]] = [{}, {}]
+    numbers = [[known.setdefault(row[side], len(known)) for row in rows] for side, known in enumerate(numbers_by_text)]
     if params.split:
         test = np.array([row[3].strip() == "test" for row in rows])
     else:
@@ -132,7 +132,7 @@ def _read_pairs(params: PairReplayParams) -> DecidedPairs:
     for key, one in zip(keys, same.tolist(), strict=True):
         labels.setdefault(key, set()).add(one)
     return DecidedPairs(
-        sides=[list(place) for place in places],
+        sides=[list(known) for known in numbers_by_text],
         pairs=pairs,
         same=same,
         test=test,
