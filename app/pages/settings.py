@@ -62,14 +62,14 @@ if task_of(settings).taxonomy:
     draw_labels()
 else:
     st.header("Task")
-    st.text(f"The task of this project is {settings.task}: its answers are no labels.")
+    st.text(f"The task of this project is {settings.task}.")
     if task_of(settings).two_sides:
         draw_fields(settings, change)
 
 st.header("Settling")
 rules = settle_rules()
 rule = st.selectbox(
-    "What people answered settles a label by",
+    f"What people answered settles a {task_of(settings).noun} by",
     rules,
     list(rules).index(settings.settle),
     format_func=rules.__getitem__,
