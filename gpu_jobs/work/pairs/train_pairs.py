@@ -151,7 +151,7 @@ def _fit_and_score(
 ) -> tuple[CrossEncoderModel, Floats]:
     """The model of all decisions, and (pairs,) scores: of the decided ones by twins that did not learn from them."""
     folds = min(int(run.values["folds"]), int(min(decisions.same.sum(), (~decisions.same).sum())))
-    fold = _stratified(decisions.same, folds, run.seed)
+    fold = stratified_folds(decisions.same, folds, run.seed)
     scores = np.zeros(len(pool.pairs), np.float32)
     for number in range(folds):
         path = checkpoints / f"fold-{number}.npy"
@@ -174,7 +174,7 @@ def _fit_and_score(
     return model, scores
 
 
-def _stratified(same: Bools, folds: int, seed: int) -> Ints:
+def stratified_folds(same: Bools, folds: int, seed: int) -> Ints:
     """(n,) fold of each decision, as many of either kind in each."""
     rng, fold = np.random.default_rng(seed), np.empty(len(same), np.int64)
     for kind in (same, ~same):
