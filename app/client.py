@@ -127,6 +127,9 @@ def _remote(address: ServerAddress, verb: str, report: Report, options: dict[str
         ):
             if response.status_code in (401, 404):
                 return None  # another program listens there now: our server was killed without removing its file
+            if response.status_code == 400:
+                response.read()
+                raise BadInput(str(response.json().get("error")))
             if response.status_code != 200:
                 raise Refused(f"The server at {address.url} answered {response.status_code}. Restart it.")
             answer = _follow(response.iter_lines(), tolerant(report))

@@ -17,17 +17,19 @@ from app.cli.evaluation import evaluation_lines
 from app.cli.models import promotion_lines
 from app.cli.terminal import Ticker, present, say_json
 from app.cli.training import jobs_lines, shown_lines, train_lines
-from app.client import answers
+from app.client import answers, call
+from core.errors import BadInput
 from core.evaluation.gate_verdict import GateVerdict
 from core.evaluation.metrics import Estimate, LabelScore
 from core.ids import JobId, ModelId
+from core.loop import show_status
 from core.project import Project
 from core.registry.activation import Activated
 from core.registry.champions import RollbackOffer
 from core.registry.evaluation_jobs import EvaluateResult
 from core.training.entries import TrainingJobs
 from tests.command_line import figures, rondo
-from tests.conftest import write_csv
+from tests.conftest import quiet, write_csv
 from tests.ports import free_port
 from tests.test_jobs_pages import JOB as LISTED
 from tests.waiting import wait_for
@@ -108,6 +110,14 @@ def test_the_servers_address_and_secret_are_for_the_owner_only(served: tuple[Pat
     url = f"http://127.0.0.1:{port}/api/verbs/status"
     assert httpx.post(url, json={}, trust_env=False).status_code == 401
     assert httpx.post(url, json={}, headers={"host": "evil.example"}, trust_env=False).status_code == 400
+
+
+def test_a_command_may_send_much_to_a_running_app_and_too_much_is_said(served: tuple[Path, int]) -> None:
+    folder, _ = served
+    with pytest.raises(BadInput, match="status has no option `x`"):
+        call(folder, show_status, quiet, x="a" * 3_000_000)  # type: ignore[call-arg]
+    with pytest.raises(BadInput, match="too much at once: up to 32,000,000 bytes"):
+        call(folder, show_status, quiet, x="a" * 33_000_000)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

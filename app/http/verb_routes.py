@@ -18,7 +18,8 @@ from core.errors import BadInput, RondoError
 from core.loop import VERBS, read_options
 from core.typed_json import to_json
 
-MOST_BYTES = 1_000_000
+MOST_BYTES = 32_000_000
+"""of options; the most are pairs of texts that a command read from a file"""
 LINES = "application/x-ndjson"
 STOP = "stop"
 """no verb: stops the run that the header x-rondo-run names, at its next report"""
@@ -36,9 +37,13 @@ def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
             return JSONResponse({"ok": True})
         if name not in VERBS:
             return JSONResponse({"error": f"There is no verb {name!r}."}, 404)
-        options = _json_object(await read_at_most(request, MOST_BYTES))
+        body = await read_at_most(request, MOST_BYTES)
+        if body is None:
+            limit = f"up to {MOST_BYTES:,} bytes go to a running app"
+            return JSONResponse({"error": f"That is too much at once: {limit}. Do it in parts, or stop the app."}, 400)
+        options = await run_in_threadpool(_json_object, body)
         if options is None:
-            return JSONResponse({"error": f"The body must be a JSON object of at most {MOST_BYTES:,} bytes."}, 400)
+            return JSONResponse({"error": "The body must be a JSON object."}, 400)
         try:
             options = read_options(name, options)
         except BadInput as error:
@@ -57,9 +62,9 @@ def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
     return [Route("/api/verbs/{verb}", verb, methods=["POST"]), Route("/api/health", health)]
 
 
-def _json_object(body: bytes | None) -> dict[str, object] | None:
+def _json_object(body: bytes) -> dict[str, object] | None:
     try:
-        sent = None if body is None else json.loads(body)
+        sent = json.loads(body)
     except (ValueError, RecursionError):
         return None
     return sent if isinstance(sent, dict) else None
