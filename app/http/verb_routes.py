@@ -37,13 +37,9 @@ def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
             return JSONResponse({"ok": True})
         if name not in VERBS:
             return JSONResponse({"error": f"There is no verb {name!r}."}, 404)
-        body = await read_at_most(request, MOST_BYTES)
-        if body is None:
-            limit = f"up to {MOST_BYTES:,} bytes go to a running app"
-            return JSONResponse({"error": f"That is too much at once: {limit}. Do it in parts, or stop the app."}, 400)
-        options = await run_in_threadpool(_json_object, body)
-        if options is None:
-            return JSONResponse({"error": "The body must be a JSON object."}, 400)
+        options = await _options(request)
+        if isinstance(options, str):
+            return JSONResponse({"error": options}, 400)
         try:
             options = read_options(name, options)
         except BadInput as error:
@@ -60,6 +56,15 @@ def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
         return JSONResponse({"ok": True, "records": records})
 
     return [Route("/api/verbs/{verb}", verb, methods=["POST"]), Route("/api/health", health)]
+
+
+async def _options(request: Request) -> dict[str, object] | str:
+    """The options of a verb, or why they are none."""
+    body = await read_at_most(request, MOST_BYTES)
+    if body is None:
+        return f"That is too much at once: up to {MOST_BYTES:,} bytes go to a running app. Do it in parts, or stop the app."
+    options = await run_in_threadpool(_json_object, body)
+    return "The body must be a JSON object." if options is None else options
 
 
 def _json_object(body: bytes) -> dict[str, object] | None:
