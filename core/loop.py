@@ -40,6 +40,7 @@ from core.registry.model_export import export_model
 from core.registry.models import model, model_note, models
 from core.registry.predictions import predictions
 from core.registry.removal import model_remove
+from core.registry.rescue import rescue, rescue_plan
 from core.registry.retraining import retrain
 from core.reports.export import write_export
 from core.reports.overview import Status, status
@@ -222,6 +223,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "model_remove": model_remove,
     "promote": promote,
     "deactivate": deactivate,
+    "rescue_plan": rescue_plan,
+    "rescue": rescue,
     "rollback": rollback,
     "retrain": retrain,
     "predictions": predictions,

@@ -158,3 +158,47 @@ def test_the_example_of_the_description_can_be_sent() -> None:
     schema = document()["components"]["schemas"]["FineTune"]
     jsonschema.validate(schema["example"], schema)
     assert FineTune(**schema["example"]).epochs == 3
+
+
+def test_a_hosted_model_is_activated_answers_programs_and_is_deactivated(
+    client: TestClient, server: background.ProjectServer, hosted_api: HostedApi
+) -> None:
+    hosted_api.steps = ("succeeded",)
+    job = client.post("/api/pairs/fine-tune", json={"base_model": "tiny", "provider": hosted_api.url}).json()["job"][
+        "id"
+    ]
+    wait_for(lambda: client.get(f"/api/pairs/fine-tune?job={job}").json()["state"] == "succeeded")
+    over = client.post("/api/pairs/models", json={"action": "activate", "model": job, "budget": 1})
+    assert (over.status_code, "2 questions" in over.json()["error"]) == (409, True)
+    answer = client.post("/api/pairs/models?wait=60", json={"action": "activate", "model": job})
+    assert answer.status_code == 200, answer.text
+    described("Activated", answer.json())
+    assert (answer.json()["model"], answer.json()["gate"]["passes"]) == (job, True)
+    assert [one["in_use"] for one in client.get("/api/pairs/models").json()["models"]] == [True]
+    listed = client.get("/api/models").json()
+    described("Models", listed)
+    assert (listed["decider"], listed["models"][0]["state"]) == (job, "deciding")
+    said = client.post("/api/pairs/predict", json={"pairs": [["a", "b"]], "budget": 1}).json()
+    described("PairPredictions", said)
+    assert [(one["by"], one["similarity"], one["reason"]) for one in said["predictions"]] == [(job, None, "")]
+    taken = client.post("/api/pairs/models", json={"action": "deactivate"})
+    described("Deactivated", taken.json())
+    assert (taken.status_code, taken.json()["model"]) == (200, job)
+    assert client.post("/api/pairs/models", json={"action": "deactivate"}).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({}, 422, "`action` is missing"),
+        ({"action": "delete"}, 422, "must be activate or deactivate"),
+        ({"action": "activate"}, 422, "`model` is missing"),
+        ({"action": "activate", "model": "x"}, 404, "There is no model 'x'"),
+        ({"action": "activate", "model": "x", "budget": -1}, 422, "`budget` must be 0 or more"),
+    ],
+)
+def test_a_wrong_action_is_refused_by_name(
+    client: TestClient, body: dict[str, object], status: int, message: str
+) -> None:
+    response = client.post("/api/pairs/models", json=body)
+    assert (response.status_code, message in response.json()["error"]) == (status, True), response.text

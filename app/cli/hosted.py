@@ -156,6 +156,7 @@ def job_lines(result: "HostedJob") -> list[str]:
     if result.result is not None:
         ends = f", answers until {result.result.shutdown}" if result.result.shutdown else ""
         lines.append(f"  Model {result.result.model}{ends}.")
+        lines.append(f"Next: rondo models promote {result.id} (asks it about gold and audit pairs, then the gate).")
     elif result.state in ("queued", "running", "submitting"):
         lines.append(f"Next: rondo hosted status {result.id}, rondo hosted cancel {result.id}.")
     return lines
@@ -173,10 +174,13 @@ def models_lines(result: "HostedModels") -> list[str]:
     for model in result.models:
         ends = f", answers until {model.shutdown}" if model.shutdown else ", no end announced"
         gone = ", is not there any more" if model.there is False else ends
+        gone += ", answers programs" if model.in_use else ""
         lines.append(
             f"{model.model}  {model.base} at {model.provider}, {model.approved + model.partial:,} approved and "
             f"{model.rejected:,} rejected decisions, {model.made_at[:10]}{gone}."
         )
+    if lines and not any(model.in_use for model in result.models):
+        lines.append(f"None of them answers programs. Put one to use: rondo models promote {result.models[0].job}.")
     lines = lines or ["No hosted model yet."]
     lines += [f"At the provider: {job.id} on {job.base}: {job.word}" for job in result.at_provider]
     return [*lines, *result.notices, *result.errors]

@@ -1,6 +1,7 @@
 """The command line's part for the registry: models, promoting, rolling back, retraining. Imports nothing heavy."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.options import JsonOption, ModelArgument, ProjectOption, folder_of, run_verb, without_a_command
-from app.cli.terminal import present
+from app.cli.terminal import present, say
 from app.cli.training import GpuOption, SetOption
 from app.words import interval, score_lines
 from core.evaluation.reporting import best_score, headline
@@ -16,6 +17,7 @@ from core.evaluation.reporting import best_score, headline
 if TYPE_CHECKING:
     from core.registry.activation import Activated
     from core.registry.models import ModelEntry
+    from core.registry.rescue import Rescue, RescuePlan
 
 UserOption = Annotated[str, typer.Option("--who", help="Who decides; kept in the log.")]
 BUDGET = 5_000
@@ -132,6 +134,69 @@ def deactivate(
         return [result.sentence, f"Back again: rondo models promote {result.model}"]
 
     present(run_verb(folder_of(context, project), verb, reason=reason, user=user), lines, as_json=as_json)
+
+
+@models.command()
+def rescue(
+    context: typer.Context,
+    model: Annotated[
+        str | None, typer.Argument(help="A hosted model. Default: the one in use, else the newest.")
+    ] = None,
+    to: Annotated[
+        str, typer.Option("--to", help="local (the champion, fitted anew) or hosted (another one).")
+    ] = "local",
+    provider: Annotated[str, typer.Option(help="Of --to hosted: as `rondo hosted tune` takes it.")] = "",
+    base: Annotated[str, typer.Option(help="Of --to hosted: the provider's model to tune.")] = "",
+    epochs: Annotated[int | None, typer.Option(help="Of --to hosted: passes over the examples.")] = None,
+    pool: Annotated[
+        int, typer.Option(help="Undecided pairs to ask about, too; a hosted replacement learns from them.", min=0)
+    ] = 0,
+    budget: BudgetOption = BUDGET,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to what it costs without being asked.")] = False,
+    user: UserOption = "local",
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hand on what a hosted model that ends knows: record its answers, train another, let the gate decide.
+
+    The same command goes on where it was stopped.
+    """
+    from core.registry.rescue import rescue as verb
+    from core.registry.rescue import rescue_plan
+
+    folder = folder_of(context, project)
+    options = {"model": model, "to": to, "provider": provider, "base": base, "epochs": epochs, "pool": pool}
+    if not as_json or (not yes and sys.stdin.isatty()):
+        plan = run_verb(folder, rescue_plan, **options)  # type: ignore[arg-type]
+        for line in plan_lines(plan):
+            say(line, error=True)
+        if not yes and (plan.questions or plan.estimate) and sys.stdin.isatty():
+            yes = typer.confirm("Go on?", err=True)
+    result = run_verb(folder, verb, **options, budget=budget, yes=yes, user=user)  # type: ignore[arg-type]
+    present(result, rescue_lines, as_json=as_json)
+
+
+def plan_lines(plan: "RescuePlan") -> list[str]:
+    """When each tuned model ends, and what a rescue would do."""
+    ends = [
+        f"{one.model} at {one.provider}: "
+        + ("not there any more" if one.there is False else f"answers until {one.shutdown or 'further notice'}")
+        for one in plan.models
+    ]
+    warnings = plan.estimate.warnings if plan.estimate else ()
+    return [*ends, *plan.notices, *plan.errors, *warnings, f"To rescue: {plan.name}. {plan.sentence}".strip()]
+
+
+def rescue_lines(result: "Rescue") -> list[str]:
+    """What was recorded, what was trained, how both compare, and who decides now."""
+    pool = f", and of {result.pool:,} undecided ones" if result.pool else ""
+    learnt = f", {result.borrowed:,} of its examples from {result.name}" if result.borrowed else ""
+    return [
+        f"Recorded what {result.name} says of {result.measured:,} of {result.measuring:,} gold and audit pairs{pool} "
+        f"({result.requests:,} requests now).",
+        f"In its place: {result.replacement}{learnt}. {result.gate.sentence}",
+        result.sentence,
+    ]
 
 
 @models.command()

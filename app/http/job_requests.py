@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from app.http.messages import Activation, FineTune, Order, PredictPairs
+from app.http.messages import ACTIONS, Activation, FineTune, ModelAction, Order, PredictPairs
 from app.request_body import read_at_most
 from core.errors import BadInput
 
@@ -21,9 +21,10 @@ _KINDS = {
     "int_type": "a whole number",
     "bool_type": "true or false",
     "dict_type": "an object",
+    "greater_than_equal": "0 or more",
 }
 """pydantic's word for a wrong type, to ours for the right one"""
-Body = TypeVar("Body", Order, Activation, FineTune, PredictPairs)
+Body = TypeVar("Body", Order, Activation, ModelAction, FineTune, PredictPairs)
 
 
 class Unknown(BadInput):
@@ -61,6 +62,16 @@ def read_order(body: Mapping[str, Any]) -> dict[str, Any]:
 def read_activation(body: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `promote` that a program may choose."""
     return _chosen(_read(body, Activation))
+
+
+def read_model_action(body: Mapping[str, Any]) -> ModelAction:
+    """What is to become of a hosted model. Raises BadInput for another action, or without the model to activate."""
+    request = _read(body, ModelAction)
+    if request.action not in ACTIONS:
+        raise BadInput(f"`action` is {request.action[:20]!r}, but it must be {' or '.join(ACTIONS)}.")
+    if request.action == "activate" and not request.model:
+        raise BadInput("`model` is missing: the id of the model to activate. GET /api/pairs/models lists them.")
+    return request
 
 
 def read_fine_tune(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,10 @@ from gpu_jobs.runners.choice import RUNNERS
 Figures = Mapping[str, object]
 ELSEWHERE = [name for name in RUNNERS if name != RUNNER]
 """where a trainer may run: providers tune models and run nothing of ours"""
+Reason = Annotated[StrictStr | None, Field(description="Why, for the log; needed with `force`.")]
+Force = Annotated[StrictBool | None, Field(description="Although the gate says no.")]
+Budget = Annotated[StrictInt | None, Field(description="Requests that a hosted model may be sent; null: 5,000.", ge=0)]
+ACTIONS = ("activate", "deactivate")
 EXAMPLE = {"trainer": "setfit", "on": "local", "set": {"epochs": 3, "loss": "contrastive"}}
 
 
@@ -47,8 +51,25 @@ class Activation:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    reason: Annotated[StrictStr | None, Field(description="Why, for the log; needed with `force`.")] = None
-    force: Annotated[StrictBool | None, Field(description="Although the gate says no.")] = None
+    reason: Reason = None
+    force: Force = None
+    budget: Budget = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelAction:
+    """A hosted model that shall answer programs, or the end of that."""
+
+    __pydantic_config__: ClassVar = {
+        "extra": "forbid",
+        "json_schema_extra": {"example": {"action": "activate", "model": "20261130-101500-hosted_tuning-a1b2c3"}},
+    }
+
+    action: Annotated[StrictStr, Field(description="What to do.", json_schema_extra={"enum": [*ACTIONS]})]
+    model: Annotated[StrictStr | None, Field(description="The model's id; needed to activate.")] = None
+    reason: Reason = None
+    force: Force = None
+    budget: Budget = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +105,7 @@ class PredictPairs:
     keep_unsure: Annotated[
         StrictBool | None, Field(description="Pairs between both become records that people are asked about.")
     ] = None
+    budget: Budget = None
 
 
 @dataclass(frozen=True)
@@ -172,12 +194,15 @@ class Progress:
 @dataclass(frozen=True)
 class Models:
     """Every model, newest first. activating: how far the promotion is that goes on now, if any. error_message: what the
-    last work in the background ended with, if not well."""
+    last work in the background ended with, if not well. decider: the hosted model that answers programs, if one does.
+    warnings: hosted models that have ended or end soon."""
 
     champion: str | None
     models: Sequence[ModelEntry]
     activating: Progress | None
     error_message: str | None
+    decider: str | None = None
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

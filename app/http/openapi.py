@@ -16,6 +16,7 @@ from app.http.messages import (
     Job,
     JobInFull,
     Jobs,
+    ModelAction,
     Models,
     Order,
     PredictPairs,
@@ -26,6 +27,7 @@ from core.merges.merges import MOST as MOST_CLUSTERS
 from core.merges.merges import MergeList
 from core.pairs.predict import PairPredictions
 from core.registry.activation import Activated
+from core.registry.hosted_promotion import Deactivated
 from core.registry.models import ModelDetail
 from core.training.hosted import HostedJob, HostedModels
 
@@ -48,8 +50,8 @@ REFUSALS = {
 
 def document() -> Value:
     """The whole of it, ready for JSON."""
-    sent: list[type] = [Order, Activation, FineTune, PredictPairs]
-    answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated]
+    sent: list[type] = [Order, Activation, ModelAction, FineTune, PredictPairs]
+    answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated, Deactivated]
     answers += [FineTuning, HostedJob, HostedModels, MergeList, PairPredictions, TrainingExamples]
     adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((kind.__name__, "validation", TypeAdapter(kind)) for kind in sent),
@@ -79,7 +81,6 @@ def _version() -> str:
 def _paths() -> Value:
     job, model = _in_path("id", "The job's id."), _in_path("id", "The model's id, its unique end, or `champion`.")
     lines = _in_query("lines", "Lines of the log, from its end.", 200, MOST_LINES)
-    wait = _in_query("wait", "Seconds to wait before 202 is the answer.", 10, MOST_SECONDS)
     started, activated = (
         "The job, handed over. Ask for it again to see how it fares.",
         "It is in use; what the gate saw.",
@@ -105,7 +106,7 @@ def _paths() -> Value:
             "post": _with_later(
                 _sends(_route("Put a model into use", activated, "Activated", "200 404 409 422"), "Activation")
             )
-            | {"parameters": [wait]},
+            | {"parameters": [_wait()]},
         },
         **_pair_paths(),
         "/api/pairs/clusters": {
@@ -151,8 +152,22 @@ def _pair_paths() -> Value:
         },
         "/api/pairs/models": {
             "get": _route("List tuned models, as last known", "Newest first.", "HostedModels", "200"),
+            "post": _with_later(_sends(_act_on_model(), "ModelAction")) | {"parameters": [_wait()]},
         },
     }
+
+
+def _act_on_model() -> Value:
+    """What activating answers, or deactivating."""
+    summary = "Let a hosted model answer programs, or no more"
+    route = _route(summary, "Who decides now, and what the gate saw.", "Activated", "200 404 409 422")
+    kinds = [{"$ref": f"#/components/schemas/{name}"} for name in ("Activated", "Deactivated")]
+    route["responses"]["200"]["content"] = {"application/json": {"schema": {"anyOf": kinds}}}
+    return route
+
+
+def _wait() -> Value:
+    return _in_query("wait", "Seconds to wait before 202 is the answer.", 10, MOST_SECONDS)
 
 
 def _route(summary: str, result: str, schema: str, statuses: str) -> Value:

@@ -1,8 +1,9 @@
 """Routes for programs about decided pairs: training data, tuning a hosted model, what became of it. Knows no rules."""
 
 from app.background import ProjectServer
+from app.http.activation import activate
 from app.http.acts import Act, ApiReply, ApiRequest, quiet
-from app.http.job_requests import Unknown, read_fine_tune, read_predict_pairs, read_whole
+from app.http.job_requests import Unknown, read_fine_tune, read_model_action, read_predict_pairs, read_whole
 from app.http.messages import FineTuning
 from core.errors import BadInput
 from core.merges.merges import MOST as MOST_CLUSTERS
@@ -51,6 +52,16 @@ def _models(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     return ApiReply(server.run(server.begin_task("hosted_models"), quiet, user="api", ask=False))
 
 
+def _act_on_model(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    """To activate is to agree to what asking the model about gold and audit pairs costs."""
+    request = read_model_action(sent.body)
+    if request.action == "deactivate":
+        return ApiReply(server.run(server.begin_task("deactivate"), quiet, user="api", reason=request.reason))
+    chosen = {name: getattr(request, name) for name in ("reason", "force", "budget")}
+    options = {name: value for name, value in chosen.items() if value is not None}
+    return activate(server, request.model or "", options, sent.query)
+
+
 def _predict(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     options = read_predict_pairs(sent.body)
     return ApiReply(server.run(server.begin_task("predict_pairs"), quiet, user="api", **options))
@@ -67,6 +78,7 @@ PAIR_ACTS: dict[tuple[str, str], Act] = {
     ("POST", "/api/pairs/fine-tune"): _fine_tune,
     ("GET", "/api/pairs/fine-tune"): _job,
     ("GET", "/api/pairs/models"): _models,
+    ("POST", "/api/pairs/models"): _act_on_model,
     ("POST", "/api/pairs/predict"): _predict,
     ("GET", "/api/pairs/clusters"): _list_clusters,
 }

@@ -1,9 +1,7 @@
 """Routes for programs: training jobs and models, behind a token. Knows shapes and status codes, no rules."""
 
 import hmac
-import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -12,10 +10,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from app.background import ProjectServer
+from app.http.activation import activate, activating, known_model
 from app.http.acts import Act, ApiReply, ApiRequest, quiet
 from app.http.job_requests import (
     MOST_LINES,
-    MOST_SECONDS,
     Malformed,
     Unknown,
     read_activation,
@@ -23,20 +21,17 @@ from app.http.job_requests import (
     read_order,
     read_whole,
 )
-from app.http.messages import Activating, Job, JobInFull, Jobs, Models, Progress
+from app.http.messages import Job, JobInFull, Jobs, Models
 from app.http.openapi import document
 from app.http.openapi_page import page
 from app.http.pair_routes import PAIR_ACTS
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.ids import JobId
 from core.jobs.bundle import Bundle
-from core.registry.champions import find_model
 from core.registry.models import model as show_model
 from core.registry.models import models
 from core.training.entries import TrainingJob, list_training_jobs, read_training_job, summarise_metrics
 from core.typed_json import finite, from_json, to_json
-
-log = logging.getLogger("rondo")
 
 
 def api_routes(opened: Callable[[], ProjectServer], token: str) -> list[Route]:
@@ -121,38 +116,18 @@ def _cancel(server: ProjectServer, sent: ApiRequest) -> ApiReply:
 
 
 def _list_models(server: ProjectServer, sent: ApiRequest) -> ApiReply:
-    activating, error_message = _activating(server), server.error_message  # before the models
+    going_on, error_message = activating(server), server.error_message  # before the models
     listed = models(server.project, quiet)
-    return ApiReply(Models(listed.champion, listed.models, activating, error_message))
+    newest = (listed.decider, listed.warnings)
+    return ApiReply(Models(listed.champion, listed.models, going_on, error_message, *newest))
 
 
 def _show_model(server: ProjectServer, sent: ApiRequest) -> ApiReply:
-    return ApiReply(show_model(server.project, quiet, model=_find_model(server, sent.path["id"])))
+    return ApiReply(show_model(server.project, quiet, model=known_model(server, sent.path["id"])))
 
 
 def _activate(server: ProjectServer, sent: ApiRequest) -> ApiReply:
-    """Waits briefly for the gate's verdict; encoding all records anew continues in the background."""
-    model, options = _find_model(server, sent.path["id"]), read_activation(sent.body)
-    patience = read_whole(sent.query, "wait", 10, MOST_SECONDS)
-    background_task = server.begin_task("promote", alone=True)
-    if background_task is None:
-        raise Refused("A model is being activated just now. Wait until GET /api/models says that none is.")
-    pool = ThreadPoolExecutor(1, "rondo-promote")
-    outcome = pool.submit(server.run, background_task, quiet, model=model, user="api", **options)
-    pool.shutdown(wait=False)
-    try:
-        return ApiReply(outcome.result(patience))
-    except TimeoutError:
-        outcome.add_done_callback(lambda ended: _keep_trouble(server, ended))
-        return ApiReply(Activating(promoted=False, model=model, activating=_activating(server)), 202)
-
-
-def _keep_trouble(server: ProjectServer, ended: "Future[object]") -> None:
-    """Stores the error of a task that nobody waits for, for a later request."""
-    error = ended.exception()
-    server.error_message = str(error) if error else None
-    if error:
-        log.warning("promote: %s", error)
+    return activate(server, sent.path["id"], read_activation(sent.body), sent.query)
 
 
 ACTS: dict[tuple[str, str], Act] = {
@@ -185,16 +160,3 @@ def _find_job(server: ProjectServer, job: JobId) -> TrainingJob:
         return read_training_job(server.project, job)
     except BadInput as error:
         raise Unknown(str(error)) from None
-
-
-def _find_model(server: ProjectServer, model: str) -> str:
-    try:
-        return find_model(server.project, model)
-    except BadInput as error:
-        raise Unknown(str(error)) from None
-
-
-def _activating(server: ProjectServer) -> Progress | None:
-    """Progress of a running promotion, if there is one."""
-    activity = server.activities.get("promote")
-    return Progress(activity.what, activity.done, activity.total) if activity else None

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.background import opened
 from app.pages.parts.evaluation_view import draw_evaluations
+from app.pages.parts.hosted_view import draw_decider, draw_questions
 from app.pages.parts.models_view import (
     draw_challenge,
     draw_champion,
@@ -37,18 +38,20 @@ if not versions:
 champion = next((one for one in versions if one.id == listed.champion), None)
 if champion:
     draw_champion(champion, listed.rollback, server)
+draw_decider(server, listed)
 draw_versions(versions)
 
 st.divider()
 chosen = pick_model(versions)
-if chosen is not champion:
+draw_questions(server, chosen)
+if chosen is not champion and chosen.id != listed.decider:
     draw_challenge(server, chosen, champion)
 if task_of(server.settings()).taxonomy:
     draw_evaluations(server, chosen.id)
 result = model(server.project, lambda *_: None, model=chosen.id)
 draw_lineage(result)
 draw_note(server, result)
-if result.files and chosen is not champion:
+if result.files and chosen is not champion and chosen.id != listed.decider:
     draw_removal(server, result)
 
 st.divider()

@@ -25,8 +25,9 @@ TRAINING_FILE = "train.jsonl"
 class HostedTuningParams:
     """The chats are `in/train.jsonl`. provider, base_url: as `provider_of` takes them. epochs: None: theirs to choose.
 
-    approved, rejected, partial, tokens, dollars: what was estimated before; dollars None: unknown. poll_seconds:
-    between two looks. outages: looks in a row that may fail before the job gives up following.
+    approved, rejected, partial, tokens, dollars: what was estimated before; dollars None: unknown. borrowed: of the
+    examples those that another model decided on. poll_seconds: between two looks. outages: looks in a row that may fail
+    before the job gives up following.
     """
 
     provider: str
@@ -40,6 +41,7 @@ class HostedTuningParams:
     dollars: float | None
     note: str = ""
     trainer: str = "hosted"
+    borrowed: int = 0
     poll_seconds: float = 20.0
     outages: int = 180
     patience: Patience = field(default_factory=Patience)

@@ -60,7 +60,10 @@ def gate(project: Project, *, model: ModelId, against: ModelId | None = None) ->
     strata, lacking = [one for one, _ in compared], min(more for _, more in compared)
     verdict = replace(unopposed, strata=tuple(strata))
     decisive = next((one for one in strata if not one.unsaid), None)
-    return _decided(verdict, decisive) if decisive else _undecided(verdict, lacking)
+    if decisive is None:
+        return _undecided(verdict, lacking)
+    whose = "the champion's" if champion == active_model(project) else f"that of {champion}"
+    return _decided(verdict, decisive, whose)
 
 
 def _rival(project: Project, model: ModelId) -> ModelId | None:
@@ -129,14 +132,14 @@ def _answered(question: _Question) -> Paired:
     return paired(question.truth, question.first, question.second, question.weights)
 
 
-def _decided(verdict: GateVerdict, compared: StratumComparison) -> GateVerdict:
+def _decided(verdict: GateVerdict, compared: StratumComparison, whose: str) -> GateVerdict:
     difference = compared.decisive
     passes = difference.low > 0
     more = 0 if passes else _more(compared)
     return replace(
         verdict,
         passes=passes,
-        sentence=_sentence(verdict.measure_name, compared, passes, more),
+        sentence=_sentence(f"{verdict.measure_name} is", whose, compared, more),
         stratum=compared.stratum,
         n=compared.n,
         difference=Estimate(difference.value, difference.low, difference.high),
@@ -168,14 +171,15 @@ def _more(compared: StratumComparison) -> int | None:
     return int(np.ceil(needed)) - compared.n if needed < MOST_MORE else None
 
 
-def _sentence(measure: str, compared: StratumComparison, passes: bool, more: int | None) -> str:
+def _sentence(measure: str, whose: str, compared: StratumComparison, more: int | None) -> str:
+    """more: records that would tell, 0 where these do."""
     difference = compared.decisive
     sentence = (
-        f"On {compared.n} {compared.stratum} records its {measure} is {difference.second:.1%}, the champion's "
+        f"On {compared.n} {compared.stratum} records its {measure} {difference.second:.1%}, {whose} "
         f"{difference.first:.1%}: {100 * difference.value:+.1f} points "
         f"(95 %: {100 * difference.low:+.1f} to {100 * difference.high:+.1f})."
     )
-    if passes:
+    if difference.low > 0:
         return sentence
     if difference.high < 0:
         return f"{sentence} It is worse."

@@ -1,5 +1,6 @@
 """The verbs of hosted tuning: the training data, what it would cost, starting it, and what became of the models."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from core.hosted.fine_tuning import (
     LookupParams,
     read_state,
 )
-from core.hosted.prices import PriceEstimate, estimate_price
+from core.hosted.prices import estimate_price
 from core.hosted.providers import DEPLOYMENTS, Provider, account_of, provider_of, token_of
 from core.hosted.shutdowns import SHUTDOWNS, shutdown_notice
 from core.hosted.training_data import (
@@ -30,8 +31,8 @@ from core.hosted.training_data import (
 )
 from core.ids import JobId
 from core.jobs.bundle import Bundle, Report, Resources
-from core.models.hosted_models import store_ends
-from core.pairs.training_examples import decided_pairs, training_examples
+from core.models.hosted_models import Hosting, hosted_in_use, hostings, store_ends
+from core.pairs.training_examples import DecidedPair, decided_pairs, training_examples
 from core.project import Project
 from core.store.targets import refuse_target
 from core.store.whole_files import write_whole
@@ -67,17 +68,30 @@ def training_data(
     """
     if out:
         refuse_target(project, out)
-    data = _data(project)
+    data = training_set(project)
     content = as_text(data, file_format, statistics=statistics)
     if out:
         write_whole(Path(out), content.encode())
     return TrainingText("" if out else content, file_format, data.statistics)
 
 
-def _data(project: Project) -> TrainingData:
-    data = training_examples(decided_pairs(project))
-    require_enough(data.statistics)
-    return data
+def training_set(project: Project, others: Sequence[DecidedPair] = ()) -> TrainingData:
+    """The decided pairs as examples, and others beside them. Raises Refused where people have decided too few."""
+    decided = decided_pairs(project)
+    require_enough(training_examples(decided).statistics)
+    return training_examples([*decided, *others])
+
+
+@dataclass(frozen=True)
+class TuningRequest:
+    """What is to be tuned. epochs: None lets the provider choose. note: for people. borrowed: examples that no person
+    decided on, but another model."""
+
+    provider: str
+    base: str
+    epochs: int | None = None
+    note: str = ""
+    borrowed: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,13 +111,22 @@ def hosted_estimate(
     project: Project, report: Report, *, provider: str, base: str, epochs: int | None = None
 ) -> HostedEstimate:
     """Nothing is sent. Raises BadInput or Refused for all that would be refused when it is started."""
-    where = _where(provider, base, epochs)
-    data = _data(project)
-    return _estimate(data, where, base, epochs)[0]
+    return estimate_tuning(TuningRequest(provider, base, epochs), training_set(project))
 
 
-def _where(provider: str, base: str, epochs: int | None, base_url: str = "") -> Provider:
-    where = provider_of(provider, base_url)
+def estimate_tuning(request: TuningRequest, data: TrainingData) -> HostedEstimate:
+    """Nothing is sent. Raises BadInput or Refused for all that would be refused when it is started."""
+    where = _where(request.provider, request.base, request.epochs)
+    price = estimate_price(data, where.name, request.base, request.epochs)
+    notice = shutdown_notice(where.name, datetime.now(UTC).date())
+    lines = (few_examples(data.statistics), notice, DEPLOYMENTS.get(where.name, ""))
+    warnings = tuple(line for line in lines if line)
+    numbers = (data.statistics, price.tokens, price.dollars)
+    return HostedEstimate(where.name, request.base, *numbers, price.sentence, warnings)
+
+
+def _where(provider: str, base: str, epochs: int | None) -> Provider:
+    where = provider_of(provider)
     if not base.strip():
         raise BadInput("Which model is to be tuned? Name it: --base MODEL.")
     if epochs is not None and not 1 <= epochs <= MOST_EPOCHS:
@@ -112,17 +135,6 @@ def _where(provider: str, base: str, epochs: int | None, base_url: str = "") -> 
     if where.dialect == "fireworks":
         account_of()
     return where
-
-
-def _estimate(
-    data: TrainingData, where: Provider, base: str, epochs: int | None
-) -> tuple[HostedEstimate, PriceEstimate]:
-    price = estimate_price(data, where.name, base, epochs)
-    notice = shutdown_notice(where.name, datetime.now(UTC).date())
-    lines = (few_examples(data.statistics), notice, DEPLOYMENTS.get(where.name, ""))
-    warnings = tuple(line for line in lines if line)
-    numbers = (data.statistics, price.tokens, price.dollars)
-    return HostedEstimate(where.name, base, *numbers, price.sentence, warnings), price
 
 
 def hosted_tune(  # noqa: PLR0913 - an option is an argument
@@ -140,19 +152,34 @@ def hosted_tune(  # noqa: PLR0913 - an option is an argument
 
     yes: the price was agreed to. Raises Refused with the price where it was not.
     """
-    where = _where(provider, base, epochs)
-    data = _data(project)
-    estimate, price = _estimate(data, where, base, epochs)
+    request, data = TuningRequest(provider, base, epochs, note), training_set(project)
+    estimate = estimate_tuning(request, data)
     for warning in estimate.warnings:
         report(warning, 0, 0)
     if not yes:
-        raise Refused(f"This costs money at {where.name}: {price.sentence} Say --yes to agree.")
-    counts = (data.statistics.approved, data.statistics.rejected, data.statistics.partial)
-    params = HostedTuningParams(provider, "", base, epochs, *counts, price.tokens, price.dollars, note=note)
-    job = launch_hosted(project, params, data)
+        raise Refused(f"This costs money at {estimate.provider}: {estimate.sentence} Say --yes to agree.")
+    job = launch_hosted(project, tuning_params(request, data), data)
     if not detach:
         wait(project, report, job)
     return read_hosted_job(project, job)
+
+
+def tuning_params(request: TuningRequest, data: TrainingData) -> HostedTuningParams:
+    """Of a job that does it, with what it is likely to cost."""
+    estimate, counts = estimate_tuning(request, data), data.statistics
+    return HostedTuningParams(
+        provider=request.provider,
+        base_url="",
+        base=request.base,
+        epochs=request.epochs,
+        approved=counts.approved,
+        rejected=counts.rejected,
+        partial=counts.partial,
+        tokens=estimate.tokens,
+        dollars=estimate.dollars,
+        note=request.note,
+        borrowed=request.borrowed,
+    )
 
 
 def launch_hosted(project: Project, params: HostedTuningParams, data: TrainingData) -> JobId:
@@ -199,6 +226,7 @@ class HostedJob:
     partial: int
     dollars: float | None
     result: HostedTuningResult | None
+    note: str = ""
 
 
 def hosted_job(project: Project, report: Report, *, job: str) -> HostedJob:
@@ -242,12 +270,18 @@ def read_hosted_job(project: Project, job: JobId) -> HostedJob:
         partial=params.partial,
         dollars=params.dollars,
         result=result,
+        note=params.note,
     )
 
 
 def _reason(entry: TrainingJob, state: HostedState) -> str:
     """Why it stands so: ours where it has ended or is lost, else the provider's."""
     return state.message if entry.state in ("running", "queued") else entry.message
+
+
+def list_hosted_jobs(project: Project) -> list[HostedJob]:
+    """As they were last seen, newest first."""
+    return [read_hosted_job(project, job) for job in _ids(project)]
 
 
 @dataclass(frozen=True)
@@ -262,12 +296,13 @@ def hosted_jobs(project: Project, report: Report) -> HostedJobs:
     ids = _ids(project)
     for job in ids:
         refresh_job(project, job)
-    return HostedJobs(tuple(read_hosted_job(project, job) for job in ids))
+    return HostedJobs(tuple(list_hosted_jobs(project)))
 
 
 @dataclass(frozen=True)
 class TunedModel:
-    """A model that was tuned for this project. there: whether its provider still has it, None where nobody was asked.
+    """A model that was tuned for this project. job: its id in the registry, too. there: whether its provider still has
+    it, None where nobody was asked. in_use: it decides on pairs for programs.
 
     shutdown: the day it stops answering, ISO 8601, as far as it is known.
     """
@@ -282,6 +317,7 @@ class TunedModel:
     partial: int
     shutdown: str | None
     there: bool | None
+    in_use: bool = False
 
 
 @dataclass(frozen=True)
@@ -299,8 +335,9 @@ class HostedModels:
 
 def hosted_models(project: Project, report: Report, *, ask: bool = True, provider: str = "") -> HostedModels:
     """ask: the providers, what became of each model. provider: one whose jobs are listed, too, whoever began them."""
-    jobs = [read_hosted_job(project, job) for job in _ids(project)]
-    models = [_tuned(job) for job in jobs if job.result is not None]
+    jobs = list_hosted_jobs(project)
+    decider, ends = hosted_in_use(project), hostings(project)
+    models = [_tuned(job, decider, ends.get(job.id)) for job in jobs if job.result is not None]
     today = datetime.now(UTC).date()
     notices = tuple(line for name in SHUTDOWNS if (line := shutdown_notice(name, today)))
     if not ask:
@@ -320,11 +357,13 @@ def hosted_models(project: Project, report: Report, *, ask: bool = True, provide
     return HostedModels(tuple(models), notices, tuple(errors), listed)
 
 
-def _tuned(job: HostedJob) -> TunedModel:
+def _tuned(job: HostedJob, decider: str | None, where: Hosting | None) -> TunedModel:
     if job.result is None:
         raise ValueError("only a job that succeeded has a model")
     counts = (job.approved, job.rejected, job.partial)
-    return TunedModel(job.id, job.result.model, job.provider, job.base, job.made_at, *counts, job.result.shutdown, None)
+    shutdown = where.shutdown if where else job.result.shutdown
+    facts = (job.id, job.result.model, job.provider, job.base, job.made_at)
+    return TunedModel(*facts, *counts, shutdown, False if where and where.gone else None, job.id == decider)
 
 
 def _look_up(

@@ -46,7 +46,7 @@ def enter_hosted(project: Project, bundle: Bundle) -> None:
     params = from_json(HostedTuningParams, row.params, f"The parameters of {job}")
     result = from_json(HostedTuningResult, (bundle.result or {}).get("value"), f"The result of {job}")
     if not (project.models / job).exists():
-        _write_artifact(project, bundle, result)
+        _write_artifact(project, bundle, result, params.borrowed)
     with project.store.transaction() as cursor:
         awaited = [state for state in OPEN if state != "cancelling"]
         written = json.dumps(to_json(result))
@@ -57,7 +57,7 @@ def enter_hosted(project: Project, bundle: Bundle) -> None:
     bundle.empty()
 
 
-def _write_artifact(project: Project, bundle: Bundle, result: HostedTuningResult) -> None:
+def _write_artifact(project: Project, bundle: Bundle, result: HostedTuningResult, borrowed: int) -> None:
     """Renamed into place, so that a folder under models/ is whole."""
     target, partial = project.models / bundle.path.name, project.models / f"{bundle.path.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -66,8 +66,13 @@ def _write_artifact(project: Project, bundle: Bundle, result: HostedTuningResult
     written = json.loads(keys.read_text(encoding="utf-8")) if keys.exists() else []
     write_json(partial / TRAINING_KEYS, written)
     info = {name: value for name, value in vars(result).items() if name != "file"}
+    info |= {"training_pairs": len(written), "borrowed": borrowed}
     labels = space_of(project.settings()).categories
-    seal_model(partial, Making(TRAINER, "", labels, False, {**info, "training_pairs": len(written)}), None)
+    seal_model(
+        partial,
+        Making(TRAINER, "", labels, False, info),
+        None,
+    )
     partial.rename(target)
 
 

@@ -13,9 +13,11 @@ Row = dict[str, str | float | None]
 STATES = {
     "champion": (":material/crown:", "in use"),
     "challenger": (":material/swords:", "challenger"),
+    "deciding": (":material/cloud_done:", "answers programs"),
     "former": (":material/history:", "was in use"),
     "outdated": (":material/label_off:", "other labels than now"),
     "evaluate-only": (":material/lab_research:", "to compare with only"),
+    "ended": (":material/event_busy:", "has ended"),
     "removed": (":material/delete:", "removed"),
     "missing": (":material/broken_image:", "its files are gone"),
 }
@@ -43,7 +45,7 @@ def version_rows(models: Sequence[ModelEntry]) -> list[Row]:
             "state": STATES[model.state][1],
             "learnt from": model.labels,
             **_score(model.metrics, measure),
-            "encoder": _encoder(model),
+            "encoder": f"at {model.hosting.provider}" if model.hosting else _encoder(model),
             "notes": model.notes or "",
             "made at": model.made_at,
             "id": model.id,
@@ -129,6 +131,11 @@ def over_time_rows(result: ProvenPredictions) -> list[Row]:
 
 def what_promoting_does(model: ModelEntry, champion: ModelEntry | None) -> str:
     """Said before it is done."""
+    if model.hosting:
+        return (
+            "It answers programs that ask about pairs, and each new pair is a request to its provider. Rounds, "
+            "suggestions and the queue go on with the model in use here. Roll back, or take it out of use, at any time."
+        )
     same = champion is not None and champion.encoder == model.encoder
     first = "" if same else "It brings its own vectors, so all records are encoded again first. "
     return (

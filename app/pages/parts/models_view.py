@@ -33,7 +33,7 @@ from core.registry.predictions import joined, predictions
 from core.registry.removal import model_remove
 from core.reports.card_text import escaped
 
-CHANGING = ("promote", "rollback")
+CHANGING = ("promote", "rollback", "deactivate")
 """verbs that change which model is in use; they may take as long as encoding all records does; one at a time"""
 _SHARE = st.column_config.NumberColumn(format="percent")
 _MISSES = {
