@@ -116,7 +116,7 @@ def test_a_command_may_send_much_to_a_running_app_and_too_much_is_said(served: t
     folder, _ = served
     with pytest.raises(BadInput, match="status has no option `x`"):
         call(folder, show_status, quiet, x="a" * 3_000_000)  # type: ignore[call-arg]
-    with pytest.raises(BadInput, match="too much at once: up to 32,000,000 bytes"):
+    with pytest.raises(BadInput, match="too much at once: an app that runs takes 32,000,000"):
         call(folder, show_status, quiet, x="a" * 33_000_000)  # type: ignore[call-arg]
 
 

@@ -62,7 +62,9 @@ async def _options(request: Request) -> dict[str, object] | str:
     """The options of a verb, or why they are none."""
     body = await read_at_most(request, MOST_BYTES)
     if body is None:
-        return f"That is too much at once: up to {MOST_BYTES:,} bytes go to a running app. Do it in parts, or stop the app."
+        return (
+            f"That is too much at once: an app that runs takes {MOST_BYTES:,} bytes. Do it in parts, or stop the app."
+        )
     options = await run_in_threadpool(_json_object, body)
     return "The body must be a JSON object." if options is None else options
 
