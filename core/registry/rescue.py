@@ -218,7 +218,7 @@ def _task(project: Project, model: str | None, to: str, request: TuningRequest, 
 def _chosen(project: Project, model: str | None) -> ModelId:
     if model:
         return find_model(project, model)
-    newest: str | None = project.store.one(
+    newest: ModelId | None = project.store.one(
         "select id from models where id in (select model from hosted_models) order by made_at desc limit 1"
     )
     chosen = hosted_in_use(project) or newest
