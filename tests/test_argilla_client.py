@@ -334,7 +334,7 @@ def receiver() -> Iterator[Receiver]:
     made.server.server_close()
 
 
-def test_webhooks_tell_what_was_asked_for_signed_and_nothing_after_they_are_gone(
+def test_webhooks_send_what_was_requested_signed_and_nothing_after_they_are_gone(
     argilla: ArgillaServer, name: str, receiver: Receiver
 ) -> None:
     from standardwebhooks.webhooks import Webhook

@@ -33,7 +33,7 @@ def log(project: Project) -> list[tuple[str, str]]:
     return [(line.user, line.what) for line in read_history(project, HistoryFilter(), 1000).lines]
 
 
-def test_what_is_said_of_verbs_is_said_of_verbs_that_there_are() -> None:
+def test_what_is_declared_of_verbs_is_declared_of_verbs_that_there_are() -> None:
     assert VERBS.keys() >= QUIET
     assert _OPTIONS.keys() <= VERBS.keys()
     signed = {verb for verb, act in VERBS.items() if "user" in signature(act).parameters}

@@ -301,7 +301,7 @@ def test_a_detail_shows_which_models_trained_on_the_record(played: Project) -> N
         record_detail(played, "r60")
 
 
-def test_the_filters_are_said_in_words() -> None:
+def test_the_filters_are_described_in_words() -> None:
     search = RecordSearch(label="food", sure=(0.2, 0.5), machine=True)
     assert describe(search, {"food": "Food"}) == "label: Food · probability: 20% to 50% · machine label: yes"
     assert describe(replace(search, label=None, sure=None, machine=False), {}) == ""

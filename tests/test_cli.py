@@ -134,7 +134,7 @@ def test_a_command_may_send_much_to_a_running_app_and_too_much_is_said(served: t
         (["init", "other", "--task", "poems"], 2, "task is 'poems', but it must be one of labels"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
+def test_what_cannot_be_done_is_reported_in_one_line(
     project: Project, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, message: str
 ) -> None:
     project.close()
@@ -223,7 +223,7 @@ def test_the_way_back_is_named_only_where_there_is_one() -> None:
     assert "rollback" in promotion_lines(replace(result, rollback=RollbackOffer(ModelId("m1"), "")))[-1]
 
 
-def test_every_figure_per_label_is_told_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_figure_per_label_is_shown_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
     estimate = Estimate(0.914, 0.853, 0.947)
     result = EvaluateResult(
         model="m1",

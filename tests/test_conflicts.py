@@ -136,7 +136,7 @@ def test_one_request_takes_decisions_and_brings_conflicts(client: TestClient) ->
     assert ask(client, events=[decision()])["statuses"] == {"e1": "known"}
 
 
-def test_what_cannot_be_stored_is_said_and_blocks_nothing(client: TestClient) -> None:
+def test_what_cannot_be_stored_is_reported_and_blocks_nothing(client: TestClient) -> None:
     events = [
         decision("e1", labels=["no such"]),
         decision("e2", record="nowhere"),

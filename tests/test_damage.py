@@ -54,7 +54,7 @@ def test_a_damaged_learning_curve_counts_as_not_measured(played: Project) -> Non
 
 
 @pytest.mark.parametrize("ending", [".npz", ".json"])
-def test_a_round_whose_record_is_gone_or_damaged_cannot_be_chosen_again_and_that_is_said(
+def test_a_round_whose_record_is_gone_or_damaged_cannot_be_chosen_again_and_that_is_reported(
     played: Project, ending: str
 ) -> None:
     file = played.folder / "rounds" / f"00002{ending}"

@@ -90,7 +90,7 @@ def test_agreement_counts_pairs_of_answers_and_forgets_what_was_changed(project:
     assert data_card(project)["agreement"]["share"] == 1
 
 
-def test_one_sided_corrections_and_bulk_answers_are_told_as_limits(project: Project) -> None:
+def test_one_sided_corrections_and_bulk_answers_are_listed_as_limits(project: Project) -> None:
     say(project, "ann", "r0", "food")
     correct(project, "r0", ["music"], "bob")
     say(project, "ann", "r1", "food", source=BULK)
@@ -140,7 +140,7 @@ def test_a_hostile_label_and_guideline_stay_text(project: Project) -> None:
     assert card["taxonomy"]["labels"][-1]["name"].startswith("<img")
 
 
-def test_what_cannot_be_told_is_said_of_the_audit_and_once(project: Project) -> None:
+def test_what_cannot_be_estimated_is_reported_for_the_audit_and_once(project: Project) -> None:
     wide = Estimate(0.5, 0.0, 1.0)
     gold = Score(9, wide, wide, wide, unsaid=("too few gold",))
     metrics = Metrics(gold=gold, audit=Score(9, wide, wide, wide, uncovered=7, unsaid=("too late",)))

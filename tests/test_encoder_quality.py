@@ -79,7 +79,7 @@ def test_of_many_records_a_sample_is_scored_and_lonely_labels_are_left_out() -> 
     assert chosen.tolist() == sorted(chosen)
 
 
-def test_an_encoder_ahead_of_another_is_told_with_an_interval_and_equal_ones_are_not() -> None:
+def test_an_encoder_ahead_of_another_is_reported_with_an_interval_and_equal_ones_are_not() -> None:
     loose, tight = (measure_encoder(*cloud(30, 4, spread)).per_record for spread in (2 * SPREAD, SPREAD))
     ahead = compare_quality(loose, tight)
     for one in (ahead.neighbours, ahead.purity, ahead.silhouette, *ahead.few.values()):
@@ -91,7 +91,7 @@ def test_an_encoder_ahead_of_another_is_told_with_an_interval_and_equal_ones_are
     assert same.neighbours.low < 0 < same.neighbours.high  # 120 records cannot prove that there is no difference
 
 
-def test_purity_of_noise_is_near_the_chance_that_is_told() -> None:
+def test_purity_of_noise_is_near_the_reported_chance_level() -> None:
     codes = np.repeat([0, 1, 2], [160, 30, 10])
     vectors = np.random.default_rng(0).standard_normal((200, 16)).astype(np.float32)
     matches = measure_encoder(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), codes, clusters=4)

@@ -164,7 +164,7 @@ def test_records_without_a_label_are_predicted_but_not_scored(judged: Project, t
     assert sum(line["correct"] is None for line in lines_of(out)) == 48
 
 
-def test_they_are_left_out_if_wanted(judged: Project, tmp_path: Path) -> None:
+def test_they_are_left_out_if_requested(judged: Project, tmp_path: Path) -> None:
     file, out = write_csv(tmp_path / "half.csv", 20, labelled=False), tmp_path / "out.jsonl"
     result = evaluate(judged, quiet, on=str(file), out=str(out), labeled_only=True, **FILE)
     assert (result.records, result.n, len(lines_of(out))) == (4, 4, 4)
@@ -301,14 +301,14 @@ def test_held_out_records_are_scored_by_predictions_from_before_the_final_fit(ju
         ({"out": "/no/such/folder/x.jsonl"}, BadInput, "cannot be written"),
     ],
 )
-def test_what_cannot_be_evaluated_is_said(
+def test_what_cannot_be_evaluated_is_reported(
     judged: Project, options: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         evaluate(judged, quiet, **{"model": trained(judged), **options})
 
 
-def test_no_model_no_gold_and_no_audit_are_said(project: Project) -> None:
+def test_no_model_no_gold_and_no_audit_are_reported(project: Project) -> None:
     with pytest.raises(Refused, match="no champion yet: `rondo fit`"):
         evaluate(project, quiet)
     with pytest.raises(Refused, match="No audit record"):

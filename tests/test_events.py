@@ -83,7 +83,7 @@ def settled(store: Store) -> dict[int, tuple[list[str], str, str]]:
     return {n: (labels, how, stratum) for n, labels, how, stratum in rows}
 
 
-def test_the_newest_standing_answer_of_a_person_counts(store: Store) -> None:
+def test_the_newest_current_answer_of_a_person_counts(store: Store) -> None:
     send(store, "ann", Event("1", "r0", "submit", ("spam",), seq=1), Event("2", "r0", "submit", ("ham",), seq=2))
     assert settled(store) == {0: (["ham"], "single", "chosen")}
     send(store, "ann", Event("3", "r0", "undo", undoes="2", seq=3))

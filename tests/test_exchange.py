@@ -92,7 +92,7 @@ def test_a_change_is_sent_and_erases_nothing_that_others_wrote(team: Team, proje
     assert len(team.records(dataset_of(project))) == 20
 
 
-def test_a_bad_record_is_told_and_keeps_no_other_out(team: Team, project: Project) -> None:
+def test_a_bad_record_is_reported_and_keeps_no_other_out(team: Team, project: Project) -> None:
     suggest(project)
     bad = project.store.one("select n from queue where not audit order by position limit 1")
     with project.label_queue.changing() as cursor:
@@ -231,7 +231,7 @@ def test_a_review_is_not_sent_there(team: Team, project: Project) -> None:
     assert push(project).sent == 0
 
 
-def test_an_external_server_is_told_by_its_link(argilla: ArgillaServer, project: Project) -> None:
+def test_an_external_server_is_recognised_by_its_link(argilla: ArgillaServer, project: Project) -> None:
     team = Team(argilla, embedded=False)
     team.join(project)
     loop.next_batch(project, quiet, size=10)

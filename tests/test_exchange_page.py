@@ -109,7 +109,7 @@ def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(
         thread.join()
 
 
-def test_a_dead_server_is_told_and_asked_again(server: background.ProjectServer, team: Team) -> None:
+def test_a_dead_server_is_reported_and_tried_again(server: background.ProjectServer, team: Team) -> None:
     loop.VERBS["team_push"](server.project, quiet)
     remote_id = next(iter(where(server.project).values()))
     right, team.url = team.url, "http://127.0.0.1:9"

@@ -158,7 +158,7 @@ except Refused as error:
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_a_full_disk_leaves_the_old_file_and_is_told_in_one_sentence(file_format: str, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_file_and_is_reported_in_one_sentence(file_format: str, tmp_path: Path) -> None:
     target = tmp_path / f"a.{file_format}"
     target.write_text("old")
     ended = subprocess.run([sys.executable, "-c", FULL_DISK, str(target), file_format], capture_output=True, text=True)

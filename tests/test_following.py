@@ -68,7 +68,7 @@ def begin(project: Project) -> JobId:
     return launch(project, order_of(project, "head", TrainingRequest(on="far")))
 
 
-def test_a_job_that_is_lost_from_sight_is_found_again(project: Project, far: FarRunner) -> None:
+def test_a_job_that_is_lost_is_found_again(project: Project, far: FarRunner) -> None:
     job = begin(project)
     far.reachable = False
     follow(project, quiet)

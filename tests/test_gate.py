@@ -77,7 +77,7 @@ def test_an_equal_challenger_does_not_pass(guessing: Project) -> None:
     assert verdict.missing is None
 
 
-def test_one_more_right_answer_may_be_chance_and_it_is_said_how_many_records_would_tell(guessing: Project) -> None:
+def test_one_more_right_answer_may_be_chance_and_the_records_that_would_decide_are_counted(guessing: Project) -> None:
     challenger = enter(guessing, bad_head())
     with guessing.store.reading() as cursor:
         truth = read_truth(cursor, labels_space(LABELS, several=False))

@@ -161,7 +161,7 @@ def test_the_best_run_on_held_out_records_wins_and_is_scored_on_gold(labelled: P
     assert all(read_training_job(labelled, run.id).parent == result.id for run in result.runs)
 
 
-def test_the_budget_is_said_first_and_learns_from_earlier_runs(labelled: Project) -> None:
+def test_the_budget_is_shown_first_and_learns_from_earlier_runs(labelled: Project) -> None:
     message: list[str] = []
     search(labelled, lambda what, done, total: message.append(what), TrainingRequest([*PAIR, "at_once=3"]))
     assert (

@@ -123,7 +123,7 @@ def test_a_route_without_a_decision_is_open_to_nobody(server: background.Project
         assert browser.get("/api").status_code == 404
 
 
-def test_what_the_api_has_not_is_said_in_json_and_what_a_route_takes_stands_in_allow(
+def test_what_the_api_has_not_is_reported_in_json_and_what_a_route_takes_stands_in_allow(
     server: background.ProjectServer,
 ) -> None:
     with client(server, "manager") as browser:

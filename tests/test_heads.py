@@ -68,7 +68,7 @@ def test_probabilities_are_always_numbers_between_0_and_1(
 
 
 @pytest.mark.parametrize("multi", [False, True])
-def test_the_same_lesson_gives_the_same_head(multi: bool) -> None:
+def test_the_same_training_set_gives_the_same_head(multi: bool) -> None:
     vectors, truth, _ = texts(200, 4)
     first, again = (
         train_rows(labelled_vectors_of(vectors[:50], truth[:50], 4, multi), around(vectors)) for _ in range(2)

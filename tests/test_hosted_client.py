@@ -128,7 +128,7 @@ def test_retry_after_is_respected_in_seconds_and_as_a_date(hosted_api: HostedApi
     assert 50 < clock.slept[1] <= 60
 
 
-def test_waits_double_from_try_to_try_and_end_with_what_the_provider_said(hosted_api: HostedApi, clock: Clock) -> None:
+def test_waits_double_from_try_to_try_and_end_with_the_providers_message(hosted_api: HostedApi, clock: Clock) -> None:
     hosted_api.faults["GET /v1/fine_tuning"] = [Fault(503, {"error": {"message": "overloaded"}})] * 4
     with pytest.raises(Unreachable, match=r"Listing .* at openai: it answered 503: overloaded \(4 tries\)"):
         list_jobs(connection(hosted_api, clock, tries=4))
@@ -232,7 +232,7 @@ def test_an_outage_while_it_trains_is_waited_out(hosted_api: HostedApi, clock: C
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_cancelling_reaches_a_job_that_hangs_also_where_its_id_was_never_heard(
+def test_cancelling_reaches_a_job_that_hangs_also_where_its_id_was_never_received(
     hosted_api: HostedApi, clock: Clock, tmp_path: Path, provider: str
 ) -> None:
     hosted_api.steps = ("running",)

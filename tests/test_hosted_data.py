@@ -131,7 +131,7 @@ def test_a_price_is_tokens_times_epochs_and_unknown_where_no_price_is_known() ->
         assert f"the price of {base} is unknown here" in unknown.sentence
 
 
-def test_what_a_provider_announced_is_said_with_its_source() -> None:
+def test_what_a_provider_announced_is_reported_with_its_source() -> None:
     notice = shutdown_notice("openai", date(2026, 12, 1))
     assert "takes new fine-tuning jobs until 2027-01-06" in notice
     assert "2027-01-14" in notice

@@ -140,7 +140,7 @@ def test_what_the_hub_refuses_is_a_sentence_on_what_to_do(
     ("part", "status", "says"),
     [("/commit/", 412, "somebody else pushed"), ("objects/batch", 402, "paid plan")],
 )
-def test_trouble_half_way_leaves_no_half_of_a_model(
+def test_an_error_half_way_leaves_no_half_of_a_model(
     ready: Project, hub: Hub, part: str, status: int, says: str
 ) -> None:
     hub.failures = {part: status}

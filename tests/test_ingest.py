@@ -180,7 +180,7 @@ def test_exact_duplicates_are_found_by_what_a_reader_sees(tmp_path: Path) -> Non
     assert (report.rows, report.records) == (6, 6)
 
 
-def test_a_given_id_with_the_same_text_is_one_record_and_another_label_is_told(tmp_path: Path) -> None:
+def test_a_given_id_with_the_same_text_is_one_record_and_another_label_is_reported(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", "id,text,label\n1,x,a\n1,x,a\n2,y,b\n1,x,b\n")
     rows = read(tmp_path, file, id="id", label="label")
     report = report_of(tmp_path, file, id="id", label="label")

@@ -49,7 +49,7 @@ def left_over(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("share", [0.15, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97])
-def test_an_import_that_is_stopped_is_told_as_it_stands(
+def test_an_import_that_is_stopped_is_reported_with_its_progress(
     tmp_path: Path, seconds: dict[str, float], share: float
 ) -> None:
     lines = (f"r{number},record {number} says something,{'ab'[number % 2]}" for number in range(ROWS))

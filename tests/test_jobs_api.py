@@ -86,7 +86,7 @@ def test_what_is_described_is_what_there_is(server: background.ProjectServer) ->
 
 
 @pytest.mark.parametrize("shown", [None, "", TOKEN, "Bearer", "Bearer wrong", f"Basic {TOKEN}", "Bearer tök"])
-def test_nothing_is_told_or_done_without_the_token(closed: TestClient, shown: str | None) -> None:
+def test_nothing_is_shown_or_done_without_the_token(closed: TestClient, shown: str | None) -> None:
     del closed.headers["authorization"]
     headers = {} if shown is None else {b"authorization": shown.encode("latin-1")}
     for method, path in ACTS:
@@ -203,7 +203,7 @@ def test_what_is_set_reaches_the_trainer_as_a_person_would_write_it() -> None:
     assert values == ["epochs=3", "learning_rate=2e-05", "head=logistic", "oversample=true", "batch_size=8,16"]
 
 
-def test_a_figure_that_is_no_number_is_told_as_null(client: TestClient, server: background.ProjectServer) -> None:
+def test_a_figure_that_is_no_number_is_sent_as_null(client: TestClient, server: background.ProjectServer) -> None:
     job = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
     with (server.project.folder / "jobs" / job / "events.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"done": 9, "total": 9, "at": 0.0, "loss": NaN, "eval_loss": -Infinity}\n')

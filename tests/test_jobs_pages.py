@@ -162,7 +162,7 @@ class Endless:
         return 0.0001 * seconds
 
 
-def test_a_job_that_goes_on_is_told_live_cancelled_and_retried(server: background.ProjectServer) -> None:
+def test_a_job_that_goes_on_is_shown_live_cancelled_and_retried(server: background.ProjectServer) -> None:
     machine = Endless()
     server.project.runners = {"local": lambda _: machine}
     page = shown("jobs.py")
@@ -307,7 +307,7 @@ MODEL = ModelEntry(
 )
 
 
-def test_a_version_is_told_by_the_same_records_as_its_job() -> None:
+def test_a_version_is_identified_by_the_same_records_as_its_job() -> None:
     [row] = version_rows([MODEL])
     [result, _] = figures_of(MODEL.metrics)
     assert result[0] == "Macro F1 on 40 audit records"

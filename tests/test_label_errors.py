@@ -176,7 +176,7 @@ def clouds(each: int, seed: int = 0) -> Labelled:
     return Labelled(np.arange(len(truth)) * 10, points, np.eye(3, dtype=np.bool_)[truth], multi=False)
 
 
-def test_flags_name_records_and_not_rows_of_the_lesson() -> None:
+def test_flags_name_records_and_not_rows_of_the_training_set() -> None:
     labelled = clouds(40)
     labelled.targets[[3, 50]] = labelled.targets[[50, 3]]
     probs = out_of_sample(labelled, neighbours(labelled.points), np.random.default_rng(0))

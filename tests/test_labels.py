@@ -197,7 +197,7 @@ def test_what_nobody_can_answer_is_not_in_the_queue(project: Project) -> None:
     assert figures.next.startswith("The batch is done")
 
 
-def test_everything_is_never_said_of_less(project: Project, truth: Truth) -> None:
+def test_everything_is_never_claimed_of_less(project: Project, truth: Truth) -> None:
     simulate.simulate_rounds(project, truth, simulate.Budget(1, 48, "random"), quiet)
     assert status(project).next == "Everything is labelled: export it."
     record = project.store.one("select id from queue join records using (n)")

@@ -131,7 +131,7 @@ def test_learning_without_a_label_is_refused_with_what_to_do(project: Project) -
         loop.fit(project, quiet)
 
 
-def test_one_label_so_far_and_a_label_nobody_used_are_no_trouble(project: Project) -> None:
+def test_one_label_so_far_and_a_label_nobody_used_are_no_error(project: Project) -> None:
     change_settings(project, add_label="never used")
     loop.next_batch(project, quiet, size=2, strategy="random")
     cards = project.label_queue.exchange(Holder("ana", "tab"), QueueRequest(want=2)).cards

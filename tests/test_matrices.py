@@ -161,7 +161,7 @@ def test_a_bin_of_unequal_weights_is_less_certain(project: Project) -> None:
     assert spans[0] < spans[1]
 
 
-def test_a_label_is_told_as_far_as_its_records_say(project: Project) -> None:
+def test_a_label_is_reported_as_far_as_its_records_allow(project: Project) -> None:
     estimate = Estimate(0.5, 0.25, 0.75)
     taxonomy = project.settings().taxonomy
     label = LabelScore(estimate, None, None, estimate, records=6, predicted=6)

@@ -76,7 +76,7 @@ def test_no_exception_of_the_client_is_without_a_sentence(error: Exception) -> N
     assert "{" not in result
 
 
-def test_a_bug_of_ours_is_no_trouble_of_modals() -> None:
+def test_a_bug_of_ours_is_no_error_of_modals() -> None:
     with pytest.raises(KeyError), in_words():
         raise KeyError("x")
     with pytest.raises(FileNotFoundError), in_words():

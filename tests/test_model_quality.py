@@ -41,7 +41,7 @@ def test_a_model_of_another_taxonomy_has_no_score_on_the_audit_of_today(played: 
     assert [point.metrics.audit is None for point in curve] == [True] * 4 + [False]
 
 
-def test_what_more_labels_buy_is_said_with_a_band_and_is_worth_nothing_without_prices(played: Project) -> None:
+def test_what_more_labels_buy_is_reported_with_a_band_and_is_worth_nothing_without_prices(played: Project) -> None:
     matches = prospects(played)
     assert isinstance(matches.forecast, Forecast)
     [gain] = [gain for gain in matches.forecast.gains if gain.more == 100]

@@ -97,7 +97,7 @@ def test_the_settings_page_says_what_another_rule_changes_before_it_is_chosen(
     assert server.project.store.one("select count(*) from settled where stratum <> 'gold'") == 0
 
 
-def test_a_wrong_name_is_said_on_the_page_and_changes_nothing(server: background.ProjectServer) -> None:
+def test_a_wrong_name_is_reported_on_the_page_and_changes_nothing(server: background.ProjectServer) -> None:
     page = shown("settings.py")
     page.text_input(key="new-label").input("a|b")
     page.button(key="add-label").click().run()

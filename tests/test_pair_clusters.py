@@ -66,7 +66,7 @@ def test_what_is_undone_and_done_again_has_its_ids_back(log: list[Decision], und
 
 
 @given(decision_logs())
-def test_two_records_that_people_said_apart_are_never_in_one_cluster(log: list[Decision]) -> None:
+def test_two_records_that_people_kept_apart_are_never_in_one_cluster(log: list[Decision]) -> None:
     clusters = make_clusters(RECORDS, log)
     for one in decisions_in_force(log):
         if one.by_person and not one.same and one.left != one.right:

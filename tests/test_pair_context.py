@@ -76,7 +76,7 @@ def cards(project: Project, user: str) -> dict[str, Any]:
     return {card.id: card.context for card in reply.cards}
 
 
-def test_a_card_says_which_cluster_would_come_and_who_said_it_apart(pairs: Project) -> None:
+def test_a_card_says_which_cluster_would_come_and_who_kept_it_apart(pairs: Project) -> None:
     assert context_of(pairs, ["one-four", "two-six"]) == {}
     decide(pairs, "ann", {"one-four": True, "two-four": True})
     decide(pairs, "ben", {"two-six": False})

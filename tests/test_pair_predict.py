@@ -33,7 +33,7 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     project.close()
 
 
-def test_pairs_are_judged_without_and_with_a_model(shops: Project) -> None:
+def test_pairs_are_rated_without_and_with_a_model(shops: Project) -> None:
     left, right = products(COUNT)
     pairs = [(left[0], right[0]), (left[0], right[7]), (right[0], left[0])]
     before = predict_pairs(shops, quiet, pairs=pairs)

@@ -132,7 +132,7 @@ def test_one_source_is_paired_within_and_equal_texts_with_their_first(project: P
     assert all(left < right and 0 <= alike <= 1 for left, right, alike in sides)
 
 
-def test_only_the_most_alike_are_kept_and_the_rest_is_said(shops: Project) -> None:
+def test_only_the_most_alike_are_kept_and_the_rest_is_reported(shops: Project) -> None:
     result = candidates(shops, quiet, most=30)
     assert (result.candidates, result.left_out > 0) == (30, True)
 

@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_nearly_the_same() -> 
     assert one.low == pytest.approx(other.low, abs=0.03)
 
 
-def test_two_models_that_never_differ_are_not_said_to_be_equal_for_certain() -> None:
+def test_two_models_that_never_differ_are_not_reported_to_be_equal_for_certain() -> None:
     truth = one_hot([0, 1] * 30, 2)
     matches = paired(truth, truth, truth)
     assert matches.accuracy.value == 0

@@ -72,7 +72,7 @@ def test_an_unknown_name_or_role_is_refused_with_what_there_is(project: Project)
         people.set_role(project, quiet, name="Max", role="king")
 
 
-def test_a_code_is_told_once_and_kept_as_a_salted_hash(project: Project) -> None:
+def test_a_code_is_shown_once_and_stored_as_a_salted_hash(project: Project) -> None:
     code = add(project, "Max")
     retained = [one.code for one in people.everybody(project.store)]
     assert code not in json.dumps(project.store.query("select * from people"), default=str)

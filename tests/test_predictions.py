@@ -88,7 +88,7 @@ def test_a_record_that_waits_for_a_second_blind_answer_is_not_among_the_misses(t
     assert shown == missed - audits
 
 
-def test_it_can_be_told_by_week_and_other_words_are_refused(two: Project) -> None:
+def test_it_can_be_listed_by_week_and_other_words_are_refused(two: Project) -> None:
     result = predictions(two, quiet, by="week", worst=0)
     assert [point.n for point in result.over_time] == [8]
     assert result.worst == ()

@@ -50,7 +50,7 @@ def waiting(project: Project) -> list[str]:
     return [agreed, outvoted, tied]
 
 
-def test_every_rule_is_told_before_it_is_chosen_and_does_what_was_told(project: Project, waiting: list[str]) -> None:
+def test_every_rule_is_explained_before_it_is_chosen_and_does_that(project: Project, waiting: list[str]) -> None:
     agreed, outvoted, tied = waiting
     assert set(settle_rules()) == set(RULES)
     with project.store.transaction() as cursor:

@@ -34,7 +34,7 @@ def test_a_great_saving_is_seen() -> None:
     assert matches.saved_low <= 5 * 400 <= (matches.saved_high or np.inf)
 
 
-def test_active_learning_worse_than_random_is_said() -> None:
+def test_active_learning_worse_than_random_is_reported() -> None:
     matches = world(0.2, 300, 1)
     assert matches.verdict == "worse"
     assert matches.sentence.startswith("No labels saved so far: random labelling would have done with")

@@ -30,7 +30,7 @@ def test_clopper_pearson_interval_matches_published_values() -> None:
     assert (exact(0, 20).low, round(exact(0, 20).high, 4)) == (0.0, 0.1684)
 
 
-def test_nothing_known_is_said_as_zero_to_one() -> None:
+def test_nothing_known_is_reported_as_zero_to_one() -> None:
     assert (share(0, 0).low, share(0, 0).high) == (0.0, 1.0)
 
 
@@ -110,7 +110,7 @@ def test_a_label_that_was_never_seen_has_an_upper_bound() -> None:
     assert never.prevalence.high == pytest.approx(0.0362, abs=5e-5)  # 1 - 0.025 ** (1 / 100)
 
 
-def test_what_cannot_be_said_is_said_with_what_it_would_take() -> None:
+def test_what_cannot_be_estimated_is_reported_with_what_it_would_take() -> None:
     matches = score(one_hot([0, 1, 2, 0], 4), one_hot([0, 1, 2, 1], 4)).unsaid
     assert matches[0].startswith("Macro F1: too few records to say: about 11 more")
     assert matches[1].startswith("1 of 4 labels")

@@ -65,7 +65,7 @@ def settled(project: Project, record: str) -> object:
     return json.loads(rows[0][0]) if rows else None
 
 
-def test_the_card_is_told_of_the_task_and_what_it_must_know(numbers: Project) -> None:
+def test_the_card_gets_the_task_and_what_it_must_know(numbers: Project) -> None:
     setup = card_setup(numbers.settings())
     assert (setup["task"], setup["most"]) == ("number", 50)
     assert not {"labels", "multi"} & setup.keys()

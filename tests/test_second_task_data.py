@@ -66,7 +66,7 @@ KNOWN: list[Row] = [
 ]
 
 
-def test_known_answers_of_a_file_settle_its_records_and_what_was_understood_is_said(empty: Project) -> None:
+def test_known_answers_of_a_file_settle_its_records_and_what_was_understood_is_reported(empty: Project) -> None:
     summary = bring(empty, KNOWN)
     assert settled(empty) == {
         "a": ({"number": 3.0}, "single", "file"),

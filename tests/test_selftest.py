@@ -106,7 +106,7 @@ def test_a_pool_of_duplicates_is_not_the_samplers_fault() -> None:
     assert examined(pool, chosen(pool, list(range(20)))).warnings == ()
 
 
-def test_one_suggested_label_for_everything_is_told() -> None:
+def test_one_suggested_label_for_everything_is_reported() -> None:
     pool = healthy_pool()
     assert pool.predictions is not None
     pool.predictions.outputs[:, 1] += 5
@@ -115,7 +115,7 @@ def test_one_suggested_label_for_everything_is_told() -> None:
     assert any("one and the same label for the whole pool" in warning for warning in figures.warnings)
 
 
-def test_a_batch_of_one_suggested_label_is_told() -> None:
+def test_a_batch_of_one_suggested_label_is_reported() -> None:
     pool = healthy_pool()
     assert pool.predictions is not None
     rows = np.flatnonzero(pool.predictions.outputs.argmax(axis=1) == 2)[:20].tolist()

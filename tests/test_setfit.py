@@ -152,7 +152,7 @@ def test_several_labels_may_hold(base: Path, tmp_path: Path) -> None:
     assert (message == material.targets).mean() > 0.6
 
 
-def test_with_few_labels_nothing_is_held_out_and_that_is_said(base: Path, tmp_path: Path) -> None:
+def test_with_few_labels_nothing_is_held_out_and_that_is_reported(base: Path, tmp_path: Path) -> None:
     trained = train(lessons(12), make_run("setfit", base, tmp_path, *SHORT))
     assert len(trained.held_out) == len(trained.held_out_probs) == 0
     assert "No texts were held out (there would be less than fewest_held_out" in trained.info["note"]

@@ -120,7 +120,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> Non
     assert read_settings(tmp_path).batch_size == 7
 
 
-def test_a_settings_file_that_is_gone_is_told_from_no_project_and_repair_brings_it_back(answered: Project) -> None:
+def test_a_settings_file_that_is_gone_is_not_taken_for_no_project_and_repair_brings_it_back(answered: Project) -> None:
     answered.close()
     whole = (answered.folder / FILE).read_text()
     (answered.folder / FILE).unlink()

@@ -54,7 +54,7 @@ def world(project: Project) -> World:
     return World(project, entrance_of(project), codes)
 
 
-def test_a_right_code_leads_to_where_one_wanted_to_go(world: World) -> None:
+def test_a_right_code_leads_to_where_one_was_going(world: World) -> None:
     browser = world.browser()
     query = browser.get("/records?record=r1&x=a b", headers={"accept": "text/html"})
     shown = browser.get(urljoin("/records", query.headers["location"]))

@@ -68,7 +68,7 @@ def test_a_failed_transaction_leaves_nothing_behind(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_second_process_is_told_that_the_file_is_held(tmp_path: Path) -> None:
+def test_a_second_process_gets_an_error_that_the_file_is_held(tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), "0"], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     child.stdout.readline()

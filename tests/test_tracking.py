@@ -38,7 +38,7 @@ def train(folder: Path, *arguments: str, **variables: str) -> str:
     return done.stdout
 
 
-def test_without_a_tracker_nothing_is_written_or_said(tmp_path: Path) -> None:
+def test_without_a_tracker_nothing_is_written_or_printed(tmp_path: Path) -> None:
     assert train(tmp_path) == "trained\n"
     assert list(tmp_path.iterdir()) == []
 
@@ -62,7 +62,7 @@ def test_mlflow_has_the_parameters_the_curve_and_the_metrics(tmp_path: Path) -> 
     assert "status: 3" in (run / "meta.yaml").read_text()  # finished
 
 
-def test_mlflow_is_told_that_a_run_broke(tmp_path: Path) -> None:
+def test_mlflow_gets_the_state_of_a_run_that_broke(tmp_path: Path) -> None:
     train(tmp_path, "break", MLFLOW_TRACKING_URI=(tmp_path / "runs").as_uri())
     [run] = (tmp_path / "runs").glob("*/*/meta.yaml")
     assert "status: 4" in run.read_text()  # failed

@@ -226,7 +226,7 @@ def test_another_classifier_can_be_the_base(tmp_path: Path) -> None:
     assert score(train(MORE, order(base, tmp_path / "run", *LONG)), UNSEEN) > 0.6
 
 
-def test_what_cannot_be_a_base_is_said_in_a_sentence(tmp_path: Path, base: Path) -> None:
+def test_what_cannot_be_a_base_is_reported_in_a_sentence(tmp_path: Path, base: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match=r"config\.json"):
         train(LEARN, order(tmp_path / "empty", tmp_path))

@@ -119,7 +119,7 @@ append_shards(Path({str(tmp_path)!r}), "enc", Path({str(tmp_path / "b")!r}), 100
 
 @pytest.mark.parametrize("name", [FILE, MANIFEST])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
-def test_a_file_cut_short_is_told_with_its_remedy(tmp_path: Path, name: str, share: float) -> None:
+def test_a_file_cut_short_is_reported_with_its_remedy(tmp_path: Path, name: str, share: float) -> None:
     append_shards(tmp_path, "enc", finished_job(tmp_path / "a", 0, [30]), 0)
     path = encoder_folder(tmp_path, "enc") / name
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])

@@ -143,7 +143,7 @@ def test_a_model_without_entailment_is_refused_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("by", ["cosine", "nli"])
-def test_a_model_that_cannot_be_had_is_said_in_a_sentence(
+def test_a_model_that_cannot_be_had_is_reported_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

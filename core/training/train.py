@@ -27,14 +27,14 @@ class TrainingOptions(TypedDict, total=False):
 
 
 def train(
-    project: Project, report: Report, *, trainer: str, detach: bool = False, **query: Unpack[TrainingOptions]
+    project: Project, report: Report, *, trainer: str, detach: bool = False, **options: Unpack[TrainingOptions]
 ) -> TrainingJob:
     """Starts a training job; waits for its model unless `detach`. Being stopped leaves the job running.
 
-    query: as `TrainingRequest` has it.
+    options: as `TrainingRequest` has it.
     """
     _require_fit(project.settings(), trainer)
-    requested = TrainingRequest(**query)
+    requested = TrainingRequest(**options)
     if trainer == GRID:
         return search(project, report, requested, detach=detach)
     order = order_of(project, trainer, requested)

@@ -43,8 +43,8 @@ def memory_limit(most_mb: int) -> Iterator[None]:
         with _limit(most_mb):
             yield
     except (MemoryError, RuntimeError) as error:
-        result = str(error)  # torch raises one kind of error for everything
-        if not (isinstance(error, MemoryError) or "out of memory" in result or "can't allocate memory" in result):
+        message = str(error)  # torch raises one kind of error for everything
+        if not (isinstance(error, MemoryError) or "out of memory" in message or "can't allocate memory" in message):
             raise
         what = f"max_memory_mb={most_mb} is not enough" if most_mb else "The memory of the machine is not enough"
         raise Refused(f"{what}. {_REMEDY}") from error

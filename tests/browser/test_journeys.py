@@ -80,7 +80,7 @@ def test_a_reload_in_the_middle_of_typing_loses_nothing(server: Server, page: Pa
     assert Counter(server.answers("reload")) == Counter(supplied)
 
 
-def test_offline_typing_is_kept_said_so_and_stored_later(server: Server, page: Page, context: BrowserContext) -> None:
+def test_offline_typing_is_kept_shown_so_and_stored_later(server: Server, page: Page, context: BrowserContext) -> None:
     card = server.open(page, "offline")
     supplied = card.label("12")
     card.wait_saved()
