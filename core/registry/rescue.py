@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from core.data.encoding import encode_if_needed
 from core.errors import BadInput, Refused
 from core.evaluation.gate_verdict import GateVerdict
+from core.ids import JobId, ModelId
 from core.jobs.bundle import Report
 from core.models.hosted_models import Hosting, hosted_in_use, hostings, require_hosting
 from core.models.in_use import active_model
@@ -59,7 +60,7 @@ class RescuePlan:
     sentence: what is agreed to.
     """
 
-    model: str
+    model: ModelId
     name: str
     provider: str
     shutdown: str | None
@@ -79,14 +80,14 @@ class Rescue:
     gate: it against the old one. switched: whether another model decides for programs now.
     """
 
-    model: str
+    model: ModelId
     name: str
     measured: int
     measuring: int
     pool: int
     borrowed: int
     requests: int
-    replacement: str
+    replacement: ModelId
     gate: GateVerdict
     switched: bool
     sentence: str
@@ -214,10 +215,10 @@ def _task(project: Project, model: str | None, to: str, request: TuningRequest, 
     return _Task(where, measuring, tuple((left or "", right or "") for left, right in rows), marked)
 
 
-def _chosen(project: Project, model: str | None) -> str:
+def _chosen(project: Project, model: str | None) -> ModelId:
     if model:
         return find_model(project, model)
-    newest: str | None = project.store.one(
+    newest: ModelId | None = project.store.one(
         "select id from models where id in (select model from hosted_models) order by made_at desc limit 1"
     )
     chosen = hosted_in_use(project) or newest
@@ -256,7 +257,7 @@ def _examples(project: Project, task: _Task) -> Sequence[DecidedPair]:
     return [DecidedPair(*by_key[key], same > 0.5) for key, same in sorted(sure.items())]
 
 
-def _fit(project: Project, report: Report) -> str:
+def _fit(project: Project, report: Report) -> ModelId:
     """The champion, fitted on all decisions; it is not fitted again where no answer has come since it was."""
     champion = active_model(project)
     newer = project.store.one(
@@ -273,7 +274,7 @@ def _fit(project: Project, report: Report) -> str:
     return champion
 
 
-def _tune(project: Project, report: Report, task: _Task, examples: Sequence[DecidedPair], budget: int) -> str:
+def _tune(project: Project, report: Report, task: _Task, examples: Sequence[DecidedPair], budget: int) -> ModelId:
     """The other hosted model, from the job that was begun for it or a new one, and its word on gold and audit pairs."""
     request = task.request
     if request is None:
@@ -283,11 +284,12 @@ def _tune(project: Project, report: Report, task: _Task, examples: Sequence[Deci
         data = training_set(project, examples)
         job = launch_hosted(project, tuning_params(replace(request, borrowed=len(examples)), data), data)
     wait(project, report, job)
-    record_measuring(project, report, require_hosting(project, job), budget)
-    return job
+    made = ModelId(job)
+    record_measuring(project, report, require_hosting(project, made), budget)
+    return made
 
 
-def _former_job(project: Project, request: TuningRequest) -> str | None:
+def _former_job(project: Project, request: TuningRequest) -> JobId | None:
     """The newest job of an earlier call with the same options that is under way, lost from sight or has succeeded."""
     for job in list_hosted_jobs(project):
         same = (job.note, job.provider, job.base) == (request.note, request.provider, request.base)
@@ -296,7 +298,7 @@ def _former_job(project: Project, request: TuningRequest) -> str | None:
     return None
 
 
-def _switch(project: Project, task: _Task, replacement: str, verdict: GateVerdict, user: str) -> tuple[bool, str]:
+def _switch(project: Project, task: _Task, replacement: ModelId, verdict: GateVerdict, user: str) -> tuple[bool, str]:
     """Whether another model decides for programs now, and who does."""
     decider, where, ended = hosted_in_use(project), task.where, task.ended
     if task.request is None:

@@ -29,7 +29,7 @@ from core.hosted.training_data import (
     few_examples,
     require_enough,
 )
-from core.ids import JobId
+from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Report, Resources
 from core.models.hosted_models import Hosting, hosted_in_use, hostings, store_ends
 from core.pairs.training_examples import DecidedPair, decided_pairs, training_examples
@@ -337,7 +337,7 @@ def hosted_models(project: Project, report: Report, *, ask: bool = True, provide
     """ask: the providers, what became of each model. provider: one whose jobs are listed, too, whoever began them."""
     jobs = list_hosted_jobs(project)
     decider, ends = hosted_in_use(project), hostings(project)
-    models = [_tuned(job, decider, ends.get(job.id)) for job in jobs if job.result is not None]
+    models = [_tuned(job, decider, ends.get(ModelId(job.id))) for job in jobs if job.result is not None]
     today = datetime.now(UTC).date()
     notices = tuple(line for name in SHUTDOWNS if (line := shutdown_notice(name, today)))
     if not ask:
