@@ -35,6 +35,7 @@ from core.project import Project
 from core.registry.activation import promote, rollback
 from core.registry.evaluate import compare, compare_encoders, evaluate
 from core.registry.hosted_promotion import deactivate
+from core.registry.hosted_retraining import retrain_hosted
 from core.registry.hub_push import push
 from core.registry.model_export import export_model
 from core.registry.models import model, model_note, models
@@ -227,6 +228,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "rescue": rescue,
     "rollback": rollback,
     "retrain": retrain,
+    "retrain_hosted": retrain_hosted,
     "predictions": predictions,
     "model_export": export_model,
     "push": push,

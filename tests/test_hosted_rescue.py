@@ -8,8 +8,11 @@ from core.errors import BadInput, Refused
 from core.models.hosted_models import hosted_in_use
 from core.models.in_use import active_model
 from core.pairs.predict import predict_pairs
+from core.pairs.recorded_answers import measuring_pairs
+from core.pairs.training_examples import DIFFERENT, SAME, prompt
 from core.project import Project
 from core.registry.activation import promote
+from core.registry.hosted_retraining import retrain_hosted
 from core.registry.rescue import rescue, rescue_plan
 from tests.command_line import rondo
 from tests.conftest import quiet
@@ -166,3 +169,44 @@ def test_commands_list_rescue_and_take_out(decided: Project, hosted_api: HostedA
     assert f"answered by {old}" in forced
     assert f"Back again: rondo models promote {old}" in rondo("-p", home, "models", "deactivate")
     assert f"answered by {old}" in rondo("-p", home, "models", "rollback")
+
+
+def test_retraining_tunes_after_so_many_labels_and_the_gate_decides(decided: Project, hosted_api: HostedApi) -> None:
+    order = {"provider": hosted_api.url, "base": "large"}
+    hosted_api.steps = ("succeeded",)
+    with pytest.raises(Refused, match="Say --yes"):
+        retrain_hosted(decided, quiet, **order)  # type: ignore[arg-type]
+    old = in_use(decided, hosted_api, right=22)
+    assert (
+        "0 labels have come since the last tuning; 1 are wanted"
+        in retrain_hosted(
+            decided,
+            quiet,
+            yes=True,
+            **order,  # type: ignore[arg-type]
+        ).sentence
+    )
+    with decided.store.transaction() as cursor:
+        cursor.execute("update responses set received_at = now() + interval 1 minute where n < 30")
+    hosted_api.answers["ft:large:rondo::ftjob-2"] = {}
+    hosted_api.faults["POST /v1/chat"] = [Fault(401)] * 8
+    with pytest.raises(Refused, match="The gate needs what"):
+        retrain_hosted(decided, quiet, yes=True, if_new=5, **order)  # type: ignore[arg-type]
+    hosted_api.faults.clear()
+    kept = retrain_hosted(decided, quiet, yes=True, if_new=5, **order)  # type: ignore[arg-type]
+    assert (kept.promoted, len(hosted_api.jobs)) == (False, 2), "the model that was tuned before is decided on"
+    assert "The gate keeps what decides now" in kept.sentence
+    assert hosted_in_use(decided) == old
+    with decided.store.transaction() as cursor:
+        cursor.execute("update responses set received_at = now() + interval 1 hour where n < 30")
+    with decided.store.reading() as cursor:
+        pairs = measuring_pairs(cursor)
+    truth = dict(decided.store.query("select n, answer->>'same' = 'true' from settled"))
+    hosted_api.answers["ft:large:rondo::ftjob-3"] = {
+        prompt(*pair)[1].content: SAME if truth[n] else DIFFERENT
+        for n, pair in zip(pairs.record_nos, pairs.pairs, strict=True)
+    }
+    result = retrain_hosted(decided, quiet, yes=True, if_new=5, **order)  # type: ignore[arg-type]
+    assert (result.trained, result.promoted, result.new >= 5) == (True, True, True)
+    assert hosted_in_use(decided) == result.model
+    assert decided.store.one("select how from deciders order by since desc limit 1") == "retrained"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import JsonOption, ModelArgument, ProjectOption, folder_of, run_verb, without_a_command
+from app.cli.options import JsonOption, ModelArgument, ProjectOption, errors, folder_of, run_verb, without_a_command
 from app.cli.terminal import present, say
-from app.cli.training import GpuOption, SetOption
+from app.cli.training import HOSTED, GpuOption, SetOption
 from app.words import interval, score_lines
+from core.errors import BadInput
 from core.evaluation.reporting import best_score, headline
 
 if TYPE_CHECKING:
@@ -287,16 +288,35 @@ def retrain(
     on: Annotated[str | None, typer.Option("--on", help="local, modal or ray. Default: from rondo.toml.")] = None,
     gpu: GpuOption = None,
     set_: SetOption = None,
+    provider: Annotated[str, typer.Option(help="Of -t hosted: as `rondo hosted tune` takes it.")] = "",
+    base: Annotated[str, typer.Option(help="Of -t hosted: the provider's model to tune.")] = "",
+    epochs: Annotated[int | None, typer.Option(help="Of -t hosted: passes over the examples.")] = None,
+    budget: BudgetOption = BUDGET,
+    yes: Annotated[bool, typer.Option("--yes", help="Of -t hosted: agree to what it costs.")] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train on the labels so far and put the model to use if the gate lets it in; made for cron."""
+    """Train on the labels so far and put the model to use if the gate lets it in; made for cron.
+
+    With -t hosted a provider tunes the model, and it answers programs.
+    """
+    from core.registry.hosted_retraining import retrain_hosted
+    from core.registry.retraining import Retrained
     from core.registry.retraining import retrain as verb
 
-    result = run_verb(
-        folder_of(context, project), verb, if_new=if_new, trainer=trainer, on=on, gpu=gpu, values=set_ or []
-    )
-    present(result, lambda retrained: [retrained.sentence], as_json=as_json)
+    def lines(result: Retrained) -> list[str]:
+        return [result.sentence]
+
+    folder = folder_of(context, project)
+    if trainer == HOSTED:
+        tuning = {"provider": provider, "base": base, "epochs": epochs, "budget": budget, "yes": yes}
+        return present(run_verb(folder, retrain_hosted, if_new=if_new, **tuning), lines, as_json=as_json)  # type: ignore[arg-type]
+    if provider or base or epochs or yes:
+        with errors():
+            raise BadInput("--provider, --base, --epochs and --yes are for -t hosted.")
+    result = run_verb(folder, verb, if_new=if_new, trainer=trainer, on=on, gpu=gpu, values=set_ or [])
+    present(result, lines, as_json=as_json)
+    return None
 
 
 @models.command()

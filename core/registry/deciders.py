@@ -11,7 +11,7 @@ from core.project import Project
 from core.store.database import note
 from core.typed_json import to_json
 
-LOGGED = {"promoted": "promote", "deactivated": "deactivate", "rolled back": "rollback"}
+LOGGED = {"promoted": "promote", "retrained": "promote", "deactivated": "deactivate", "rolled back": "rollback"}
 
 
 @dataclass(frozen=True)

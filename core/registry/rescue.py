@@ -60,7 +60,7 @@ class RescuePlan:
     sentence: what is agreed to.
     """
 
-    model: str
+    model: ModelId
     name: str
     provider: str
     shutdown: str | None
@@ -80,14 +80,14 @@ class Rescue:
     gate: it against the old one. switched: whether another model decides for programs now.
     """
 
-    model: str
+    model: ModelId
     name: str
     measured: int
     measuring: int
     pool: int
     borrowed: int
     requests: int
-    replacement: str
+    replacement: ModelId
     gate: GateVerdict
     switched: bool
     sentence: str
@@ -284,9 +284,9 @@ def _tune(project: Project, report: Report, task: _Task, examples: Sequence[Deci
         data = training_set(project, examples)
         job = launch_hosted(project, tuning_params(replace(request, borrowed=len(examples)), data), data)
     wait(project, report, job)
-    model = ModelId(job)
-    record_measuring(project, report, require_hosting(project, model), budget)
-    return model
+    made = ModelId(job)
+    record_measuring(project, report, require_hosting(project, made), budget)
+    return made
 
 
 def _former_job(project: Project, request: TuningRequest) -> JobId | None:

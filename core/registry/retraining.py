@@ -108,7 +108,7 @@ def is_due(project: Project) -> bool:
                union all ({_BEGAN}))""",
         [list(MODEL_KINDS), BY_POLICY, FAILED],
     )
-    new = _answered_since(project, last)
+    new = answered_since(project, last)
     if settings.retrain_after and new >= settings.retrain_after:
         return True
     if not settings.retrain_hours or not new:
@@ -119,7 +119,7 @@ def is_due(project: Project) -> bool:
 
 def new_labels(project: Project) -> int:
     """Records, gold left out, that were answered after the newest trained model was begun and have a label now."""
-    return _answered_since(project, project.store.one(_BEGAN))
+    return answered_since(project, project.store.one(_BEGAN))
 
 
 # When the newest trained model was begun.
@@ -129,7 +129,8 @@ _BEGAN = """
 """
 
 
-def _answered_since(project: Project, since: datetime | None) -> int:
+def answered_since(project: Project, since: datetime | None) -> int:
+    """Records, gold left out, that were answered since and have a label now; None: ever."""
     value: int = project.store.one(
         """select count(distinct n) from responses join settled using (n)
            where action = 'submit' and stratum <> 'gold' and received_at > coalesce(?, timestamp '1970-01-01')""",
@@ -144,7 +145,9 @@ def undecided_model(project: Project) -> ModelId | None:
         """select m.id from models m join jobs j using (id)
            where j.params->>'note' = ? and m.id not in (select model from champions)
              and m.id not in (select detail->>'model' from audit_log where what = 'gate')
-             and m.made_at >= (select max(made_at) from models where trainer is not null)
+             and m.id not in (select model from hosted_models)
+             and m.made_at >= (select max(made_at) from models
+                               where trainer is not null and id not in (select model from hosted_models))
            order by m.made_at desc limit 1""",
         [BY_POLICY],
     )

@@ -409,7 +409,7 @@ MIGRATIONS: tuple[str, ...] = (
         since timestamp not null,
         model varchar,                 -- null: none does, so the champion decides
         user varchar not null,
-        how varchar not null,          -- 'promoted', 'deactivated', 'rolled back'
+        how varchar not null,          -- 'promoted', 'retrained', 'deactivated', 'rolled back'
         reason varchar,
         evidence json                  -- what the gate saw
     );
