@@ -157,7 +157,7 @@ def test_a_database_that_was_rewritten_is_still_locked_and_holds_what_it_held_wi
     again.close()
 
 
-VIEWS_AS_OF = (17, "601ed2dbd43e8f4d")
+VIEWS_AS_OF = (18, "9eaed6e0e6e71bf4")
 
 
 def test_whoever_changes_a_view_adds_a_step() -> None:
