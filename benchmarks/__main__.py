@@ -16,6 +16,7 @@ WITH_DATA = (
     "trainers",
     "crowd",
     "pairs",
+    "blocking_recall",
 )
 
 

@@ -26,7 +26,7 @@ from core.pairs.scorer import with_score
 from core.training.trainers import CROSS_ENCODER, read_values
 from gpu_jobs.trainers.cross_encoder import Pair, find_cross_base, fine_tune
 from gpu_jobs.trainers.trainer_types import TrainingRun
-from gpu_jobs.work.pairs.pair_replay import build_all_spaces, read_pairs
+from gpu_jobs.work.pairs.pair_replay import build_all_spaces, read_decided_pairs
 from gpu_jobs.work.pairs.train_pairs import stratified_folds
 
 SEEDS = 3
@@ -66,7 +66,7 @@ def cross_scores(texts: list[Pair], known: KnownPairs, decided: Ints, run: Train
 def measure(path: Path, decisions: int, values: list[str], work: Path) -> str:
     """One line of the table."""
     replayed = PairReplayParams(str(path), "text", "text_b", "label", "split", "", decisions, 1, 2, str(work / "cache"))
-    pairs = read_pairs(replayed)
+    pairs = read_decided_pairs(replayed)
     spaces = build_all_spaces(pairs.sides, replayed.encoder, replayed.threads, replayed.cache, quiet)
     features = pair_features(spaces, (pairs.sides[0], pairs.sides[1]), pairs.pairs, quiet)
     known = KnownPairs(features.vectors.astype(np.float32), similarity(spaces, pairs.pairs), pairs.same, pairs.test)

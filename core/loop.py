@@ -26,6 +26,7 @@ from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
 from core.merges.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
 from core.merges.merges import merge, merges
+from core.pairs.blocking_recall import blocking_recall
 from core.pairs.find_candidates import candidates
 from core.pairs.predict import predict_pairs
 from core.pairs.sides import import_source
@@ -174,6 +175,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import": import_file,
     "import_source": import_source,
     "candidates": candidates,
+    "blocking_recall": blocking_recall,
     "predict_pairs": predict_pairs,
     "merges": merges,
     "merge": merge,

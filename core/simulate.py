@@ -104,7 +104,9 @@ def hold_out(project: Project, share: float, seed: int) -> None:
     with project.store.transaction() as cursor:
         cursor.execute(
             """update records set split = 'test' where n in (
-                   select n from records where duplicate_of is null order by hash(n + ?)
+                   select n from records
+                   where duplicate_of is null and n not in (select n from pairs where beyond is not null)
+                   order by hash(n + ?)
                    limit (select (count(*) * ?)::bigint from records where duplicate_of is null))""",
             [seed * 1_000_003, share],
         )

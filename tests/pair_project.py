@@ -47,7 +47,7 @@ def make_project(folder: Path, *, count: int = 12, decisions: int = 20) -> None:
     project = open_project(folder, InProcessRunner())
     for path in write_shops(folder.parent / "files", count):
         import_source(project, quiet, file=str(path), text=["name", "price", "note"], id="id")
-    candidates(project, quiet)
+    candidates(project, quiet, near=0, far=0)
     loop.play_round(project, quiet)
     first = decide(project, "ann", decisions)
     contradiction = Event("bob-0", first, "submit", {"same": not is_match(first)})

@@ -68,7 +68,8 @@ def pair_project(
                 "insert into records values (?, ?, ?, ?, null, ?, null, null, 'candidates', now())",
                 [n, f"{left}-{right}", join_fields(both), json.dumps(both), f"{left}-{right}"],
             )
-            cursor.execute("insert into pairs values (?, ?, ?, 0.5)", [n, left, right])
+            columns = "n, left_side, right_side, similarity"
+            cursor.execute(f"insert into pairs ({columns}) values (?, ?, ?, 0.5)", [n, left, right])
     project.label_queue.reload()
     return project
 

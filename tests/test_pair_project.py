@@ -71,7 +71,7 @@ def truth_of(project: Project) -> dict[str, dict[str, bool]]:
 def test_two_sources_are_paired_across_and_every_partner_is_among_the_candidates(shops: Project) -> None:
     result = candidates(shops, quiet)
     assert (result.sources, result.within, result.distinct) == ({"A": COUNT, "B": COUNT}, False, 2 * COUNT)
-    assert result.added == result.candidates == shops.store.one("select count(*) from pairs")
+    assert result.added == result.candidates == shops.store.one("select count(*) from pairs where beyond is null")
     assert sum(answer["same"] for answer in truth_of(shops).values()) == COUNT
     [(fields, meta)] = shops.store.query("select fields, meta from records where id = 'A:a0|B:b0'")
     assert json.loads(meta) == {"left": "A · a0", "right": "B · b0"}
@@ -130,6 +130,28 @@ def test_one_source_is_paired_within_and_equal_texts_with_their_first(project: P
     assert not {"r3|r4", "r4|r3"} & pairs
     sides = project.store.query("select left_side, right_side, similarity from pairs")
     assert all(left < right and 0 <= alike <= 1 for left, right, alike in sides)
+
+
+def test_every_source_is_paired_with_every_other(project: Project, tmp_path: Path) -> None:
+    left, right = products(COUNT)
+    for source, texts in zip("ABC", (left, right, [text.lower() for text in right]), strict=True):
+        bring(project, write_source(tmp_path / f"{source}.csv", texts, source.lower()), source=source)
+    result = candidates(project, quiet, within=False)
+    assert (result.sources, result.within) == (dict.fromkeys("ABC", COUNT), False)
+    pairs = [tuple(side.split(":") for side in pair.split("|")) for pair in truth_of(project)]
+    between = {(one[0], other[0]) for one, other in pairs}
+    assert between == {("A", "B"), ("A", "C"), ("B", "C")}
+    matches = [(one[0], other[0]) for one, other in pairs if one[1][1:] == other[1][1:]]
+    assert len(matches) == 3 * COUNT
+    far = project.store.query("select far + near from candidate_searches")
+    assert far == [(3 * COUNT * COUNT - result.candidates,)]
+
+
+def test_as_many_neighbours_as_are_requested_are_candidates(shops: Project) -> None:
+    few = candidates(shops, quiet, per_record=3).candidates
+    many = candidates(shops, quiet, per_record=15)
+    assert many.candidates > 15 * COUNT > few
+    assert len(shops.store.query("select right_side from pairs where left_side = 0 and beyond is null")) >= 15
 
 
 def test_only_the_most_alike_are_kept_and_the_rest_is_reported(shops: Project) -> None:
@@ -218,6 +240,16 @@ def test_a_record_of_a_source_is_erased_by_id_or_words_with_every_pair_that_it_i
     assert erase(shops, quiet, record=["D:a10"]).sides == 1
     with pytest.raises(BadInput, match="no record 'a0'"):
         erase(shops, quiet, record=["a0"])
+
+
+def test_pairs_are_of_the_right_records_after_an_erasure(shops: Project) -> None:
+    candidates(shops, quiet)
+    erase(shops, quiet, record=[pair for pair in truth_of(shops) if pair.startswith("A:a0|")], sure=True)
+    assert candidates(shops, quiet, per_record=8).added
+    sides = """select r.id, l.source || ':' || l.id || '|' || o.source || ':' || o.id
+               from pairs p join records r using (n)
+               join sides l on l.side = p.left_side join sides o on o.side = p.right_side"""
+    assert all(pair == both for pair, both in shops.store.query(sides))
 
 
 @pytest.mark.parametrize(

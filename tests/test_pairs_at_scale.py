@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from benchmarks.make_people import make_people
 from core.arrays import Floats, unit_rows
-from core.pairs.candidates import Pairs, best_of_both
-from core.pairs.large_sources import plain_texts, rate_large
+from core.pairs.candidates import FIRST, SECOND, Pairs, best_of_both
+from core.pairs.large_sources import plain_texts, rate_large, search_large
 from core.pairs.postings import MOST_TEXTS_OF_A_TERM, PARTNERS, find_sharing, join_pairs
 from core.pairs.spaces import CUT, row_cosines, tf_idf, trigrams
 from core.pairs.trigram_cosines import trigram_cosines
@@ -35,24 +35,36 @@ def as_set(pairs: Pairs) -> set[tuple[int, int]]:
 
 def test_texts_that_share_rare_words_are_candidates_once_and_in_order(tmp_path: Path) -> None:
     left, right = (plain_texts(side) for side in products(500))
-    linked = find_sharing((left, right), tmp_path, 1, quiet)
+    linked = find_sharing((left, right), tmp_path, 1, quiet).pairs
     matches = as_set(linked)
     assert sum((row, row) in matches for row in range(500)) > 475
     assert len(matches) == len(linked) <= 1000 * (PARTNERS + 2)
     assert sorted(matches) == list(zip(linked.left.tolist(), linked.right.tolist(), strict=True))
-    one = find_sharing(([*left, *right], None), tmp_path, 1, quiet)
+    one = find_sharing(([*left, *right], None), tmp_path, 1, quiet).pairs
     assert (one.left < one.right).all()
     assert len(as_set(one)) == len(one)
 
 
+def test_neighbours_per_record_hold_for_large_sources_too_and_what_comes_next_is_a_near_miss(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    left, right = ([" ".join(f"w{word}" for word in rng.integers(0, 90, 4)) for _ in range(150)] for _ in range(2))
+    few, many = (search_large((left, right), tmp_path, 1, per_record, quiet) for per_record in (1, 5))
+    assert len(few.pairs) < 300 * 4 < len(many.pairs) <= 300 * 12
+    assert as_set(few.pairs) < as_set(many.pairs)
+    assert as_set(few.near)
+    assert not as_set(few.near) & as_set(few.pairs)
+    assert set(few.searches.tolist()) == {FIRST, SECOND, FIRST + SECOND}
+    assert len(few.similarity) == len(few.pairs)
+
+
 def test_a_frequent_word_makes_no_pairs_and_the_alphabet_still_does(tmp_path: Path) -> None:
     frequent = [f"common word {number:05}" for number in range(10_000)]
-    pairs = find_sharing((frequent, None), tmp_path, 1, quiet)
+    pairs = find_sharing((frequent, None), tmp_path, 1, quiet).pairs
     assert len(pairs) <= 2 * 10_000
     matches = as_set(pairs)
     assert all((row, row + 1) in matches for row in range(9_999))
     few = [f"shared {number}" for number in range(MOST_TEXTS_OF_A_TERM)]
-    assert len(find_sharing((few, None), tmp_path, 1, quiet)) > MOST_TEXTS_OF_A_TERM * PARTNERS / 2
+    assert len(find_sharing((few, None), tmp_path, 1, quiet).pairs) > MOST_TEXTS_OF_A_TERM * PARTNERS / 2
 
 
 def test_odd_texts_are_searched_without_an_error_and_progress_never_goes_back(tmp_path: Path) -> None:

@@ -149,33 +149,60 @@ def candidates_(
     context: typer.Context,
     per_record: Annotated[int, typer.Option(help="Nearest records to look at, by characters and by encoder each.")] = 5,
     most: Annotated[int, typer.Option(help="Pairs to keep at most, the most alike.")] = 200_000,
+    near: Annotated[
+        int,
+        typer.Option(help="Near misses to ask people about, blind, to estimate what the search misses; 0 for none."),
+    ] = 30,
+    far: Annotated[int, typer.Option(help="The same of all other pairs.")] = 20,
     within: Annotated[
         bool | None,
         typer.Option(
             "--within/--across",
-            help="Pair records of one source too, or only of different ones. Default: across where there are two.",
+            help="Pair records of one source too, or only those of every source with every other. Default: across "
+            "where there are two.",
         ),
     ] = None,
+    recall: Annotated[
+        bool, typer.Option("--recall", help="Search nothing: say what share of all matches is among the candidates.")
+    ] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Pair the records of sources with those nearest to them: the pairs that people are asked about."""
+    from core.pairs.blocking_recall import blocking_recall
     from core.pairs.find_candidates import candidates
 
-    result = run_verb(folder_of(context, project), candidates, per_record=per_record, most=most, within=within)
+    folder = folder_of(context, project)
+    if recall:
+        present(run_verb(folder, blocking_recall), lambda one: [one.sentence, *one.notes], as_json=as_json)
+        return
+    drawn = {"near": near, "far": far}
+    result = run_verb(folder, candidates, per_record=per_record, most=most, within=within, **drawn)
     present(result, candidate_lines, as_json=as_json)
 
 
 def candidate_lines(result: "Candidates") -> list[str]:
     """What was compared and what came of it."""
     sources = ", ".join(f"{name} {count:,}" for name, count in result.sources.items())
-    how = "with each other" if result.within else "with those of the other source"
+    other = "the other source" if len(result.sources) == 2 else "every other source"
+    how = "with each other" if result.within else f"with those of {other}"
     lines = [
         f"Compared the records of {sources} {how}: {result.distinct:,} different texts.",
         f"{result.candidates:,} candidate pairs ({result.per_record:g} per record), {result.added:,} of them new.",
     ]
     if result.left_out:
         lines.append(f"{result.left_out:,} less alike ones were left out; --most keeps more.")
+    if result.large:
+        lines.append(
+            "A source has more than 100,000 different texts, so they were looked up by words that they share and in "
+            "alphabetical order (twice --per-record of each), not by meaning."
+        )
+    if result.drawn:
+        lines.append(
+            f"Drew {result.drawn:,} pairs that are no candidates. People are asked about them beside the batches; "
+            "`rondo candidates --recall` then says what share of the matches is among the candidates."
+        )
+    lines.append(result.recall.sentence)
     return [*lines, "Next: rondo next (choose the first batch), rondo up (decide on it)."]
 
 

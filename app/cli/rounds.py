@@ -103,6 +103,8 @@ def _batch_lines(result: "RoundSummary") -> Iterator[str]:
     if result.batch is not None:
         test = f", {result.test} test records" if result.test else ""
         yield f"Queued {result.queued} records as batch {result.batch}, {result.audit} of them audit{test}."
+        if result.recall:
+            yield f"Beside them {result.recall} pairs that no search found: they measure what the candidates miss."
     elif result.test:
         yield f"Queued {result.test} test records: their answers are gold."
     for warning in result.self_test.warnings if result.self_test else ():

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.background import opened
-from app.pages.parts.cluster_view import draw_cluster, draw_figures, draw_list, draw_outcome
+from app.pages.parts.cluster_view import draw_cluster, draw_figures, draw_list, draw_outcome, draw_recall
 from app.pages.parts.widgets import activity
 from core.merges.merges import MergeList, merges
 from core.tasks.tasks import task_of
@@ -20,6 +20,7 @@ st.subheader("Which belong together?", anchor=False)
 result: MergeList = merges(server.project, lambda *_: None, most=MOST)
 if not result.matching:
     st.info("Nothing is joined yet. Decide on pairs on the Label page; records that are the same become clusters here.")
+    draw_recall(server)
     st.stop()
 draw_outcome(server)
 left, right = st.columns([2, 5], gap="medium")
@@ -28,3 +29,4 @@ with left:
 with right:
     draw_cluster(server, chosen)
 draw_figures(result)
+draw_recall(server)

@@ -35,7 +35,7 @@ _NEW_SIDES = """
     where not exists (select 1 from sides s where s.source = come.source and s.id = left(md5(come.text), 12))
 """
 _NEW_PAIRS = """
-    insert into pairs
+    insert into pairs (n, left_side, right_side, similarity)
     select r.n, one.side, other.side, null from ready r
     join sides one on one.source = r.left_source and one.text = r.left_text
     join sides other on other.source = r.right_source and other.text = r.right_text

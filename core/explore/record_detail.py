@@ -250,6 +250,7 @@ def _queued(cursor: duckdb.DuckDBPyConnection, record_no: int) -> str | None:
         return None
     words = {"review": "for a second look", "check": "to check machine labels", "wanted": "sent by a person"}
     words |= {"calibration": "to calibrate annotators", "test": "a test record, gold by its answer"}
+    words |= {"recall": "a pair that no search found, to measure what is missed"}
     return f"round {row[0]}, {words.get(row[2], 'spare' if row[1] else 'chosen')}"
 
 

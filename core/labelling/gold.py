@@ -1,4 +1,5 @@
-"""Records that a file declares to be test: gold from now on, and asked where they have no label. Knows no file."""
+"""Records asked beside a batch's own: those that a file declares to be test, gold from now on, and pairs that no search
+found. Knows no file."""
 
 import duckdb
 
@@ -62,16 +63,41 @@ _FOLLOW = (
 
 def ask_test_records(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) -> int:
     """Queues up to `size` random test records that nobody was asked for, at random positions."""
-    return len(cursor.execute(_ASK, {"seed": seed, "size": size}).fetchall())
+    return _ask(cursor, UNASKED_TEST, "test", size, seed)
 
 
-_ASK = f"""
+def ask_non_candidates(cursor: duckdb.DuckDBPyConnection, batch: int, seed: int) -> int:
+    """Queues a part of the unasked pairs that no search found, at random places, blind; returns how many.
+
+    As many as RECALL_SHARE of a batch of so many records; all of them where nothing else is left to ask.
+    """
+    left = count(cursor, "select count(*) from pool")
+    size = int(batch * RECALL_SHARE) + 1 if left else count(cursor, f"select count(*) from ({_UNASKED_NON_CANDIDATES})")
+    return _ask(cursor, _UNASKED_NON_CANDIDATES, "recall", size, seed)
+
+
+RECALL_SHARE = 0.1
+"""of a batch, how many pairs that no search found come beside it"""
+_UNASKED_NON_CANDIDATES = """
+    select p.n from pairs p join records r using (n)
+    where p.beyond in ('near', 'far') and r.duplicate_of is null and not is_gold(r.n, r.split) and not is_labelled(p.n)
+      and p.n not in (select n from queue)
+      and p.n not in (select n from responses)
+"""
+
+
+def _ask(cursor: duckdb.DuckDBPyConnection, query: str, purpose: str, size: int, seed: int) -> int:
+    parameters = {"seed": seed, "size": size, "purpose": purpose}
+    return len(cursor.execute(_ASK.format(query=query), parameters).fetchall())
+
+
+_ASK = """
     insert into queue
     select n, (select coalesce(max(batch), 0) from queue),
            first + (last - first) * (hash(n, $seed::bigint + 1) % 10000) / 10000.0,
-           false, false, null, null, null, 'test', null
+           false, false, null, null, null, $purpose, null
     from (
-        select n from ({UNASKED_TEST}) order by hash(n, $seed::bigint), n limit $size::bigint
+        select n from ({query}) order by hash(n, $seed::bigint), n limit $size::bigint
     ), (
         select coalesce(min(position), (select max(position) + 1 from queue), 0) as first,
                coalesce(max(position), (select max(position) + 1 from queue), 0) + 1 as last

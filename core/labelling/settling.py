@@ -46,7 +46,7 @@ class AnswerInForce:
 @dataclass(frozen=True)
 class RecordFacts:
     """What the label of a record depends on besides answers. check: asked to check machine labels. looked: the stamp
-    after which answers belong to the last requested review.
+    after which answers belong to the last requested review. recall: asked because no search had found it.
     """
 
     record_no: RecordNo
@@ -54,6 +54,7 @@ class RecordFacts:
     audit: bool
     check: bool = False
     looked: int | None = None
+    recall: bool = False
 
 
 # An event holds unless its author took it back by an undo that names it and its record; a person's answer to a record
@@ -167,10 +168,11 @@ NEAR = 1e-9
 # The query of the records stands inside: a table that it reads must not be called like one of these steps.
 _VERDICTS = f"""
     with facts as (
-        select n, bool_or(audit) as audit, bool_or(coalesce(purpose = 'check', false)) as checked, max(since) as looked
+        select n, bool_or(audit) as audit, bool_or(coalesce(purpose = 'check', false)) as checked, max(since) as looked,
+               bool_or(coalesce(purpose = 'recall', false)) as recall
         from queue group by n
     ), answers as (
-        select reply.*, audit, checked, split is not distinct from 'test' as gold, not from_file and (
+        select reply.*, audit, checked, recall, split is not distinct from 'test' as gold, not from_file and (
                    corrects or split is distinct from 'test' or coalesce(stamp > looked, false)
                    or not bool_or(from_file) over (partition by n)) as person
         from ({ANSWERS}) as reply join records using (n) left join facts using (n)
@@ -184,7 +186,8 @@ _VERDICTS = f"""
                max(round) as round, max(received_at) as at,
                bool_and(blind or corrects) as blind, bool_or(corrects) as corrected,
                bool_and(source = 'bulk') as bulk, bool_and(from_file) as from_file,
-               any_value(gold) as gold, any_value(audit) as audit, any_value(checked) as checked
+               any_value(gold) as gold, any_value(audit) as audit, any_value(checked) as checked,
+               any_value(recall) as recall
         from told {{weights}}
         where if(corrected, newest = 1, {{votes}})
         group by n, answer
@@ -194,8 +197,8 @@ _VERDICTS = f"""
     select n, labels,
            case when corrected then 'adjudicated' when bulk then 'bulk' when voters = 1 then 'single'
                 when from_file then 'majority' else '{{many}}' end as how,
-           case when gold then 'gold' when audit and blind then 'audit' when checked and blind then 'check'
-                when from_file then 'file' else 'chosen' end as stratum,
+           case when gold then 'gold' when recall then 'recall' when audit and blind then 'audit'
+                when checked and blind then 'check' when from_file then 'file' else 'chosen' end as stratum,
            ranked.round, ranked.at, answer
     from ranked where votes > most - {NEAR} qualify count(*) over (partition by n) = 1
 """
@@ -226,7 +229,8 @@ def read_facts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo]
         f"""select n, split is not distinct from 'test',
                    exists (select 1 from queue where queue.n = records.n and audit),
                    exists (select 1 from queue where queue.n = records.n and purpose = 'check'),
-                   (select max(since) from queue where queue.n = records.n)
+                   (select max(since) from queue where queue.n = records.n),
+                   exists (select 1 from queue where queue.n = records.n and purpose = 'recall')
             from records where n in ({placeholders(record_nos)})""",
         list(record_nos),
     ).fetchall()
@@ -304,6 +308,8 @@ def _how(supplied: list[AnswerInForce], voters: int, rule: Rule) -> str:
 def _stratum(supplied: list[AnswerInForce], fact: RecordFacts) -> str:
     if fact.gold:
         return "gold"
+    if fact.recall:
+        return "recall"
     if (fact.audit or fact.check) and all(answer.blind or answer.corrects for answer in supplied):
         return "audit" if fact.audit else "check"
     return "file" if all(answer.from_file for answer in supplied) else "chosen"

@@ -21,6 +21,11 @@ CALIBRATION = "calibration"
 """purpose of a gold record that every annotator answers once, blind, to be measured by"""
 TEST = "test"
 """purpose of a test record without a label: answered blind, as others are, and gold by the answer"""
+RECALL = "recall"
+"""purpose of a pair that the search for candidates did not find: asked blind, to measure what it misses"""
+BESIDE = (CHECK, REVIEW, CALIBRATION, TEST, RECALL)
+"""purposes of records that are asked blind and do not belong to a batch's own"""
+_BESIDE = ", ".join(f"'{purpose}'" for purpose in BESIDE)
 EVERYBODY = 1_000_000_000
 """how many people shall answer a calibration record"""
 _ANSWERS_REQUESTED: dict[str | None, int] = {REVIEW: 1, CALIBRATION: EVERYBODY}
@@ -33,7 +38,7 @@ _NEWEST = "row_number() over (partition by n order by batch desc, since desc nul
 # The rules of `Row` and `Waiting` once more, for a million records; a test holds the two together.
 ASKED = f"""
     select row.n, row.spare, row.purpose,
-           row.audit or coalesce(row.purpose in ('{CHECK}', '{REVIEW}', '{CALIBRATION}', '{TEST}'), false) as blind,
+           row.audit or coalesce(row.purpose in ({_BESIDE}), false) as blind,
            count(*) filter (action = 'submit') as given, count(*) filter (action = 'skip') as skips,
            count(*) filter (action = 'flag') as flags,
            row.purpose is not distinct from '{CALIBRATION}'
@@ -49,7 +54,7 @@ ASKED = f"""
 BLIND = f"select n from ({ASKED}) where blind and open"
 """those of a query that wait for a blind answer: nothing that a model says of them is shown anywhere"""
 
-MAY_BE_BLIND = f"select n from queue where audit or purpose in ('{CHECK}', '{REVIEW}', '{CALIBRATION}', '{TEST}')"
+MAY_BE_BLIND = f"select n from queue where audit or purpose in ({_BESIDE})"
 """a query for `BLIND` where all records are meant"""
 
 
@@ -65,7 +70,7 @@ _Rank = tuple[bool, bool, bool, float, RecordNo]
 class Row:
     """A queued record. `size` is the number of bytes that its card takes in a reply.
 
-    purpose: None, CHECK, REVIEW, REQUESTED, CALIBRATION or TEST; since: only answers after this stamp close a review.
+    purpose: None, REQUESTED or one of BESIDE; since: only answers after this stamp close a review.
     checks: whether the record was ever queued to check machine labels.
     """
 
@@ -86,7 +91,7 @@ class Row:
     @property
     def blind(self) -> bool:
         """Shown without a suggestion: an answer that a model is scored on must not be influenced by it."""
-        return self.audit or self.purpose in (CHECK, REVIEW, CALIBRATION, TEST)
+        return self.audit or self.purpose in BESIDE
 
     @property
     def first(self) -> bool:
@@ -190,7 +195,10 @@ class Waiting:
     def facts(self, record_nos: list[RecordNo]) -> list[RecordFacts]:
         """What the strata of these records depend on; empty where one of them is not queued."""
         rows = [self.rows[n] for n in record_nos if n in self.rows]
-        facts = [RecordFacts(row.record_no, row.gold, row.audit, row.checks, row.since) for row in rows]
+        facts = [
+            RecordFacts(row.record_no, row.gold, row.audit, row.checks, row.since, row.purpose == RECALL)
+            for row in rows
+        ]
         return facts if len(rows) == len(record_nos) else []
 
     def labelled_by(self, record_no: RecordNo) -> set[str]:
@@ -227,7 +235,7 @@ class Waiting:
             return
         self._answers.setdefault(answer.record_no, {})[answer.annotator] = answer
         row = self.rows.get(answer.record_no)
-        if answer.received_at > self._since and not (row and row.purpose in (REVIEW, CHECK, CALIBRATION, TEST)):
+        if answer.received_at > self._since and not (row and row.purpose in BESIDE):
             self._fresh.add((answer.record_no, answer.annotator))
 
     def _rank(self, record_no: RecordNo) -> _Rank | None:

@@ -14,6 +14,10 @@ from core.pairs.spaces import Neighbours, Space, Spaces
 
 PER_RECORD = 5
 """neighbours in each of the two spaces, both ways"""
+NEAR_RANKS = 5
+"""near misses are one more neighbour for so many, at least one; of twice as many pairs a few draws bound only half"""
+FIRST, SECOND = 1, 2
+"""bits of the two searches: by characters and by encoder; of large sources by shared words and in alphabetical order"""
 TIE = 1e-5
 """cosines that differ by less are equal: they were summed in another order"""
 
@@ -36,6 +40,17 @@ class RatedPairs:
     pairs: Pairs
     similarity: Floats
     best: Bools
+
+
+@dataclass(frozen=True)
+class SearchedPairs:
+    """Candidates, and near misses. similarity: (m,) 0..1. searches: (m,) sum of the bits of those that have the pair
+    among the nearest of either record. near: pairs that come next in rank in a search, `next_ranks` for each."""
+
+    pairs: Pairs
+    similarity: Floats
+    searches: Ints
+    near: Pairs
 
 
 @dataclass(frozen=True)
@@ -63,10 +78,33 @@ def distinct_texts(texts: Sequence[str]) -> DistinctTexts:
 
 def find_candidates(spaces: Spaces, per_record: int = PER_RECORD) -> Pairs:
     """The nearest by characters and by encoder of each record on either side, ordered by left, then right row."""
-    pairs = [
-        pair for space in (spaces.characters, spaces.encoder) for pair in _neighbour_pairs(space, slice(0, per_record))
-    ]
-    return _once(np.concatenate([left for left, _ in pairs]), np.concatenate([right for _, right in pairs]), spaces)
+    ranks = slice(0, per_record)
+    pairs = [pair for space in (spaces.characters, spaces.encoder) for pair in _neighbour_pairs(space, ranks)]
+    return _once(*_joined(pairs), spaces)
+
+
+def next_ranks(per_record: int) -> int:
+    """How many neighbours behind the first `per_record` are near misses."""
+    return -(-per_record // NEAR_RANKS)
+
+
+def search_spaces(spaces: Spaces, per_record: int = PER_RECORD) -> SearchedPairs:
+    """The same with what found each, and the next ranks. Spaces must have so many neighbours more."""
+    pairs = find_candidates(spaces, per_record)
+    width = int(spaces.encoder.right.shape[0]) or 1
+    codes, searches = pairs.left * width + pairs.right, np.zeros(len(pairs), np.int64)
+    behind: list[tuple[Ints, Ints]] = []
+    for bit, space in ((FIRST, spaces.characters), (SECOND, spaces.encoder)):
+        own = _once(*_joined(_neighbour_pairs(space, slice(0, per_record))), spaces)
+        searches[np.searchsorted(codes, own.left * width + own.right)] += bit
+        behind += _neighbour_pairs(space, slice(per_record, per_record + next_ranks(per_record)))
+    near = _once(*_joined(behind), spaces)
+    new = ~np.isin(near.left * width + near.right, codes)
+    return SearchedPairs(pairs, similarity(spaces, pairs), searches, Pairs(near.left[new], near.right[new]))
+
+
+def _joined(pairs: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    return np.concatenate([left for left, _ in pairs]), np.concatenate([right for _, right in pairs])
 
 
 def find_mutual_best(spaces: Spaces) -> Pairs:
@@ -75,9 +113,7 @@ def find_mutual_best(spaces: Spaces) -> Pairs:
     It finds partners where most records have one; where they have none it joins strangers.
     """
     nearest = [pair for space in (spaces.words, spaces.encoder) for pair in _neighbour_pairs(space, slice(0, 1))]
-    pairs = _once(
-        np.concatenate([left for left, _ in nearest]), np.concatenate([right for _, right in nearest]), spaces
-    )
+    pairs = _once(*_joined(nearest), spaces)
     best = is_mutual_best(spaces, pairs)
     return Pairs(pairs.left[best], pairs.right[best])
 

@@ -1,30 +1,40 @@
 """The verb that pairs the records of sources: candidates become records that people are asked about."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import duckdb
 
+from core.config.settings import Settings
 from core.data.import_parts import begin_import, continue_import, finish_imports
 from core.data.ingest_job import ExactDuplicates, FileReport, RepeatedIds
 from core.data.records import number_records
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle, Report
+from core.labelling.gold import ask_non_candidates
+from core.labelling.settling import settle
 from core.models.encoders.loading import encoder_source
+from core.pairs.blocking_recall import BlockingRecall, blocking_recall
 from core.pairs.candidate_job import CANDIDATES, CandidateParams, CandidateResult
 from core.pairs.sides import count_sources
 from core.project import Project
+from core.store.database import count, utc_now
 from core.store.tables import quoted
 from core.tasks.tasks import task_of
 
 PER_RECORD, MOST = 5, 200_000
 """neighbours of a record in either space; pairs that are kept"""
+NEAR, FAR = 30, 20
+"""pairs to draw that no search found: of those next in rank, and of all others"""
 
 
 @dataclass(frozen=True)
 class Candidates:
     """sources: name -> records. distinct: texts that differ. candidates: pairs found, of which `added` are new;
-    left_out: less alike than those that were kept. per_record: pairs over records."""
+    left_out: less alike than those that were kept. per_record: pairs over records. drawn: pairs that are no candidates,
+    to be asked for the recall. large: texts were looked up by words and in alphabetical order, not by the encoder.
+    recall: what is known of it by the decisions there are."""
 
     sources: dict[str, int]
     within: bool
@@ -34,31 +44,30 @@ class Candidates:
     left_out: int
     per_record: float
     seconds: float
+    drawn: int
+    large: bool
+    recall: BlockingRecall
 
 
-def candidates(
-    project: Project, report: Report, *, per_record: int = PER_RECORD, most: int = MOST, within: bool | None = None
+def candidates(  # noqa: PLR0913 - each is an option of the command
+    project: Project,
+    report: Report,
+    *,
+    per_record: int = PER_RECORD,
+    most: int = MOST,
+    within: bool | None = None,
+    near: int = NEAR,
+    far: int = FAR,
 ) -> Candidates:
     """Pairs each record with those nearest to it by characters and by encoder, and adds the pairs that are new.
 
-    within: pairs of one source's records, too; default: only where there is one source, or more than two.
+    within: pairs of one source's records, too; default: only where there is one source, or more than two. Else every
+    source is paired with every other. near, far: pairs to draw at random that are no candidates, of those next in rank
+    and of all others; people are asked about them beside the batches, blind, and `blocking_recall` says what follows.
     """
     started, settings = time.monotonic(), project.settings()
-    if not task_of(settings).two_sides:
-        raise Refused(f"Records of the task {settings.task!r} are not paired.")
-    for name, value in (("per record", per_record), ("most", most)):
-        if value < 1:
-            raise BadInput(f"{value} {name} is too few; at least 1 is needed.")
-    with project.store.reading() as cursor:
-        sources = count_sources(cursor)
-    if sum(sources.values()) < 2:
-        raise Refused(
-            f"There {'is one record' if sources else 'are no records'} to pair. Bring some in: "
-            "`rondo import FILE --text COLUMN`."
-        )
-    inside = len(sources) != 2 if within is None else within
-    if not inside and len(sources) < 2:
-        raise BadInput("There is one source; records of different ones cannot be paired. Leave --across out.")
+    _check(settings, {"per record": per_record, "most": most}, (near, far))
+    sources, inside = _read_sources(project, within)
     params = CandidateParams(
         encoder=settings.encoder,
         encoder_source=encoder_source(project.models, settings.encoder),
@@ -69,11 +78,16 @@ def candidates(
         within=inside,
         per_record=per_record,
         most=most,
+        near=near,
+        far=far,
+        seed=settings.seed,
     )
     bundle = project.jobs.prepare(CANDIDATES, params)
     with project.store.reading() as cursor:
         target = quoted(bundle.path / "in" / "sides.parquet")
         cursor.execute(f"copy (select side, source, id, text from sides order by side) to '{target}'")
+        known = quoted(bundle.path / "in" / "known.parquet")
+        cursor.execute(f"copy (select left_side, right_side from pairs where beyond is null) to '{known}'")
     result = project.jobs.run(bundle, CANDIDATES, report, "Finding candidates")
     added = _take_in(project, bundle, result, report)
     return Candidates(
@@ -85,48 +99,120 @@ def candidates(
         left_out=result.left_out,
         per_record=round(result.candidates / max(result.sides, 1), 2),
         seconds=round(time.monotonic() - started, 3),
+        drawn=result.near_drawn + result.far_drawn,
+        large=result.large,
+        recall=blocking_recall(project, report),
     )
+
+
+def _check(settings: Settings, least_one: Mapping[str, int], drawn: tuple[int, int]) -> None:
+    if not task_of(settings).two_sides:
+        raise Refused(f"Records of the task {settings.task!r} are not paired.")
+    for name, value in least_one.items():
+        if value < 1:
+            raise BadInput(f"{value} {name} is too few; at least 1 is needed.")
+    if min(drawn) < 0:
+        raise BadInput(f"{min(drawn)} pairs cannot be drawn; 0 draws none.")
+
+
+def _read_sources(project: Project, within: bool | None) -> tuple[dict[str, int], bool]:
+    """Name -> records, and whether pairs of one source's records are sought."""
+    with project.store.reading() as cursor:
+        sources = count_sources(cursor)
+    if sum(sources.values()) < 2:
+        raise Refused(
+            f"There {'is one record' if sources else 'are no records'} to pair. Bring some in: "
+            "`rondo import FILE --text COLUMN`."
+        )
+    inside = len(sources) != 2 if within is None else within
+    if not inside and len(sources) < 2:
+        raise BadInput("There is one source; records of different ones cannot be paired. Leave --across out.")
+    return sources, inside
 
 
 def _take_in(project: Project, bundle: Bundle, result: CandidateResult, report: Report) -> int:
-    """As an import takes in a file: part by part, and all of it once it has begun. Returns how many pairs are new."""
+    """As an import takes in a file: part by part, and all of it once it has begun. Returns how many candidates are
+    new."""
+    rows = result.candidates + result.near_drawn + result.far_drawn
     with project.storing:
         finish_imports(project.store, project.folder, project.holding_settings)
         with project.store.reading() as cursor:
-            sizes = number_records(cursor, bundle.path / "out", "candidates") if result.candidates else (0, 0)
+            sizes = number_records(cursor, bundle.path / "out", "candidates") if rows else (0, 0)
         with project.changing_settings() as (current, cursor):
             if not project.jobs.claim_result(bundle, cursor):
                 raise Refused("These candidates were taken in already.")
-            if result.candidates:
-                _enter_pairs(cursor, bundle)
-                begin_import(cursor, bundle.path.name, _as_file(result), current, sizes)
-        if not result.candidates:
+            added = _enter_pairs(cursor, bundle) if rows else 0
+            cursor.execute("insert into candidate_searches values (?, ?, ?)", [utc_now(), result.near, result.far])
+            if rows:
+                begin_import(cursor, bundle.path.name, _as_file(rows), current, sizes)
+        if rows:
+            continue_import(project.store, bundle, project.holding_settings, report)
+        else:
             bundle.empty()
-            return 0
-        added = continue_import(project.store, bundle, project.holding_settings, report).added
-    project.label_queue.reload()
+    with project.label_queue.changing() as cursor:
+        _tidy_queue(cursor, project)
     return added
 
 
-def _enter_pairs(cursor: duckdb.DuckDBPyConnection, bundle: Bundle) -> None:
-    """Which sides each record has, before the records: their numbers are fixed by `number_records`."""
+_DRAWN = """
+    create or replace temp table drawn as
+    select records.id, places.n, come.left_side, come.right_side, come.similarity, come.searches, come.beyond
+    from read_parquet('{pairs}') come
+    join read_parquet('{records}') records using (id) join read_parquet('{places}') places using (position)
+"""
+# A pair that came ready may have its sides the other way round.
+_KNOWN = """
+    update pairs set beyond = d.beyond,
+        searches = list_sort(list_distinct(list_concat(coalesce(pairs.searches, []), coalesce(d.searches, []))))
+    from drawn d where least(d.left_side, d.right_side) = least(pairs.left_side, pairs.right_side)
+        and greatest(d.left_side, d.right_side) = greatest(pairs.left_side, pairs.right_side)
+"""
+_NEW = """
+    insert into pairs (n, left_side, right_side, similarity, searches, beyond)
+    select n, left_side, right_side, similarity, searches, beyond from drawn where n is not null
+"""
+
+
+def _enter_pairs(cursor: duckdb.DuckDBPyConnection, bundle: Bundle) -> int:
+    """Which sides each record has, before the records: their numbers are fixed by `number_records`. What was drawn
+    before and is not now measures nothing any more. Returns how many candidates are new."""
     out = bundle.path / "out"
-    cursor.execute(
-        f"""insert into pairs
-            select places.n, found.left_side, found.right_side, found.similarity
-            from read_parquet('{quoted(out / "pairs.parquet")}') found
-            join read_parquet('{quoted(out / "records.parquet")}') records using (id)
-            join read_parquet('{quoted(out / "places.parquet")}') places using (position)
-            where places.n is not null"""
-    )
+    names = {name: quoted(out / f"{name}.parquet") for name in ("pairs", "records", "places")}
+    cursor.execute(_DRAWN.format(**names))
+    cursor.execute("update pairs set beyond = 'former' where beyond is not null")
+    cursor.execute(_KNOWN)
+    cursor.execute(_NEW)
+    added = count(cursor, "select count(*) from drawn where n is not null and beyond is null")
+    cursor.execute("drop table drawn")
+    return added
 
 
-def _as_file(result: CandidateResult) -> FileReport:
+# What is a candidate now, or was not drawn again, is no longer asked for the recall.
+_NO_MORE = """
+    select n from queue where purpose = 'recall' and n in (select n from pairs where beyond is null)
+    union select n from queue where purpose = 'recall' and n not in (select n from responses)
+        and n in (select n from pairs where beyond = 'former')
+"""
+
+
+def _tidy_queue(cursor: duckdb.DuckDBPyConnection, project: Project) -> None:
+    """An answer to a pair that became a candidate counts as any other. Where nothing else is left, the drawn pairs are
+    asked now."""
+    cursor.execute(f"create or replace temp table no_more as {_NO_MORE}")
+    cursor.execute("delete from queue where purpose = 'recall' and n in (select n from no_more)")
+    cursor.execute("delete from leases where n in (select n from no_more)")
+    settle(cursor, "select n from no_more", project.settings())
+    cursor.execute("drop table no_more")
+    if not count(cursor, "select count(*) from pool"):
+        ask_non_candidates(cursor, 0, project.settings().seed)
+
+
+def _as_file(rows: int) -> FileReport:
     """What an import would report of them."""
     return FileReport(
         file="candidates",
-        rows=result.candidates,
-        records=result.candidates,
+        rows=rows,
+        records=rows,
         blank_rows=0,
         repeated_ids=RepeatedIds(0, 0),
         relabelled_rows=(),

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.arrays import Floats
 from core.data.ledger import normalise
-from core.pairs.candidates import PER_RECORD, RatedPairs, best_of_both
+from core.pairs.candidates import PER_RECORD, RatedPairs, SearchedPairs, best_of_both, next_ranks
 from core.pairs.features import split_fields
 from core.pairs.postings import find_sharing, join_pairs
 from core.pairs.spaces import CUT, Report, row_cosines
@@ -37,7 +37,7 @@ def rate_large(
     """
     left, right = plain_texts(texts[0]), None if texts[1] is None else plain_texts(texts[1])
     stop = 300 if vectors else 600
-    pairs = find_sharing((left, right), folder, threads, lambda done, total: report(stop * done // total, 1000))
+    pairs = find_sharing((left, right), folder, threads, lambda done, total: report(stop * done // total, 1000)).pairs
     if vectors:
         near = find_near(vectors, PER_RECORD, lambda done, total: report(300 + 300 * done // total, 1000))
         pairs = join_pairs([pairs, near], len(left if right is None else right))
@@ -49,6 +49,21 @@ def rate_large(
         similarity = (similarity + np.clip(row_cosines(ours, theirs, pairs.left, pairs.right), 0, 1)) / 2
     report(1000, 1000)
     return RatedPairs(pairs, similarity, best_of_both(pairs, similarity, one_source=right is None))
+
+
+def search_large(
+    texts: tuple[Sequence[str], Sequence[str] | None], folder: Path, threads: int, per_record: int, report: Report
+) -> SearchedPairs:
+    """The same without vectors, and with what found each: 2 * per_record partners of a text by shared words, as there
+    are of two spaces, and its neighbours in the alphabet. No text is compared by meaning."""
+    left, right = plain_texts(texts[0]), None if texts[1] is None else plain_texts(texts[1])
+    ranks = (2 * per_record, 2 * (per_record + next_ranks(per_record)))
+    sharing = find_sharing((left, right), folder, threads, lambda done, total: report(600 * done // total, 1000), ranks)
+    similarity: Floats = trigram_cosines(
+        (left, right), sharing.pairs, lambda done, total: report(600 + 400 * done // total, 1000)
+    )
+    report(1000, 1000)
+    return SearchedPairs(sharing.pairs, similarity, sharing.searches, sharing.near)
 
 
 def plain_texts(texts: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.arrays import Ints
-from core.pairs.candidates import Pairs
+from core.pairs.candidates import FIRST, SECOND, Pairs
 from core.pairs.spaces import Report
 
 if TYPE_CHECKING:
@@ -48,19 +48,27 @@ _POSTINGS = f"""
         select term, count(*) as texts from terms group by term having texts between 2 and {MOST_TEXTS_OF_A_TERM}
     ) using (term)
 """
-_PARTNERS = f"""
+_PARTNERS = """
     insert into pairs
-    select least(one, other), greatest(one, other) from (
+    select least(one, other), greatest(one, other), row_number() over (partition by one order by common desc, other)
+    from (
         select mine.row as one, theirs.row as other, sum(mine.idf) as common
         from postings mine join postings theirs using (term)
-        where mine.row between ? and ? and {{apart}} group by all
+        where mine.row between ? and ? and {apart} group by all
     )
-    qualify row_number() over (partition by one order by common desc, other) <= {PARTNERS}
+    qualify row_number() over (partition by one order by common desc, other) <= {most}
 """
 _NEIGHBOURS = """
     insert into pairs
-    select least(row, next), greatest(row, next)
+    select least(row, next), greatest(row, next), null
     from (select row, lead(row) over (order by {key}, row) as next from texts) where next is not null and {apart}
+"""
+
+
+_ONCE = f"""
+    select one, other,
+           if(coalesce(min(rank) <= ?, false), {FIRST}, 0) + if(bool_or(rank is null), {SECOND}, 0) as searches
+    from pairs group by one, other order by one, other
 """
 
 
@@ -76,14 +84,29 @@ class _Steps:
         self.report(self.start + (self.stop - self.start) * done // max(total, 1), 1000)
 
 
+@dataclass(frozen=True)
+class SharingPairs:
+    """searches: (m,) FIRST where shared terms found the pair, SECOND where the order did. near: pairs that come next in
+    rank by shared terms, as many for each text again."""
+
+    pairs: Pairs
+    searches: Ints
+    near: Pairs
+
+
 def find_sharing(
-    texts: tuple[Sequence[str], Sequence[str] | None], folder: Path, threads: int, report: Report
-) -> Pairs:
+    texts: tuple[Sequence[str], Sequence[str] | None],
+    folder: Path,
+    threads: int,
+    report: Report,
+    ranks: tuple[int, int] = (PARTNERS, PARTNERS),
+) -> SharingPairs:
     """Texts that share rare terms, and those next to each other in alphabetical order, forwards and backwards.
 
     texts: (left, right), distinct, in lower case; right None within one source. A term is a word, two neighbouring
     words run together (so that `AB-12` meets `ab12`), or two words with one between, and stands in 2 to
-    MOST_TEXTS_OF_A_TERM texts; each text brings its PARTNERS best. The order catches those whose words are all frequent
+    MOST_TEXTS_OF_A_TERM texts; each text brings its best partners, to
+    the first of the ranks; those to the second are near misses. The order catches those whose words are all frequent
     or all misspelt (sorted neighbourhood, Hernández & Stolfo 1995). folder: for what does not fit into MEMORY. Ordered
     by left, then right row.
     """
@@ -101,20 +124,24 @@ def find_sharing(
         connection.execute(_POSTINGS, [total])
         connection.execute("drop table terms")
         report(400, 1000)
-        connection.execute("create table pairs (one integer, other integer)")
-        partners = _PARTNERS.format(apart=_apart("mine.row", "theirs.row", width if right is not None else None))
+        connection.execute("create table pairs (one integer, other integer, rank bigint)")
+        query = _PARTNERS.format(
+            apart=_apart("mine.row", "theirs.row", width if right is not None else None), most=ranks[1]
+        )
         step = _Steps(report, 400, 900)
         for start in range(0, total, PIECE):
-            connection.execute(partners, [start, start + PIECE - 1])
+            connection.execute(query, [start, start + PIECE - 1])
             step(min(start + PIECE, total), total)
         apart = _apart("row", "next", width if right is not None else None)
         for key in ("text", "reverse(text)"):
             connection.execute(_NEIGHBOURS.format(key=key, apart=apart))
         report(950, 1000)
-        rows = connection.execute("select distinct one, other from pairs order by one, other").fetchnumpy()
+        rows = connection.execute(_ONCE, [ranks[0]]).fetchnumpy()
     report(1000, 1000)
-    one, other = (np.asarray(rows[name], np.int64) for name in ("one", "other"))
-    return Pairs(one, other if right is None else other - width)
+    one, other, searches = (np.asarray(rows[name], np.int64) for name in ("one", "other", "searches"))
+    other = other if right is None else other - width
+    held = searches > 0
+    return SharingPairs(Pairs(one[held], other[held]), searches[held], Pairs(one[~held], other[~held]))
 
 
 def _load_terms(connection: "DuckDBPyConnection", sides: tuple[Sequence[str], Sequence[str]], report: Report) -> None:

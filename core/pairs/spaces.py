@@ -97,9 +97,13 @@ def grams(text: str, size: int) -> list[str]:
 
 
 def build_spaces(
-    texts: tuple[Sequence[str], Sequence[str] | None], vectors: tuple[Floats, Floats | None], report: Report
+    texts: tuple[Sequence[str], Sequence[str] | None],
+    vectors: tuple[Floats, Floats | None],
+    report: Report,
+    most: int = NEAREST,
 ) -> Spaces:
-    """texts, vectors: (left, right), right None within one source. vectors: (n, dims) unit rows of the encoder.
+    """texts, vectors: (left, right), right None within one source. vectors: (n, dims) unit rows of the encoder. most:
+    neighbours of each record.
 
     No text may be blank, and within a side all should differ: equal ones would be each other's only neighbours.
     """
@@ -110,7 +114,7 @@ def build_spaces(
             report(number * 1000 + 1000 * done // max(total, 1), 3000)
 
         left, right = tf_idf(texts, analyse) if analyse else vectors
-        spaces.append(_space(left, right, report_part))
+        spaces.append(_space(left, right, report_part, most))
     return Spaces(*spaces)
 
 
@@ -126,9 +130,9 @@ def tf_idf(
     return rows[: len(left)], None if right is None else rows[len(left) :]
 
 
-def _space(left: "Vectors", right: "Vectors | None", report: Report) -> Space:
+def _space(left: "Vectors", right: "Vectors | None", report: Report, most: int) -> Space:
     if right is None:
-        near = nearest(left, None, report)
+        near = nearest(left, None, report, most)
         return Space(left, left, near, near)
 
     def first(done: int, total: int) -> None:
@@ -137,18 +141,18 @@ def _space(left: "Vectors", right: "Vectors | None", report: Report) -> Space:
     def second(done: int, total: int) -> None:
         report(total + done, total * 2)
 
-    return Space(left, right, nearest(left, right, first), nearest(right, left, second))
+    return Space(left, right, nearest(left, right, first, most), nearest(right, left, second, most))
 
 
-def nearest(queries: "Vectors", index: "Vectors | None", report: Report) -> Neighbours:
-    """The NEAREST rows of `index` to each query by cosine; index None: of the other queries.
+def nearest(queries: "Vectors", index: "Vectors | None", report: Report, most: int = NEAREST) -> Neighbours:
+    """The `most` nearest rows of `index` to each query by cosine; index None: of the other queries.
 
     Exact (dense rows by FAISS), and never more than CELLS cosines at once: time grows with the square, memory does not.
     Rows whose cosine is zero or less are no neighbours.
     """
     others = queries if index is None else index
     n, m = int(queries.shape[0]), int(others.shape[0])
-    k = min(NEAREST, m - (index is None))
+    k = min(most, m - (index is None))
     rows, cosines = np.full((n, max(k, 0)), -1, np.int32), np.zeros((n, max(k, 0)), np.float32)
     if k < 1:
         return Neighbours(rows, cosines)

@@ -23,7 +23,7 @@ Detail = Mapping[str, object]
 QUIET = {
     *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
     *("rechoose", "check", "follow"),
-    *("integrity", "people", "merges", "merge", "predict_pairs"),
+    *("integrity", "people", "merges", "merge", "predict_pairs", "blocking_recall"),
     *("rescue_plan", "hosted_estimate", "hosted_job", "hosted_jobs", "hosted_models"),
 }
 """change nothing that anybody asked for"""
@@ -32,7 +32,7 @@ _ROUND = ("size", "strategy", "seed", "audit_share")
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "import": ("file", "text", "label", "id", "split", "meta", "add_labels", "keep_missing_words"),
     "import_source": ("file", "source", "text", "id"),
-    "candidates": ("per_record", "most", "within"),
+    "candidates": ("per_record", "most", "within", "near", "far"),
     "next": _ROUND,
     "round": _ROUND,
     "map": ("again",),
@@ -53,7 +53,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 _RESULTS: dict[str, tuple[str, ...]] = {
     "import": ("rows", "added", "labelled", "changed", "declared_gold"),
     "import_source": ("rows", "added"),
-    "candidates": ("candidates", "added", "left_out"),
+    "candidates": ("candidates", "added", "left_out", "drawn"),
     "next": ("batch", "queued"),
     "round": ("batch", "queued"),
     "open": ("batch", "queued"),

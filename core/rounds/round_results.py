@@ -12,7 +12,7 @@ from core.evaluation.metrics import Metrics
 from core.ids import ModelId
 from core.jobs.bundle import Bundle
 from core.labelling.calibrating import insert_gold_checks, share_of
-from core.labelling.gold import ask_test_records
+from core.labelling.gold import ask_non_candidates, ask_test_records
 from core.models.in_use import active_model
 from core.project import Project
 from core.rounds.champion_log import (
@@ -33,7 +33,8 @@ from core.typed_json import to_json
 class RoundSummary:
     """What the verbs next, fit and round did.
 
-    queued: records of the batch and test records, test: the latter alone, calibration: gold records beside them.
+    queued: records of the batch and test records, test: the latter alone, calibration: gold records beside them,
+    recall: pairs beside them that no search had found.
     batch, audit, self_test: where a batch was chosen. model, labels (that it trained on), labels_before (those of the
     head before), metrics: where a head was fitted.
     """
@@ -42,6 +43,7 @@ class RoundSummary:
     queued: int = 0
     test: int = 0
     calibration: int = 0
+    recall: int = 0
     batch: int | None = None
     audit: int | None = None
     self_test: SelfTest | None = None
@@ -85,6 +87,7 @@ def apply_result(
                     audit=audit,
                     self_test=result.chosen.self_test,
                     calibration=insert_gold_checks(cursor, known, choice.seed) if known else 0,
+                    recall=ask_non_candidates(cursor, queued, settings.seed),
                 )
             if params.test:
                 test = ask_test_records(cursor, params.test, settings.seed)

@@ -33,7 +33,7 @@ from core.typed_json import from_json
 
 def can_learn(project: Project) -> bool:
     """Is there a label that a model may learn from?"""
-    return bool(project.store.one("select count(*) from settled where stratum <> 'gold'"))
+    return bool(project.store.one("select count(*) from settled where stratum not in ('gold', 'recall')"))
 
 
 def run_round(project: Project, report: Report, *, learn: bool, request: BatchRequest | None) -> RoundSummary:

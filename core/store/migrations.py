@@ -414,4 +414,14 @@ MIGRATIONS: tuple[str, ...] = (
         evidence json                  -- what the gate saw
     );
     """,
+    """
+    alter table pairs add column searches varchar[];  -- that have it among a side's nearest; null: none, or unknown
+    alter table pairs add column beyond varchar;      -- null: a candidate; else a pair that no search found, drawn at
+                                                      -- random: 'near', 'far', or 'former': not in the newest draw
+    create table candidate_searches (  -- each time that candidates were sought
+        searched_at timestamp not null,
+        near bigint not null,          -- how many pairs are no candidates: next in rank,
+        far bigint not null            -- and all others
+    );
+    """,
 )

@@ -12,6 +12,7 @@ from app.pages.parts.record_list import name_box
 from core.errors import RondoError
 from core.merges.merge_edits import MergeEdit, merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
 from core.merges.merges import ClusterDetail, HeldLine, Member, MergeList, merge
+from core.pairs.blocking_recall import recall_if_sought
 from core.reports.card_text import escaped
 
 BESIDE, MOST = 3, 30
@@ -65,6 +66,35 @@ def draw_figures(result: MergeList) -> None:
     st.altair_chart(size_chart(result.sizes), key="sizes", alt="How many clusters there are of each size")
     with st.expander("The numbers"):
         st.dataframe([vars(one) for one in result.sizes], key="sizes-table", hide_index=True)
+
+
+def draw_recall(server: ProjectServer) -> None:
+    """What share of the matches is among the candidates, and what that rests on."""
+    recall = recall_if_sought(server.project)
+    if recall is None:
+        return
+    st.text(recall.sentence)
+    with st.expander("How many matches the search misses"):
+        rows = [
+            {"pairs": name, "there are": one.population, "decided": one.decided, "matches": one.matches}
+            for name, one in (("next in rank, no candidates", recall.near), ("further away", recall.far))
+        ]
+        rows.insert(
+            0,
+            {
+                "pairs": "candidates",
+                "there are": recall.candidates,
+                "decided": recall.audits,
+                "matches": round(recall.matches.value),
+            },
+        )
+        st.dataframe(rows, key="recall-table", hide_index=True)
+        for note in recall.notes:
+            st.text(note)
+        st.caption(
+            "Of candidates the matches are estimated from the audit. The others were drawn at random from pairs that "
+            "no search found, and are asked blind beside the batches."
+        )
 
 
 def draw_outcome(server: ProjectServer) -> None:

@@ -39,7 +39,7 @@ HELD_OUT = 0.2
 def pair_replay(bundle: Path, params: PairReplayParams, report: Progress) -> PairReplayResult:
     """Learns from so many decisions, chosen and random, and scores the pairs of the test split; writes no file."""
     started = time.monotonic()
-    decided = read_pairs(params)
+    decided = read_decided_pairs(params)
     sides, pairs, same, test = decided.sides, decided.pairs, decided.same, decided.test
     spaces = build_all_spaces(sides, params.encoder, params.threads, params.cache, report)
     features = pair_features(spaces, (sides[0], sides[1]), pairs, phase(report, 600, 700))
@@ -101,8 +101,8 @@ class DecidedPairs:
     self_pairs: int
 
 
-def read_pairs(params: PairReplayParams) -> DecidedPairs:
-    """Of the file that is replayed. Raises BadInput for what is missing in it."""
+def read_decided_pairs(params: PairReplayParams) -> DecidedPairs:
+    """Of the file that the parameters name. Raises BadInput for one that has no texts on both sides or one answer."""
     path = Path(params.file)
     if params.left == params.right:
         raise BadInput(f"--left and --right both name the column {params.left!r}; name the columns of the two texts.")
