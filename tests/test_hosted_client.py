@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import BadInput, Refused, RondoError, Unreachable
 from core.hosted.client import Connection, Patience, connect
-from core.hosted.dialects import TuningOrder
+from core.hosted.dialects import FIREWORKS_WORDS, STATUSES, TOGETHER_WORDS, TuningOrder
 from core.hosted.fine_tuning import (
     HostedState,
     HostedTuningParams,
@@ -296,3 +296,21 @@ def test_a_token_comes_from_the_environment_and_a_server_on_this_machine_needs_n
 def test_waiting_is_a_callable_of_the_connection() -> None:
     sleep: Callable[[float], None] = Clock()
     assert connect(provider_of("http://localhost:1/v1"), Patience(), sleep=sleep).sleep is sleep
+
+
+FIREWORKS_STATES = """
+    CREATING RUNNING COMPLETED FAILED CANCELLED DELETING WRITING_RESULTS VALIDATING DELETING_CLEANING_UP PENDING EXPIRED
+    RE_QUEUEING CREATING_INPUT_DATASET IDLE CANCELLING EARLY_STOPPED PAUSED DELETED ARCHIVED
+"""
+TOGETHER_STATES = """
+    pending queued running compressing uploading cancel_requested cancelled error user_error completed
+"""
+
+
+def test_every_state_that_fireworks_and_together_name_is_known() -> None:
+    """A state that is not known is followed as running, and a job that was deleted there would be followed for ever."""
+    assert {f"JOB_STATE_{state}" for state in FIREWORKS_STATES.split()} <= FIREWORKS_WORDS.keys()
+    assert {FIREWORKS_WORDS[f"JOB_STATE_{state}"] for state in ("DELETED", "ARCHIVED")} == {"cancelled"}
+    others = set(TOGETHER_STATES.split()) - TOGETHER_WORDS.keys()
+    assert others == {"queued", "running", "cancelled"}
+    assert others <= set(STATUSES)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput, Refused
 from core.hosted.prices import estimate_price
-from core.hosted.shutdowns import announced_end, shutdown_notice
+from core.hosted.shutdowns import announced_end, base_notice, shutdown_notice
 from core.hosted.training_data import Statistics, as_text, few_examples, require_enough
 from core.pairs.training_examples import (
     LONGEST,
@@ -139,4 +139,9 @@ def test_what_a_provider_announced_is_reported_with_its_source() -> None:
     assert "took its last new fine-tuning jobs on" in shutdown_notice("openai", date(2027, 1, 6))
     assert shutdown_notice("together", date(2027, 1, 6)) == ""
     assert announced_end("openai", "gpt-4o-mini-2024-07-18") == date(2027, 1, 14)
+    assert announced_end("openai", "gpt-4.1-nano-2025-04-14") == date(2026, 10, 23)
     assert announced_end("openai", "other") is None
+    assert "gpt-4.1-nano-2025-04-14 ended on 2026-10-23" in base_notice(
+        "openai", "gpt-4.1-nano-2025-04-14", date(2026, 12, 1)
+    )
+    assert base_notice("openai", "gpt-4o-mini-2024-07-18", date(2026, 12, 1)) == ""

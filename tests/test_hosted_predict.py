@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.erasure.erase import erase
 from core.models.in_use import active_model
 from core.pairs.predict import predict_pairs
 from core.pairs.training_examples import DIFFERENT, prompt
@@ -136,3 +137,15 @@ def test_what_it_said_before_people_decided_is_in_the_log(decided: Project, tune
     ]
     [point] = predictions(decided, quiet).over_time
     assert (point.n, point.model, point.accuracy.value) == (2, tuned, 0.5)
+
+
+def test_with_a_record_what_a_model_said_of_it_is_erased(decided: Project, tuned: str) -> None:
+    predict_pairs(decided, quiet, pairs=PAIRS, auto_above=1.0, drop_below=0.0, keep_unsure=True)
+    count = "select count(*) from hosted_answers"
+    before = decided.store.one(count)
+    [(record,)] = decided.store.query("select id from records where n = 200")
+    erase(decided, quiet, record=[record], sure=True)
+    assert decided.store.one(count) == before - 1
+    files = [path for path in decided.folder.rglob("*") if path.is_file() and path.suffix in (".json", ".jsonl")]
+    assert files
+    assert not any(b"a lamp" in path.read_bytes() for path in files)

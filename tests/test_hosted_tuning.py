@@ -191,5 +191,5 @@ def test_the_commands_of_the_recipe_are_there() -> None:
     assert len(lines) > 8
     for words in lines:
         options = {word for word in words if word.startswith("--")}
-        shown = rondo(*(words[:2] if words[0] == "hosted" else words[:1]), "--help")
+        shown = rondo(*(words[:2] if words[0] in ("hosted", "models") else words[:1]), "--help")
         assert not {option for option in options if option not in shown}, words

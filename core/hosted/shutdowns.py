@@ -52,6 +52,14 @@ def shutdown_notice(provider: str, today: date) -> str:
     )
 
 
+def base_notice(provider: str, base: str, today: date) -> str:
+    """That models tuned on this base answer no more, so that tuning one is refused or in vain; else empty."""
+    end = announced_end(provider, base)
+    if end is None or today < end:
+        return ""
+    return f"Models tuned on {base} ended on {end}, as {provider} announced: choose another base."
+
+
 def announced_end(provider: str, base: str) -> date | None:
     """When models tuned on this base stop answering, as far as it was announced."""
     known = SHUTDOWNS.get(provider)

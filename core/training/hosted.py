@@ -20,7 +20,7 @@ from core.hosted.fine_tuning import (
 )
 from core.hosted.prices import estimate_price
 from core.hosted.providers import DEPLOYMENTS, Provider, account_of, provider_of, token_of
-from core.hosted.shutdowns import SHUTDOWNS, shutdown_notice
+from core.hosted.shutdowns import SHUTDOWNS, base_notice, shutdown_notice
 from core.hosted.training_data import (
     Statistics,
     TrainingData,
@@ -118,8 +118,9 @@ def estimate_tuning(request: TuningRequest, data: TrainingData) -> HostedEstimat
     """Nothing is sent. Raises BadInput or Refused for all that would be refused when it is started."""
     where = _where(request.provider, request.base, request.epochs)
     price = estimate_price(data, where.name, request.base, request.epochs)
-    notice = shutdown_notice(where.name, datetime.now(UTC).date())
-    lines = (few_examples(data.statistics), notice, DEPLOYMENTS.get(where.name, ""))
+    today = datetime.now(UTC).date()
+    ends = (shutdown_notice(where.name, today), base_notice(where.name, request.base, today))
+    lines = (few_examples(data.statistics), *ends, DEPLOYMENTS.get(where.name, ""))
     warnings = tuple(line for line in lines if line)
     numbers = (data.statistics, price.tokens, price.dollars)
     return HostedEstimate(where.name, request.base, *numbers, price.sentence, warnings)
