@@ -224,3 +224,10 @@ def _settle_encoder(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Se
         change_state(cursor, job, LOST, ended_at=utc_now())
         return replace(settings, encoder=before)
     return settings
+
+
+def runner_of(project: Project, name: str) -> Runner:
+    """The runner of that name. Raises BadInput for an unknown one."""
+    if name not in project.runners:
+        raise BadInput(f"There is no runner {name!r}; there are {', '.join(project.runners)}.")
+    return project.runners[name](project.settings())

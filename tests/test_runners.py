@@ -17,6 +17,7 @@ from core.jobs.bundle import Bundle, Handle, Resources, Runner, RunStatus, manif
 from core.jobs.kinds import JobKind, Params, Result
 from core.models.encoders.encoder import EMBEDDED
 from core.models.out_of_fold import read_held_out
+from core.pairs.find_candidates import candidates
 from core.project import open_project
 from core.training.train import train
 from core.typed_json import to_json
@@ -24,6 +25,8 @@ from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from gpu_jobs.runners.modal.modal_job import VOLUME
 from gpu_jobs.runners.ray.ray_runner import RayRunner
 from tests.conftest import quiet, write_csv
+from tests.pair_world import products
+from tests.test_pair_project import bring, new_project, write_source
 
 UNDER_WAY = ("queued", "running")
 
@@ -219,3 +222,16 @@ def test_the_same_job_makes_the_same_model_here_and_there(
         (name, "succeeded"),
     ]
     train_rows.close()
+
+
+def test_candidates_are_found_wherever_the_job_runs(carrier: Carrier, tmp_path: Path) -> None:
+    pairs = []
+    for name in ("here", "there"):
+        project = new_project(tmp_path / name)
+        project.runners = {"there": lambda _: carrier.runner()}
+        for source, texts in zip("AB", products(12), strict=True):
+            bring(project, write_source(tmp_path / f"{source}.csv", texts, source.lower()), source=source)
+        assert candidates(project, quiet, on="local" if name == "here" else "there").added > 12
+        pairs.append(project.store.query("select left_side, right_side, similarity, beyond from pairs order by all"))
+        project.close()
+    assert pairs[0] == pairs[1]

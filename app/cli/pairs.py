@@ -13,6 +13,7 @@ import typer
 from app.cli.interrupts import stoppable
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import Ticker, present
+from app.cli.training import OnOption
 
 if TYPE_CHECKING:
     from core.jobs.bundle import Jobs
@@ -165,6 +166,7 @@ def candidates_(
     recall: Annotated[
         bool, typer.Option("--recall", help="Search nothing: say what share of all matches is among the candidates.")
     ] = False,
+    on: OnOption = "local",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -177,7 +179,7 @@ def candidates_(
         present(run_verb(folder, blocking_recall), lambda one: [one.sentence, *one.notes], as_json=as_json)
         return
     drawn = {"near": near, "far": far}
-    result = run_verb(folder, candidates, per_record=per_record, most=most, within=within, **drawn)
+    result = run_verb(folder, candidates, per_record=per_record, most=most, within=within, on=on, **drawn)
     present(result, candidate_lines, as_json=as_json)
 
 

@@ -13,7 +13,8 @@ class CandidateParams:
     """The bundle has `in/sides.parquet`: side, source, id, text, in that order, and `in/known.parquet`: left_side and
     right_side of the candidates that there are. sources: how many there are. within: pairs of records of one source,
     else of different ones. per_record: neighbours of each in either space. most: pairs that are kept, the most alike.
-    cache: folder of encoders; vectors: of vectors, where those of texts are kept. near, far: pairs to draw that are no
+    cache: folder of encoders, empty: beside the
+    bundle; vectors: of vectors, where those of texts are kept, empty: nowhere. near, far: pairs to draw that are no
     candidates, of those next in rank and of all others."""
 
     encoder: str

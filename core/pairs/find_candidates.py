@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -11,20 +11,21 @@ from core.data.import_parts import begin_import, continue_import, finish_imports
 from core.data.ingest_job import ExactDuplicates, FileReport, RepeatedIds
 from core.data.records import number_records
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Bundle, Report
+from core.jobs.bundle import Bundle, Report, Resources
 from core.labelling.gold import ask_non_candidates
 from core.labelling.settling import settle
-from core.models.encoders.loading import encoder_source
 from core.pairs.blocking_recall import BlockingRecall, blocking_recall
 from core.pairs.candidate_job import CANDIDATES, CandidateParams, CandidateResult
+from core.pairs.scorer import text_encoder
 from core.pairs.sides import count_sources
-from core.project import Project
+from core.project import Project, runner_of
 from core.store.database import count, utc_now
 from core.store.tables import quoted
 from core.tasks.tasks import task_of
 
 PER_RECORD, MOST = 5, 200_000
 """neighbours of a record in either space; pairs that are kept"""
+LOCAL = "local"
 NEAR, FAR = 30, 20
 """pairs to draw that no search found: of those next in rank, and of all others"""
 
@@ -58,22 +59,25 @@ def candidates(  # noqa: PLR0913 - each is an option of the command
     within: bool | None = None,
     near: int = NEAR,
     far: int = FAR,
+    on: str = LOCAL,
 ) -> Candidates:
     """Pairs each record with those nearest to it by characters and by encoder, and adds the pairs that are new.
 
     within: pairs of one source's records, too; default: only where there is one source, or more than two. Else every
     source is paired with every other. near, far: pairs to draw at random that are no candidates, of those next in rank
     and of all others; people are asked about them beside the batches, blind, and `blocking_recall` says what follows.
+    on: the runner that carries the job.
     """
     started, settings = time.monotonic(), project.settings()
     _check(settings, {"per record": per_record, "most": most}, (near, far))
     sources, inside = _read_sources(project, within)
+    jobs = project.jobs if on == LOCAL else replace(project.jobs, runner=runner_of(project, on))
     params = CandidateParams(
         encoder=settings.encoder,
-        encoder_source=encoder_source(project.models, settings.encoder),
+        encoder_source=text_encoder(project.models, settings.encoder),
         threads=settings.threads,
-        cache=str(project.vectors / "cache"),
-        vectors=str(project.vectors),
+        cache=str(project.vectors / "cache") if on == LOCAL else "",
+        vectors=str(project.vectors) if on == LOCAL else "",
         sources=len(sources),
         within=inside,
         per_record=per_record,
@@ -88,7 +92,7 @@ def candidates(  # noqa: PLR0913 - each is an option of the command
         cursor.execute(f"copy (select side, source, id, text from sides order by side) to '{target}'")
         known = quoted(bundle.path / "in" / "known.parquet")
         cursor.execute(f"copy (select left_side, right_side from pairs where beyond is null) to '{known}'")
-    result = project.jobs.run(bundle, CANDIDATES, report, "Finding candidates")
+    result = jobs.run(bundle, CANDIDATES, report, "Finding candidates", Resources(settings.job_seconds))
     added = _take_in(project, bundle, result, report)
     return Candidates(
         sources=sources,

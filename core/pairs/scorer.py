@@ -17,6 +17,8 @@ from core.arrays import Floats
 from core.data.ledger import normalise
 from core.errors import BadInput, Damaged
 from core.jobs.bundle import write_json
+from core.models.encoders.encoder import OWN
+from core.models.encoders.loading import encoder_source
 from core.pairs.features import PairFeatures
 from core.typed_json import from_json, to_json
 
@@ -73,6 +75,16 @@ def read_scorer(folder: Path) -> ScorerFacts | None:
         return None
     except (OSError, ValueError, BadInput) as error:
         raise Damaged(f"{folder / SCORER} cannot be read: {error}. Train the model again.") from None
+
+
+def text_encoder(models: Path, encoder: str) -> str:
+    """What `load_encoder` takes: of a model that reads pairs the encoder whose features its score stands beside.
+
+    models: a folder of models. Raises BadInput where the model that is the encoder is gone, Damaged.
+    """
+    source = encoder_source(models, encoder)
+    facts = read_scorer(Path(source)) if encoder.startswith(OWN) else None
+    return facts.base if facts else source
 
 
 def read_scores(folder: Path) -> StoredScores:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core import errors
-from core.errors import BadInput, Cancelled, Refused, RondoError
+from core.errors import Cancelled, Refused, RondoError
 from core.ids import JobId
 from core.jobs.bundle import Bundle, Handle, JobBroke, Report, Resources, Runner
 from core.jobs.job_states import ENDED, UNDER_WAY, change_state
-from core.project import Project
+from core.project import Project, runner_of
 from core.store.database import utc_now
 from core.training.entries import JobRow, TrainingJob, read_row, read_training_job, set_state
 from core.training.training_results import apply_result
@@ -38,13 +38,6 @@ def handing_over(job: JobId) -> Iterator[None]:
         yield
     finally:
         _handing_over.discard(job)
-
-
-def runner_of(project: Project, name: str) -> Runner:
-    """The runner of that name. Raises BadInput for an unknown one."""
-    if name not in project.runners:
-        raise BadInput(f"There is no runner {name!r}; there are {', '.join(project.runners)}.")
-    return project.runners[name](project.settings())
 
 
 def jobs_to_follow(project: Project) -> list[JobId]:

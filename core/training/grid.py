@@ -17,10 +17,10 @@ from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Report
 from core.jobs.job_states import ENDED, change_state
 from core.jobs.kinds import JobKind
-from core.project import Project
+from core.project import Project, runner_of
 from core.store.database import utc_now
 from core.training.entries import TrainingJob, read_training_job
-from core.training.following import GRID, job_cancel, locks, raise_end, refresh_job, runner_of
+from core.training.following import GRID, job_cancel, locks, raise_end, refresh_job
 from core.training.launch import POLL_SECONDS, TrainingRequest, launch, order_of
 from core.training.space import Outcome, choose, lay_out, read_search
 from core.training.trainers import TRAINERS, Value

@@ -33,11 +33,11 @@ from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Report, Resources
 from core.models.hosted_models import Hosting, hosted_in_use, hostings, store_ends
 from core.pairs.training_examples import DecidedPair, decided_pairs, training_examples
-from core.project import Project
+from core.project import Project, runner_of
 from core.store.targets import refuse_target
 from core.store.whole_files import write_whole
 from core.training.entries import TrainingJob, read_row, read_training_job, set_state
-from core.training.following import handing_over, job_cancel, refresh_job, runner_of
+from core.training.following import handing_over, job_cancel, refresh_job
 from core.training.hosted_model import write_training_keys
 from core.training.launch import submit, wait
 from core.typed_json import from_json

@@ -10,9 +10,9 @@ from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.ids import JobId
 from core.jobs.bundle import Bundle, Report, Resources, Runner
 from core.jobs.job_states import ENDED, change_state
-from core.project import Project
+from core.project import Project, runner_of
 from core.training.entries import TrainingJob, read_row, read_training_job, set_state
-from core.training.following import GRID, hand_over, handing_over, locks, raise_end, refresh_job, runner_of
+from core.training.following import GRID, hand_over, handing_over, locks, raise_end, refresh_job
 from core.training.pair_training_files import pair_training_params, write_pair_training_files
 from core.training.train_job import TRAIN, TRAIN_PAIRS
 from core.training.trainers import TRAINERS, read_values

@@ -5,9 +5,7 @@ import numpy as np
 from core.config.settings import Settings
 from core.errors import Refused
 from core.jobs.bundle import Bundle
-from core.models.encoders.encoder import OWN
-from core.models.encoders.loading import encoder_source
-from core.pairs.scorer import read_scorer
+from core.pairs.scorer import text_encoder
 from core.project import Project
 from core.rounds.run_round import known_now
 from core.store.tables import quoted
@@ -34,21 +32,13 @@ def pair_training_params(project: Project, settings: Settings, order: Order) -> 
     return TrainPairsParams(
         trainer=order.trainer,
         values=dict(order.values),
-        encoder=_base(project, settings.encoder),
+        encoder=text_encoder(project.models, settings.encoder),
         setup=task_of(settings).setup(settings),
         seed=settings.seed if order.seed is None else order.seed,
         threads=settings.threads,
         taxonomy=settings.taxonomy.version,
         note=order.note,
     )
-
-
-def _base(project: Project, encoder: str) -> str:
-    """The encoder of texts, also where a model that reads pairs stands beside it."""
-    if not encoder.startswith(OWN):
-        return encoder
-    facts = read_scorer(project.models / encoder.removeprefix(OWN) / "encoder")
-    return facts.base if facts else encoder_source(project.models, encoder)
 
 
 def write_pair_training_files(project: Project, bundle: Bundle, settings: Settings) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from core.arrays import Floats, Ints
 from core.data.cells import json_of
 from core.data.ledger import normalised_hashes
+from core.models.encoders.loading import load_encoder
 from core.pairs.candidate_job import ENCODED, LARGE, CandidateParams, CandidateResult
 from core.pairs.candidates import (
     FIRST,
@@ -26,7 +27,6 @@ from core.pairs.non_candidates import NonCandidates, PairSpace, draw
 from core.pairs.spaces import NEAREST, Report
 from core.store.whole_files import whole_file
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.pairs.pair_encoder import open_pair_encoder
 from gpu_jobs.work.pairs.pair_pool import MOST_TEXTS, encode_and_build, phase
 
 
@@ -149,9 +149,13 @@ def _search_block(bundle: Path, texts: list[list[str]], params: CandidateParams,
     if max(map(len, texts)) > MOST_TEXTS:
         both = (texts[0], texts[1] if len(texts) > 1 else None)
         return search_large(both, bundle, params.threads, params.per_record, report)
-    encoder = open_pair_encoder(params.encoder_source, Path(params.cache), params.threads).encoder
+    cache = Path(params.cache) if params.cache else bundle.parent / "cache"
+    encoder = load_encoder(params.encoder_source, cache, params.threads)
     most = max(NEAREST, params.per_record + next_ranks(params.per_record))
-    return search_spaces(encode_and_build(texts, encoder, Path(params.vectors), report, most), params.per_record)
+    return search_spaces(
+        encode_and_build(texts, encoder, Path(params.vectors) if params.vectors else None, report, most),
+        params.per_record,
+    )
 
 
 def _names(searches: Ints, of: tuple[str, str]) -> list[list[str] | None]:
