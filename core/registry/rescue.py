@@ -60,7 +60,7 @@ class RescuePlan:
     sentence: what is agreed to.
     """
 
-    model: str
+    model: ModelId
     name: str
     provider: str
     shutdown: str | None
@@ -80,14 +80,14 @@ class Rescue:
     gate: it against the old one. switched: whether another model decides for programs now.
     """
 
-    model: str
+    model: ModelId
     name: str
     measured: int
     measuring: int
     pool: int
     borrowed: int
     requests: int
-    replacement: str
+    replacement: ModelId
     gate: GateVerdict
     switched: bool
     sentence: str
