@@ -327,7 +327,7 @@ def _other_guarantee(cursor: duckdb.DuckDBPyConnection, activated: str) -> Other
     return OtherGuarantee(guarantee, model, labels, sentence)
 
 
-def _sentence(activation: Activation, before: str | None, guarantee: OtherGuarantee | None) -> str:
+def _sentence(activation: Activation, before: ModelId | None, guarantee: OtherGuarantee | None) -> str:
     did = (
         f"Back to {activation.model}" if activation.how == "rolled back" else f"{activation.model} is the champion now"
     )

@@ -308,7 +308,7 @@ class TunedModel:
     shutdown: the day it stops answering, ISO 8601, as far as it is known.
     """
 
-    job: str
+    job: JobId
     model: str
     provider: str
     base: str
@@ -358,13 +358,13 @@ def hosted_models(project: Project, report: Report, *, ask: bool = True, provide
     return HostedModels(tuple(models), notices, tuple(errors), listed)
 
 
-def _tuned(job: HostedJob, decider: str | None, where: Hosting | None) -> TunedModel:
+def _tuned(job: HostedJob, decider: ModelId | None, where: Hosting | None) -> TunedModel:
     if job.result is None:
         raise ValueError("only a job that succeeded has a model")
     counts = (job.approved, job.rejected, job.partial)
     shutdown = where.shutdown if where else job.result.shutdown
     facts = (job.id, job.result.model, job.provider, job.base, job.made_at)
-    return TunedModel(*facts, *counts, shutdown, False if where and where.gone else None, job.id == decider)
+    return TunedModel(*facts, *counts, shutdown, False if where and where.gone else None, ModelId(job.id) == decider)
 
 
 def _look_up(

@@ -9,6 +9,7 @@ import duckdb
 from core.errors import Damaged
 from core.hosted.fine_tuning import HostedTuningParams, HostedTuningResult
 from core.hosted.training_data import TrainingData
+from core.ids import JobId
 from core.jobs.bundle import Bundle, write_json
 from core.jobs.job_states import OPEN, change_state
 from core.models.artifacts import Making, seal_model
@@ -79,7 +80,7 @@ def _write_artifact(project: Project, bundle: Bundle, result: HostedTuningResult
 def _insert(
     project: Project,
     cursor: duckdb.DuckDBPyConnection,
-    job: str,
+    job: JobId,
     params: HostedTuningParams,
     result: HostedTuningResult,
 ) -> None:
