@@ -78,6 +78,9 @@ def test_over_the_budget_and_without_a_token_the_champion_answers(
         cursor.execute("update hosted_models set provider = 'openai'")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert "OPENAI_API_KEY is not set" in predict_pairs(decided, quiet, pairs=PAIRS).predictions[0].reason
+    with decided.store.transaction() as cursor:
+        cursor.execute("update hosted_models set provider = 'nobody'")
+    assert "There is no provider 'nobody'" in predict_pairs(decided, quiet, pairs=PAIRS).reason
 
 
 def test_one_answer_that_is_no_decision_falls_back_alone(decided: Project, hosted_api: HostedApi, tuned: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from core.errors import Refused, RondoError
+from core.errors import Cancelled, RondoError
 from core.hosted.client import Patience
 from core.hosted.providers import provider_of, token_of
 from core.jobs.bundle import Report, write_json
@@ -102,7 +102,9 @@ def record_answers(
         try:
             token_of(provider_of(where.provider, where.base_url))
             requests, failure = _ask(project, report, where, fresh, limits)
-        except Refused as error:
+        except Cancelled:
+            raise
+        except RondoError as error:
             failure = str(error)
     with project.store.reading() as cursor:
         by_key = known_answers(cursor, where.model, keys)
