@@ -68,6 +68,6 @@ def teach(project: Project, api: HostedApi, model: str, *, right: int = GOLD) ->
         pairs = measuring_pairs(cursor)
     truth = dict(project.store.query("select n, answer->>'same' = 'true' from settled"))
     said = {}
-    for place, (n, (left, other)) in enumerate(zip(pairs.record_nos, pairs.pairs, strict=True)):
-        said[prompt(left, other)[1].content] = SAME if truth[n] == (place < right) else DIFFERENT
+    for index, (n, (left, other)) in enumerate(zip(pairs.record_nos, pairs.pairs, strict=True)):
+        said[prompt(left, other)[1].content] = SAME if truth[n] == (index < right) else DIFFERENT
     api.answers[name_of(project, model)] = said

@@ -110,8 +110,8 @@ def test_another_hosted_model_is_tuned_compared_and_takes_over(decided: Project,
     old = in_use(decided, hosted_api, right=22)
     order = {"to": "hosted", "provider": hosted_api.url, "base": "large", "pool": 12}
     hosted_api.answers["ft:large:rondo::ftjob-2"] = {
-        question: answer if place < 22 else answer.replace("true", "*").replace("false", "true").replace("*", "false")
-        for place, (question, answer) in enumerate(hosted_api.answers[name_of(decided, old)].items())
+        question: answer if index < 22 else answer.replace("true", "*").replace("false", "true").replace("*", "false")
+        for index, (question, answer) in enumerate(hosted_api.answers[name_of(decided, old)].items())
     }
     result = rescue(decided, quiet, yes=True, **order)  # type: ignore[arg-type]
     assert (result.pool, result.borrowed) == (12, 12)
