@@ -17,6 +17,7 @@ WITH_DATA = (
     "crowd",
     "pairs",
     "blocking_recall",
+    "guaranteed_merges",
 )
 
 

@@ -24,6 +24,7 @@ from core.explore.maps import project_map
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
+from core.merges.guaranteed_merges import dedup_project
 from core.merges.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
 from core.merges.merges import merge, merges
 from core.pairs.blocking_recall import blocking_recall
@@ -177,6 +178,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "candidates": candidates,
     "blocking_recall": blocking_recall,
     "predict_pairs": predict_pairs,
+    "dedup_project": dedup_project,
     "merges": merges,
     "merge": merge,
     "merges_decide": merges_decide,

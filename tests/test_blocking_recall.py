@@ -34,6 +34,7 @@ from core.pairs.find_candidates import candidates
 from core.pairs.non_candidates import PairSpace, draw
 from core.project import Project
 from core.rounds.draws import read_history
+from tests.command_line import rondo, rondo_json
 from tests.conftest import quiet
 from tests.pair_world import products, write_pairs
 from tests.test_pair_project import bring, new_project, truth_of, write_source
@@ -255,6 +256,19 @@ def test_fewer_than_no_pairs_are_not_drawn(shops: Project) -> None:
     with pytest.raises(BadInput, match="-1 pairs cannot be drawn"):
         candidates(shops, quiet, near=-1)
     assert candidates(shops, quiet, near=0, far=0).drawn == 0
+
+
+def test_the_command_searches_nothing_and_says_the_recall(shops: Project) -> None:
+    candidates(shops, quiet)
+    folder, pairs = shops.folder, shops.store.one("select count(*) from pairs")
+    shops.close()
+    assert "too few decisions to say" in rondo("--project", folder, "candidates", "--recall")
+    result = rondo_json(folder, "candidates", "--recall")
+    assert (result["overall"], result["near"]["decided"]) == (None, 0)
+    assert result["candidates"] + result["near"]["population"] + result["far"]["population"] == COUNT * COUNT
+    assert result["candidates"] == pairs - 50
+    message = rondo("--project", folder, "candidates", "--near", 10, "--far", 5)
+    assert "Drew 15 pairs that are no candidates" in message
 
 
 # ---- figures

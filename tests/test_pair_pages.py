@@ -95,3 +95,11 @@ def test_the_team_page_says_where_people_do_not_agree(shops: background.ProjectS
     texts = [text.value for text in page.text]
     assert any(text.startswith("Krippendorff's alpha") for text in texts)
     assert any("wait for a decision" in text for text in texts)
+
+
+def test_the_page_of_clusters_says_what_share_of_the_matches_is_a_candidate(shops: background.ProjectServer) -> None:
+    page = shown("clusters.py")
+    assert [text.value for text in page.text if text.value.startswith("Blocking recall")]
+    table = next(one.value for one in page.dataframe if "there are" in one.value)
+    assert table["pairs"].tolist() == ["candidates", "next in rank, no candidates", "further away"]
+    assert table["there are"].sum() == 12 * 12

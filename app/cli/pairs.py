@@ -17,6 +17,7 @@ from app.cli.training import OnOption
 
 if TYPE_CHECKING:
     from core.jobs.bundle import Jobs
+    from core.merges.guaranteed_merges import GuaranteedMerges
     from core.pairs.find_candidates import Candidates
     from core.pairs.pair_jobs import DedupResult
     from core.pairs.predict import PairPredictions
@@ -26,6 +27,9 @@ ONE_FILE, TWO_FILES = 0.9, 0.5
 UNSURE = 0.7
 """similarity from which a pair that is not joined is worth a look, unless told"""
 
+TextOption = Annotated[
+    list[str] | None, typer.Option(help="Column to compare; repeat it for several fields. A project has its own.")
+]
 AtLeastOption = Annotated[
     float | None,
     typer.Option(
@@ -52,10 +56,18 @@ EncoderOption = Annotated[
 ]
 
 
+PrecisionOption = Annotated[
+    float | None,
+    typer.Option(help="Of a project: share of the model's merges that must be right, proven by the audit. E.g. .95."),
+]
+
+
 def dedup(
-    file: Annotated[Path, typer.Argument(help="Records, in any format that import takes.")],
-    text: Annotated[list[str], typer.Option(help="Column to compare; repeat it for several fields.")],
+    file: Annotated[
+        Path, typer.Argument(help="Records, in any format that import takes; or a project's folder, with --precision.")
+    ],
     out: Annotated[Path, typer.Option(help="File to write: .csv, .jsonl or .parquet.")],
+    text: TextOption = None,
     id_column: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: the row's number.")] = None,
     other: Annotated[
         Path | None, typer.Option("--with", help="A second file with the same columns: finds partners across the two.")
@@ -68,16 +80,25 @@ def dedup(
         bool, typer.Option("--one-partner", help="With two files: at most one record of each in a cluster.")
     ] = False,
     encode: EncoderOption = None,
+    precision: PrecisionOption = None,
+    confidence: Annotated[float, typer.Option(help="How sure --precision must be.")] = 0.95,
     as_json: JsonOption = False,
 ) -> None:
     """Find records that are the same: join those that are each other's best, and write which cluster each is in.
 
-    No model and no decision is in it yet: look through what was joined.
+    Of a file no model and no decision is in it yet: look through what was joined. Of a project people's decisions are,
+    and the merges of its model that are guaranteed to be right.
     """
+    for_files = (at_least, auto_above, drop_below, unsure, other, id_column, encode, text, one_partner or None)
+    if _is_project(file, precision, for_files=any(one is not None for one in for_files)):
+        _dedup_project(file, out, precision or 0.0, confidence, as_json=as_json)
+        return
     with errors():
         from core.errors import BadInput
         from core.pairs.pair_jobs import DEDUP, DedupParams
 
+        if not text:
+            raise BadInput(f"Name the column of {file.name} that is to be compared: --text COLUMN.")
         targets = {"--out": out, **({"--unsure": unsure} if unsure else {})}
         _check_targets(targets, [path for path in (file, other) if path])
         if one_partner and not other:
@@ -100,6 +121,52 @@ def dedup(
             for name, target in zip(("clusters", "unsure"), targets.values(), strict=False):
                 _write(bundle.path / "out" / f"{name}.parquet", target)
         present(result, lambda result: dedup_lines(result, out, unsure), as_json=as_json)
+
+
+def _is_project(path: Path, precision: float | None, *, for_files: bool) -> bool:
+    """Whether it is a project's folder, whose merges are guaranteed. for_files: whether there are options for files."""
+    with errors():
+        from core.config.settings import FILE
+        from core.errors import BadInput
+
+        project = (path / FILE).is_file()
+        if precision is not None and not project:
+            raise BadInput(
+                f"--precision rests on people's decisions, and {path.name} alone has none. Make a project of it: "
+                f"`rondo init FOLDER --task pairs`, `rondo import {path.name} --text COLUMN`, `rondo candidates`, "
+                "`rondo up` to decide; then `rondo dedup FOLDER --precision .95 --out FILE`."
+            )
+        if project and (precision is None or for_files):
+            raise BadInput(
+                f"{path} is a project: `rondo dedup {path} --precision .95 --out FILE` joins what is guaranteed to be "
+                "right, without other options; `rondo export --what clusters` writes what has been decided."
+            )
+    return project
+
+
+def _dedup_project(folder: Path, out: Path, precision: float, confidence: float, *, as_json: bool) -> None:
+    from core.merges.guaranteed_merges import dedup_project
+
+    result = run_verb(folder, dedup_project, precision=precision, confidence=confidence, out=str(out.resolve()))
+    present(result, guaranteed_lines, as_json=as_json)
+
+
+def guaranteed_lines(result: "GuaranteedMerges") -> list[str]:
+    """What was joined and what it rests on."""
+    lines = [
+        f"People's decisions join {result.by_people:,} pairs. The model joins {result.by_model - result.unsupported:,} "
+        f"from a probability of {result.threshold:.3f}: at least {result.precision:.1%} of such merges are right, "
+        f"{result.confidence:.0%} sure, by {result.audits:,} audit pairs, {result.wrong:,} of them wrong.",
+        f"Clusters: {result.clusters:,}, of {result.clustered:,} records, the largest of {result.largest:,}.",
+    ]
+    if result.unsupported:
+        lines.append(
+            f"{result.unsupported:,} merges by the model were not made: two records of a cluster would have been "
+            "the same with less than that."
+        )
+    if result.held:
+        lines.append(f"{result.held:,} merges were held, because they contradict what was said apart.")
+    return [*lines, f"Wrote {result.rows:,} rows to {result.out}. Nothing was changed in the project."]
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def auto(  # noqa: PLR0913 - each is an option of the command
     """
     terms = GuaranteeTerms(precision, per_label, confidence)
     report("Looking for what can be guaranteed", 0, 1)
-    evidence, verdict, offer = _offer_of(project, terms)
+    evidence, verdict, offer = offer_of(project, terms)
     if isinstance(verdict, Refusal):
         raise Refused(str(offer.why))
     report("Looking for what can be guaranteed", 1, 1)
@@ -69,7 +69,7 @@ def preview(project: Project, terms: GuaranteeTerms) -> GuaranteeOffer:
 
     Raises Refused where there is no model that fits the project, BadInput for shares that cannot be guaranteed.
     """
-    return _offer_of(project, terms)[2]
+    return offer_of(project, terms)[2]
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,8 @@ def _kept_thresholds(cursor: duckdb.DuckDBPyConnection, guarantee: str, retained
     return {label: value for label, value in json.loads(row[0] if row else "{}").items() if label in retained}
 
 
-def _offer_of(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, Certificate | Refusal, GuaranteeOffer]:
+def offer_of(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, Certificate | Refusal, GuaranteeOffer]:
+    """What the audit proves of the pool, and the offer that follows; raises as `preview` does."""
     check_terms(terms)
     with project.store.reading() as cursor:
         evidence = read_evidence(project, cursor, terms)

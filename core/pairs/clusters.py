@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+EQUAL = 1e-9
+"""probabilities that differ by less are equal: they were summed in another order"""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -36,11 +39,26 @@ class HeldMerge:
 
 
 @dataclass(frozen=True)
+class Guard:
+    """What a model's merge must not do: bring two records together that are the same with less than `least`.
+
+    scores: (record, record), in alphabetical order -> probability that they are the same, where a model was asked. Of
+    two records that nobody compared it is at least 1 minus the doubts about each merge on the way from one to the other
+    (Boole's inequality: it holds however the errors hang together).
+    """
+
+    scores: Mapping[tuple[str, str], float]
+    least: float
+
+
+@dataclass(frozen=True)
 class Clusters:
-    """members: cluster id -> its records, oldest first, single ones too; the id is that of the oldest."""
+    """members: cluster id -> its records, oldest first, single ones too; the id is that of the oldest. unsupported:
+    merges that a guard did not allow."""
 
     members: Mapping[str, tuple[str, ...]]
     held: tuple[HeldMerge, ...]
+    unsupported: tuple[Decision, ...] = ()
 
     @property
     def of(self) -> dict[str, str]:
@@ -58,13 +76,17 @@ def decisions_in_force(decisions: Iterable[Decision]) -> list[Decision]:
 
 
 def make_clusters(
-    records: Sequence[str], decisions: Iterable[Decision], sources: Mapping[str, str] | None = None
+    records: Sequence[str],
+    decisions: Iterable[Decision],
+    sources: Mapping[str, str] | None = None,
+    guard: Guard | None = None,
 ) -> Clusters:
     """records: all ids, oldest first. sources: record -> where it is from; a cluster then holds one record of each.
 
     Merges are made in this order: people's before models', falling probability, number in the log. One that would join
-    two records that a person said apart is held, and so is a model's that would join two that a model said apart.
-    Decisions about records that are not there, or about a record and itself, count for nothing.
+    two records that a person said apart is held, and so is a model's that would join two that a model said apart. What
+    the guard does not allow is not made, and not tried again. Decisions about records that are not there, or about a
+    record and itself, count for nothing.
     """
     known = set(records)
     force = [
@@ -72,13 +94,13 @@ def make_clusters(
         for one in decisions_in_force(decisions)
         if one.left in known and one.right in known and one.left != one.right
     ]
-    joined = _Joined(records, sources or {})
+    joined = _Joined(records, sources or {}, guard)
     for by_person in (True, False):
         merges = [one for one in force if one.same and one.by_person == by_person]
         joined.keep_apart(one for one in force if not one.same and one.by_person == by_person)
         for decision in sorted(merges, key=lambda one: (-one.probability, one.number)):
             joined.merge(decision)
-    return Clusters(joined.clusters(records), tuple(joined.held))
+    return Clusters(joined.clusters(records), tuple(joined.held), tuple(joined.unsupported))
 
 
 @dataclass
@@ -87,11 +109,14 @@ class _Joined:
 
     records: Sequence[str]
     sources: Mapping[str, str]
+    guard: Guard | None = None
     cluster: dict[str, int] = field(default_factory=dict)
     members: list[list[str]] = field(default_factory=list)
     links: dict[str, list[str]] = field(default_factory=dict)
     apart: dict[str, list[str]] = field(default_factory=dict)
     held: list[HeldMerge] = field(default_factory=list)
+    unsupported: list[Decision] = field(default_factory=list)
+    doubts: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.members = [[record] for record in self.records]
@@ -112,12 +137,37 @@ class _Joined:
             between, one_source = conflict
             self.held.append(HeldMerge(decision, between, self._path(between, decision), one_source))
             return
+        if self.guard and not decision.by_person and self._support(decision, self.guard) < self.guard.least - EQUAL:
+            self.unsupported.append(decision)
+            return
+        self.doubts[_key(decision.left, decision.right)] = 1 - decision.probability
         for record in self.members[small]:
             self.cluster[record] = large
         self.members[large] += self.members[small]
         self.members[small] = []
         self.links.setdefault(decision.left, []).append(decision.right)
         self.links.setdefault(decision.right, []).append(decision.left)
+
+    def _support(self, decision: Decision, guard: Guard) -> float:
+        """The least probability of two records that the merge would bring together."""
+        ours, theirs = self._doubts_from(decision.left), self._doubts_from(decision.right)
+        own = 1 - decision.probability
+        return min(
+            guard.scores.get(_key(one, other), 1 - one_doubt - own - other_doubt)
+            for one, one_doubt in ours.items()
+            for other, other_doubt in theirs.items()
+        )
+
+    def _doubts_from(self, start: str) -> dict[str, float]:
+        """Of each record of the cluster the sum of the doubts about the merges that lead to it."""
+        doubts, waiting = {start: 0.0}, deque([start])
+        while waiting:
+            record = waiting.popleft()
+            for other in self.links.get(record, ()):
+                if other not in doubts:
+                    doubts[other] = doubts[record] + self.doubts[_key(record, other)]
+                    waiting.append(other)
+        return doubts
 
     def _conflict(self, small: int, large: int) -> tuple[tuple[str, str], bool] | None:
         """Two records that would come together and must not, and whether only because of their source."""
@@ -160,6 +210,10 @@ class _Joined:
         for record in records:
             grouped.setdefault(self.cluster[record], []).append(record)
         return {members[0]: tuple(members) for members in grouped.values()}
+
+
+def _key(one: str, other: str) -> tuple[str, str]:
+    return (one, other) if one < other else (other, one)
 
 
 Fate = Literal["formed", "grew", "merged", "split", "gone"]

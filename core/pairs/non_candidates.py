@@ -12,7 +12,7 @@ import numpy.typing as npt
 from core.arrays import Bools, Ints
 from core.pairs.candidates import Pairs
 
-CHUNK = 65_536
+CHUNK = 8_192
 """pairs that are drawn at once"""
 _BITS = 32
 """of a code, that hold the right side"""
