@@ -1,7 +1,7 @@
 """Decisions on pairs, chosen and at random, on labelled sets: blocking, F1 against decisions, mutual best without any.
 
     python -m benchmarks.pairs DATA_FOLDER [--sets abt_buy,dblp_acm,fodors_zagats,korean_questions] [--seeds 1]
-        [--budget 1000] [--peer PYTHON]
+        [--budget 1000] [--peer PYTHON] [--pictures FOLDER]
 
 DATA_FOLDER holds pairs_SET.parquet with the columns text, text_b, label and split. Each set is a `rondo replay --task
 pairs` with so many decisions; F1 is of the matches among the pairs of the test split, without misses of blocking. The
@@ -117,6 +117,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--budget", type=int, default=BUDGET)
     parser.add_argument("--peer", metavar="PYTHON")
+    parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run_sets(options, Path(folder))
@@ -132,7 +133,9 @@ def run_sets(options: argparse.Namespace, folder: Path) -> None:
         file = folder / f"pairs_{name}.parquet"
         prepare(name, options.data / file.name, file)
         started = time.monotonic()
-        requested = PairReplayOptions(file, "text", "text_b", "label", "split", "", options.budget, options.seeds)
+        picture = options.pictures / f"pairs_{name}.svg" if options.pictures else None
+        limits = (options.budget, options.seeds)
+        requested = PairReplayOptions(file, "text", "text_b", "label", "split", "", *limits, picture)
         result = run_pair_replay(requested, Ticker())
         for strategy in result.strategies:
             print(row(name, strategy, result, time.monotonic() - started), flush=True)

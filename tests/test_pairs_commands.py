@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def test_a_replay_compares_chosen_with_random_decisions(tmp_path: Path) -> None:
     assert 0 < result["mutual_best"]["f1"] <= 1
     again: dict[str, Any] = json.loads(rondo(*words, "--split", "split", "--budget", 75, "--seeds", 2, "--json"))
     assert again == result
-    lines = rondo(*words, "--budget", 20, "--seeds", 1, "--positive", "match")
+    picture = tmp_path / "curve.svg"
+    lines = rondo(*words, "--budget", 20, "--seeds", 1, "--positive", "match", "--out", picture)
+    assert {"decisions", "no decision", "ours", "random"} <= set(re.findall(r">([\w ]+)</text>", picture.read_text()))
     assert "All decisions: F1" in lines
     assert "at 20 decisions" in lines
 
@@ -52,6 +55,7 @@ def test_a_replay_compares_chosen_with_random_decisions(tmp_path: Path) -> None:
         (("--left", "text"), "--left COLUMN --right COLUMN"),
         (("--left", "text", "--right", "other"), "has no columns 'other'"),
         (("--left", "text", "--right", "text_b", "--budget", 0), "--budget is 0"),
+        (("--left", "text", "--right", "text_b", "--out", "curve.pdf"), "ending in .html, .svg, .png"),
         (("--left", "text", "--right", "text_b", "--positive", "yes"), "both kinds are needed"),
         (("--left", "text", "--right", "text_b", "--split", "label"), "both kinds are needed"),
     ],
@@ -72,7 +76,7 @@ def test_replay_asks_for_a_task_that_there_is_and_for_a_text(tmp_path: Path) -> 
     assert "must be one of labels, pairs" in rondo("replay", file, "--task", "songs", "--label", "label", code=2)
     assert "Which column holds the text?" in rondo("replay", file, "--label", "label", code=2)
     assert "are for pairs" in rondo("replay", file, "--label", "label", "--left", "text", code=2)
-    assert "are for labels" in rondo("replay", file, "--task", "pairs", "--label", "label", "--multi", code=2)
+    assert "is for labels" in rondo("replay", file, "--task", "pairs", "--label", "label", "--multi", code=2)
 
 
 def test_the_sample_project_of_pairs_is_made_played_and_continued(tmp_path: Path) -> None:

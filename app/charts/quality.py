@@ -189,12 +189,12 @@ def queue_chart(now: Status) -> alt.Chart:
     )
 
 
-def replay_chart(rows: Rows, full: float, measure: str = "macro F1") -> alt.LayerChart:
+def replay_chart(rows: Rows, full: float, measure: str = "macro F1", unit: str = "labels") -> alt.LayerChart:
     """The measure over labels per strategy, mean and spread over seeds, with 95 % of the full score as a rule.
 
-    rows: strategy, labels, and the measure by its name.
+    rows: strategy, labels, and the measure by its name. unit: what the labels are called.
     """
-    base = alt.Chart(alt.Data(values=list(rows))).encode(x="labels:Q", color="strategy:N")
+    base = alt.Chart(alt.Data(values=list(rows))).encode(x=alt.X("labels:Q", title=unit), color="strategy:N")
     band = base.mark_errorband(extent="stdev", opacity=0.2).encode(y=alt.Y(f"{measure}:Q", scale=alt.Scale(zero=False)))
     line = base.mark_line().encode(y=f"mean({measure}):Q")
     target = alt.Chart(alt.Data(values=[{"target": 0.95 * full}]))

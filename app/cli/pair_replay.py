@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 
 from app.cli.pairs import file_jobs, job_threads
-from app.cli.replay import CurveFigures, check_counts, curve_figures, curve_lines
+from app.cli.replay import CurveFigures, check_counts, check_picture, curve_figures, curve_lines
 from core.errors import BadInput
 from core.jobs.bundle import Report
 from core.pairs.pair_jobs import PAIR_REPLAY, PairReplayParams, PairReplayResult
@@ -20,7 +20,7 @@ SHOWN = (50, 100, 200, 500, 1000)
 
 @dataclass(frozen=True)
 class PairReplayOptions:
-    """What to replay, as the command line says it. budget: decisions."""
+    """What to replay, as the command line says it. budget: decisions. out: file of a chart."""
 
     file: Path
     left: str | None
@@ -30,6 +30,7 @@ class PairReplayOptions:
     positive: str
     budget: int
     seeds: int
+    out: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def run_pair_replay(requested: PairReplayOptions, report: Report) -> PairReplay:
     if not requested.left or not requested.right:
         raise BadInput("Which columns hold the two texts? --left COLUMN --right COLUMN.")
     check_counts(budget=requested.budget, seeds=requested.seeds)
+    check_picture(requested.out)
     with file_jobs() as jobs:
         params = PairReplayParams(
             file=str(requested.file.resolve()),
@@ -83,7 +85,30 @@ def run_pair_replay(requested: PairReplayOptions, report: Report) -> PairReplay:
             threads=job_threads(),
             cache=str(jobs.folder),
         )
-        return summarise_pairs(jobs.run(jobs.prepare(PAIR_REPLAY, params), PAIR_REPLAY, report, "Replaying decisions"))
+        answer = jobs.run(jobs.prepare(PAIR_REPLAY, params), PAIR_REPLAY, report, "Replaying decisions")
+    result = summarise_pairs(answer)
+    if requested.out is not None:
+        write_chart(result, requested.out)
+    return result
+
+
+def write_chart(result: PairReplay, out: Path) -> None:
+    """F1 over decisions: chosen and random ones, and as a line what no decision gives."""
+    import altair as alt
+
+    from app.charts.quality import replay_chart
+
+    rows = [
+        {"strategy": name, "labels": labels, "F1": value}
+        for name, one in result.strategies.items()
+        for curve in one.f1
+        for labels, value in zip(one.labels, curve, strict=True)
+    ]
+    without = alt.Chart(alt.Data(values=[{"F1": result.mutual_best.f1, "what": "no decision"}]))
+    line = without.mark_rule(color="gray").encode(y="F1:Q")
+    words = without.mark_text(align="left", dx=4, dy=-6, color="gray").encode(y="F1:Q", x=alt.value(0), text="what:N")
+    inline = {"inline": True} if out.suffix == ".html" else {}
+    (replay_chart(rows, result.full.f1, "F1", "decisions") + line + words).save(str(out), **inline)
 
 
 def summarise_pairs(result: PairReplayResult) -> PairReplay:

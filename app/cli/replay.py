@@ -138,11 +138,14 @@ def _check(requested: ReplayOptions) -> None:
 
     if unknown := [name for name in requested.strategies if name not in STRATEGIES]:
         raise BadInput(f"There is no strategy {unknown[0]!r}; there are {', '.join(STRATEGIES)}.")
-    if requested.out is not None and (requested.out.suffix not in CHARTS or not requested.out.parent.is_dir()):
-        raise BadInput(
-            f"--out is {requested.out}; it must be a file in a folder that is there, ending in {', '.join(CHARTS)}."
-        )
+    check_picture(requested.out)
     check_counts(budget=requested.budget, batch=requested.batch, seeds=requested.seeds)
+
+
+def check_picture(out: Path | None) -> None:
+    """Raises BadInput for a file that no chart can be written to."""
+    if out is not None and (out.suffix not in CHARTS or not out.resolve().parent.is_dir()):
+        raise BadInput(f"--out is {out}; it must be a file in a folder that is there, ending in {', '.join(CHARTS)}.")
 
 
 def check_counts(**counts: int) -> None:

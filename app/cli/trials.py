@@ -33,7 +33,7 @@ def replay(
     batch: Annotated[int, typer.Option(help="Labels per round. Of pairs 10 at first, and up to 125.")] = 20,
     seeds: Annotated[int, typer.Option(help="Repetitions, the same seeds for every strategy.")] = 3,
     multi: Annotated[bool, typer.Option("--multi", help="Labels in a cell are joined by |.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Labels: write the chart here (.html or .svg).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the chart here (.html, .svg or .png).")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Play the loop with a file's answers as oracle: what would each strategy have cost?"""
@@ -43,9 +43,9 @@ def replay(
         if task == "pairs":
             from app.cli.pair_replay import PairReplayOptions, pair_replay_lines, run_pair_replay
 
-            if multi or out:
-                raise BadInput("--multi and --out are for labels; --json gives the curves of pairs.")
-            pairs = PairReplayOptions(file, left, right, label, split, positive, budget, seeds)
+            if multi:
+                raise BadInput("--multi is for labels; two records are the same, or they are not.")
+            pairs = PairReplayOptions(file, left, right, label, split, positive, budget, seeds, out)
             return present(run_pair_replay(pairs, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
         from app.cli.replay import ReplayOptions, replay_lines, run_replay
         from core.tasks.tasks import TASKS
