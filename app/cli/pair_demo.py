@@ -65,8 +65,12 @@ def prepare_pairs(folder: Path, report: Report, *, queue: bool) -> None:
 
 
 def _records() -> dict[str, list[dict[str, str]]]:
-    """Source -> name with its module, and text, in a fixed order."""
-    return {source: list(entries()) for source, entries in zip(SOURCES, (_in_python, _in_c), strict=True)}
+    """Source -> name with its module, and text, in a fixed order; without special methods, which say the same in every
+    class."""
+    return {
+        source: [entry for entry in entries() if "__" not in entry["name"].removeprefix("collections/__init__")]
+        for source, entries in zip(SOURCES, (_in_python, _in_c), strict=True)
+    }
 
 
 def _in_python() -> Iterator[dict[str, str]]:
