@@ -21,9 +21,9 @@ from core.evaluation.audit import PoolHistory, weigh
 from core.evaluation.metrics import Estimate
 from core.evaluation.missed_matches import DrawnStratum
 from core.models.encoders.encoder import EMBEDDED
-from core.pairs.blocking_recall import BlockingRecall, DecidedCandidates, estimate_recall
-from core.pairs.candidates import FIRST, SECOND, Pairs, SearchedPairs, search_spaces
-from core.pairs.non_candidates import PairSpace, draw
+from core.pairs.blocking.blocking_recall import BlockingRecall, DecidedCandidates, estimate_recall
+from core.pairs.blocking.candidates import FIRST, SECOND, Pairs, SearchedPairs, search_spaces
+from core.pairs.blocking.non_candidates import PairSpace, draw
 from core.pairs.pair_jobs import PairReplayParams
 from gpu_jobs.work.pairs.pair_replay import build_all_spaces, read_decided_pairs
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from core.arrays import Floats, Ints
 from core.models.heads.pair_head import fit_pair_head
-from core.pairs.candidates import similarity
+from core.pairs.blocking.candidates import similarity
 from core.pairs.features import pair_features
 from core.pairs.learning_curve import STRATEGIES, KnownPairs, score, steps
 from core.pairs.pair_jobs import PairReplayParams

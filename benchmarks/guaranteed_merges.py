@@ -27,7 +27,7 @@ from core.evaluation.regions import CheckedRecords, Evidence
 from core.models.encoders.encoder import EMBEDDED
 from core.models.heads.kind import TrainingRecords
 from core.models.heads.pair_head import cross_fit, fit_chooser
-from core.pairs.candidates import find_candidates, similarity
+from core.pairs.blocking.candidates import find_candidates, similarity
 from core.pairs.choosing import batch_size, choose_first, choose_next
 from core.pairs.clusters import Clusters, Decision, Guard, make_clusters
 from core.pairs.features import pair_features

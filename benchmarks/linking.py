@@ -25,8 +25,8 @@ from app.cli.terminal import Ticker
 from benchmarks.make_people import make_people
 from core.arrays import Bools, Ints
 from core.config.record_fields import join_fields
-from core.pairs.candidates import RatedPairs, distinct_texts
-from core.pairs.large_sources import rate_large
+from core.pairs.blocking.candidates import RatedPairs, distinct_texts
+from core.pairs.blocking.large_sources import rate_large
 from core.pairs.pair_jobs import DEDUP, DedupParams, DedupResult
 
 FIELDS = ("name", "address", "city", "born", "phone")

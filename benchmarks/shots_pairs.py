@@ -18,7 +18,7 @@ from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.reviews import send_to_queue
-from core.pairs.find_candidates import candidates
+from core.pairs.blocking.find_candidates import candidates
 from core.pairs.sides import import_source
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner

@@ -27,8 +27,8 @@ from core.labelling.gold import UNASKED_TEST
 from core.merges.guaranteed_merges import dedup_project
 from core.merges.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
 from core.merges.merges import merge, merges
-from core.pairs.blocking_recall import blocking_recall
-from core.pairs.find_candidates import candidates
+from core.pairs.blocking.blocking_recall import blocking_recall
+from core.pairs.blocking.find_candidates import candidates
 from core.pairs.predict import predict_pairs
 from core.pairs.sides import import_source
 from core.people.audit_log import history, note_verb

@@ -28,10 +28,10 @@ from core.evaluation.missed_matches import (
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
-from core.pairs.blocking_recall import DecidedCandidates, blocking_recall, estimate_recall, recall_if_sought
-from core.pairs.candidates import Pairs
-from core.pairs.find_candidates import candidates
-from core.pairs.non_candidates import PairSpace, draw
+from core.pairs.blocking.blocking_recall import DecidedCandidates, blocking_recall, estimate_recall, recall_if_sought
+from core.pairs.blocking.candidates import Pairs
+from core.pairs.blocking.find_candidates import candidates
+from core.pairs.blocking.non_candidates import PairSpace, draw
 from core.project import Project
 from core.rounds.draws import read_history
 from tests.command_line import rondo, rondo_json

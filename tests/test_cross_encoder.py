@@ -15,7 +15,7 @@ from core.jobs.job_states import ENDED
 from core.models.artifacts import read_manifest
 from core.models.encoders.encoder import EMBEDDED, OWN
 from core.models.vectors import open_vectors
-from core.pairs.find_candidates import candidates
+from core.pairs.blocking.find_candidates import candidates
 from core.pairs.predict import predict_pairs
 from core.pairs.scorer import pair_keys, read_scorer, read_scores
 from core.project import Project, open_project

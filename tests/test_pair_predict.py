@@ -9,7 +9,7 @@ import pytest
 
 from core import loop, simulate
 from core.errors import BadInput, Refused
-from core.pairs.find_candidates import candidates
+from core.pairs.blocking.find_candidates import candidates
 from core.pairs.predict import SIMILARITY, predict_pairs
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner

@@ -17,7 +17,7 @@ from core.data.ready_pairs import enter_ready_pairs
 from core.erasure.erase import erase
 from core.errors import BadInput, Refused
 from core.models.vectors import open_vectors, vectors_fingerprint
-from core.pairs.find_candidates import candidates
+from core.pairs.blocking.find_candidates import candidates
 from core.pairs.sides import import_source
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner

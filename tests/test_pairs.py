@@ -12,7 +12,7 @@ from core.config.record_fields import join_fields
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.loading import load_encoder
 from core.models.heads.pair_head import FEW, fit_pair_head
-from core.pairs.candidates import Pairs, distinct_texts, find_candidates, find_mutual_best
+from core.pairs.blocking.candidates import Pairs, distinct_texts, find_candidates, find_mutual_best
 from core.pairs.choosing import choose_first, choose_next
 from core.pairs.features import pair_features, split_fields
 from core.pairs.learning_curve import KnownPairs, play, score_all, steps

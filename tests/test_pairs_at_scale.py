@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from benchmarks.make_people import make_people
 from core.arrays import Floats, unit_rows
-from core.pairs.candidates import FIRST, SECOND, Pairs, best_of_both
-from core.pairs.large_sources import plain_texts, rate_large, search_large
-from core.pairs.postings import MOST_TEXTS_OF_A_TERM, PARTNERS, find_sharing, join_pairs
+from core.pairs.blocking.candidates import FIRST, SECOND, Pairs, best_of_both
+from core.pairs.blocking.large_sources import plain_texts, rate_large, search_large
+from core.pairs.blocking.postings import MOST_TEXTS_OF_A_TERM, PARTNERS, find_sharing, join_pairs
+from core.pairs.blocking.trigram_cosines import trigram_cosines
+from core.pairs.blocking.vector_index import find_near
 from core.pairs.spaces import CUT, row_cosines, tf_idf, trigrams
-from core.pairs.trigram_cosines import trigram_cosines
-from core.pairs.vector_index import find_near
 from tests.command_line import rondo
 from tests.pair_world import products
 

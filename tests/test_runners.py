@@ -17,7 +17,7 @@ from core.jobs.bundle import Bundle, Handle, Resources, Runner, RunStatus, manif
 from core.jobs.kinds import JobKind, Params, Result
 from core.models.encoders.encoder import EMBEDDED
 from core.models.out_of_fold import read_held_out
-from core.pairs.find_candidates import candidates
+from core.pairs.blocking.find_candidates import candidates
 from core.project import open_project
 from core.training.train import train
 from core.typed_json import to_json

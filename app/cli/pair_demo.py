@@ -40,7 +40,7 @@ def prepare_pairs(folder: Path, report: Report, *, queue: bool) -> None:
     from app.client import call
     from core.data.encoding import encode
     from core.loop import create_project, next_batch, show_status
-    from core.pairs.find_candidates import candidates
+    from core.pairs.blocking.find_candidates import candidates
     from core.pairs.sides import import_source
 
     if not (folder / "rondo.toml").exists():

@@ -18,7 +18,7 @@ from app.cli.training import OnOption
 if TYPE_CHECKING:
     from core.jobs.bundle import Jobs
     from core.merges.guaranteed_merges import GuaranteedMerges
-    from core.pairs.find_candidates import Candidates
+    from core.pairs.blocking.find_candidates import Candidates
     from core.pairs.pair_jobs import DedupResult
     from core.pairs.predict import PairPredictions
 
@@ -238,8 +238,8 @@ def candidates_(
     as_json: JsonOption = False,
 ) -> None:
     """Pair the records of sources with those nearest to them: the pairs that people are asked about."""
-    from core.pairs.blocking_recall import blocking_recall
-    from core.pairs.find_candidates import candidates
+    from core.pairs.blocking.blocking_recall import blocking_recall
+    from core.pairs.blocking.find_candidates import candidates
 
     folder = folder_of(context, project)
     if recall:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.config.record_fields import named_fields
-from core.pairs.candidates import Pairs, similarity
+from core.pairs.blocking.candidates import Pairs, similarity
 from core.pairs.spaces import (
     CUT,
     NEAREST,

@@ -12,7 +12,7 @@ from app.pages.parts.record_list import name_box
 from core.errors import RondoError
 from core.merges.merge_edits import MergeEdit, merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
 from core.merges.merges import ClusterDetail, HeldLine, Member, MergeList, merge
-from core.pairs.blocking_recall import recall_if_sought
+from core.pairs.blocking.blocking_recall import recall_if_sought
 from core.reports.card_text import escaped
 
 BESIDE, MOST = 3, 30

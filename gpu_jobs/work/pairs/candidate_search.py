@@ -11,8 +11,8 @@ from core.arrays import Floats, Ints
 from core.data.cells import json_of
 from core.data.ledger import normalised_hashes
 from core.models.encoders.loading import load_encoder
-from core.pairs.candidate_job import ENCODED, LARGE, CandidateParams, CandidateResult
-from core.pairs.candidates import (
+from core.pairs.blocking.candidate_job import ENCODED, LARGE, CandidateParams, CandidateResult
+from core.pairs.blocking.candidates import (
     FIRST,
     SECOND,
     DistinctTexts,
@@ -22,8 +22,8 @@ from core.pairs.candidates import (
     next_ranks,
     search_spaces,
 )
-from core.pairs.large_sources import search_large
-from core.pairs.non_candidates import NonCandidates, PairSpace, draw
+from core.pairs.blocking.large_sources import search_large
+from core.pairs.blocking.non_candidates import NonCandidates, PairSpace, draw
 from core.pairs.spaces import NEAREST, Report
 from core.store.whole_files import whole_file
 from gpu_jobs.trainers.trainer_types import Progress

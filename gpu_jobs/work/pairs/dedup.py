@@ -16,9 +16,9 @@ from core.config.record_fields import join_fields
 from core.data.ledger import normalise
 from core.errors import BadInput
 from core.models.encoders.loading import load_encoder
-from core.pairs.candidates import DistinctTexts, Pairs, RatedPairs, distinct_texts, rate
+from core.pairs.blocking.candidates import DistinctTexts, Pairs, RatedPairs, distinct_texts, rate
+from core.pairs.blocking.large_sources import rate_large
 from core.pairs.clusters import Clusters, Decision, make_clusters
-from core.pairs.large_sources import rate_large
 from core.pairs.pair_jobs import DedupParams, DedupResult
 from core.pairs.spaces import Report
 from core.pairs.text_vectors import PIECE

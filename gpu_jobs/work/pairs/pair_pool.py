@@ -15,7 +15,7 @@ from core.models.heads.kind import FittedHead
 from core.models.heads.pair_head import pair_heads
 from core.models.heads.pair_prior import PairPrior
 from core.models.vectors import FACTS, EncodedFacts, shard_path, write_facts
-from core.pairs.candidates import Pairs
+from core.pairs.blocking.candidates import Pairs
 from core.pairs.features import PairFeatures, pair_features
 from core.pairs.predict_job import ANSWERS_OUT, NO_MODEL, PAIRS_IN, POOL_IN, PredictParams, PredictResult
 from core.pairs.scorer import with_score

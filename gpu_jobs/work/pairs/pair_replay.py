@@ -14,7 +14,7 @@ from core.data.formats.sources import open_source
 from core.data.ledger import normalise
 from core.errors import BadInput
 from core.models.encoders.loading import load_encoder
-from core.pairs.candidates import (
+from core.pairs.blocking.candidates import (
     Pairs,
     find_candidates,
     is_mutual_best,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Bools, Ints
-from core.pairs.candidates import Pairs
+from core.pairs.blocking.candidates import Pairs
 
 CHUNK = 8_192
 """pairs that are drawn at once"""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.arrays import Ints
-from core.pairs.candidates import FIRST, SECOND, Pairs
+from core.pairs.blocking.candidates import FIRST, SECOND, Pairs
 from core.pairs.spaces import Report
 
 if TYPE_CHECKING:

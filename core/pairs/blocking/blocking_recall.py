@@ -25,7 +25,7 @@ from core.evaluation.missed_matches import (
 )
 from core.evaluation.reporting import FEWEST, in_words
 from core.jobs.bundle import Report
-from core.pairs.candidate_job import ENCODED, LARGE
+from core.pairs.blocking.candidate_job import ENCODED, LARGE
 from core.project import Project
 from core.rounds.draws import read_history
 from core.tasks.tasks import task_of

@@ -14,8 +14,8 @@ from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle, Report, Resources
 from core.labelling.gold import ask_non_candidates
 from core.labelling.settling import settle
-from core.pairs.blocking_recall import BlockingRecall, blocking_recall
-from core.pairs.candidate_job import CANDIDATES, CandidateParams, CandidateResult
+from core.pairs.blocking.blocking_recall import BlockingRecall, blocking_recall
+from core.pairs.blocking.candidate_job import CANDIDATES, CandidateParams, CandidateResult
 from core.pairs.scorer import text_encoder
 from core.pairs.sides import count_sources
 from core.project import Project, runner_of

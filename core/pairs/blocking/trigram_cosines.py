@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Floats, Ints
-from core.pairs.candidates import Pairs
+from core.pairs.blocking.candidates import Pairs
 from core.pairs.spaces import CUT, Report, row_cosines
 
 if TYPE_CHECKING:

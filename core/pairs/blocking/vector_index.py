@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.arrays import Floats, Ints
-from core.pairs.candidates import Pairs
-from core.pairs.postings import join_pairs
+from core.pairs.blocking.candidates import Pairs
+from core.pairs.blocking.postings import join_pairs
 from core.pairs.spaces import Report
 
 if TYPE_CHECKING:

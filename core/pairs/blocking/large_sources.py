@@ -11,12 +11,12 @@ import numpy as np
 
 from core.arrays import Floats
 from core.data.ledger import normalise
-from core.pairs.candidates import PER_RECORD, RatedPairs, SearchedPairs, best_of_both, next_ranks
+from core.pairs.blocking.candidates import PER_RECORD, RatedPairs, SearchedPairs, best_of_both, next_ranks
+from core.pairs.blocking.postings import find_sharing, join_pairs
+from core.pairs.blocking.trigram_cosines import trigram_cosines
+from core.pairs.blocking.vector_index import find_near
 from core.pairs.features import split_fields
-from core.pairs.postings import find_sharing, join_pairs
 from core.pairs.spaces import CUT, Report, row_cosines
-from core.pairs.trigram_cosines import trigram_cosines
-from core.pairs.vector_index import find_near
 
 SAMPLE = 1_000
 """texts that tell whether all are lines of fields"""
