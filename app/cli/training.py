@@ -165,7 +165,7 @@ def _job_line(job: "TrainingJob") -> str:
 
 def train_lines(result: "TrainingJob") -> list[str]:
     if result.kind == "grid":
-        winner = [_next(result.model)] if result.model else []
+        winner = [_next(result)] if result.model else []
         return [*map(_job_line, result.runs), result.sentence, *winner]
     if result.state != "succeeded":
         return [
@@ -175,11 +175,15 @@ def train_lines(result: "TrainingJob") -> list[str]:
     lines = [f"Trained {result.model} in {result.seconds or 0:,.0f} s, {result.memory_mb or 0:,} MB at most."]
     lines += score_lines(result.metrics)
     lines += [result.remark] if result.remark else []
-    return [*lines, _next(result.model or "")]
+    return [*lines, _next(result)]
 
 
-def _next(model: str) -> str:
-    return f"Next: rondo evaluate {model}, rondo models promote {model} (the gate compares it with the champion)."
+def _next(job: "TrainingJob") -> str:
+    """What of it there is for models of this kind."""
+    from core.training.trainers import CROSS_ENCODER
+
+    evaluate = "" if job.trainer == CROSS_ENCODER else f"rondo evaluate {job.model}, "
+    return f"Next: {evaluate}rondo models promote {job.model} (the gate compares it with the champion)."
 
 
 def shown_lines(result: "TrainingJob") -> list[str]:

@@ -43,7 +43,7 @@ from gpu_jobs.work.pairs.pair_pool import PairedTexts, compare_texts, phase
 
 TRAINING, SCORING = 700, 900
 """thousandths of the work after which training, and scoring, are done"""
-PIECE = 2_048
+PIECE = 256
 """pairs that are scored before what was scored is stored"""
 
 
