@@ -141,7 +141,8 @@ def test_others_may_reach_it_only_with_codes(tmp_path: Path, host: str) -> None:
     if "Cannot listen" not in done.stderr:  # an address of another machine
         assert "rondo people add" in done.stderr
         assert "RONDO_ACCESS_CODE" in done.stderr
-        assert done.stderr.count("\n") == 1
+        theirs = ("nanobind: ", " - ", "See https://nanobind")  # what DuckDB's binding may add at exit, rarely
+        assert len([line for line in done.stderr.splitlines() if not line.startswith(theirs)]) == 1
 
 
 @pytest.fixture(scope="module")
