@@ -144,7 +144,7 @@ def test_a_changed_model_is_not_used(shops: Project, base: Path) -> None:
 
 
 def test_a_killed_attempt_goes_on_after_its_finished_twins(shops: Project, base: Path) -> None:
-    values = [f"base={base}", "epochs=1", "max_length=48"]
+    values = [f"base={base}", "epochs=2", "folds=6", "max_length=48"]
     job = train(shops, quiet, trainer="cross-encoder", detach=True, values=values).id
     bundle = shops.folder / "jobs" / job
     first = bundle / "ckpt" / "fold-0.npy"
@@ -156,7 +156,7 @@ def test_a_killed_attempt_goes_on_after_its_finished_twins(shops: Project, base:
     wait_for(lambda: refresh_job(shops, job).state in ENDED)
     assert refresh_job(shops, job).state == "succeeded"
     scores = read_scores(shops.models / job / "encoder").of(pair_keys(pairs_of(shops, "s.stratum = 'chosen'")))
-    assert 0.2 < (scores == 0.125).mean() < 0.5
+    assert 0.1 < (scores == 0.125).mean() < 0.25
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path: Path, base: Path) -> None:
