@@ -20,7 +20,7 @@ from core.arrays import Floats, Ints
 from core.models.heads.pair_head import fit_pair_head
 from core.pairs.blocking.candidates import similarity
 from core.pairs.features import pair_features
-from core.pairs.learning_curve import STRATEGIES, KnownPairs, score, steps
+from core.pairs.learning_curve import KnownPairs, decide, score
 from core.pairs.pair_jobs import PairReplayParams
 from core.pairs.scorer import with_score
 from core.training.trainers import CROSS_ENCODER, read_values
@@ -34,15 +34,6 @@ SEEDS = 3
 
 def quiet(done: int, total: int, **figures: float) -> None:
     """Progress that nobody follows."""
-
-
-def choose(known: KnownPairs, decisions: int) -> Ints:
-    """As a replay with seed 0."""
-    pool, decided = np.flatnonzero(~known.test), np.empty(0, np.int64)
-    for total in steps(len(pool), decisions):
-        left = np.setdiff1d(pool, decided)
-        decided = np.concatenate([decided, left[STRATEGIES["ours"](known, decided, left, total - len(decided), 0)]])
-    return decided
 
 
 def cross_scores(texts: list[Pair], known: KnownPairs, decided: Ints, run: TrainingRun) -> Floats:
@@ -70,7 +61,8 @@ def measure(path: Path, decisions: int, values: list[str], work: Path) -> str:
     spaces = build_all_spaces(pairs.sides, replayed.encoder, replayed.threads, replayed.cache, quiet)
     features = pair_features(spaces, (pairs.sides[0], pairs.sides[1]), pairs.pairs, quiet)
     known = KnownPairs(features.vectors.astype(np.float32), similarity(spaces, pairs.pairs), pairs.same, pairs.test)
-    decided, started = choose(known, decisions), time.process_time()
+    *_, decided = decide(known, "ours", decisions, seed=0)
+    started = time.process_time()
     run = TrainingRun(read_values(CROSS_ENCODER, values), "", work / "cache", work, work, 0, 2, quiet)
     both = zip(pairs.pairs.left.tolist(), pairs.pairs.right.tolist(), strict=True)
     texts = [(pairs.sides[0][left], pairs.sides[1][right]) for left, right in both]

@@ -37,7 +37,7 @@ from core.rounds.draws import read_history
 from tests.command_line import rondo, rondo_json
 from tests.conftest import quiet
 from tests.pair_world import products, write_pairs
-from tests.test_pair_project import bring, new_project, truth_of, write_source
+from tests.test_pair_project import bring, bring_shops, new_project, truth_of, write_source
 
 COUNT = 40
 
@@ -51,9 +51,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 @pytest.fixture
 def shops(project: Project, tmp_path: Path) -> Project:
-    """Two sources, not paired yet: row n of both is the same product."""
-    for side, (name, texts) in enumerate(zip("AB", products(COUNT), strict=True)):
-        bring(project, write_source(tmp_path / f"{name}.csv", texts, "ab"[side]), source=name)
+    """Two sources, not paired yet."""
+    bring_shops(project, tmp_path)
     return project
 
 

@@ -29,7 +29,7 @@ from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from gpu_jobs.work.pairs.pair_encoder import PairScorer
 from tests.conftest import quiet
 from tests.pair_world import products
-from tests.test_pair_project import bring, new_project, truth_of, write_source
+from tests.test_pair_project import bring_shops, new_project, truth_of
 from tests.tiny_models import make_bert
 from tests.waiting import wait_for
 
@@ -51,9 +51,7 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("cross")
     project = new_project(folder / "pairs")
     project.runners = RUNNERS
-    left, right = products(COUNT)
-    bring(project, write_source(folder / "left.csv", left, "a"), source="A")
-    bring(project, write_source(folder / "right.csv", right, "b"), source="B")
+    bring_shops(project, folder)
     candidates(project, quiet)
     simulate.simulate_rounds(project, truth_of(project), simulate.Budget(3, 40, "default"), quiet)
     yield project
@@ -162,9 +160,7 @@ def test_a_killed_attempt_goes_on_after_its_finished_twins(shops: Project, base:
 def test_what_cannot_be_trained_is_refused(tmp_path: Path, base: Path) -> None:
     project = new_project(tmp_path / "few")
     project.runners = RUNNERS
-    left, right = products(12)
-    bring(project, write_source(tmp_path / "left.csv", left, "a"), source="A")
-    bring(project, write_source(tmp_path / "right.csv", right, "b"), source="B")
+    bring_shops(project, tmp_path, 12)
     candidates(project, quiet)
     with pytest.raises(Refused, match="10 decisions of either kind; there are none"):
         fit(project, base)

@@ -15,7 +15,7 @@ from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.pair_world import products
-from tests.test_pair_project import bring, new_project, truth_of, write_source
+from tests.test_pair_project import bring_shops, new_project, truth_of
 
 COUNT = 40
 
@@ -25,9 +25,7 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Two sources, paired; no decision yet."""
     folder = tmp_path_factory.mktemp("predict")
     project = new_project(folder / "pairs")
-    left, right = products(COUNT)
-    bring(project, write_source(folder / "left.csv", left, "a"), source="A")
-    bring(project, write_source(folder / "right.csv", right, "b"), source="B")
+    bring_shops(project, folder)
     candidates(project, quiet)
     yield project
     project.close()

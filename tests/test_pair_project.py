@@ -47,6 +47,12 @@ def bring(project: Project, path: Path, **options: Any) -> Any:
     return import_source(project, quiet, file=str(path), text=["name", "price"], id="id", **options)
 
 
+def bring_shops(project: Project, folder: Path, count: int = COUNT) -> None:
+    """Sources A and B, from files in the folder: row n of both is the same product."""
+    for source, texts in zip("AB", products(count), strict=True):
+        bring(project, write_source(folder / f"{source}.csv", texts, source.lower()), source=source)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     opened = new_project(tmp_path / "pairs")
@@ -56,10 +62,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 @pytest.fixture
 def shops(project: Project, tmp_path: Path) -> Project:
-    """Two sources, not paired yet: row n of both is the same product."""
-    left, right = products(COUNT)
-    bring(project, write_source(tmp_path / "left.csv", left, "a"), source="A")
-    bring(project, write_source(tmp_path / "right.csv", right, "b"), source="B")
+    """Two sources, not paired yet."""
+    bring_shops(project, tmp_path)
     return project
 
 

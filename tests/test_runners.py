@@ -25,8 +25,7 @@ from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from gpu_jobs.runners.modal.modal_job import VOLUME
 from gpu_jobs.runners.ray.ray_runner import RayRunner
 from tests.conftest import quiet, write_csv
-from tests.pair_world import products
-from tests.test_pair_project import bring, new_project, write_source
+from tests.test_pair_project import bring_shops, new_project
 
 UNDER_WAY = ("queued", "running")
 
@@ -229,8 +228,7 @@ def test_candidates_are_found_wherever_the_job_runs(carrier: Carrier, tmp_path: 
     for name in ("here", "there"):
         project = new_project(tmp_path / name)
         project.runners = {"there": lambda _: carrier.runner()}
-        for source, texts in zip("AB", products(12), strict=True):
-            bring(project, write_source(tmp_path / f"{source}.csv", texts, source.lower()), source=source)
+        bring_shops(project, tmp_path, 12)
         assert candidates(project, quiet, on="local" if name == "here" else "there").added > 12
         pairs.append(project.store.query("select left_side, right_side, similarity, beyond from pairs order by all"))
         project.close()

@@ -12,7 +12,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.table import Column, Table
@@ -22,6 +22,10 @@ from core.errors import Refused
 from core.jobs.bundle import Report
 from core.simulate import Point
 from core.store.whole_files import whole_file
+
+if TYPE_CHECKING:
+    from core.project import Project
+    from core.simulate import Truth
 
 SHORTEST, LONGEST = 60, 4000
 """characters of a docstring that can be judged by reading it"""
@@ -113,26 +117,39 @@ class OracleRun:
 
 def oracle_lines(result: OracleRun) -> list[RenderableType]:
     """The curve on gold, and where to look at the project."""
-    table = Table(*(Column(name, justify="right") for name in ("labels", "gold accuracy", "macro F1")), box=None)
+    return curve_lines(result, "gold", "labels")
+
+
+def curve_lines(result: OracleRun, stratum: str, unit: str) -> list[RenderableType]:
+    """The curve on a stratum over answers, which are called `unit`, and where to look at the project."""
+    table = Table(*(Column(name, justify="right") for name in (unit, f"{stratum} accuracy", "macro F1")), box=None)
     for point in result.curve:
-        if score := point.metrics.on("gold"):
+        if score := point.metrics.on(stratum):
             table.add_row(str(point.labels), interval(score.accuracy, score.n), interval(score.macro_f1, score.n))
     return [table, f"The project is in {result.project}. Look at it: rondo --project {result.project} up"]
 
 
 def play_oracle(folder: Path, rounds: int, report: Report) -> OracleRun:
     """Answers from the known chapters, and returns the curve."""
+
+    def truth_of(project: "Project") -> "Truth":
+        ids = project.settings().taxonomy.ids
+        return {entry["id"]: (ids[entry["truth"]],) for entry in docstrings()}
+
+    return play_rounds(folder, rounds, truth_of, report)
+
+
+def play_rounds(folder: Path, rounds: int, truth_of: Callable[["Project"], "Truth"], report: Report) -> OracleRun:
+    """Answers as the truth has it. Raises Refused where nothing is left to answer."""
     from app.client import opened_project
     from core import simulate
 
     with opened_project(folder) as project:
-        ids = project.settings().taxonomy.ids
-        truth = {entry["id"]: (ids[entry["truth"]],) for entry in docstrings()}
         if not project.store.one("select count(*) from pool"):
             raise Refused("Nothing is left to answer in this demo. Delete its folder to start again.")
         settings = project.settings()
         budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)
-        points = simulate.simulate_rounds(project, truth, budget, report)
+        points = simulate.simulate_rounds(project, truth_of(project), budget, report)
     return OracleRun(str(folder), points)
 
 

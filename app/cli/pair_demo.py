@@ -6,16 +6,17 @@ import json
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
-from rich.table import Column, Table
 
-from app.cli.demo import LONGEST, Demo, OracleRun, documented
-from app.words import interval
-from core.errors import Refused
+from app.cli.demo import LONGEST, Demo, OracleRun, curve_lines, documented, play_rounds
 from core.jobs.bundle import Report
 from core.store.whole_files import whole_file
+
+if TYPE_CHECKING:
+    from core.project import Project
+    from core.simulate import Truth
 
 TWINS: dict[str, str] = {
     "datetime": "_datetime",
@@ -105,32 +106,22 @@ def _docstrings(prefix: str, owner: object) -> Iterator[tuple[str, str]]:
 
 def play_pair_oracle(folder: Path, rounds: int, report: Report) -> OracleRun:
     """Answers from the functions' names, and returns the curve."""
-    from app.client import opened_project
-    from core import simulate
-
     names = {
         f"{source}:{source[0]}{number}": entry["name"]
         for source, entries in _records().items()
         for number, entry in enumerate(entries)
     }
-    with opened_project(folder) as project:
-        if not project.store.one("select count(*) from pool"):
-            raise Refused("Nothing is left to answer in this demo. Delete its folder to start again.")
+
+    def truth_of(project: "Project") -> "Truth":
         pairs = [pair for (pair,) in project.store.query("select id from records")]
-        truth = {pair: {"same": len({names[side] for side in pair.split("|")}) == 1} for pair in pairs}
-        settings = project.settings()
-        budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)
-        points = simulate.simulate_rounds(project, truth, budget, report)
-    return OracleRun(str(folder), points)
+        return {pair: {"same": len({names[side] for side in pair.split("|")}) == 1} for pair in pairs}
+
+    return play_rounds(folder, rounds, truth_of, report)
 
 
 def pair_oracle_lines(result: OracleRun) -> list[RenderableType]:
     """The curve on the audit, and where to look at the project."""
-    table = Table(*(Column(name, justify="right") for name in ("decisions", "audit accuracy", "macro F1")), box=None)
-    for point in result.curve:
-        if score := point.metrics.on("audit"):
-            table.add_row(str(point.labels), interval(score.accuracy, score.n), interval(score.macro_f1, score.n))
-    return [table, f"The project is in {result.project}. Look at it: rondo --project {result.project} up"]
+    return curve_lines(result, "audit", "decisions")
 
 
 PAIR_DEMO = Demo("demo-pairs", prepare_pairs, play_pair_oracle, pair_oracle_lines)

@@ -180,9 +180,9 @@ def train_lines(result: "TrainingJob") -> list[str]:
 
 def _next(job: "TrainingJob") -> str:
     """What of it there is for models of this kind."""
-    from core.training.trainers import CROSS_ENCODER
+    from core.training.trainers import trainers_for
 
-    evaluate = "" if job.trainer == CROSS_ENCODER else f"rondo evaluate {job.model}, "
+    evaluate = "" if job.trainer in trainers_for(two_sides=True) else f"rondo evaluate {job.model}, "
     return f"Next: {evaluate}rondo models promote {job.model} (the gate compares it with the champion)."
 
 

@@ -2,11 +2,12 @@
 overlap. Knows counts and weights, not pairs or where they came from."""
 
 from dataclasses import dataclass
-from math import exp, inf, log, prod, sqrt
+from math import exp, log, prod, sqrt
 
 from core.arrays import Bools
 from core.evaluation.audit import Weights
 from core.evaluation.metrics import Estimate
+from core.evaluation.scores import exact
 
 ERROR, Z = 0.05, 1.959964
 """chance that an interval does not hold; standard deviations that leave so much out"""
@@ -35,7 +36,7 @@ class DrawnStratum:
         all of them; all decided: the number itself."""
         if self.decided >= self.population:
             return Bounds(self.matches, self.matches, self.matches)
-        share = binomial(self.matches / self.decided, self.decided, error) if self.decided else Bounds(0.0, 0.0, 1.0)
+        share = exact(self.matches / self.decided, self.decided, error) if self.decided else Estimate(0.0, 0.0, 1.0)
         return Bounds(*(self.population * value for value in (share.value, share.low, share.high)))
 
 
@@ -54,17 +55,6 @@ class SearchOverlap:
         return self.both + self.first + self.second
 
 
-def binomial(p: float, n: float, error: float) -> Bounds:
-    """Clopper & Pearson 1934, of a share p of n random records; n need not be whole and may be infinite."""
-    from scipy.special import betaincinv
-
-    if n == inf:
-        return Bounds(p, p, p)
-    low = float(betaincinv(p * n, n - p * n + 1, error / 2)) if p > 0 else 0.0
-    high = float(betaincinv(p * n + 1, n - p * n, 1 - error / 2)) if p < 1 else 1.0
-    return Bounds(p, min(low, p), max(high, p))
-
-
 def count_matches(is_match: Bools, weights: Weights, error: float = ERROR) -> Bounds:
     """Matches among the records that could be asked. is_match: (k,) of the asked ones, whose weights these are.
 
@@ -77,9 +67,9 @@ def count_matches(is_match: Bools, weights: Weights, error: float = ERROR) -> Bo
         return Bounds(0.0, 0.0, float(population))
     random, rest = weights.random, float(weights.random.sum())
     certain = float(weights.known[is_match].sum())
-    share = Bounds(0.0, 0.0, 0.0)
+    share = Estimate(0.0, 0.0, 0.0)
     if rest > 0:
-        share = binomial(min(float(random[is_match].sum()) / rest, 1.0), weights.effective, error)
+        share = exact(min(float(random[is_match].sum()) / rest, 1.0), weights.effective, error)
     return Bounds(*(population * (certain + rest * value) for value in (share.value, share.low, share.high)))
 
 
@@ -120,7 +110,7 @@ def capture_recapture(overlap: SearchOverlap) -> Estimate | None:
     variance = (ours + 1) * (theirs + 1) * overlap.first * overlap.second
     variance /= (overlap.both + 1) ** 2 * (overlap.both + 2)
     spread = exp(Z * sqrt(log(1 + variance / missed**2))) if missed else 1.0
-    shares = [binomial(overlap.both / one, one, ERROR) for one in (ours, theirs)]
+    shares = [exact(overlap.both / one, one, ERROR) for one in (ours, theirs)]
     low, high = (1 - prod(1 - getattr(one, name) for one in shares) for name in ("low", "high"))
     value, *bounds = (overlap.total / (overlap.total + unseen) for unseen in (missed, missed * spread, missed / spread))
     return Estimate(value, min(low, bounds[0]), max(high, bounds[1]))

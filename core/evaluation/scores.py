@@ -83,14 +83,15 @@ def interval(p: float, n: float) -> Estimate:
     return Estimate(p, max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half)))
 
 
-def exact(p: float, n: float) -> Estimate:
-    """Clopper & Pearson 1934, of a share p of n random records; n need not be whole and may be infinite."""
+def exact(p: float, n: float, error: float = 0.05) -> Estimate:
+    """Clopper & Pearson 1934, of a share p of n random records; n need not be whole and may be infinite. error: chance
+    that it does not hold."""
     from scipy.special import betaincinv
 
     if n == inf:
         return Estimate(p, p, p)
-    low = float(betaincinv(p * n, n - p * n + 1, 0.025)) if p > 0 else 0.0
-    high = float(betaincinv(p * n + 1, n - p * n, 0.975)) if p < 1 else 1.0
+    low = float(betaincinv(p * n, n - p * n + 1, error / 2)) if p > 0 else 0.0
+    high = float(betaincinv(p * n + 1, n - p * n, 1 - error / 2)) if p < 1 else 1.0
     return Estimate(p, min(low, p), max(high, p))
 
 

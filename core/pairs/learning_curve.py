@@ -1,6 +1,6 @@
 """F1 against number of decisions on pairs whose truth is known: chosen, or drawn at random. Knows numbers alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,14 +28,21 @@ def steps(pairs: int, budget: int) -> list[int]:
     return result[1:]
 
 
-def play(known: KnownPairs, strategy: str, budget: int, seed: int, report: Callable[[], None]) -> list[float]:
-    """F1 on the test pairs after each of `steps`. strategy: one of STRATEGIES; both draw from the same pairs."""
+def decide(known: KnownPairs, strategy: str, budget: int, seed: int) -> Iterator[Ints]:
+    """(decisions,) pairs decided after each of `steps`. strategy: one of STRATEGIES, which all draw from the same
+    pairs."""
     choose, pool = STRATEGIES[strategy], np.flatnonzero(~known.test)
     decided = np.empty(0, np.int64)
-    curve = []
     for total in steps(len(pool), budget):
         left = np.setdiff1d(pool, decided)
         decided = np.concatenate([decided, left[choose(known, decided, left, total - len(decided), seed)]])
+        yield decided
+
+
+def play(known: KnownPairs, strategy: str, budget: int, seed: int, report: Callable[[], None]) -> list[float]:
+    """F1 on the test pairs after each of `steps`."""
+    curve = []
+    for decided in decide(known, strategy, budget, seed):
         head = fit_pair_head(known.values[decided], known.same[decided], seed)
         curve.append(score(known, head.raw(known.values[known.test]) > 0.5))
         report()

@@ -4,7 +4,6 @@ The score of a pair that the model learnt from comes from a twin that did not, s
 may trust it as much as that of a new pair.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Floats
-from core.data.ledger import normalise
 from core.errors import BadInput, Damaged
 from core.jobs.bundle import write_json
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.pairs.features import PairFeatures
+from core.pairs.pair_keys import pair_key
 from core.typed_json import from_json, to_json
 
 SCORER, SCORES = "pair_scorer.json", "scores.safetensors"
@@ -53,8 +52,8 @@ class StoredScores:
 
 
 def pair_keys(pairs: Sequence[tuple[str, str]]) -> npt.NDArray[np.uint64]:
-    """(n,) by which pairs are known again, (a, b) as (b, a); no text can be read from them."""
-    digests = (hashlib.sha256("\0".join(sorted(map(normalise, pair))).encode()).digest()[:8] for pair in pairs)
+    """(n,) the first eight bytes of the `pair_key` of each."""
+    digests = (bytes.fromhex(pair_key(*pair)[:16]) for pair in pairs)
     return np.array([int.from_bytes(digest, "little") for digest in digests], np.uint64)
 
 

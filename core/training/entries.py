@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
+
 from core.errors import BadInput
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import best_score
@@ -14,7 +16,7 @@ from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Handle, Resources
 from core.jobs.job_states import ENDED, OPEN, UNDER_WAY, change_state
 from core.project import Project
-from core.store.database import utc_now
+from core.store.database import count, utc_now
 from core.training.train_job import MODEL_KINDS
 from core.training.trainers import Value, in_todays_names
 from core.typed_json import from_json, to_json
@@ -186,6 +188,47 @@ def _read_row(columns: tuple[Any, ...]) -> JobRow:
         values[name] = json.loads(values[name] or "{}")
     values["handle"] = json.loads(values["handle"]) if values["handle"] else None
     return from_json(JobRow, values, f"The job {values['id']}")
+
+
+@dataclass(frozen=True)
+class NewModel:
+    """What a training job made, beside what its row says. encoder: empty for a model without vectors. parent: that it
+    was made beside."""
+
+    trainer: str
+    encoder: str
+    taxonomy: int
+    labels: int
+    seed: int
+    metrics: Metrics
+    seconds: float
+    parent: ModelId | None
+    note: str
+
+
+def enter_model(cursor: duckdb.DuckDBPyConnection, job: JobId, made: NewModel) -> None:
+    """Its row in the registry, under the id of its job; what came after the job began it could not know."""
+    began = "(select made_at from jobs where id = ?)"
+    cursor.execute(
+        """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds,
+                               trainer, parent, responses, notes)
+           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [
+            job,
+            utc_now(),
+            count(cursor, f"select coalesce(max(batch), 0) from batches where made_at <= {began}", [job]),
+            made.encoder,
+            made.taxonomy,
+            made.labels,
+            made.seed,
+            json.dumps(to_json(made.metrics)),
+            made.seconds,
+            made.trainer,
+            made.parent,
+            count(cursor, f"select count(*) from responses where received_at <= {began}", [job]),
+            made.note or None,
+        ],
+    )
 
 
 def set_state(project: Project, job: JobId, state: str, message: str, before: str | None = None) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from core.errors import Damaged
+from core.evaluation.metrics import Metrics
 from core.hosted.fine_tuning import HostedTuningParams, HostedTuningResult
 from core.hosted.training_data import TrainingData
 from core.ids import JobId
@@ -17,9 +18,9 @@ from core.models.hosted_models import hosted_in_use
 from core.models.in_use import active_model
 from core.pairs.pair_keys import pair_key
 from core.project import Project
-from core.store.database import count, utc_now
+from core.store.database import utc_now
 from core.tasks.tasks import space_of
-from core.training.entries import read_row
+from core.training.entries import NewModel, enter_model, read_row
 from core.typed_json import from_json, to_json
 
 TRAINER = "hosted"
@@ -84,24 +85,18 @@ def _insert(
     params: HostedTuningParams,
     result: HostedTuningResult,
 ) -> None:
-    began = "(select made_at from jobs where id = ?)"
-    cursor.execute(
-        """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds,
-                               trainer, parent, responses, notes)
-           values (?, ?, ?, '', ?, ?, 0, '{}', ?, ?, ?, ?, ?)""",
-        [
-            job,
-            utc_now(),
-            count(cursor, f"select coalesce(max(batch), 0) from batches where made_at <= {began}", [job]),
-            project.settings().taxonomy.version,
-            result.approved + result.rejected + result.partial,
-            result.seconds,
-            TRAINER,
-            hosted_in_use(project) or active_model(project),
-            count(cursor, f"select count(*) from responses where received_at <= {began}", [job]),
-            params.note or None,
-        ],
+    made = NewModel(
+        trainer=TRAINER,
+        encoder="",
+        taxonomy=project.settings().taxonomy.version,
+        labels=result.approved + result.rejected + result.partial,
+        seed=0,
+        metrics=Metrics(),
+        seconds=result.seconds,
+        parent=hosted_in_use(project) or active_model(project),
+        note=params.note,
     )
+    enter_model(cursor, job, made)
     cursor.execute(
         "insert into hosted_models values (?, ?, ?, ?, ?, ?::date, null)",
         [job, result.model, result.provider, result.base_url, result.base, result.shutdown],

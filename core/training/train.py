@@ -51,7 +51,7 @@ def train(
 def _require_fit(settings: Settings, trainer: str) -> None:
     """Raises Refused for a trainer of another kind of records."""
     two_sides = task_of(settings).two_sides
-    of_these = [name for name in trainers_for(two_sides=two_sides)]
+    of_these = trainers_for(two_sides=two_sides)
     if two_sides and trainer not in of_these:
         raise Refused(
             f"Records of the task {settings.task!r} have two sides; {', '.join(of_these)} trains on them, and hosted "

@@ -13,14 +13,11 @@ from core.models.artifacts import install_model
 from core.models.encoders.encoder import OWN
 from core.models.in_use import active_model
 from core.project import Project
-from core.store.database import count, utc_now
-from core.training.entries import set_state
+from core.store.database import utc_now
+from core.training.entries import NewModel, enter_model, set_state
 from core.training.hosted_model import enter_hosted
 from core.training.train_job import MODEL_KINDS, TrainResult
 from core.typed_json import from_json, to_json
-
-_BEGAN = "(select made_at from jobs where id = ?)"
-"""what came later it could not know"""
 
 
 def apply_result(project: Project, bundle: Bundle) -> None:
@@ -63,23 +60,15 @@ def _enter(project: Project, bundle: Bundle, result: TrainResult, cursor: duckdb
     row = cursor.execute("select params from jobs where id = ?", [job]).fetchall()
     params = from_json(MODEL_KINDS[bundle.kind].params, json.loads(row[0][0]), f"The parameters of {job}")
     encoder = f"{OWN}{job}" if result.own_encoder else params.encoder if result.has_head else ""
-    cursor.execute(
-        """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds,
-                               trainer, parent, responses, notes)
-           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        [
-            job,
-            utc_now(),
-            count(cursor, f"select coalesce(max(batch), 0) from batches where made_at <= {_BEGAN}", [job]),
-            encoder,
-            params.taxonomy,
-            result.labels,
-            params.seed,
-            json.dumps(to_json(result.metrics)),
-            result.seconds,
-            params.trainer,
-            active_model(project),
-            count(cursor, f"select count(*) from responses where received_at <= {_BEGAN}", [job]),
-            params.note or None,
-        ],
+    made = NewModel(
+        trainer=params.trainer,
+        encoder=encoder,
+        taxonomy=params.taxonomy,
+        labels=result.labels,
+        seed=params.seed,
+        metrics=result.metrics,
+        seconds=result.seconds,
+        parent=active_model(project),
+        note=params.note,
     )
+    enter_model(cursor, job, made)

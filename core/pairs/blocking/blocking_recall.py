@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 
 from core.arrays import Bools
+from core.config.settings import Settings
 from core.errors import Refused
 from core.evaluation.audit import Weights, weigh
 from core.evaluation.metrics import Estimate
@@ -17,13 +18,13 @@ from core.evaluation.missed_matches import (
     Bounds,
     DrawnStratum,
     SearchOverlap,
-    binomial,
     capture_recapture,
     count_matches,
     overlap_of,
     recall_of,
 )
 from core.evaluation.reporting import FEWEST, in_words
+from core.evaluation.scores import exact
 from core.jobs.bundle import Report
 from core.pairs.blocking.candidate_job import ENCODED, LARGE
 from core.project import Project
@@ -71,6 +72,12 @@ class DecidedCandidates:
     weights: Weights
 
 
+def require_paired(settings: Settings) -> None:
+    """Raises Refused for a project whose records have one side."""
+    if not task_of(settings).two_sides:
+        raise Refused(f"Records of the task {settings.task!r} are not paired.")
+
+
 def recall_if_sought(project: Project) -> BlockingRecall | None:
     """None where candidates were never sought."""
     sought = project.store.one("select count(*) from candidate_searches")
@@ -79,8 +86,7 @@ def recall_if_sought(project: Project) -> BlockingRecall | None:
 
 def blocking_recall(project: Project, report: Report) -> BlockingRecall:
     """By the decisions that there are. Raises Refused where candidates were never sought."""
-    if not task_of(project.settings()).two_sides:
-        raise Refused(f"Records of the task {project.settings().task!r} are not paired.")
+    require_paired(project.settings())
     with project.store.reading() as cursor:
         sizes = cursor.execute("select near, far from candidate_searches order by searched_at desc limit 1").fetchone()
         if sizes is None:
@@ -111,8 +117,7 @@ def estimate_recall(
             overall = recall_of(ours, (near.missed(three), far.missed(three)))
     if overlap.total >= FEWEST:
         by_search = capture_recapture(overlap)
-    shown = binomial(known[1] / known[0], known[0], ERROR) if known[0] >= FEWEST else None
-    measured = Estimate(shown.value, shown.low, shown.high) if shown else None
+    measured = exact(known[1] / known[0], known[0], ERROR) if known[0] >= FEWEST else None
     lines = _sentences(audits, near, far, against_near, overall, by_search, measured, known)
     return BlockingRecall(
         candidates=weights.population or 0,

@@ -14,14 +14,13 @@ from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle, Report, Resources
 from core.labelling.gold import ask_non_candidates
 from core.labelling.settling import settle
-from core.pairs.blocking.blocking_recall import BlockingRecall, blocking_recall
+from core.pairs.blocking.blocking_recall import BlockingRecall, blocking_recall, require_paired
 from core.pairs.blocking.candidate_job import CANDIDATES, CandidateParams, CandidateResult
 from core.pairs.scorer import text_encoder
 from core.pairs.sides import count_sources
 from core.project import Project, runner_of
 from core.store.database import count, utc_now
 from core.store.tables import quoted
-from core.tasks.tasks import task_of
 
 PER_RECORD, MOST = 5, 200_000
 """neighbours of a record in either space; pairs that are kept"""
@@ -110,8 +109,7 @@ def candidates(  # noqa: PLR0913 - each is an option of the command
 
 
 def _check(settings: Settings, least_one: Mapping[str, int], drawn: tuple[int, int]) -> None:
-    if not task_of(settings).two_sides:
-        raise Refused(f"Records of the task {settings.task!r} are not paired.")
+    require_paired(settings)
     for name, value in least_one.items():
         if value < 1:
             raise BadInput(f"{value} {name} is too few; at least 1 is needed.")

@@ -37,11 +37,16 @@ class PairScorer:
 
 @dataclass(frozen=True)
 class PairEncoder:
-    """fingerprint: of all weights that features depend on."""
+    """scorer: None where none was trained."""
 
     encoder: Encoder
     scorer: PairScorer | None
-    fingerprint: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all weights that features depend on; reads them."""
+        own = self.encoder.fingerprint
+        return f"{own}-{fingerprint_of(self.scorer.folder)}" if self.scorer else own
 
 
 def open_pair_encoder(source: str, cache: Path, threads: int) -> PairEncoder:
@@ -50,7 +55,4 @@ def open_pair_encoder(source: str, cache: Path, threads: int) -> PairEncoder:
     folder = Path(source)
     facts = read_scorer(folder)
     encoder = load_encoder(facts.base if facts else source, cache, threads)
-    if facts is None:
-        return PairEncoder(encoder, None, encoder.fingerprint)
-    scorer = PairScorer(folder, facts, threads)
-    return PairEncoder(encoder, scorer, f"{encoder.fingerprint}-{fingerprint_of(folder)}")
+    return PairEncoder(encoder, PairScorer(folder, facts, threads) if facts else None)

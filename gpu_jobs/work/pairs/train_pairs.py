@@ -22,6 +22,7 @@ from core.models.encoders.loading import load_encoder
 from core.models.heads.kind import FittedHead, TrainingRecords
 from core.models.out_of_fold import write_held_out
 from core.pairs.scorer import ScorerFacts, pair_keys, with_score, write_scorer
+from core.store.whole_files import whole_file
 from core.tasks.pairs import CATEGORIES, SAME, field_names, pairs_space
 from core.tasks.task import AnswerSpace, Predictions
 from core.training.pair_training_files import POOL, ROWS
@@ -160,7 +161,7 @@ def _fit_and_score(
             part = _part(run, number, folds + 1)
             learnt = decisions.take(fold != number)
             twin = fine_tune(base, pool.take(learnt.positions), learnt.same, part, run.seed + number)
-            np.save(path, twin.score(pool.take(held)), allow_pickle=False)
+            _write(path, twin.score(pool.take(held)))
         scores[held] = np.load(path, allow_pickle=False)
     folder = checkpoints / "model"
     if not (folder / "done").exists():
@@ -199,12 +200,15 @@ def _score_in_pieces(
     for number, start in enumerate(range(0, len(positions), PIECE)):
         path, piece = checkpoints / f"scores-{number}.npy", positions[start : start + PIECE]
         if not path.exists():
-            partial = path.with_suffix(".partial.npy")
-            np.save(partial, model.score(pool.take(piece)), allow_pickle=False)
-            partial.rename(path)
+            _write(path, model.score(pool.take(piece)))
         parts.append(np.load(path, allow_pickle=False))
         run.report(TRAINING + (SCORING - TRAINING) * (start + len(piece)) // len(positions), 1000)
     return np.concatenate(parts)
+
+
+def _write(path: Path, scores: Floats) -> None:
+    with whole_file(path, alone=True) as partial, partial.open("wb") as file:
+        np.save(file, scores, allow_pickle=False)
 
 
 def _fit_head(
@@ -214,7 +218,7 @@ def _fit_head(
     fields = field_names(params.setup)
     encoder = load_encoder(params.encoder, run.cache, params.threads)
     texts = PairedTexts([left for left, _ in pool.pairs], [right for _, right in pool.pairs], pool.within)
-    opened = PairEncoder(encoder, None, encoder.fingerprint)
+    opened = PairEncoder(encoder, None)
     features = with_score(compare_texts(texts, opened, fields, None, phase(run.report, SCORING, 990)), scores)
     space, vectors = pairs_space(fields), features.vectors.astype(np.float32)
     answers = np.column_stack([~decisions.same, decisions.same])
