@@ -159,8 +159,10 @@ def complete(step: Step, value: Json) -> Json:
 def _complete(schema: Schema, value: Json) -> Json:
     items, inner = schema.get("items"), properties(schema)
     if schema.get("type") == "array" or (isinstance(items, Mapping) and isinstance(value, list)):
-        listed = value if isinstance(value, list) else []
-        return [_complete(items, one) for one in listed] if isinstance(items, Mapping) else listed
+        if value is None:
+            return []
+        listed = isinstance(value, list) and isinstance(items, Mapping)
+        return [_complete(items, one) for one in value] if listed else value
     if inner and isinstance(value, Mapping):
         known = {name: _complete(one, value.get(name)) for name, one in inner.items()}
         return known | {str(name): one for name, one in value.items() if name not in inner}
