@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from core.config.record_fields import FieldRule, RecordField, read_fields, read_rules
+from core.config.steps import FILE as STEPS_FILE
+from core.config.steps import Step, read_steps
 from core.config.taxonomy import Label, Taxonomy, check_name
 from core.errors import BadInput, Damaged, NotAProject
 from core.store.whole_files import write_whole
@@ -20,7 +22,8 @@ DATABASE = "rondo.duckdb"
 class Settings:
     """`threads` 0 means as many as there are cores. Shares are 0..1, durations seconds.
 
-    fields: of a record where the task asks for them, in the order in which people see them. golden: of which record of
+    steps: of structured answers, from a file of their own beside the settings. fields: of a record where the task asks
+    for them, in the order in which people see them. golden: of which record of
     a cluster its golden record has a field, where it is not by the field's role. one_partner: a cluster has at most one
     record of each source, where there are several.
     gpu and job_seconds are what a remote job asks for and may take; ray_folder is seen by this machine and the cluster.
@@ -37,6 +40,7 @@ class Settings:
     multi: bool = False
     guidelines: str = ""
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
+    steps: tuple[Step, ...] = ()
     fields: tuple[RecordField, ...] = ()
     golden: tuple[FieldRule, ...] = ()
     one_partner: bool = False
@@ -157,8 +161,9 @@ def read_settings(project: Path) -> Settings:
         raise BadInput(
             f"{path} cannot be read: {reason}. Mend it by hand; nothing was changed.{way_back(project)}"
         ) from None
+    steps = read_steps(project / STEPS_FILE) if (project / STEPS_FILE).exists() else ()
     try:
-        return check(_from_document(document, path))
+        return check(replace(_from_document(document, path), steps=steps))
     except BadInput as error:
         raise BadInput(f"{error}{way_back(project)}") from None
 
