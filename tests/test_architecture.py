@@ -39,6 +39,10 @@ HEAVY = (
     "argilla",
     "crowdkit",
     "krippendorff",
+    "trl",
+    "peft",
+    "llguidance",
+    "gguf",
 )
 
 
