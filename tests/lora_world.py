@@ -7,8 +7,9 @@ from typing import Any
 
 from core.training.lora_job import LoraExample
 from core.training.trainers import read_values
-from gpu_jobs.language_models.causal import CausalModel, load_causal
-from gpu_jobs.trainers.lora.examples import Examples, encode_rows
+from gpu_jobs.language_models.causal import CausalModel
+from gpu_jobs.trainers.lora.examples import encode_rows
+from gpu_jobs.trainers.lora.loading import load_for_tuning
 from gpu_jobs.trainers.lora.tuning import StepData
 from gpu_jobs.trainers.trainer_types import Progress, TrainingRun
 from tests.tiny_models import unheard
@@ -51,9 +52,10 @@ def make_lora_run(folder: Path, *supplied: str, report: Progress = unheard, seed
     return TrainingRun(values, "", folder / "cache", folder / "work", folder / "checkpoints", seed, 1, report)
 
 
-def make_data(base: Path, train: Sequence[LoraExample], held_out: Sequence[LoraExample] = ()) -> tuple[CausalModel, StepData]:
-    """The base in memory, and its examples as tokens."""
-    causal = load_causal(base, "float32", threads=1)
-    empty = Examples((), ())
-    encoded = [encode_rows(causal.tokenizer, rows) if rows else empty for rows in (train, held_out)]
-    return causal, StepData(STEP, SCHEMA, *encoded)
+def make_data(
+    base: Path, run: TrainingRun, train: Sequence[LoraExample], held_out: Sequence[LoraExample] = ()
+) -> tuple[CausalModel, Any, StepData]:
+    """The base in memory, peft's settings, and the examples as tokens."""
+    causal, adapter = load_for_tuning(base, run)
+    encoded = [encode_rows(causal.tokenizer, rows) for rows in (train, held_out)]
+    return causal, adapter, StepData(STEP, SCHEMA, *encoded)

@@ -52,6 +52,9 @@ class LoraResult(TrainResult):
 
 TRAIN_LORA = JobKind("train_lora", LoraParams, LoraResult)
 
+BASE = "base"
+"""in `in/`: the folder of a base that lies on the machine that a job elsewhere comes from"""
+
 
 def rows_file(step: str) -> str:
     """In `in/`: a line of JSON for each example."""

@@ -152,9 +152,7 @@ TRAINERS: dict[str, Trainer] = {
             "accumulation": Parameter(4, "Batches per step.", 1, 4_096),
             "epochs": Parameter(3, "Passes over the examples, at most.", 1, 1_000),
             "learning_rate": Parameter(2e-4, "Highest step size, after the warm-up.", 1e-8, 1.0),
-            "warmup_steps": Parameter(
-                50, "Steps in which the step size rises; at most a tenth of all.", 0, 1_000_000
-            ),
+            "warmup_steps": Parameter(50, "Steps in which the step size rises; at most a tenth of all.", 0, 1_000_000),
             "max_steps": Parameter(0, "Steps at most; 0: as many as the epochs have.", 0, 10_000_000),
             "packing": Parameter(
                 "auto",
@@ -163,7 +161,9 @@ TRAINERS: dict[str, Trainer] = {
             ),
             "test_size": Parameter(0.1, "Share of the examples held out, whole texts at a time.", 0.0, 0.9),
             "fewest_held_out": Parameter(8, "With fewer held-out examples none is held out.", 2, 10_000),
-            "eval_examples": Parameter(32, "Held-out examples that are answered at each evaluation, at most.", 1, 10_000),
+            "eval_examples": Parameter(
+                32, "Held-out examples that are answered at each evaluation, at most.", 1, 10_000
+            ),
             "eval_steps": Parameter(0, "Steps between evaluations; 0: after each epoch.", 0, 1_000_000),
             "patience": Parameter(2, "Evaluations without a better one after which it stops; 0: never.", 0, 1_000),
             "memory_check": Parameter(True, "Refuse to begin where the memory will not do, by an estimate."),

@@ -100,4 +100,3 @@ def hold_out(examples: Examples, share: float, fewest: int, seed: int) -> tuple[
     held = [position for position, row in enumerate(examples.rows) if row.group in chosen]
     rest = [position for position, row in enumerate(examples.rows) if row.group not in chosen]
     return examples.take(rest), examples.take(held)
-

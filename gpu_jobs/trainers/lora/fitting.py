@@ -1,6 +1,7 @@
 """Will a tuning fit into memory? An estimate before it begins, and what to change. Knows shapes, loads no weights."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,10 +83,8 @@ def free_mb() -> int:
         return int(torch.cuda.mem_get_info()[0] // MB)
     process, free = psutil.Process().memory_info().rss, psutil.virtual_memory().available
     limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    try:
+    with suppress(OSError, ValueError):  # no container, or one without a limit
         free = min(free, int(limit.read_text()) - int(used.read_text()))
-    except (OSError, ValueError):  # no container, or one without a limit
-        pass
     return int((free + process) // MB)
 
 
@@ -118,7 +117,7 @@ def _advice(shape: Shape, plan: Plan, available_mb: int) -> str:
         shorter = replace(shorter, tokens=shorter.tokens // 2)
         if (needed := estimate_mb(shape, shorter)) <= available_mb:
             return (
-                f"Set batch_size=1 accumulation={shorter.accumulation} max_length={shorter.tokens}, which leaves longer "
-                f"examples out: about {needed / 1024:.1f} GB."
+                f"Set batch_size=1 accumulation={shorter.accumulation} max_length={shorter.tokens}, which leaves "
+                f"longer examples out: about {needed / 1024:.1f} GB."
             )
     return "Take a smaller base, or a larger machine: --on modal --gpu L4."

@@ -1,4 +1,4 @@
-"""How good answers are that a language model generates: valid by their schema, right field by field. Knows no trainer."""
+"""How good generated answers are: valid by their schema, right field by field. Knows no trainer."""
 
 import json
 from collections.abc import Mapping, Sequence

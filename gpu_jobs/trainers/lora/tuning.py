@@ -1,5 +1,6 @@
 """Tuning a language model by low-rank adapters, with trl's trainer. Knows examples and folders, no bundle."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -45,27 +46,33 @@ class TunedModel:
     state: Any
 
 
-def fine_tune(causal: CausalModel, data: StepData, run: TrainingRun) -> TunedModel:
+def fine_tune(causal: CausalModel, adapter: Any, data: StepData, run: TrainingRun) -> TunedModel:
     """The best checkpoint by the mean of validity and exact fields on held-out examples; without those the last.
 
-    An attempt that was killed goes on from its newest complete checkpoint, and ends as if it had not been.
+    adapter: peft's settings, None where one is on the model. An attempt that was killed goes on from its newest
+    complete checkpoint, and ends as if it had not been.
     """
     scored = data.held_out.take(range(min(len(data.held_out.rows), int(run.values["eval_examples"]))))
     before = _base_scores(causal, data, scored, run) if scored.rows else None
-    trainer = _trainer_class()(
+    trainer = make_trainer(causal, adapter, data, run, scored)
+    checkpoint = newest(run.checkpoints, "checkpoint")
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    after = _score(causal, trainer.model, data, scored) if scored.rows else None
+    return TunedModel(trainer.model, before, after, trainer.state)
+
+
+def make_trainer(causal: CausalModel, adapter: Any, data: StepData, run: TrainingRun, scored: Examples) -> Any:
+    """trl's, with the examples as tokens. scored: those that are answered at each evaluation."""
+    return _trainer_class()(
         scorer=lambda model: _score(causal, model, data, scored) if scored.rows else None,
         model=causal.model,
         args=_arguments(data, run),
         processing_class=causal.tokenizer,
         train_dataset=_dataset(data.train),
         eval_dataset=_dataset(data.held_out) if scored.rows else None,
-        peft_config=_adapter_config(causal, run),
+        peft_config=adapter,
         callbacks=callbacks(run, has_held_out=bool(scored.rows)),
     )
-    checkpoint = newest(run.checkpoints, "checkpoint")
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    after = _score(causal, trainer.model, data, scored) if scored.rows else None
-    return TunedModel(trainer.model, before, after, trainer.state)
 
 
 def _base_scores(causal: CausalModel, data: StepData, scored: Examples, run: TrainingRun) -> AnswerScores:
@@ -73,8 +80,6 @@ def _base_scores(causal: CausalModel, data: StepData, scored: Examples, run: Tra
     path = run.checkpoints / BASE_SCORES
     if not path.exists():
         write_json(path, to_json(score_answers(causal, scored, data.schema, data.step, data.answer_tokens())))
-    import json
-
     return from_json(AnswerScores, json.loads(path.read_text(encoding="utf-8")), path.name)
 
 
@@ -91,18 +96,11 @@ def _dataset(examples: Examples) -> Any:
     return Dataset.from_dict({"input_ids": [list(one.ids) for one in examples.tokens], "labels": labels})
 
 
-def _adapter_config(causal: CausalModel, run: TrainingRun) -> Any:
-    """On every linear layer but the last, unless layers are named."""
-    from peft import LoraConfig
+def packs(values: Mapping[str, Any]) -> bool:
+    """Do short examples lie side by side? On a processor padding costs less than the wider attention."""
+    import torch
 
-    named = [one.strip() for one in str(run.values["target_modules"]).split(",") if one.strip()]
-    return LoraConfig(
-        r=run.values["r"],
-        lora_alpha=run.values["alpha"],
-        lora_dropout=run.values["dropout"],
-        target_modules=named or "all-linear",
-        task_type="CAUSAL_LM",
-    )
+    return bool(values["packing"] == "on" or (values["packing"] == "auto" and torch.cuda.is_available()))
 
 
 def count_steps(examples: int, values: Mapping[str, Any]) -> int:
@@ -121,7 +119,7 @@ def _arguments(data: StepData, run: TrainingRun) -> Any:
     return SFTConfig(
         output_dir=str(run.checkpoints),
         max_length=values["max_length"],
-        packing=values["packing"] == "on" or (values["packing"] == "auto" and gpu),
+        packing=packs(values),
         eval_packing=False,
         num_train_epochs=values["epochs"],
         max_steps=values["max_steps"] or -1,
