@@ -20,7 +20,7 @@ from core.errors import Cancelled, NotAProject, Refused, RondoError
 from core.jobs.bundle import Report
 from core.labelling.queue import LabelQueue
 from core.models.encoders.text_limit import characters_read
-from core.project import Project
+from core.project import Project, Stamp
 from core.registry.retraining import is_due
 from core.store.database import note
 from core.store.private_files import made_once, private_folder
@@ -199,7 +199,7 @@ class ProjectServer:
 
     def _watch(self) -> None:
         answered = -1
-        edit: tuple[int, int, int] | None = None
+        edit: Stamp | None = None
         while not self._closed.wait(WATCH_SECONDS):
             try:
                 if edit is not None and edit == self.project.settings.edit:  # an editor may be in the middle of saving

@@ -1,6 +1,6 @@
 """The verbs of the loop: import, encode, choose, learn. What the command line, the HTTP API and the pages all call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from pathlib import Path
@@ -12,6 +12,8 @@ from core.backup.archives import write_archive
 from core.backup.backups import back_up
 from core.backup.integrity import check_tables
 from core.config.settings import Settings, write_settings
+from core.config.steps import FILE as STEPS_FILE
+from core.config.steps import Step, steps_document
 from core.config.taxonomy import make_taxonomy
 from core.data.encoding import encode, encode_if_needed
 from core.data.file_import import import_file
@@ -21,6 +23,9 @@ from core.exchange.pull import sync
 from core.exchange.push import push as team_push
 from core.explore.label_errors import inspect
 from core.explore.maps import project_map
+from core.extract.import_annotations import import_annotations
+from core.extract.prepare import prepare
+from core.extract.step_files import TEMPLATES
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
@@ -53,6 +58,7 @@ from core.rounds.round_results import RoundSummary
 from core.rounds.run_round import apply_finished_rounds, can_learn, run_round
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
+from core.store.whole_files import write_whole
 from core.tasks.tasks import task_of, unready
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.hosted import (
@@ -70,10 +76,21 @@ from core.training.watching import follow, job, jobs
 from core.typed_json import from_json
 
 
-def create_project(folder: Path, labels: list[str], *, multi: bool = False, task: str = "labels") -> None:
-    """A folder with `rondo.toml`; the database comes with the first command that needs it."""
-    settings = Settings(name=folder.resolve().name, task=task, multi=multi, taxonomy=make_taxonomy(labels))
+def create_project(
+    folder: Path, labels: list[str], *, multi: bool = False, task: str = "labels", steps: Sequence[Step] = ()
+) -> None:
+    """A folder with `rondo.toml`; the database comes with the first command that needs it.
+
+    steps: of a task that asks for several things, which then stand in a file of their own.
+    """
+    settings = Settings(
+        name=folder.resolve().name, task=task, multi=multi, taxonomy=make_taxonomy(labels), steps=tuple(steps)
+    )
     chosen = task_of(settings)
+    if steps and not chosen.steps:
+        raise BadInput(f"Answers of the task {task!r} have no steps. Leave --steps out.")
+    if chosen.steps and (reason := unready(settings)):
+        raise BadInput(f"{reason} Give them with --steps FILE, or the name of a template: {', '.join(TEMPLATES)}.")
     if (labels or multi) and not chosen.taxonomy:
         raise BadInput(f"Answers of the task {task!r} are no labels. Leave --labels and --multi out.")
     if (folder / "rondo.toml").exists():
@@ -83,6 +100,8 @@ def create_project(folder: Path, labels: list[str], *, multi: bool = False, task
     if folder.is_file():
         raise BadInput(f"{folder} is a file; a project is a folder.")
     folder.mkdir(parents=True, exist_ok=True)
+    if steps:
+        write_whole(folder / STEPS_FILE, steps_document(steps).encode())
     write_settings(folder, settings)
 
 
@@ -175,6 +194,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "open": catch_up,
     "import": import_file,
     "import_source": import_source,
+    "import_annotations": import_annotations,
+    "prepare": prepare,
     "candidates": candidates,
     "blocking_recall": blocking_recall,
     "predict_pairs": predict_pairs,

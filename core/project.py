@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from core.config.settings import FILE, Settings, keep_as_good, read_settings, way_back, write_settings
+from core.config.steps import FILE as STEPS_FILE
 from core.data.import_parts import finish_imports
 from core.errors import BadInput, RondoError
 from core.exchange.link import Link, no_workspace
@@ -18,6 +19,17 @@ from core.jobs.job_states import LOST, UNDER_WAY, change_state
 from core.labelling.queue import LabelQueue
 from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.store.database import Store, utc_now
+
+Stamp = tuple[tuple[int, int, int], ...]
+"""when each of the settings' files was written, how long it is, and which file it is"""
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return 0, 0, 0
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 class SettingsInForce:
@@ -41,7 +53,7 @@ class SettingsInForce:
         return self._settings
 
     @property
-    def edit(self) -> tuple[int, int, int] | None:
+    def edit(self) -> Stamp | None:
         """Which edit of the file waits to be adopted; None for none, and for one that was refused."""
         now = self._now()
         return None if now == self._stamp or (self.error_message and now == self._seen) else now
@@ -78,15 +90,12 @@ class SettingsInForce:
             self.error_message = str(error)
             return
         held = self._settings
-        if (edited.taxonomy, edited.settle) == (held.taxonomy, held.settle) and edited.multi >= held.multi:
+        same = (edited.taxonomy, edited.steps, edited.settle) == (held.taxonomy, held.steps, held.settle)
+        if same and edited.multi >= held.multi:
             self.adopted(edited, as_seen=True)
 
-    def _now(self) -> tuple[int, int, int]:
-        try:
-            stat = (self._folder / FILE).stat()
-        except FileNotFoundError:
-            return 0, 0, 0
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+    def _now(self) -> Stamp:
+        return tuple(map(_stamp, (self._folder / FILE, self._folder / STEPS_FILE)))
 
 
 @dataclass

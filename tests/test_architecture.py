@@ -38,6 +38,8 @@ HEAVY = (
     "huggingface_hub",
     "argilla",
     "crowdkit",
+    "llguidance",
+    "peft",
     "krippendorff",
     "trl",
     "peft",

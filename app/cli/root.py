@@ -9,6 +9,7 @@ import typer
 from app.cli.backup import backup, check, repair, restore
 from app.cli.erase import erase_
 from app.cli.evaluation import compare, evaluate
+from app.cli.extract import extract
 from app.cli.hosted import hosted
 from app.cli.import_file import import_
 from app.cli.inspection import auto_, calibrate, inspect_, map_, quality_, withdraw_
@@ -56,14 +57,18 @@ def init(
     ] = "",
     multi: Annotated[bool, typer.Option("--multi", help="Several labels may hold for one record.")] = False,
     task: Annotated[str, typer.Option(help="What an answer is.")] = "labels",
+    steps: Annotated[
+        str, typer.Option(help="What structured answers hold: a TOML or Python file, or a template's name.")
+    ] = "",
 ) -> None:
     """Make a project."""
     with errors():
+        from core.extract.step_files import load_steps
         from core.loop import create_project
         from core.tasks.tasks import TASKS
 
         names = [name.strip() for row in csv.reader([labels], skipinitialspace=True) for name in row if name.strip()]
-        create_project(path, names, multi=multi, task=task)
+        create_project(path, names, multi=multi, task=task, steps=load_steps(steps) if steps else ())
         say(f"Made {path}. Next: rondo --project {path} import FILE --text COLUMN")
         if TASKS[task].two_sides:
             say("A file of pairs instead: import FILE --left COLUMN --right COLUMN --label COLUMN")
@@ -177,6 +182,7 @@ app.command()(retrain)
 app.add_typer(team, name="team")
 app.add_typer(people, name="people")
 app.command("history")(history_)
+app.add_typer(extract, name="extract")
 app.command("candidates")(candidates_)
 app.command("predict-pairs")(predict_pairs_)
 app.command()(dedup)

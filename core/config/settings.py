@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from core.config.record_fields import FieldRule, RecordField, read_fields, read_rules
+from core.config.steps import FILE as STEPS_FILE
+from core.config.steps import Step, read_steps
 from core.config.taxonomy import Label, Taxonomy, check_name
 from core.errors import BadInput, Damaged, NotAProject
 from core.store.whole_files import write_whole
@@ -20,7 +22,8 @@ DATABASE = "rondo.duckdb"
 class Settings:
     """`threads` 0 means as many as there are cores. Shares are 0..1, durations seconds.
 
-    fields: of a record where the task asks for them, in the order in which people see them. golden: of which record of
+    steps: of structured answers, from a file of their own beside the settings. fields: of a record where the task asks
+    for them, in the order in which people see them. golden: of which record of
     a cluster its golden record has a field, where it is not by the field's role. one_partner: a cluster has at most one
     record of each source, where there are several.
     gpu and job_seconds are what a remote job asks for and may take; ray_folder is seen by this machine and the cluster.
@@ -29,6 +32,11 @@ class Settings:
     settle: which label follows from several people's answers. calibration_share: gold records slipped in with a batch,
     per record of it. team_url: an Argilla server of yours, empty for the embedded one; team_automatic: every batch goes
     there by itself.
+    llm_model: a language model's name at its server, or a folder; llm_url: the server's address or a provider's name,
+    empty for a folder. allow_remote: texts may be sent to a server that is not this machine. llm_calls, llm_dollars:
+    that the project may spend on it in all, dollars 0: calls alone are limited. price_in, price_out: US dollars per
+    million tokens, -1: unknown. unassisted_share: of the records that it answered, shown without any suggestion to
+    measure how suggestions sway people.
     Costs are in `cost_unit` (minutes or money), per label given and per label that is wrong in the end; 0: nobody said.
     """
 
@@ -37,6 +45,7 @@ class Settings:
     multi: bool = False
     guidelines: str = ""
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
+    steps: tuple[Step, ...] = ()
     fields: tuple[RecordField, ...] = ()
     golden: tuple[FieldRule, ...] = ()
     one_partner: bool = False
@@ -68,6 +77,14 @@ class Settings:
     team_url: str = ""
     team_workspace: str = "rondo"
     team_automatic: bool = True
+    llm_model: str = ""
+    llm_url: str = ""
+    allow_remote: bool = False
+    llm_calls: int = 10_000
+    llm_dollars: float = 0.0
+    price_in: float = -1.0
+    price_out: float = -1.0
+    unassisted_share: float = 0.1
 
 
 _SECTIONS = {
@@ -80,6 +97,10 @@ _SECTIONS = {
     "stopping": ("label_cost", "error_cost", "cost_unit"),
     "jobs": ("gpu", "job_seconds", "ray_address", "ray_folder"),
     "team": ("team_url", "team_workspace", "team_automatic"),
+    "language_model": (
+        *("llm_model", "llm_url", "allow_remote", "llm_calls", "llm_dollars", "price_in", "price_out"),
+        "unassisted_share",
+    ),
     "retraining": ("retrain_after", "retrain_hours", "retrain_trainer", "retrain_on"),
 }
 _RANGES = {
@@ -93,6 +114,11 @@ _RANGES = {
     "label_cost": (0.0, 1e9),
     "error_cost": (0.0, 1e9),
     "job_seconds": (60, 86_400),
+    "llm_calls": (0, 10**9),
+    "llm_dollars": (0.0, 1e6),
+    "price_in": (-1.0, 1e6),
+    "price_out": (-1.0, 1e6),
+    "unassisted_share": (0.0, 0.9),
     "retrain_after": (0, 10**9),
     "retrain_hours": (0.0, 87_600.0),
 }
@@ -157,8 +183,9 @@ def read_settings(project: Path) -> Settings:
         raise BadInput(
             f"{path} cannot be read: {reason}. Mend it by hand; nothing was changed.{way_back(project)}"
         ) from None
+    steps = read_steps(project / STEPS_FILE) if (project / STEPS_FILE).exists() else ()
     try:
-        return check(_from_document(document, path))
+        return check(replace(_from_document(document, path), steps=steps))
     except BadInput as error:
         raise BadInput(f"{error}{way_back(project)}") from None
 

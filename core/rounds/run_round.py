@@ -32,8 +32,9 @@ from core.typed_json import from_json
 
 
 def can_learn(project: Project) -> bool:
-    """Is there a label that a model may learn from?"""
-    return bool(project.store.one("select count(*) from settled where stratum not in ('gold', 'recall')"))
+    """Is there an answer that a model may learn from?"""
+    learns = space_of(project.settings()).learns
+    return learns and bool(project.store.one("select count(*) from settled where stratum not in ('gold', 'recall')"))
 
 
 def run_round(project: Project, report: Report, *, learn: bool, request: BatchRequest | None) -> RoundSummary:
@@ -132,6 +133,10 @@ def _refuse(project: Project, plan: RoundPlan, arrays: dict[str, npt.NDArray[Any
         raise Refused(reason)
     if not project.store.one("select count(*) from records"):
         raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")
+    if plan.learn and not space_of(settings).learns:
+        raise Refused(
+            "No field is an enumeration, so there is nothing that a round could learn: train a language model."
+        )
     if plan.learn and not len(arrays["train_rows"]):
         raise Refused(
             "There is no label to learn from yet (gold labels only judge). Label some records first: `rondo up`."

@@ -424,4 +424,26 @@ MIGRATIONS: tuple[str, ...] = (
         far bigint not null            -- and all others
     );
     """,
+    """
+    create table generated_answers (   -- what a language model said of a record
+        n bigint not null,
+        step varchar not null,         -- of a structured answer; '' for a task that has no steps
+        model varchar not null,        -- as `models` or a server names it
+        answer json,                   -- the value of the step, or the whole answer; null: none that can be read
+        spans json,                    -- where in the text its values are
+        state varchar not null,        -- 'valid', 'invalid', 'cut', 'refused', 'failed'
+        confidence double,             -- mean probability of its tokens; null: the server does not say
+        inputs json,                   -- of each step that it was given: 'gold', 'corrected', 'predicted'
+        raw varchar,                   -- as it came
+        tokens_in bigint, tokens_out bigint, seconds double, made_at timestamp not null,
+        cost double,                   -- dollars; null: unknown
+        primary key (n, step, model)
+    );
+    create table step_models (         -- only ever added to; the last row of a step is whose answers are suggested
+        since timestamp not null, step varchar not null, user varchar not null,
+        model varchar,                 -- null: none
+        how varchar not null,          -- 'promoted', 'rolled back', 'deactivated'
+        reason varchar, evidence json  -- the figures that it was promoted by
+    );
+    """,
 )

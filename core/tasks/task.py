@@ -48,7 +48,8 @@ class AnswerSpace:
     of_head: a head that was fitted before -> the space of what it answers, whose categories may be those of then.
 
     categories: where an answer has a bool for each of some categories their ids, and names: what people call them;
-    texts: the same for an encoder. exclusive: exactly one of them holds. prior: what predicts before anything was
+    texts: the same for an encoder. exclusive: exactly one of them holds. learns: can a head predict anything of an
+    answer? prior: what predicts before anything was
     learnt, where something is known beforehand; it chooses, and suggests nothing.
     """
 
@@ -69,6 +70,7 @@ class AnswerSpace:
     names: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     exclusive: bool = False
+    learns: bool = True
     prior: FittedHead | None = None
 
     @property
@@ -157,6 +159,7 @@ class Task:
     columns: Columns | None = None
     team: TeamForm | None = None
     features: PoolFeatures | None = None
+    steps: bool = False
     two_sides: bool = False
     context: Context | None = None
 

@@ -12,6 +12,7 @@ from core.config.settings import FILE, Settings
 from core.errors import BadInput, Refused
 from core.store.answers import answer_text
 from core.tasks.columns import CellReader, CellRules, ColumnReader, ColumnSummary
+from core.tasks.extract import EXTRACT
 from core.tasks.labels import LABELS
 from core.tasks.pairs import PAIRS
 from core.tasks.task import Answer, AnswerSpace, Task
@@ -19,7 +20,7 @@ from core.tasks.task import Answer, AnswerSpace, Task
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-TASKS: dict[str, Task] = {"labels": LABELS, "pairs": PAIRS}
+TASKS: dict[str, Task] = {"labels": LABELS, "pairs": PAIRS, "extract": EXTRACT}
 """`task` of the settings, and the name of the card's module -> what an answer is"""
 
 

@@ -1,0 +1,266 @@
+"""A structured answer: the values of steps, and where in the text they stand. Knows steps, no record and no file.
+
+{"values": {step: value of its schema}, "spans": {path: {value: [[start, end], ...]}}}; offsets are code points of the
+record's text, the end is not part of it. A value that should be in the text and has no span is said not to be there.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast
+
+from core.config.steps import Schema, Step, StepField, properties
+from core.errors import BadInput
+
+Json = object
+"""what JSON can hold"""
+Spans = dict[str, dict[str, list[list[int]]]]
+MOST_SPANS, LONGEST = 5_000, 1_000_000
+"""of an answer: spans, and characters of its JSON"""
+
+
+def read(fields: Mapping[str, object]) -> dict[str, object]:
+    """As a browser or program sent it. Raises BadInput where it has another form; `faults` says what the steps say."""
+    values, spans = fields.get("values"), fields.get("spans", {})
+    if not isinstance(values, Mapping) or not all(isinstance(step, str) for step in values):
+        raise BadInput("`values` must be an object: the value of each step by its name.")
+    try:
+        if len(json.dumps([values, spans], allow_nan=False)) > LONGEST:
+            raise BadInput(f"An answer may have up to {LONGEST:,} characters.")
+    except (TypeError, ValueError):
+        raise BadInput("`values` holds what JSON cannot.") from None
+    return {"values": dict(values), "spans": read_spans(spans)}
+
+
+def read_spans(spans: object) -> Spans:
+    """Raises BadInput."""
+    if not isinstance(spans, Mapping):
+        raise BadInput("`spans` must be an object: of each path the spans of its values.")
+    result: Spans = {}
+    count = 0
+    for path, by_value in spans.items():
+        if not isinstance(by_value, Mapping):
+            raise BadInput(f"`spans` of {str(path)[:80]!r} must be an object: of each value a list of [start, end].")
+        for value, pairs in by_value.items():
+            if not isinstance(pairs, list | tuple) or not all(map(_is_span, pairs)):
+                raise BadInput(f"`spans` of {str(path)[:80]!r} must be pairs of whole numbers, 0 <= start < end.")
+            count += len(pairs)
+            result.setdefault(str(path), {})[str(value)] = [[start, end] for start, end in pairs]
+    if count > MOST_SPANS:
+        raise BadInput(f"An answer may have up to {MOST_SPANS:,} spans, and this one has {count:,}.")
+    return result
+
+
+def _is_span(pair: object) -> bool:
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        return False
+    start, end = pair
+    return type(start) is int and type(end) is int and 0 <= start < end
+
+
+def values_of(answer: object) -> dict[str, object]:
+    """step -> its value; of the steps that were answered."""
+    values = answer.get("values") if isinstance(answer, Mapping) else None
+    return dict(values) if isinstance(values, Mapping) else {}
+
+
+def spans_of(answer: object) -> Spans:
+    """Of an answer in its form."""
+    spans = answer.get("spans") if isinstance(answer, Mapping) else None
+    return cast("Spans", dict(spans)) if isinstance(spans, Mapping) else {}
+
+
+def canonical(answer: object) -> dict[str, object]:
+    """What is empty ("", [], null) is left out, texts lose blanks at their ends, lists their repetitions; what stands
+    earlier in the text comes first in a list, else the alphabet decides. Spans of values that are gone are left out."""
+    values = {step: _tidy(value) for step, value in values_of(answer).items()}
+    spans: Spans = {}
+    for path, by_value in sorted(spans_of(answer).items()):
+        there = set(texts_at(values, path))
+        tidy: dict[str, list[list[int]]] = {}
+        for value, pairs in by_value.items():
+            if pairs and (text := " ".join(value.split())) in there:
+                tidy[text] = [list(pair) for pair in sorted({*map(tuple, tidy.get(text, ())), *map(tuple, pairs)})]
+        if tidy:
+            spans[path] = dict(sorted(tidy.items()))
+    first = {value: pairs[0][0] for by_value in spans.values() for value, pairs in by_value.items()}
+    return {"values": {step: _ordered(values[step], first) for step in sorted(values)}, "spans": spans}
+
+
+def _tidy(value: Json) -> Json:
+    """Blanks inside a text are one each. A step that says nothing stays: {} or []."""
+    if isinstance(value, str):
+        return " ".join(value.split()) if "\n" not in value.strip() else value.strip()
+    if isinstance(value, list | tuple):
+        unique = {json.dumps(one, sort_keys=True, ensure_ascii=False): one for one in map(_tidy, value)}
+        return [one for one in unique.values() if not _is_empty(one)]
+    if isinstance(value, Mapping):
+        tidy = {str(key): _tidy(one) for key, one in sorted(value.items())}
+        return {key: one for key, one in tidy.items() if not _is_empty(one)}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _is_empty(value: Json) -> bool:
+    return value is None or value == "" or value == [] or value == {}
+
+
+def _ordered(value: Json, first: Mapping[str, int]) -> Json:
+    """first: text of a value -> where it stands first in the record."""
+    if isinstance(value, Mapping):
+        return {key: _ordered(one, first) for key, one in value.items()}
+    if not isinstance(value, list):
+        return value
+
+    def position(one: Json) -> tuple[int, str]:
+        offsets = [first[text] for text in texts_in(one) if text in first]
+        return (min(offsets, default=2**62), json.dumps(one, sort_keys=True, ensure_ascii=False))
+
+    return sorted((_ordered(one, first) for one in value), key=position)
+
+
+def texts_in(value: Json) -> Iterator[str]:
+    """Every text in it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from texts_in(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from texts_in(one)
+
+
+def texts_at(values: Mapping[str, Json], path: str) -> Iterator[str]:
+    """The texts at a path, through lists."""
+    step, _, rest = path.partition(".")
+    levels = [values.get(step)]
+    for name in rest.split(".") if rest else ():
+        objects = [one for level in levels for one in (level if isinstance(level, list) else [level])]
+        levels = [one.get(name) for one in objects if isinstance(one, Mapping)]
+    for level in levels:
+        for one in level if isinstance(level, list) else [level]:
+            if isinstance(one, str):
+                yield one
+
+
+def value_of(answer: object, field: StepField) -> Json:
+    """None where the step or the field is missing."""
+    step, _, name = field.path.partition(".")
+    value = values_of(answer).get(step)
+    return value.get(name) if name and isinstance(value, Mapping) else None if name else value
+
+
+def complete(step: Step, value: Json) -> Json:
+    """The value of a step with all that its schema has, in its order: null for what is missing, [] for a list."""
+    return _complete(step.output, value)
+
+
+def _complete(schema: Schema, value: Json) -> Json:
+    items, inner = schema.get("items"), properties(schema)
+    if schema.get("type") == "array" or (isinstance(items, Mapping) and isinstance(value, list)):
+        if value is None:
+            return []
+        listed = isinstance(value, list) and isinstance(items, Mapping)
+        return [_complete(items, one) for one in value] if listed else value
+    if inner and isinstance(value, Mapping):
+        known = {name: _complete(one, value.get(name)) for name, one in inner.items()}
+        return known | {str(name): one for name, one in value.items() if name not in inner}
+    return value
+
+
+def faults(step: Step, value: Json) -> list[str]:
+    """What in a step's value breaks its schema, with the path of each; none where it fits.
+
+    What is missing may be missing where the schema does not require it; a list that is required may be empty.
+    """
+    from jsonschema import Draft202012Validator
+
+    checked = _without_nulls(step.output, complete(step, value))
+    errors = sorted(Draft202012Validator(step.output).iter_errors(checked), key=lambda error: error.json_path)
+    wrong = [(error.json_path[1:], error.instance is None, _short(error.message)) for error in errors]
+    lines = (f"{step.name}{path} {'is missing' if gone else f'is wrong: {why}'}" for path, gone, why in wrong)
+    return list(dict.fromkeys(lines))
+
+
+def _without_nulls(schema: Schema, value: Json) -> Json:
+    """Of properties that are not required."""
+    items, inner = schema.get("items"), properties(schema)
+    if isinstance(value, list):
+        return [_without_nulls(items, one) for one in value] if isinstance(items, Mapping) else value
+    if not inner or not isinstance(value, Mapping):
+        return value
+    required = schema.get("required")
+    needed = set(required) if isinstance(required, list | tuple) else set()
+    return {
+        name: _without_nulls(inner.get(name, {}), one)
+        for name, one in value.items()
+        if one is not None or name in needed
+    }
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= 200 else f"{message[:200]} …"
+
+
+def refusal(answer: object, steps: Sequence[Step]) -> str | None:
+    """Why the steps do not allow this answer, or None."""
+    values, known = values_of(answer), {step.name: step for step in steps}
+    if not values:
+        return "The answer has no value of any step."
+    if unknown := [name for name in values if name not in known]:
+        return f"There is no step {unknown[0][:80]!r}; there are {', '.join(known) or 'none yet'}."
+    for name, value in values.items():
+        if wrong := faults(known[name], value):
+            return f"{wrong[0]}." + (f" And {len(wrong) - 1} more." if len(wrong) > 1 else "")
+    paths = {path for step in steps for field in step.fields for path in field.grounded}
+    if wrong := [path for path in spans_of(answer) if path not in paths]:
+        return f"{wrong[0][:80]!r} is not grounded in the text; there are {', '.join(sorted(paths)) or 'none'}."
+    return None
+
+
+def still_meant(answer: object, steps: Sequence[Step]) -> tuple[dict[str, object], bool]:
+    """Without the steps and properties that there are no more, and those whose value fits no more; False where nothing
+    is left."""
+    left: dict[str, object] = {}
+    for step in steps:
+        value = values_of(answer).get(step.name)
+        if step.name not in values_of(answer):
+            continue
+        if isinstance(value, Mapping):
+            value = {name: one for name, one in value.items() if name in properties(step.output)}
+            for field in step.fields:
+                if field.name in value and faults(_alone(step, field), {field.name: value[field.name]}):
+                    value = {name: one for name, one in value.items() if name != field.name}
+        if not faults(step, value):
+            left[step.name] = value
+    spans = {path: one for path, one in spans_of(answer).items() if path.partition(".")[0] in left}
+    return canonical({"values": left, "spans": spans}), bool(left)
+
+
+def _alone(step: Step, field: StepField) -> Step:
+    """The step with one field only."""
+    return Step(step.name, step.instruction, {"type": "object", "properties": {field.name: field.schema}})
+
+
+def plain(value: Json) -> str:
+    """In words: lists by ' · ', objects by their values."""
+    if isinstance(value, list | tuple):
+        return " · ".join(map(plain, value))
+    if isinstance(value, Mapping):
+        return ", ".join(plain(one) for one in value.values() if not _is_empty(one))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def in_words(steps: Sequence[Step]) -> Callable[[object], str]:
+    """Says an answer in one line: field: value; ..."""
+    fields = [field for step in steps for field in step.fields]
+
+    def say(answer: object) -> str:
+        parts = [(field.name, value_of(answer, field)) for field in fields]
+        line = "; ".join(f"{name}: {plain(value)}" for name, value in parts if not _is_empty(value))
+        return line or "nothing"
+
+    return say
