@@ -1,4 +1,4 @@
-"""Structured answers in a real browser: text is selected and given to fields by key, a suggestion is accepted or mended."""
+"""Structured answers in a real browser: text is given to fields by key, a suggestion is accepted or mended."""
 
 import json
 import shutil
