@@ -23,6 +23,8 @@ from core.exchange.pull import sync
 from core.exchange.push import push as team_push
 from core.explore.label_errors import inspect
 from core.explore.maps import project_map
+from core.extract.import_annotations import import_annotations
+from core.extract.prepare import prepare
 from core.extract.step_files import TEMPLATES
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
@@ -192,6 +194,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "open": catch_up,
     "import": import_file,
     "import_source": import_source,
+    "import_annotations": import_annotations,
+    "prepare": prepare,
     "candidates": candidates,
     "blocking_recall": blocking_recall,
     "predict_pairs": predict_pairs,

@@ -43,6 +43,7 @@ KINDS: dict[str, WorkFunction] = {
     "dedup": WorkFunction("gpu_jobs.work.pairs.dedup", "dedup"),
     "encode": WorkFunction("gpu_jobs.work.encode", "encode"),
     "evaluate": WorkFunction("gpu_jobs.work.evaluate", "evaluate"),
+    "generate": WorkFunction("gpu_jobs.work.language_models.generate", "generate"),
     "hosted_answers": WorkFunction("gpu_jobs.work.hosted.hosted_answers", "hosted_answers"),
     "hosted_lookup": WorkFunction("gpu_jobs.work.hosted.hosted_lookup", "hosted_lookup"),
     "hosted_tuning": WorkFunction("gpu_jobs.work.hosted.hosted_tuning", "hosted_tuning"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core.hosted.client import Patience
 from core.hosted.fine_tuning import HostedTuningParams
 from core.ids import JobId
+from core.language_models.client import Patience
 from core.loop import create_project
 from core.pairs.training_examples import decided_pairs, training_examples
 from core.project import Project, open_project

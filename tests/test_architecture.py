@@ -38,7 +38,13 @@ HEAVY = (
     "huggingface_hub",
     "argilla",
     "crowdkit",
+    "llguidance",
+    "peft",
     "krippendorff",
+    "trl",
+    "peft",
+    "llguidance",
+    "gguf",
 )
 
 

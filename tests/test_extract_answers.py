@@ -144,7 +144,8 @@ def test_what_has_no_form_of_an_answer_is_refused(fields: dict[str, object], tmp
 def test_a_head_learns_the_enumerations_and_leaves_the_rest_alone(tmp_path: Path) -> None:
     create_project(tmp_path / "p", [], task="extract", steps=load_steps("folktales"))
     space = space_of(read_settings(tmp_path / "p"))
-    answers = [{"values": {"action": {"category": kind}}} for kind in ("mental", "physical")] * 20
+    answers: list[object] = []
+    answers += [{"values": {"action": {"category": kind}}} for kind in ("mental", "physical")] * 20
     answers += [{"values": {"character": {"doers": ["Mara"]}}}] * 4
     truth = space.encode(answers)
     vectors = np.eye(8, dtype=np.float32)[[0, 1] * 20 + [2] * 4]

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.hosted.answers import AnswerCache, ChatAnswer, HostedModel, HostedUnavailable
-from core.hosted.client import Patience, connect
-from core.hosted.providers import provider_of
 from core.ids import ModelId
+from core.language_models.answer_cache import AnswerCache
+from core.language_models.client import Patience, connect
+from core.language_models.providers import provider_of
+from core.language_models.remote_model import ModelUnavailable, RemoteModel
+from core.language_models.requests import Completion
+from core.language_models.spending import Budget
 from core.models.hosted_models import Hosting
 from core.pairs.hosted_judge import HostedJudge, probability
 from core.pairs.recorded_answers import AskingLimits, record_answers
@@ -30,7 +33,7 @@ def token(monkeypatch: pytest.MonkeyPatch) -> None:
 def judge(api: HostedApi, cache: Path | None = None, budget: int = 100, timeout: float = 20.0) -> HostedJudge:
     patience = Patience(tries=2, first=0.0, most=0.0, timeout=timeout)
     there = connect(provider_of(api.url), patience, chat=True, sleep=lambda _: None)
-    return HostedJudge(HostedModel("ft:tiny", there, AnswerCache(cache), budget, workers=3))
+    return HostedJudge(RemoteModel("ft:tiny", there, AnswerCache(cache), Budget(budget), workers=3))
 
 
 def test_a_probability_comes_from_the_log_probabilities(hosted_api: HostedApi) -> None:
@@ -52,7 +55,7 @@ def test_without_log_probabilities_it_is_one_or_zero_and_they_are_asked_for_no_m
 
 @pytest.mark.parametrize("text", ["", "same", "{}", '{"same": "yes"}', "[true]", '{"same": tr', "{" * 5_000])
 def test_an_answer_that_is_no_decision_is_nan(text: str) -> None:
-    assert np.isnan(probability(ChatAnswer(text)))
+    assert np.isnan(probability(Completion("0", "valid", text)))
 
 
 def test_tokens_may_be_cut_in_any_way() -> None:
@@ -62,7 +65,7 @@ def test_tokens_may_be_cut_in_any_way() -> None:
         [{":true": -0.2, ":f": -1.7}],
     ):
         expected = np.exp(-0.2) / (np.exp(-0.2) + np.exp(-1.7))
-        assert probability(ChatAnswer('{"same": true}', tuple(tokens))) == pytest.approx(expected)
+        assert probability(Completion("0", "valid", '{"same": true}', tokens=tuple(tokens))) == pytest.approx(expected)
 
 
 def test_a_pair_costs_once_whichever_side_is_left_and_over_restarts(hosted_api: HostedApi, tmp_path: Path) -> None:
@@ -85,7 +88,7 @@ def test_no_more_than_so_many_are_asked_at_a_time(hosted_api: HostedApi) -> None
 
 
 def test_over_the_budget_nothing_is_asked(hosted_api: HostedApi) -> None:
-    with pytest.raises(HostedUnavailable, match="12 questions to ft:tiny are new, and 11 of the budget of 11 are left"):
+    with pytest.raises(ModelUnavailable, match="12 questions to ft:tiny are new, and 11 of the budget of 11 are left"):
         judge(hosted_api, budget=11).predict(PAIRS)
     assert hosted_api.received == []
 
@@ -94,7 +97,7 @@ def test_what_was_answered_before_an_outage_is_kept(hosted_api: HostedApi, tmp_p
     asked = judge(hosted_api, tmp_path / "answers.jsonl")
     asked.predict(PAIRS[:2])
     hosted_api.faults["POST /v1/chat"] = [Fault(503)] * 60
-    with pytest.raises(HostedUnavailable, match=r"answered 503.*\(2 tries\)"):
+    with pytest.raises(ModelUnavailable, match=r"answered 503.*\(2 tries\)"):
         asked.predict(PAIRS)
     assert asked.predict(PAIRS[:2]).shape == (2,)
 
@@ -112,7 +115,7 @@ def test_what_was_answered_before_an_outage_is_kept(hosted_api: HostedApi, tmp_p
 )
 def test_whatever_goes_wrong_is_one_kind_of_error_that_says_why(hosted_api: HostedApi, fault: Fault, why: str) -> None:
     hosted_api.faults["POST /v1/chat"] = [fault] * 4
-    with pytest.raises(HostedUnavailable, match=why):
+    with pytest.raises(ModelUnavailable, match=why):
         judge(hosted_api, timeout=0.3 if fault.hang else 20.0).predict(PAIRS[:2])
 
 

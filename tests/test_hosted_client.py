@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput, Refused, RondoError, Unreachable
-from core.hosted.client import Connection, Patience, connect
 from core.hosted.dialects import FIREWORKS_WORDS, STATUSES, TOGETHER_WORDS, TuningOrder
 from core.hosted.fine_tuning import (
     HostedState,
@@ -23,7 +22,8 @@ from core.hosted.fine_tuning import (
     read_state,
     tune,
 )
-from core.hosted.providers import ACCOUNT, PROVIDERS, provider_of, token_of
+from core.language_models.client import Connection, Patience, connect
+from core.language_models.providers import ACCOUNT, PROVIDERS, provider_of, token_of
 from tests.hosted_api import TOKEN, Fault, HostedApi
 from tests.hosted_api import hosted_api as hosted_api  # a fixture
 

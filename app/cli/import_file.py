@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.extract import import_annotated
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import present
 
@@ -39,6 +40,16 @@ LeftOption = Annotated[
     typer.Option(help="Of a file of pairs: column of the one side; repeat it for several fields."),
 ]
 RightOption = Annotated[list[str] | None, typer.Option(help="Column of the other side, in the same order as --left.")]
+MapOption = Annotated[
+    Path | None,
+    typer.Option("--map", help="Of structured answers: file whose section [map] says where in FILE they stand."),
+]
+ChunkOption = Annotated[
+    int, typer.Option("--chunk", help="Of structured answers: cut texts longer than so many characters.", min=0)
+]
+ChunkOverlapOption = Annotated[
+    int, typer.Option("--chunk-overlap", help="Characters that a chunk shares with the one before.", min=0)
+]
 SourceOption = Annotated[
     str | None, typer.Option(help="Of records that are to be paired: what their source is called.")
 ]
@@ -51,6 +62,9 @@ def import_(
     left: LeftOption = None,
     right: RightOption = None,
     source: SourceOption = None,
+    map_: MapOption = None,
+    chunk: ChunkOption = 0,
+    chunk_overlap: ChunkOverlapOption = 0,
     label: LabelOption = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
     split: SplitOption = None,
@@ -73,6 +87,8 @@ def import_(
 ) -> None:
     """Bring records into the project: all of the file or nothing of it."""
     folder = folder_of(context, project)
+    if map_ or chunk:
+        return import_annotated(folder, file, map_, (chunk, chunk_overlap), as_json=as_json)
     if not (left or right) and _is_paired(folder):
         others = {"--label": label, "--split": split, "--annotator": annotator, "--meta": meta}
         return _import_source(folder, _SourceFile(file, text or [], id_, source, encoding), others, as_json=as_json)

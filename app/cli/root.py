@@ -9,6 +9,7 @@ import typer
 from app.cli.backup import backup, check, repair, restore
 from app.cli.erase import erase_
 from app.cli.evaluation import compare, evaluate
+from app.cli.extract import extract
 from app.cli.hosted import hosted
 from app.cli.import_file import import_
 from app.cli.inspection import auto_, calibrate, inspect_, map_, quality_, withdraw_
@@ -181,6 +182,7 @@ app.command()(retrain)
 app.add_typer(team, name="team")
 app.add_typer(people, name="people")
 app.command("history")(history_)
+app.add_typer(extract, name="extract")
 app.command("candidates")(candidates_)
 app.command("predict-pairs")(predict_pairs_)
 app.command()(dedup)

@@ -32,6 +32,11 @@ class Settings:
     settle: which label follows from several people's answers. calibration_share: gold records slipped in with a batch,
     per record of it. team_url: an Argilla server of yours, empty for the embedded one; team_automatic: every batch goes
     there by itself.
+    llm_model: a language model's name at its server, or a folder; llm_url: the server's address or a provider's name,
+    empty for a folder. allow_remote: texts may be sent to a server that is not this machine. llm_calls, llm_dollars:
+    that the project may spend on it in all, dollars 0: calls alone are limited. price_in, price_out: US dollars per
+    million tokens, -1: unknown. unassisted_share: of the records that it answered, shown without any suggestion to
+    measure how suggestions sway people.
     Costs are in `cost_unit` (minutes or money), per label given and per label that is wrong in the end; 0: nobody said.
     """
 
@@ -72,6 +77,14 @@ class Settings:
     team_url: str = ""
     team_workspace: str = "rondo"
     team_automatic: bool = True
+    llm_model: str = ""
+    llm_url: str = ""
+    allow_remote: bool = False
+    llm_calls: int = 10_000
+    llm_dollars: float = 0.0
+    price_in: float = -1.0
+    price_out: float = -1.0
+    unassisted_share: float = 0.1
 
 
 _SECTIONS = {
@@ -84,6 +97,10 @@ _SECTIONS = {
     "stopping": ("label_cost", "error_cost", "cost_unit"),
     "jobs": ("gpu", "job_seconds", "ray_address", "ray_folder"),
     "team": ("team_url", "team_workspace", "team_automatic"),
+    "language_model": (
+        *("llm_model", "llm_url", "allow_remote", "llm_calls", "llm_dollars", "price_in", "price_out"),
+        "unassisted_share",
+    ),
     "retraining": ("retrain_after", "retrain_hours", "retrain_trainer", "retrain_on"),
 }
 _RANGES = {
@@ -97,6 +114,11 @@ _RANGES = {
     "label_cost": (0.0, 1e9),
     "error_cost": (0.0, 1e9),
     "job_seconds": (60, 86_400),
+    "llm_calls": (0, 10**9),
+    "llm_dollars": (0.0, 1e6),
+    "price_in": (-1.0, 1e6),
+    "price_out": (-1.0, 1e6),
+    "unassisted_share": (0.0, 0.9),
     "retrain_after": (0, 10**9),
     "retrain_hours": (0.0, 87_600.0),
 }

@@ -15,6 +15,8 @@ from core.errors import BadInput
 
 FILE = "steps.toml"
 """beside the settings of the project"""
+MAP = "map"
+"""section of the same file: where in other people's files the answers stand"""
 TEXT = "text"
 """the input that every record has"""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -128,8 +130,8 @@ def read_steps(path: Path) -> tuple[Step, ...]:
 def steps_in(document: Mapping[str, object]) -> tuple[Step, ...]:
     """Of a document with a table for each under `steps`. Raises BadInput."""
     tables = document.get("steps")
-    if unknown := sorted(document.keys() - {"steps"}):
-        raise BadInput(f"unknown section [{unknown[0]}]; there is [[steps]].")
+    if unknown := sorted(document.keys() - {"steps", MAP}):
+        raise BadInput(f"unknown section [{unknown[0]}]; there are [[steps]] and [{MAP}].")
     if not isinstance(tables, list) or not tables:
         raise BadInput("no steps. Write each under [[steps]]: name, instruction, output.")
     if len(tables) > MOST_STEPS:

@@ -15,8 +15,11 @@ from core.explore.maps import FILE as MAP
 from core.explore.maps import Map, read_map, write_map
 from core.jobs.bundle import Bundle, write_json
 from core.jobs.job_states import UNDER_WAY
+from core.language_models.generate_job import REQUESTS_FILE
+from core.language_models.generation import CACHE
 from core.project import Project
 from core.store.database import FILE as DATABASE
+from core.store.private_files import FOLDER
 from core.store.tables import quoted
 
 _READERS = {
@@ -52,7 +55,9 @@ def find_traces(project: Project, selection: ErasureSelection) -> Traces:
     bundles, busy = _bundles(project, selection)
     exports, elsewhere = _exports(project, selection)
     evaluations = [path for path in project.models.glob("*/*/*.json") if _says(path, selection)]
-    own = [*bundles, *exports, *(path for path in project.folder.glob("jobs/*/log.txt") if _says(path, selection))]
+    cache = project.folder / FOLDER / CACHE  # of answers by their hash: nobody can tell which are of it
+    own = [*bundles, *exports, *((cache,) if selection.record_nos and cache.exists() else ())]
+    own += [*(path for path in project.folder.glob("jobs/*/log.txt") if _says(path, selection))]
     return Traces(
         own=tuple(_below(project, path) for path in own),
         exports=tuple(_below(project, path) for path in exports),
@@ -74,7 +79,8 @@ def _bundles(project: Project, selection: ErasureSelection) -> tuple[list[Path],
     rows = {row[0]: row[1:] for row in project.store.query("select id, state, runner from jobs")}
     for folder in (path for path in (project.folder / "jobs").glob("*") if path.is_dir()):
         tables = [path for name in ("in", "out") for path in (folder / name).rglob("*.parquet")]
-        if not any(holds(path, selection) for path in tables):
+        requests = folder / "in" / REQUESTS_FILE
+        if not (any(holds(path, selection) for path in tables) or _says(requests, selection)):
             continue
         state, runner = rows.get(folder.name, ("", None))
         alive = state in UNDER_WAY and (runner is not None or project.jobs.survived(Bundle(folder)))

@@ -23,9 +23,7 @@ def load_steps(source: str) -> tuple[Step, ...]:
     A Python file is run: it is its owner's. Its `STEPS` is a list of dictionaries with the keys of the TOML file, whose
     `output` may be a pydantic model.
     """
-    if source in TEMPLATES:
-        return read_steps(TEMPLATES_FOLDER / f"{source}.toml")
-    path = Path(source)
+    path = template_or_file(source)
     if not path.is_file():
         raise BadInput(f"There is no file {source}, and no template of that name; there are {', '.join(TEMPLATES)}.")
     if path.suffix != ".py":
@@ -40,6 +38,11 @@ def load_steps(source: str) -> tuple[Step, ...]:
         return steps_in({"steps": [{**one, "output": _schema(one.get("output"))} for one in steps]})
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
+
+
+def template_or_file(source: str) -> Path:
+    """The file of a template of that name, or the file itself."""
+    return TEMPLATES_FOLDER / f"{source}.toml" if source in TEMPLATES else Path(source)
 
 
 def _schema(output: Any) -> object:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.hosted.client import fields_of, required_text, text_at
-from core.hosted.providers import account_of
+from core.language_models.client import fields_of, required_text, text_at
+from core.language_models.providers import account_of
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -11,10 +11,10 @@ from datetime import date
 from pathlib import Path
 
 from core.errors import BadInput, Damaged, Refused, Unreachable
-from core.hosted.client import Connection, Patience, call, call_or_none, fields_of, text_at
 from core.hosted.dialects import DIALECTS, ENDED, Dialect, ProviderJob, TuningOrder
 from core.jobs.bundle import write_json
 from core.jobs.kinds import JobKind
+from core.language_models.client import Connection, Patience, call, call_or_none, fields_of, text_at
 from core.typed_json import from_json, to_json
 
 STATE = "hosted.json"

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from core.hosted.training_data import TrainingData
+from core.language_models.spending import estimate_tokens
 
 EPOCHS = 3
 """assumed where the provider chooses"""
@@ -23,9 +24,6 @@ PRICE_PAGES = {
     "fireworks": "https://fireworks.ai/pricing",
 }
 _SIZE = re.compile(r"(?<![\d.])(\d+(?:[.p]\d+)?)b(?![a-z0-9])")
-_MESSAGE_TOKENS = 4
-_CHARACTERS = 4
-"""of plain English in a token; other scripts take about a token a character"""
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,7 @@ class PriceEstimate:
 
 def count_tokens(data: TrainingData) -> int:
     """About how many tokens the chats have; no tokenizer is asked."""
-    total = 0
-    for example in data.examples:
-        for message in example.messages:
-            plain = sum(character.isascii() for character in message.content)
-            total += -(-plain // _CHARACTERS) + len(message.content) - plain + _MESSAGE_TOKENS
-    return total
+    return sum(estimate_tokens(example.messages) for example in data.examples)
 
 
 def estimate_price(data: TrainingData, provider: str, base: str, epochs: int | None) -> PriceEstimate:

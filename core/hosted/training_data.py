@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.errors import BadInput, Refused
+from core.language_models.requests import Message
 
 FEWEST = 10
 """of either kind: below, nothing is tuned"""
@@ -16,14 +17,6 @@ RECOMMENDED = 50
 FORMATS = ("openai_jsonl", "json", "csv")
 
 Kind = Literal["approved", "rejected", "partial"]
-
-
-@dataclass(frozen=True)
-class Message:
-    """One turn of a chat. role: system, user or assistant."""
-
-    role: str
-    content: str
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "compare_encoders": _HUB,
     "encode": _HUB,
     "evaluate": _HUB,
+    "generate": _HOSTED,
     "hosted_answers": _HOSTED,
     "hosted_lookup": _HOSTED,
     "hosted_tuning": _HOSTED,

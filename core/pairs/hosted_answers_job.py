@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from core.hosted.client import Patience
 from core.jobs.kinds import JobKind
+from core.language_models.client import Patience
 
 PAIRS_FILE, ANSWERS_FILE = "pairs.json", "answers.json"
 

@@ -8,26 +8,45 @@ from math import exp
 import numpy as np
 
 from core.arrays import Floats
-from core.hosted.answers import ChatAnswer, HostedModel
+from core.language_models.remote_model import ModelUnavailable, RemoteModel
+from core.language_models.requests import ChatRequest, Completion
 from core.pairs.training_examples import prompt
+
+ALTERNATIVES = 10
+LONGEST_ANSWER = 32
+"""tokens"""
 
 
 @dataclass
 class HostedJudge:
     """Answers are cached by model and prompt, so a pair costs once, whichever side is left."""
 
-    hosted: HostedModel
+    hosted: RemoteModel
 
     def predict(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """(n,) probability that the two are the same; NaN where the model answered what is no decision.
 
-        From log probabilities where they are offered, else 1 or 0. Raises HostedUnavailable.
+        From log probabilities where they are offered, else 1 or 0. Raises ModelUnavailable, and over the budget nothing
+        is asked; what was answered is kept.
         """
-        answers = self.hosted.ask([prompt(left, right) for left, right in pairs])
+        requests = chat_requests(pairs)
+        self.hosted.require_budget(requests)
+        answers = self.hosted.complete(requests, lambda done, total: None)
+        for answer in answers:
+            if answer.state == "failed":
+                raise ModelUnavailable(answer.message)
         return np.array([probability(answer) for answer in answers], np.float64)
 
 
-def probability(answer: ChatAnswer) -> float:
+def chat_requests(pairs: Sequence[tuple[str, str]]) -> list[ChatRequest]:
+    """One for each pair, named by its index."""
+    return [
+        ChatRequest(str(number), prompt(left, right), max_tokens=LONGEST_ANSWER, alternatives=ALTERNATIVES)
+        for number, (left, right) in enumerate(pairs)
+    ]
+
+
+def probability(answer: Completion) -> float:
     """That the two are the same, NaN for what is no decision. Code fences around the JSON are tolerated."""
     decided = _decision(answer.text)
     if decided is None:
@@ -46,7 +65,7 @@ def _decision(text: str) -> bool | None:
     return same if isinstance(same, bool) else None
 
 
-def _shares(answer: ChatAnswer) -> float | None:
+def _shares(answer: Completion) -> float | None:
     """At the first token where both decisions might have stood, the share of `true`; None where there is none."""
     for alternatives in answer.tokens:
         true = sum(exp(value) for token, value in alternatives.items() if _begins(token, "true"))

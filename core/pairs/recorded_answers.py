@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import duckdb
 
 from core.errors import Cancelled, RondoError
-from core.hosted.client import Patience
-from core.hosted.providers import provider_of, token_of
 from core.jobs.bundle import Report, write_json
+from core.language_models.client import Patience
+from core.language_models.providers import provider_of, token_of
 from core.models.hosted_models import Hosting
 from core.pairs.hosted_answers_job import ANSWERS_FILE, HOSTED_ANSWERS, PAIRS_FILE, HostedAnswersParams
 from core.pairs.pair_keys import pair_key

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import Refused
-from core.hosted.training_data import Example, Message, TrainingData, make_training_data
+from core.hosted.training_data import Example, TrainingData, make_training_data
+from core.language_models.requests import Message
 from core.project import Project
 
 TASK = "pairs"

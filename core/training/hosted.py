@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import BadInput, Refused, RondoError
-from core.hosted.client import Patience
 from core.hosted.dialects import ProviderJob
 from core.hosted.fine_tuning import (
     HOSTED_LOOKUP,
@@ -19,7 +18,6 @@ from core.hosted.fine_tuning import (
     read_state,
 )
 from core.hosted.prices import estimate_price
-from core.hosted.providers import DEPLOYMENTS, Provider, account_of, provider_of, token_of
 from core.hosted.shutdowns import SHUTDOWNS, base_notice, shutdown_notice
 from core.hosted.training_data import (
     Statistics,
@@ -31,6 +29,8 @@ from core.hosted.training_data import (
 )
 from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Report, Resources
+from core.language_models.client import Patience
+from core.language_models.providers import DEPLOYMENTS, Provider, account_of, provider_of, token_of
 from core.models.hosted_models import Hosting, hosted_in_use, hostings, store_ends
 from core.pairs.training_examples import DecidedPair, decided_pairs, training_examples
 from core.project import Project, runner_of

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from core.hosted.answers import AnswerCache, HostedModel, HostedUnavailable
-from core.hosted.client import connect
-from core.hosted.providers import provider_of
 from core.jobs.bundle import write_json
+from core.language_models.answer_cache import AnswerCache
+from core.language_models.client import connect
+from core.language_models.providers import provider_of
+from core.language_models.remote_model import ModelUnavailable, RemoteModel
+from core.language_models.spending import Budget
 from core.pairs.hosted_answers_job import ANSWERS_FILE, PAIRS_FILE, HostedAnswersParams, HostedAnswersResult
-from core.pairs.hosted_judge import HostedJudge
-from core.pairs.training_examples import prompt
+from core.pairs.hosted_judge import HostedJudge, chat_requests
 from gpu_jobs.trainers.trainer_types import Progress
 
 PIECE = 64
@@ -24,18 +25,19 @@ def hosted_answers(bundle: Path, params: HostedAnswersParams, report: Progress) 
     """
     pairs = [(left, right) for left, right in json.loads((bundle / "in" / PAIRS_FILE).read_text(encoding="utf-8"))]
     connection = connect(provider_of(params.provider, params.base_url), params.patience, chat=True)
-    hosted = HostedModel(params.model, connection, AnswerCache(Path(params.cache)), params.budget, params.workers)
+    cache = AnswerCache(Path(params.cache))
+    hosted = RemoteModel(params.model, connection, cache, Budget(params.budget), workers=params.workers)
     answered: list[float] = []
     failure = ""
     try:
-        hosted.require_budget([prompt(left, right) for left, right in pairs])
+        hosted.require_budget(chat_requests(pairs))
         for begin in range(0, len(pairs), PIECE):
             report(begin, len(pairs))
             answered += HostedJudge(hosted).predict(pairs[begin : begin + PIECE]).tolist()
-    except HostedUnavailable as error:
+    except ModelUnavailable as error:
         failure = str(error)
     report(len(answered), len(pairs))
     unread = int(np.isnan(answered).sum())
     values = [None if np.isnan(value) else round(value, 6) for value in answered]
     write_json(bundle / "out" / ANSWERS_FILE, values)
-    return HostedAnswersResult(len(answered) - unread, unread, hosted.requests, hosted.logprobs, failure)
+    return HostedAnswersResult(len(answered) - unread, unread, hosted.budget.made, hosted.logprobs, failure)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from core.hosted.client import connect
 from core.hosted.fine_tuning import LookupParams, LookupResult, list_jobs, look_up
-from core.hosted.providers import provider_of
+from core.language_models.client import connect
+from core.language_models.providers import provider_of
 from gpu_jobs.trainers.trainer_types import Progress
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import RondoError
-from core.hosted.client import Connection, connect
 from core.hosted.fine_tuning import HOSTED_TUNING, cancel, forget
-from core.hosted.providers import provider_of
 from core.jobs.bundle import Bundle
+from core.language_models.client import Connection, connect
+from core.language_models.providers import provider_of
 
 TRIES, TIMEOUT_SECONDS = 2, 15.0
 REQUESTS: dict[str, Callable[[Path, Connection], object]] = {"cancel": cancel, "forget": forget}

@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 
 from core.errors import RondoError
-from core.hosted.client import connect
 from core.hosted.fine_tuning import HostedTuningParams, HostedTuningResult, forget, look_up, tune
-from core.hosted.providers import provider_of
 from core.hosted.shutdowns import announced_end
+from core.language_models.client import connect
+from core.language_models.providers import provider_of
 from gpu_jobs.trainers.trainer_types import Progress
 
 

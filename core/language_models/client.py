@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from core.errors import BadInput, Refused, Unreachable
-from core.hosted.providers import Provider, token_of
+from core.language_models.providers import Provider, token_of
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
@@ -75,9 +75,9 @@ def call(connection: Connection, what: str, act: Callable[[], T]) -> T:
         try:
             return act()
         except openai.APIStatusError as error:
-            if error.status_code not in PASSING or _code(error) in SPENT:
+            if error.status_code not in PASSING or error_code(error) in SPENT:
                 raise _refusal(connection, where, error) from None
-            reason = f"answered {error.status_code}: {_message(connection, error)}"
+            reason = f"answered {error.status_code}: {error_text(connection, error)}"
             wait = max(delay, _retry_after(error))
         except openai.APITimeoutError:
             reason = f"did not answer within {patience.timeout:g} s"
@@ -135,23 +135,23 @@ def required_text(fields: dict[str, object], *names: str) -> str:
 
 
 def _refusal(connection: Connection, where: str, error: "APIStatusError") -> BadInput | Refused:
-    status, message = error.status_code, _message(connection, error)
+    status, message = error.status_code, error_text(connection, error)
     if status == 401:
         return Refused(f"{where}: the token in {connection.provider.token} was refused: {message}")
     if status == 403:
         return Refused(f"{where}: not allowed: {message}")
-    if _code(error) in SPENT:
+    if error_code(error) in SPENT:
         return Refused(f"{where}: the account's quota is spent: {message}")
     return BadInput(f"{where}: refused with {status}: {message}")
 
 
-def _code(error: "APIStatusError") -> str:
+def error_code(error: "APIStatusError") -> str:
     body = error.body
     code = body.get("code") if isinstance(body, dict) else None
     return code if isinstance(code, str) else ""
 
 
-def _message(connection: Connection, error: "APIStatusError") -> str:
+def error_text(connection: Connection, error: "APIStatusError") -> str:
     """The provider's own, whatever form its error has, without the token."""
     body = error.body
     message: object = body.get("message") or body.get("error") if isinstance(body, dict) else body
