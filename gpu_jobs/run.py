@@ -59,6 +59,7 @@ KINDS: dict[str, WorkFunction] = {
     "rechoose": WorkFunction("gpu_jobs.work.round", "run_round"),
     "round": WorkFunction("gpu_jobs.work.round", "run_round"),
     "setfit_head": WorkFunction("gpu_jobs.work.setfit_head", "write_head"),
+    "train_lora": WorkFunction("gpu_jobs.work.language_models.train_lora", "train_lora"),
     "train_pairs": WorkFunction("gpu_jobs.work.pairs.train_pairs", "train_pairs"),
     "train": WorkFunction("gpu_jobs.work.train", "train"),
 }
