@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from core import loop
 from core.config.settings import read_settings, write_settings
 from core.config.steps import steps_in
 from core.data.file_import import import_file
+from core.labelling.generated_answers import GeneratedRow, store_generated
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
@@ -55,7 +57,7 @@ STEPS = steps_in(
         ]
     }
 )
-SUGGESTED = {
+SUGGESTED: dict[str, Any] = {
     "values": {
         "character": {"doers": ["Mara the weaver", "Pim"], "receivers": ["Pim"]},
         "outcome": {"status": "success", "moral": "kindness returns"},
@@ -81,9 +83,21 @@ def make_project(folder: Path) -> None:
     project = open_project(folder, InProcessRunner())
     import_file(project, quiet, file=str(file), text=["text"], id="id", meta=["story"])
     loop.play_round(project, quiet)
-    change = "update queue set suggestion = ?, model = 'm1' where n = (select n from records where id = 'r0')"
+    record_no = project.store.one("select n from records where id = 'r0'")
+    generated = [
+        GeneratedRow(
+            record_no=record_no,
+            step=step,
+            model="m1",
+            state="valid",
+            answer=value,
+            confidence=0.71,
+            spans=SUGGESTED["spans"],
+        )
+        for step, value in SUGGESTED["values"].items()
+    ]
     with project.store.transaction() as cursor:
-        cursor.execute(change, [json.dumps([[SUGGESTED, 0.71]])])
+        store_generated(cursor, generated)
     for user, doers in (("ann", ["Ann"]), ("bob", ["Ann", "Bob"])):
         spans = {"character.doers": {name: [[start := "Ann saw Bob.".index(name), start + 3]] for name in doers}}
         answer = {"values": {"character": {"doers": doers, "receivers": ["Bob"]}}, "spans": spans}
