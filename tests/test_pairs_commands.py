@@ -73,7 +73,9 @@ def test_which_label_is_the_same_must_be_clear(tmp_path: Path) -> None:
 
 def test_replay_asks_for_a_task_that_there_is_and_for_a_text(tmp_path: Path) -> None:
     file = write_pairs(tmp_path / "pairs.csv", 10)
-    assert "must be one of labels, pairs" in rondo("replay", file, "--task", "songs", "--label", "label", code=2)
+    assert "must be one of extract, labels, pairs" in rondo(
+        "replay", file, "--task", "songs", "--label", "label", code=2
+    )
     assert "Which column holds the text?" in rondo("replay", file, "--label", "label", code=2)
     assert "are for pairs" in rondo("replay", file, "--label", "label", "--left", "text", code=2)
     assert "is for labels" in rondo("replay", file, "--task", "pairs", "--label", "label", "--multi", code=2)

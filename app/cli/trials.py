@@ -9,30 +9,56 @@ from app.cli.interrupts import stoppable
 from app.cli.options import JsonOption, NoTokenOption, ProjectOption, errors
 from app.cli.terminal import Ticker, present, say
 
+STRATEGIES = "default,margin,random"
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
+
+
+LabelOption = Annotated[
+    str,
+    typer.Option(help="Column with the true labels; for pairs, the decisions; of steps, an only field."),
+]
+TaskOption = Annotated[
+    str, typer.Option(help="What is answered: labels, pairs (are two records the same?), extract (steps).")
+]
+PositiveOption = Annotated[
+    str,
+    typer.Option(help="Pairs: the label of two that are the same. Default: 1, match, duplicate, same, true, yes."),
+]
+SplitOption = Annotated[str | None, typer.Option(help="Column with the split; 'test' rows judge. Default: a fifth.")]
+BatchOption = Annotated[
+    int | None, typer.Option(help="Labels per round (20). Of pairs 10 at first, and up to 125. Of steps half.")
+]
+SeedsOption = Annotated[
+    int | None, typer.Option(help="Repetitions, the same seeds for every strategy (3; of steps 1).")
+]
+StrategiesOption = Annotated[str, typer.Option(help="Labels: comma-separated. Pairs: always ours and random.")]
+
 
 def replay(
     file: Annotated[Path, typer.Argument(help="A labelled file, in any format that import takes.")],
-    label: Annotated[str, typer.Option(help="Column with the true labels; for pairs, with the decisions.")],
+    label: LabelOption = "",
     text: Annotated[list[str] | None, typer.Option(help="Column with the text; repeat it for several fields.")] = None,
-    task: Annotated[
-        str, typer.Option(help="What is answered: labels, or pairs (are two records the same?).")
-    ] = "labels",
+    task: TaskOption = "labels",
     left: Annotated[str | None, typer.Option(help="Pairs: column with the text of the one record.")] = None,
     right: Annotated[str | None, typer.Option(help="Pairs: column with the text of the other.")] = None,
-    positive: Annotated[
-        str,
-        typer.Option(help="Pairs: the label of two that are the same. Default: 1, match, duplicate, same, true, yes."),
-    ] = "",
-    split: Annotated[
-        str | None, typer.Option(help="Column with the split; 'test' rows judge. Default: a fifth.")
-    ] = None,
-    strategies: Annotated[str, typer.Option(help="Labels: comma-separated. Pairs: always ours and random.")] = (
-        "default,margin,random"
-    ),
+    positive: PositiveOption = "",
+    split: SplitOption = None,
+    strategies: StrategiesOption = STRATEGIES,
     budget: Annotated[int, typer.Option(help="Labels, or decisions, to spend.")] = 400,
-    batch: Annotated[int, typer.Option(help="Labels per round. Of pairs 10 at first, and up to 125.")] = 20,
-    seeds: Annotated[int, typer.Option(help="Repetitions, the same seeds for every strategy.")] = 3,
+    batch: BatchOption = None,
+    seeds: SeedsOption = None,
     multi: Annotated[bool, typer.Option("--multi", help="Labels in a cell are joined by |.")] = False,
+    steps: Annotated[str, typer.Option(help="Extract: file of steps, or a template's name.")] = "",
+    step: Annotated[str, typer.Option(help="Extract: names of steps, comma-separated. Default: all.")] = "",
+    base: Annotated[str, typer.Option(help="Extract: language model to tune. Default: SmolLM2-135M-Instruct.")] = "",
+    few_shot: Annotated[int, typer.Option(help="Extract: examples in the untuned model's prompt.", min=0)] = 0,
+    test: Annotated[int, typer.Option(help="Extract: records that judge, at most.")] = 100,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Extract: a setting of the trainer, KEY=VALUE.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the chart here (.html, .svg or .png).")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,13 +66,34 @@ def replay(
     with errors():
         from core.errors import BadInput
 
+        if not label and task != "extract":
+            raise BadInput("Which column holds the true answers? --label COLUMN.")
         if task == "pairs":
             from app.cli.pair_replay import PairReplayOptions, pair_replay_lines, run_pair_replay
 
             if multi:
                 raise BadInput("--multi is for labels; two records are the same, or they are not.")
-            pairs = PairReplayOptions(file, left, right, label, split, positive, budget, seeds, out)
+            pairs = PairReplayOptions(file, left, right, label, split, positive, budget, seeds or 3, out)
             return present(run_pair_replay(pairs, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
+        if task == "extract":
+            from app.cli.step_replay import StepReplayOptions, run_step_replay, step_replay_lines
+
+            strategies = "random" if strategies == STRATEGIES else strategies
+            counts = budget, batch or max(1, budget // 2), seeds or 1
+            extract = StepReplayOptions(
+                file,
+                steps,
+                _names(step),
+                split,
+                text[0] if text else None,
+                label,
+                _names(strategies),
+                *counts,
+                test,
+                base,
+            )
+            result = run_step_replay(extract, set_ or [], few_shot, stoppable(Ticker()), out)
+            return present(result, step_replay_lines, as_json=as_json)
         from app.cli.replay import ReplayOptions, replay_lines, run_replay
         from core.tasks.tasks import TASKS
 
@@ -56,8 +103,8 @@ def replay(
             raise BadInput("--left, --right and --positive are for pairs: --task pairs.")
         if not text:
             raise BadInput("Which column holds the text? --text COLUMN; for pairs --task pairs --left --right.")
-        names = tuple(name.strip() for name in strategies.split(","))
-        requested = ReplayOptions(file, tuple(text), label, split, names, budget, batch, seeds, multi, out, task)
+        counts = budget, batch or 20, seeds or 3
+        requested = ReplayOptions(file, tuple(text), label, split, _names(strategies), *counts, multi, out, task)
         present(run_replay(requested, stoppable(Ticker())), replay_lines, as_json=as_json)
 
 
