@@ -16,6 +16,7 @@ from core.loop import create_project
 from core.models.artifacts import check_model
 from core.models.encoders.torch_encoder import fingerprint_of
 from core.project import Project, open_project
+from core.registry.activation import promote
 from core.registry.adapter_export import model_merge
 from core.registry.models import models
 from core.training.following import job_cancel, refresh_job
@@ -136,6 +137,11 @@ def test_a_job_that_was_cancelled_goes_on_where_it_was(project: Project, base: P
     first = refresh_job(project, job.id)
     assert first.events[0]["done"] > 10
     wait_for(lambda: refresh_job(project, job.id).state == "succeeded")
+
+
+def test_an_adapter_is_no_champion(project: Project, trained: TrainedSteps) -> None:
+    with pytest.raises(Refused, match="answers one step of records, and is no champion"):
+        promote(project, quiet, model=str(trained.jobs[0].model), force=True, reason="why not")
 
 
 def test_an_adapter_is_merged_into_its_base(project: Project, trained: TrainedSteps, tmp_path: Path) -> None:
