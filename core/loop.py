@@ -26,6 +26,8 @@ from core.explore.maps import project_map
 from core.extract.import_annotations import import_annotations
 from core.extract.prepare import prepare
 from core.extract.step_files import TEMPLATES
+from core.extract.step_models import step_deactivate, step_promote, step_report, step_rollback
+from core.extract.suggest import suggest_steps
 from core.extract.train_steps import train_steps
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
@@ -198,6 +200,11 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import_source": import_source,
     "import_annotations": import_annotations,
     "prepare": prepare,
+    "suggest_steps": suggest_steps,
+    "step_report": step_report,
+    "step_promote": step_promote,
+    "step_rollback": step_rollback,
+    "step_deactivate": step_deactivate,
     "candidates": candidates,
     "blocking_recall": blocking_recall,
     "predict_pairs": predict_pairs,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import duckdb
 
 from core.config.settings import Settings
+from core.labelling.generated_answers import read_generated
 from core.labelling.waiting import Row
+from core.tasks.task import GeneratedAnswer
 from core.tasks.tasks import task_of
 
 
@@ -35,7 +37,16 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
     ).fetchall()
     parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in contents}
     context = read_context(cursor, list(parts), settings)
-    return [Card(row.id, *parts[row.record_no], _suggestion(row, settings), context.get(row.record_no)) for row in rows]
+    generated = read_generated(cursor, [row.record_no for row in rows if not row.blind])
+    return [
+        Card(
+            row.id,
+            *parts[row.record_no],
+            _suggestion(row, generated.get(row.record_no, ()), settings),
+            context.get(row.record_no),
+        )
+        for row in rows
+    ]
 
 
 def read_context(
@@ -56,9 +67,11 @@ def named_values(document: str | None) -> list[dict[str, str]]:
     ]
 
 
-def _suggestion(row: Row, settings: Settings) -> dict[str, object] | None:
-    """None on blind rows."""
-    if row.blind or not settings.show_suggestions or not row.suggestion or not row.model:
+def _suggestion(row: Row, generated: Sequence[GeneratedAnswer], settings: Settings) -> dict[str, object] | None:
+    """None on blind rows. generated: what language models said of the record."""
+    if row.blind or not settings.show_suggestions:
         return None
-    shown = task_of(settings).suggestion(json.loads(row.suggestion), settings)
-    return {**shown, "model": row.model} if shown else None
+    task = task_of(settings)
+    shown = task.suggestion(json.loads(row.suggestion), settings) if row.suggestion and row.model else None
+    shown = {**shown, "model": row.model} if shown else None
+    return task.generated(shown, generated, settings) if generated else shown

@@ -15,7 +15,7 @@ import {
   withPiece,
   withValue,
 } from "../../app/card/tasks/extract_answer.js";
-import { completed, emptyOf, problemsOf, shapeOf, valueOf } from "../../app/card/tasks/extract_schema.js";
+import { completed, emptyOf, problemsOf, shapeOf, trimmed, valueOf } from "../../app/card/tasks/extract_schema.js";
 import { markedPieces, mentionsIn, Places } from "../../app/card/tasks/extract_spans.js";
 import { Extract } from "../../app/card/tasks/extract.js";
 
@@ -124,6 +124,8 @@ test("an answer that lacks something is not sent: its field says so, and an opti
   assert.equal(refused.draft.tried, true);
   const left = { ...refused.draft, leftOut: ["tool"] };
   assert.equal("tool" in task.key(press("Enter"), { ...now, draft: left }).answer.values, false);
+  const alone = make({ steps: STEPS.slice(1, 2) }).task;
+  assert.match(alone.key(press("Enter"), moment(alone)).words, /^Every step is left out/);
 });
 
 test("a selection fills the rows of a list of objects one after the other, or the part that a person is at", () => {
@@ -155,7 +157,7 @@ test("a value that goes takes its places along, and the last place takes the val
   const once = withoutMention(twice, "people.receivers", "Pim", [10, 13]);
   assert.deepEqual(once.values.people.receivers, ["Pim"]);
   assert.deepEqual(withoutMention(once, "people.receivers", "Pim", [22, 25]).values.people.receivers, []);
-  assert.deepEqual(sentAnswer(whole, ["tool"]), SUGGESTED);
+  assert.deepEqual(sentAnswer(whole, ["tool"], FIELDS), SUGGESTED);
 });
 
 test("differences to the suggestion are counted by value, and one in other places is one", () => {
@@ -205,6 +207,9 @@ test("what does not fit the schema is said where it stands", () => {
   assert.deepEqual(faults({ ...LIST, minItems: 1 }, []), ["missing"]);
   assert.deepEqual(faults({ ...LIST, uniqueItems: true }, ["a", "a"]), ["one stands twice"]);
   assert.deepEqual(faults(TIES.schema, [{ agent: null, mood: "sad" }]), ["0.agent missing", "0.mood sad is not one of the choices"]);
+  const inner = { type: "object", properties: { a: { type: "string" } }, required: ["a"] };
+  assert.deepEqual([faults(inner, { a: null }, false), faults(inner, { a: null })], [[], ["a missing"]]);
+  assert.deepEqual([trimmed(shapeOf(inner), { a: null }, false), trimmed(shapeOf(inner), { a: null }, true)], [null, { a: null }]);
   assert.deepEqual(faults({ type: "object" }, valueOf(shapeOf({ type: "object" }), "{")), ["this is no JSON"]);
 });
 

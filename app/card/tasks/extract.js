@@ -24,11 +24,12 @@ import {
 } from "./extract_answer.js";
 import { Form } from "./extract_form.js";
 import { MentionMenu } from "./extract_mentions.js";
-import { completed, emptyOf, isEmpty, problemsOf, textOf, readable, valueOf } from "./extract_schema.js";
+import { completed, emptyOf, isEmpty, problemsOf, readable, textOf, valueOf } from "./extract_schema.js";
 import { mentionsIn, Passage } from "./extract_spans.js";
 
 const KEYS = "123456789bcdeghijklmnopqrstuvwyz"; // a marks all, x clears
 const TYPED = ["text", "number", "date", "json"];
+const MOST_NAMES = 3; // of steps below the text
 const MOST_WORDS = 160; // characters of an answer in words
 
 /**
@@ -114,7 +115,7 @@ export class Extract {
   }
 
   glossary() {
-    return this.fields.filter((field) => field.description).map(({ title, description }) => [title, description]);
+    return []; // what a field means stands beside its name
   }
 
   resize() {}
@@ -194,9 +195,14 @@ export class Extract {
   submit(moment) {
     const { answer, leftOut } = this.current(moment);
     const wrong = this.fields.find((field) => this.problemsIn(field, answer, leftOut).length);
-    if (!wrong) return { answer: sentAnswer(answer, leftOut) };
-    this.form?.focus(this.fields.indexOf(wrong));
-    return { draft: { ...moment.draft, tried: true }, words: `${wrong.title}: ${this.problemsIn(wrong, answer, leftOut)[0].text}` };
+    if (!wrong && this.steps.every((step) => leftOut.includes(step.name))) {
+      const refusal = "Every step is left out: answer one of them, or skip the record.";
+      return { draft: { ...moment.draft, refusal }, words: refusal };
+    }
+    if (!wrong) return { answer: sentAnswer(answer, leftOut, this.fields) };
+    const [{ location, text }] = this.problemsIn(wrong, answer, leftOut);
+    this.form?.focus(this.fields.indexOf(wrong), location);
+    return { draft: { ...moment.draft, tried: true }, words: `${wrong.title}: ${text}` };
   }
 
   problemsIn(field, answer, leftOut) {
@@ -275,7 +281,8 @@ export class Extract {
 
   about(record) {
     const facts = [...(record.meta ?? [])];
-    if (this.steps.length > 1) facts.unshift({ name: "step", value: this.steps.map((step) => readable(step.name)).join(", ") });
+    const names = this.steps.map((step) => readable(step.name));
+    if (names.length > 1) facts.unshift(names.length > MOST_NAMES ? { name: "steps", value: String(names.length) } : { name: "step", value: names.join(", ") });
     return { facts, fields: record.fields, remark: "select text, then press a field's key" };
   }
 
@@ -284,7 +291,7 @@ export class Extract {
     this.shown = moment;
     const { answer, leftOut } = this.current(moment);
     const { draft, record } = moment;
-    this.passage.paint(mentionsIn(sentAnswer(answer, leftOut), this.fields), this.fields, draft.last);
+    this.passage.paint(mentionsIn(sentAnswer(answer, leftOut, this.fields), this.fields), this.fields, draft.last);
     this.form.paint(this.formState(moment, answer, leftOut));
     const value = draft.last?.value;
     this.all.hidden = !value;

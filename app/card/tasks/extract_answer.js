@@ -3,7 +3,7 @@
 // An answer: {values: step -> value, spans: path -> text of a value -> [[start, end]] in code points}. A *location* leads to a
 // value: ["relationship", 0, "agent"]; its *path* leaves the numbers out: "relationship.agent".
 
-import { completed, emptyOf, isEmpty, shapeOf, textOf, readable, valueOf } from "./extract_schema.js";
+import { completed, emptyOf, isEmpty, readable, shapeOf, textOf, trimmed, valueOf } from "./extract_schema.js";
 
 const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u;
 const WORD = /[\p{L}\p{N}\p{M}]/u;
@@ -56,8 +56,9 @@ export function withValue(values, [key, ...rest], value) {
 }
 
 /** As it is sent: without the steps that are left out, and without spans of values that are gone. */
-export function sentAnswer({ values, spans }, leftOut) {
-  const rest = Object.fromEntries(Object.entries(values).filter(([step]) => !leftOut.includes(step)));
+export function sentAnswer({ values, spans }, leftOut, fields) {
+  const tidy = fields.reduce((made, { location, shape, required }) => withValue(made, location, trimmed(shape, valueAt(made, location), required)), values);
+  const rest = Object.fromEntries(Object.entries(tidy).filter(([step]) => !leftOut.includes(step)));
   return pruned({ values: rest, spans });
 }
 

@@ -44,11 +44,11 @@ export class Form {
     button.onpointerdown = (event) => event.preventDefault(); // what is selected in the text stays selected
     button.dataset.path = field.path;
     button.querySelector(".name").dir = "auto";
-    if (field.description) button.title = field.description;
+    const description = element("span", { class: "description", dir: "auto", title: field.description }, field.description);
     button.querySelector(".name").before(element("i", { "aria-hidden": "true" }));
     const [status, body, problem, votes] = ["span", "div", "p", "div"].map((tag) => element(tag, {}));
     for (const [part, name] of [[status, "status"], [body, "body"], [problem, "problem"], [votes, "votes"]]) part.className = name;
-    const root = element("section", { class: "field", "data-field": String(index), "aria-label": field.title }, element("div", { class: "head" }, button, element("span", { class: "end" }, status)), body, problem, votes);
+    const root = element("section", { class: "field", "data-field": String(index), "aria-label": field.title }, element("div", { class: "head" }, button, description, element("span", { class: "end" }, status)), body, problem, votes);
     root.style.setProperty("--colour", colourOf(index));
     return { root, button, status, body, problem, votes, painted: "" };
   }
@@ -102,13 +102,14 @@ export class Form {
     return this.root.getRootNode().activeElement ?? null;
   }
 
-  /** The keyboard goes to a field: to what is chosen, else to where something is added or typed. */
-  focus(index) {
+  /** The keyboard goes to a field: to what stands at a location in it, else to what is chosen, added or typed there. */
+  focus(index, location = null) {
     const { body, root } = this.sections[index];
-    const best = body.querySelector('[aria-checked="true"], .adder') ?? body.querySelector("textarea, input, select, .options button, .add");
+    const at = location && [location, [...location, 0], [...location, "add"]].map((one) => JSON.stringify(one));
+    const exact = at && [...body.querySelectorAll("[data-at]")].find((one) => at.includes(one.dataset.at));
+    const best = exact ?? body.querySelector('[aria-checked="true"], .adder') ?? body.querySelector("textarea, input, select, .options button, .add");
     best?.focus({ preventScroll: true });
-    root.scrollIntoView({ block: "nearest" });
-    return Boolean(best);
+    (exact ?? root).scrollIntoView({ block: "nearest" });
   }
 
   /** The button that has the keyboard among choices, and its neighbours; null elsewhere. */

@@ -87,6 +87,15 @@ export function completed(shape, value) {
   return value;
 }
 
+/** Without objects in it that say nothing and may be missing. */
+export function trimmed(shape, value, required) {
+  if (value === null || value === undefined) return value;
+  if (shape.kind === "rows") return value.map((one) => trimmed(shape.item, one, true));
+  if (shape.kind !== "object") return value;
+  if (!required && isEmpty(shape, value)) return null;
+  return { ...value, ...Object.fromEntries(shape.parts.map((part) => [part.name, trimmed(part.shape, value[part.name], part.required)])) };
+}
+
 /** The value that a typed or selected text means; the text itself where it means none, which `problemsOf` finds. */
 export function valueOf(shape, text) {
   if (text.trim() === "") return null;
@@ -109,6 +118,7 @@ export function problemsOf(shape, value, required, location = []) {
   const here = (text) => [{ location, text }];
   if (value === null || value === undefined) return required && !shape.nullable ? here("missing") : [];
   if (shape.kind === "object") {
+    if (!required && isEmpty(shape, value)) return [];
     return shape.parts.flatMap((part) => problemsOf(part.shape, value[part.name], part.required, [...location, part.name]));
   }
   if (Array.isArray(value)) {

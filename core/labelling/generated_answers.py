@@ -1,0 +1,98 @@
+"""What language models say of records: stored, and which of it is suggested. Knows no model and no task."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from core.ids import RecordNo
+from core.store.database import utc_now
+from core.tasks.task import GeneratedAnswer
+
+VALID = "valid"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratedRow:
+    """As the table has it. step: "" for a task without steps. answer: JSON, of a step its value; None: there is none
+    that can be read. spans: where its values stand. inputs: step -> whose answer of it was in the prompt. cost: US
+    dollars, None: unknown."""
+
+    record_no: RecordNo
+    step: str
+    model: str
+    state: str
+    answer: object = None
+    spans: object = None
+    confidence: float | None = None
+    inputs: Mapping[str, str] | None = None
+    raw: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+
+
+def store_generated(cursor: duckdb.DuckDBPyConnection, rows: Iterable[GeneratedRow]) -> None:
+    """An answer to the same question by the same model replaces the one before. The caller holds the transaction."""
+    values = [
+        [
+            one.record_no,
+            one.step,
+            one.model,
+            None if one.answer is None else json.dumps(one.answer, ensure_ascii=False),
+            None if one.spans is None else json.dumps(one.spans, ensure_ascii=False),
+            one.state,
+            one.confidence,
+            json.dumps(dict(one.inputs or {})),
+            one.raw,
+            one.tokens_in,
+            one.tokens_out,
+            one.seconds,
+            utc_now(),
+            one.cost,
+        ]
+        for one in rows
+    ]
+    if values:
+        cursor.executemany(
+            """insert or replace into generated_answers (n, step, model, answer, spans, state, confidence, inputs, raw,
+               tokens_in, tokens_out, seconds, made_at, cost) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            values,
+        )
+
+
+# The model in use for a step is that of its last line in the log; without a line it is the one that answered last.
+_SHOWN = """
+    with in_use as (
+        select step, model, evidence from step_models
+        qualify row_number() over (partition by step order by since desc, rowid desc) = 1
+    )
+    select n, g.step, g.model, g.answer::varchar, g.spans::varchar, g.confidence, in_use.evidence->'$.outdone'
+    from generated_answers g left join in_use using (step)
+    where g.state = 'valid' and g.n in (select unnest($ns::bigint[]))
+      and (in_use.step is null or in_use.model = g.model)
+    qualify row_number() over (partition by n, g.step order by made_at desc) = 1
+    order by n, g.step
+"""
+
+
+def read_generated(
+    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]
+) -> dict[int, tuple[GeneratedAnswer, ...]]:
+    """Record number -> what may be suggested of it, one for each step; records without any are missing."""
+    result: dict[int, tuple[GeneratedAnswer, ...]] = {}
+    for n, step, model, answer, spans, confidence, outdone in cursor.execute(
+        _SHOWN, {"ns": list(record_nos)}
+    ).fetchall():
+        one = GeneratedAnswer(
+            step=step,
+            model=model,
+            answer=json.loads(answer),
+            spans=json.loads(spans) if spans else {},
+            confidence=confidence,
+            outdone=tuple(json.loads(outdone)) if outdone else (),
+        )
+        result[n] = (*result.get(n, ()), one)
+    return result
