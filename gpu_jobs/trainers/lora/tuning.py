@@ -154,8 +154,8 @@ def _trainer_class() -> Any:
     from trl import SFTTrainer
 
     class Trainer(SFTTrainer):  # type: ignore[misc, unused-ignore]
-        """Adds validity and exact fields of generated answers to each evaluation; writes no model card. scores: by step,
-        of this attempt."""
+        """Adds validity and exact fields of generated answers to each evaluation; writes no model card. scores: by
+        step, of this attempt."""
 
         def __init__(self, *, scorer: Any, **others: Any) -> None:
             super().__init__(**others)
