@@ -168,6 +168,17 @@ def test_who_may_still_come_in_and_what_a_job_still_needs_are_not_erased(told: P
     assert mentions(told.folder) == []
 
 
+def test_prompts_of_a_job_that_did_not_succeed_go_with_their_record(told: Project) -> None:
+    text = told.store.one("select text from records where id = ?", [ID])
+    bundles = [told.jobs.prepare(plain_kind("train_lora"), {"step": "names"}) for _ in range(3)]
+    for bundle, id, said in zip(bundles, ("x", ID, "y"), (f'Who?\n"{text}"', "狐狸", "another"), strict=True):
+        row = {"id": id, "prompt": [{"role": "user", "content": said}], "completion": []}
+        (bundle.path / "in" / "names_train.jsonl").write_text(json.dumps(row) + '\n{"id": ', encoding="utf-8")
+    with told.store.transaction() as cursor:
+        cursor.execute("update jobs set state = 'failed', ended_at = made_at where state = 'draft'")
+    assert set(erase(told, quiet, record=[ID], sure=True).jobs) == {bundle.path.name for bundle in bundles[:2]}
+
+
 def test_an_erasure_that_is_killed_is_finished_by_whoever_opens_the_project_next(told: Project) -> None:
     folder = told.folder
     told.close()

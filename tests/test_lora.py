@@ -15,7 +15,7 @@ from core.models.artifacts import Making, check_model, seal_model
 from core.models.encoders.torch_encoder import fingerprint_of
 from core.training.lora_job import LoraExample, LoraParams, LoraResult, write_lora_files
 from core.typed_json import to_json
-from gpu_jobs.language_models.adapters import merge_adapter, open_adapter, save_adapter
+from gpu_jobs.language_models.adapters import merge_adapter, put_on, save_adapter
 from gpu_jobs.language_models.bases import CausalBase, find_base
 from gpu_jobs.language_models.causal import CausalModel, Generated, load_causal
 from gpu_jobs.language_models.chat import load_tokenizer
@@ -51,7 +51,7 @@ def tuned(tiny: CausalBase, tmp_path_factory: pytest.TempPathFactory) -> TunedMo
 @pytest.fixture(scope="module")
 def artifact(tiny: CausalBase, tuned: TunedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("artifact")
-    save_adapter(tuned.model, folder / ADAPTER)
+    save_adapter(tuned.model, folder / ADAPTER, tiny)
     facts = AdapterFacts(tiny.name, fingerprint_of(tiny.folder), STEP, "", 3, 10, 10, LengthReport(99, 10))
     seal_model(folder, Making("lora", "", (), False, {"adapter": to_json(facts)}), None)
     return folder
@@ -79,32 +79,35 @@ def test_it_learns_ten_answers_by_heart(tuned: TunedModel) -> None:
 def test_an_adapter_is_the_same_when_it_is_saved_and_opened(
     tiny: CausalBase, tuned: TunedModel, artifact: Path
 ) -> None:
-    opened = open_adapter(artifact, tiny, "float32")
+    opened = put_on(load_causal(tiny.folder, "float32"), artifact / ADAPTER)
 
     assert np.array_equal(logits(opened), logits(CausalModel(tuned.model, opened.tokenizer, 0, tiny.folder)))
     assert not np.allclose(logits(load_causal(tiny.folder, "float32")), logits(opened), atol=0.1)
     assert sorted(check_model(artifact)["files"]) == [
         "adapter/adapter_config.json",
         "adapter/adapter_model.safetensors",
+        "adapter/base.json",
         "training_info.json",
     ]
     assert str(tiny.folder) not in (artifact / ADAPTER / "adapter_config.json").read_text(encoding="utf-8")
 
 
 def test_a_merged_model_answers_as_base_and_adapter_do(tiny: CausalBase, artifact: Path, tmp_path: Path) -> None:
-    merge_adapter(artifact, tiny, tmp_path / "merged")
+    merge_adapter(artifact / ADAPTER, tiny, tmp_path / "merged")
 
     merged = find_base(str(tmp_path / "merged"), tmp_path)
 
-    assert np.allclose(
-        logits(load_causal(merged.folder, "float32")), logits(open_adapter(artifact, tiny, "float32")), atol=2e-3
-    )
+    apart = put_on(load_causal(tiny.folder, "float32"), artifact / ADAPTER)
+    assert np.allclose(logits(load_causal(merged.folder, "float32")), logits(apart), atol=2e-3)
 
 
 def test_an_adapter_is_put_on_no_other_base(artifact: Path, tmp_path: Path) -> None:
     other = find_base(str(tiny_model(tmp_path / "other", seed=1)), tmp_path)
     with pytest.raises(BadInput, match="trained on other files"):
-        open_adapter(artifact, other)
+        put_on(load_causal(other.folder), artifact / ADAPTER)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="is no adapter of"):
+        put_on(load_causal(other.folder), tmp_path / "empty")
 
 
 def test_a_kill_changes_nothing(tiny: CausalBase, tmp_path: Path) -> None:
@@ -122,7 +125,7 @@ def test_a_kill_changes_nothing(tiny: CausalBase, tmp_path: Path) -> None:
     def attempt(folder: Path, report: Progress = unheard) -> bytes:
         run = make_lora_run(folder, *settings, report=report)
         result = fine_tune(*make_data(tiny.folder, run, make_rows(8), make_rows(4)), run)
-        save_adapter(result.model, folder / "adapter")
+        save_adapter(result.model, folder / "adapter", tiny)
         return (folder / "adapter" / "adapter_model.safetensors").read_bytes()
 
     def until(step: int) -> Progress:
@@ -294,18 +297,18 @@ def test_rows_that_are_none_are_named_by_their_line(tiny: CausalBase, tmp_path: 
 
 def test_the_embedded_model_learns_from_a_few_tokens(tmp_path: Path) -> None:
     losses: list[float] = []
-    base = smollm2()
+    base = CausalBase("SmolLM2", smollm2())
     run = make_lora_run(
         tmp_path,
         *("batch_size=2", "accumulation=1", "max_steps=3", "epochs=3", "learning_rate=0.002", "warmup_steps=0"),
         report=lambda done, total, **figures: losses.append(figures["loss"]) if "loss" in figures else None,
     )
-    causal, adapter, data = make_data(base, run, make_rows(2))
+    causal, adapter, data = make_data(base.folder, run, make_rows(2))
     assert data.train.longest < 90
 
     result = fine_tune(causal, adapter, data, run)
 
     assert losses[-1] < losses[0] / 2
-    save_adapter(result.model, tmp_path / "adapter")
+    save_adapter(result.model, tmp_path / "adapter", base)
     names = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text(encoding="utf-8"))["target_modules"]
     assert names == ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from core.config.steps import steps_in
+from core.data.file_import import import_file
 from core.errors import BadInput, Refused
 from core.extract.import_annotations import import_annotations
+from core.extract.suggest import suggest_steps
 from core.extract.train_steps import TrainedSteps, train_steps
 from core.loop import create_project
 from core.models.artifacts import check_model
 from core.models.encoders.torch_encoder import fingerprint_of
 from core.project import Project, open_project
+from core.registry.activation import promote
 from core.registry.adapter_export import model_merge
 from core.registry.models import models
 from core.training.following import job_cancel, refresh_job
@@ -138,6 +141,11 @@ def test_a_job_that_was_cancelled_goes_on_where_it_was(project: Project, base: P
     wait_for(lambda: refresh_job(project, job.id).state == "succeeded")
 
 
+def test_an_adapter_is_no_champion(project: Project, trained: TrainedSteps) -> None:
+    with pytest.raises(Refused, match="answers one step of records, and is no champion"):
+        promote(project, quiet, model=str(trained.jobs[0].model), force=True, reason="why not")
+
+
 def test_an_adapter_is_merged_into_its_base(project: Project, trained: TrainedSteps, tmp_path: Path) -> None:
     model = str(trained.jobs[0].model)
     written = model_merge(project, quiet, model=model, out=str(tmp_path / "merged"))
@@ -181,3 +189,16 @@ def test_an_adapter_is_listed_shown_given_away_and_removed(
 def test_the_options_of_a_step_are_for_that_trainer(tmp_path: Path) -> None:
     assert "are for -t lora" in rondo("-p", tmp_path, "train", "-t", "head", "--all-steps", code=2)
     assert "one of the two" in rondo("-p", tmp_path, "train", "-t", "lora", "--all-steps", "--step", "a", code=2)
+
+
+def test_an_adapter_answers_its_step(project: Project, trained: TrainedSteps, tmp_path: Path) -> None:
+    names, mood = (str(job.model) for job in trained.jobs)
+    (tmp_path / "new.jsonl").write_text('{"id": "n1", "text": "Pim"}\n{"id": "n2", "text": "Ada"}\n', encoding="utf-8")
+    import_file(project, quiet, file=str(tmp_path / "new.jsonl"), text=["text"], id="id")
+
+    [result] = suggest_steps(project, quiet, steps=["names"], model=names, records=["all"]).steps
+
+    assert (result.model, result.requested) == (names, 2)
+    assert set(result.states) <= {"valid", "cut"}
+    with pytest.raises(BadInput, match="answers the step 'mood', not 'names'"):
+        suggest_steps(project, quiet, steps=["names"], model=mood)

@@ -15,7 +15,6 @@ from core.explore.maps import FILE as MAP
 from core.explore.maps import Map, read_map, write_map
 from core.jobs.bundle import Bundle, write_json
 from core.jobs.job_states import UNDER_WAY
-from core.language_models.generate_job import REQUESTS_FILE
 from core.language_models.generation import CACHE
 from core.project import Project
 from core.store.database import FILE as DATABASE
@@ -79,8 +78,8 @@ def _bundles(project: Project, selection: ErasureSelection) -> tuple[list[Path],
     rows = {row[0]: row[1:] for row in project.store.query("select id, state, runner from jobs")}
     for folder in (path for path in (project.folder / "jobs").glob("*") if path.is_dir()):
         tables = [path for name in ("in", "out") for path in (folder / name).rglob("*.parquet")]
-        requests = folder / "in" / REQUESTS_FILE
-        if not (any(holds(path, selection) for path in tables) or _says(requests, selection)):
+        prompts = (folder / "in").glob("*.jsonl")
+        if not (any(holds(path, selection) for path in tables) or any(_prompts(path, selection) for path in prompts)):
             continue
         state, runner = rows.get(folder.name, ("", None))
         alive = state in UNDER_WAY and (runner is not None or project.jobs.survived(Bundle(folder)))
@@ -88,6 +87,36 @@ def _bundles(project: Project, selection: ErasureSelection) -> tuple[list[Path],
             busy.append(folder.name)
         folders += [folder / name for name in ("in", "out", "ckpt", "work") if (folder / name).exists()]
     return folders, busy
+
+
+def _prompts(path: Path, selection: ErasureSelection) -> bool:
+    """Whether a line is of one of the records, or has one of the texts somewhere in it. Names of people are in none."""
+    if selection.annotator:
+        return False
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            row = _read_line(line)
+            if row.get("id") in selection.ids or any(text in one for one in _texts_in(row) for text in selection.texts):
+                return True
+    return False
+
+
+def _read_line(line: str) -> dict[str, object]:
+    """Of JSON lines; empty for one that is cut short."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    """Every text of a value of JSON, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts_in(one)
 
 
 def _exports(project: Project, selection: ErasureSelection) -> tuple[list[Path], list[Path]]:

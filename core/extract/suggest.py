@@ -12,7 +12,7 @@ from core.errors import BadInput, Refused
 from core.extract.mapping import ground_values
 from core.extract.prepare import CORRECTED, GOLD, PREDICTED, find_step, record_fields
 from core.extract.prompts import StepInput, answer_schema, messages
-from core.ids import RecordNo
+from core.ids import ModelId, RecordNo
 from core.jobs.bundle import Report
 from core.labelling.generated_answers import GeneratedRow, store_generated
 from core.language_models.generation import (
@@ -26,7 +26,9 @@ from core.language_models.generation import (
 )
 from core.language_models.requests import ChatRequest, Completion, Message
 from core.language_models.spending import Estimate
+from core.models.adapters import ADAPTER
 from core.project import Project
+from core.registry.adapter_export import adapter_facts, base_of
 from core.tasks.extract_answers import Json, canonical, faults, spans_of, values_of
 from core.tasks.tasks import task_of
 
@@ -124,14 +126,11 @@ def model_for(project: Project, step: Step, model: str, url: str, on: str) -> tu
 
     Raises BadInput for an adapter of another step.
     """
-    from core.models.adapters import ADAPTER, read_adapter
-
-    folder = project.models / model
     if model and not url and project.store.one("select count(*) from models where id = ?", [model]):
-        facts = read_adapter(folder)
+        facts, base = adapter_facts(project, ModelId(model)), base_of(project, ModelId(model))
         if facts.step != step.name:
             raise BadInput(f"{model} answers the step {facts.step!r}, not {step.name!r}.")
-        return ModelChoice(str(facts.values.get("base_folder") or facts.base), "", str(folder / ADAPTER), on), model
+        return ModelChoice(base, "", str(project.models / model / ADAPTER), on), model
     choice = chosen_model(project.settings(), model, url)
     choice = ModelChoice(choice.model, choice.url, choice.adapter, on)
     return choice, choice.name

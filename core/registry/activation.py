@@ -37,6 +37,7 @@ from core.rounds.champion_log import (
 from core.rounds.run_round import hold_round_lock, known_now
 from core.store.database import count, note, utc_now
 from core.tasks.tasks import space_of, task_of
+from core.training.trainers import LORA
 from core.typed_json import to_json
 
 LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promote"}
@@ -160,6 +161,11 @@ def check_usable(project: Project, model: ModelId) -> None:
     """Raises Refused for the champion itself, a model without a head, or other labels; Damaged for a broken one."""
     if model == active_model(project):
         raise Refused(f"{model} is the champion already.")
+    if project.store.one("select trainer from models where id = ?", [model]) == LORA:
+        raise Refused(
+            f"{model} is an adapter of a language model: it answers one step of records, and is no champion. Scores of "
+            f"base and adapter: `rondo models show {model}`."
+        )
     if not _encoder_of(project, model):
         raise Refused(
             f"{model} has no head: it classifies texts without vectors, so it can be compared but not put to use."

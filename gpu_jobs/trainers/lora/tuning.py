@@ -57,7 +57,9 @@ def fine_tune(causal: CausalModel, adapter: Any, data: StepData, run: TrainingRu
     trainer = make_trainer(causal, adapter, data, run, scored)
     checkpoint = newest(run.checkpoints, "checkpoint")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    after = _score(causal, trainer.model, data, scored) if scored.rows else None
+    after = trainer.scores.get(trainer.state.best_global_step)
+    if after is None and scored.rows:  # the best was evaluated before a restart
+        after = _score(causal, trainer.model, data, scored)
     return TunedModel(trainer.model, before, after, trainer.state)
 
 
@@ -152,16 +154,19 @@ def _trainer_class() -> Any:
     from trl import SFTTrainer
 
     class Trainer(SFTTrainer):  # type: ignore[misc, unused-ignore]
-        """Adds validity and exact fields of generated answers to each evaluation; writes no model card."""
+        """Adds validity and exact fields of generated answers to each evaluation; writes no model card. scores: by
+        step, of this attempt."""
 
         def __init__(self, *, scorer: Any, **others: Any) -> None:
             super().__init__(**others)
             self._scorer = scorer
+            self.scores: dict[int, AnswerScores] = {}
 
         def evaluation_loop(self, *where: Any, metric_key_prefix: str = "eval", **how: Any) -> Any:
             output = super().evaluation_loop(*where, metric_key_prefix=metric_key_prefix, **how)
             scores = self._scorer(self.model)
             if scores is not None:
+                self.scores[self.state.global_step] = scores
                 figures = {"score": scores.score, "validity": scores.valid / scores.n, "exact": scores.exact / scores.n}
                 output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in figures.items()})
             return output

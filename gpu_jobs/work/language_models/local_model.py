@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import BadInput
 from core.language_models.answer_cache import AnswerCache
 from core.language_models.remote_model import longest_answer, validated
 from core.language_models.requests import Advance, ChatRequest, Completion, State, failed
 from core.language_models.schemas import SEPARATORS, bounded, strip_answer
 from core.language_models.spending import FREE, CallLog, Estimate, estimate
 from core.models.encoders.torch_encoder import fingerprint_of
+from gpu_jobs.language_models.adapters import put_on
 from gpu_jobs.language_models.causal import load_causal
 from gpu_jobs.language_models.chat import encode_prompt, end_tokens
 
@@ -231,16 +231,9 @@ def load_model(
 ) -> LocalModel:
     """Raises BadInput for a folder that holds no such model, or an adapter of another one."""
     causal = load_causal(folder, threads=threads)
-    model = causal.model
     if adapter is not None:
-        from peft import PeftModel
-
-        try:
-            model = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-            first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise BadInput(f"{adapter} is no adapter of {folder} that can be loaded: {first[:300]}") from error
+        causal = put_on(causal, adapter)
     limits = (causal.longest, int(causal.tokenizer.model_max_length))
     context = min(limit for limit in limits if limit > 0)
     version = fingerprint_of(folder) + (fingerprint_of(adapter) if adapter else "")
-    return LocalModel(name or folder.name, version, model.eval(), causal.tokenizer, context, cache)
+    return LocalModel(name or folder.name, version, causal.model.eval(), causal.tokenizer, context, cache)

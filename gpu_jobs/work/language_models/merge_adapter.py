@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from core.errors import Refused
+from core.models.adapters import ADAPTER
 from core.models.artifacts import check_model
 from core.registry.adapter_export import GGUF, MERGED, MODEL, MergeParams, MergeResult
 from gpu_jobs.language_models.adapters import merge_adapter
@@ -26,7 +27,7 @@ def merge(bundle: Path, params: MergeParams, report: Progress) -> MergeResult:
     report(1, 3)
     target = bundle / "out" / MERGED
     plain = bundle / "ckpt" / MERGED if converter else target
-    merge_adapter(bundle / "in" / MODEL, base, plain, params.threads)
+    merge_adapter(bundle / "in" / MODEL / ADAPTER, base, plain, params.threads)
     report(2, 3)
     if converter:
         target.mkdir(parents=True)

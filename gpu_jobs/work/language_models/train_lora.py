@@ -51,7 +51,7 @@ def train_lora(bundle: Path, params: LoraParams, report: Progress) -> LoraResult
         tuned = fine_tune(causal, adapter, data, run)
     folder = bundle / "out" / "model"
     folder.mkdir(parents=True, exist_ok=True)
-    save_adapter(tuned.model, folder / ADAPTER)
+    save_adapter(tuned.model, folder / ADAPTER, base)
     facts = AdapterFacts(
         base=base.name,
         base_hash=fingerprint_of(base.folder),
