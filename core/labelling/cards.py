@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import duckdb
 
 from core.config.settings import Settings
+from core.ids import RecordNo
+from core.labelling.generated_answers import compare_with_head, is_withheld, read_generated
 from core.labelling.waiting import Row
 from core.tasks.tasks import task_of
 
@@ -34,8 +36,10 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
         [row.record_no for row in rows],
     ).fetchall()
     parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in contents}
-    context = read_context(cursor, list(parts), settings)
-    return [Card(row.id, *parts[row.record_no], _suggestion(row, settings), context.get(row.record_no)) for row in rows]
+    context, suggestions = read_context(cursor, list(parts), settings), _suggestions(cursor, rows, settings)
+    return [
+        Card(row.id, *parts[row.record_no], suggestions.get(row.record_no), context.get(row.record_no)) for row in rows
+    ]
 
 
 def read_context(
@@ -56,9 +60,31 @@ def named_values(document: str | None) -> list[dict[str, str]]:
     ]
 
 
-def _suggestion(row: Row, settings: Settings) -> dict[str, object] | None:
-    """None on blind rows."""
-    if row.blind or not settings.show_suggestions or not row.suggestion or not row.model:
-        return None
-    shown = task_of(settings).suggestion(json.loads(row.suggestion), settings)
-    return {**shown, "model": row.model} if shown else None
+def _suggestions(
+    cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings: Settings
+) -> dict[RecordNo, dict[str, object]]:
+    """By record; blind ones have none, and neither has a random share of those that a language model answered.
+
+    The head's, unless the audit finds the language model better, or the head has none.
+    """
+    task = task_of(settings)
+    seen = [row for row in rows if not row.blind] if settings.show_suggestions else []
+    generated = read_generated(cursor, [row.record_no for row in seen]) if task.language and seen else {}
+    both = [row.record_no for row in seen if row.suggestion and row.record_no in generated]
+    better = compare_with_head(cursor, generated[both[0]].model).better if both else None
+    result: dict[RecordNo, dict[str, object]] = {}
+    for row in seen:
+        answer = generated.get(row.record_no)
+        if answer and is_withheld(row.id, settings):
+            continue
+        shown, model = None, row.model
+        if row.suggestion and row.model and not (answer and better == "model"):
+            shown = task.suggestion(json.loads(row.suggestion), settings)
+        elif answer and task.language:
+            shown, model = (
+                task.suggestion(task.language.alternatives(answer.answer, answer.probability), settings),
+                answer.model,
+            )
+        if shown:
+            result[row.record_no] = {**shown, "model": model}
+    return result

@@ -14,7 +14,9 @@ from core.models.heads.head import Head, linear_heads
 from core.models.heads.kind import FittedHead
 from core.tasks.choice import acquisition_scores, confidence, correct, decide, doubtful, gradients, likeliest
 from core.tasks.label_columns import LABEL_COLUMNS, NOUN
+from core.tasks.label_prompt import LABEL_PROMPT
 from core.tasks.label_question import LABEL_FORM
+from core.tasks.language_form import Alternatives
 from core.tasks.task import Answer, AnswerSpace, Predictions, Setup, Task
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ def parameters(settings: Settings) -> dict[str, object]:
     return {"active": [label.id for label in settings.taxonomy.active], "multi": settings.multi}
 
 
-def suggestion(alternatives: Sequence[tuple[object, float]], settings: Settings) -> dict[str, object] | None:
+def suggestion(alternatives: Alternatives, settings: Settings) -> dict[str, object] | None:
     """Those of the labels that are not retired."""
     active = {label.id for label in settings.taxonomy.active}
     labels = [{"id": id, "probability": chance} for id, chance in alternatives if id in active]
@@ -195,4 +197,5 @@ LABELS = Task(
     noun=NOUN,
     columns=LABEL_COLUMNS,
     team=LABEL_FORM,
+    language=LABEL_PROMPT,
 )
