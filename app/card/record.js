@@ -12,7 +12,7 @@ export function paintRecord(root, card, task) {
   record.dataset.recordId = card?.id ?? "";
   record.scrollTop = 0;
   const own = card && task.about ? task.about(card) : null;
-  const fields = own ? [] : (card?.fields ?? []).filter((field) => field.value !== card.text);
+  const fields = (own ? (own.fields ?? []) : (card?.fields ?? [])).filter((field) => field.value !== card.text);
   const list = root.querySelector(".fields");
   list.hidden = !fields.length;
   list.replaceChildren(

@@ -1,5 +1,6 @@
 // The kinds of task that the card can show. The frame knows no task but by this table.
 
+import { Extract } from "./tasks/extract.js";
 import { Labels } from "./tasks/labels.js";
 import { Pairs } from "./tasks/pairs.js";
 
@@ -30,12 +31,13 @@ import { Pairs } from "./tasks/pairs.js";
  *   help() -> [[key, sentence]]              the keys that it takes
  *   glossary() -> [[term, sentence]]         stands below the guidelines
  *   submits: boolean                         Enter sends an answer, so the frame has a button for it
+ *   accepts: string                          optional: what that button says where a record is answered for the first time
  *   takesLetters: boolean                    letters are the task's, so the frame's own have buttons only
  *   skips: boolean                           the task has a button for skipping, so the frame has none
  *   drawRecord(element, record)              optional: the record's body, where its text alone is not it
- *   about(record) -> {facts, remark}         optional: what stands below the body, instead of fields, metadata and length:
- *                                            facts: [{name, value}], remark: text
+ *   about(record) -> {facts, remark, fields} optional: what stands below the body, instead of fields, metadata and length:
+ *                                            facts, fields: [{name, value}], remark: text
  *   drawBeside(element, record)              optional: beside the card, above the guidelines; where there is no room for that
  *                                            it is not seen
  */
-export const TASKS = { labels: Labels, pairs: Pairs };
+export const TASKS = { labels: Labels, pairs: Pairs, extract: Extract };

@@ -161,7 +161,7 @@ export class View {
     });
     const enter = { key: "Enter", digit: null, letter: "" };
     const submit = () => this.act((moment) => task.key(enter, moment));
-    if (task.submits) buttons.unshift(keyButton({ name: "submit", text: source.submit, shown: "Enter", key: "Enter" }, submit));
+    if (task.submits) buttons.unshift(keyButton({ name: "submit", text: (!source.review && task.accepts) || source.submit, shown: "Enter", key: "Enter" }, submit));
     this.find(".actions").replaceChildren(...buttons);
   }
 

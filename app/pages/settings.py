@@ -7,6 +7,7 @@ import streamlit as st
 from app.auth.identity import require_right
 from app.background import opened
 from app.pages.parts.field_settings import draw_fields
+from app.pages.parts.steps_view import draw_steps
 from core.errors import RondoError
 from core.labelling.changes import change_settings
 from core.reports.card_text import escaped
@@ -65,11 +66,13 @@ else:
     st.text(f"The task of this project is {settings.task}.")
     if task_of(settings).two_sides:
         draw_fields(settings, change)
+    if task_of(settings).steps:
+        draw_steps(settings)
 
 st.header("Settling")
 rules = settle_rules()
 rule = st.selectbox(
-    f"What people answered settles a {task_of(settings).noun} by",
+    f"How a record's {task_of(settings).noun} is settled from what people gave",
     rules,
     list(rules).index(settings.settle),
     format_func=rules.__getitem__,

@@ -20,7 +20,7 @@ def code_version() -> str:
     return digest.hexdigest()[:12]
 
 
-LIBRARIES = ("rondo", "torch", "transformers", "sentence-transformers", "setfit", "safetensors", "numpy")
+LIBRARIES = ("rondo", "torch", "transformers", "sentence-transformers", "setfit", "trl", "peft", "safetensors", "numpy")
 """what models are made and loaded with"""
 
 

@@ -26,6 +26,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "hosted_lookup": _HOSTED,
     "hosted_tuning": _HOSTED,
     "push": _HUB,
+    "train_lora": _HUB,
     "train": (*_HUB, *_TRACKERS),
 }
 """kind of job: how the names of the secrets begin that it may need; every other kind needs none"""

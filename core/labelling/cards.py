@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from core.config.settings import Settings
-from core.ids import RecordNo
-from core.labelling.generated_answers import compare_with_head, is_withheld, read_generated
+from core.labelling.generated_answers import WHOLE, compare_with_head, is_withheld, read_generated
 from core.labelling.waiting import Row
+from core.tasks.task import GeneratedAnswer
 from core.tasks.tasks import task_of
 
 
@@ -36,9 +36,16 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
         [row.record_no for row in rows],
     ).fetchall()
     parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in contents}
-    context, suggestions = read_context(cursor, list(parts), settings), _suggestions(cursor, rows, settings)
+    context = read_context(cursor, list(parts), settings)
+    generated = _generated(cursor, [row for row in rows if not row.blind], settings)
     return [
-        Card(row.id, *parts[row.record_no], suggestions.get(row.record_no), context.get(row.record_no)) for row in rows
+        Card(
+            row.id,
+            *parts[row.record_no],
+            _suggestion(row, generated.get(row.record_no, ()), settings),
+            context.get(row.record_no),
+        )
+        for row in rows
     ]
 
 
@@ -60,31 +67,29 @@ def named_values(document: str | None) -> list[dict[str, str]]:
     ]
 
 
-def _suggestions(
+def _generated(
     cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings: Settings
-) -> dict[RecordNo, dict[str, object]]:
-    """By record; blind ones have none, and neither has a random share of those that a language model answered.
+) -> dict[int, tuple[GeneratedAnswer, ...]]:
+    """By record number. A whole answer is outdone unless the audit finds its model better than the head."""
+    generated = read_generated(cursor, [row.record_no for row in rows])
+    if task_of(settings).language is None or not generated:
+        return generated
+    models = {one.model for answers in generated.values() for one in answers}
+    better = {model for model in models if compare_with_head(cursor, model).better == "model"}
+    return {
+        n: tuple(one if one.model in better else replace(one, outdone=(WHOLE,)) for one in answers)
+        for n, answers in generated.items()
+    }
 
-    The head's, unless the audit finds the language model better, or the head has none.
-    """
+
+def _suggestion(row: Row, generated: Sequence[GeneratedAnswer], settings: Settings) -> dict[str, object] | None:
+    """None on blind rows, and on a random share of those that a language model answered as a whole. generated: what
+    language models said of the record."""
+    if row.blind or not settings.show_suggestions:
+        return None
+    if generated and task_of(settings).language and is_withheld(row.id, settings):
+        return None
     task = task_of(settings)
-    seen = [row for row in rows if not row.blind] if settings.show_suggestions else []
-    generated = read_generated(cursor, [row.record_no for row in seen]) if task.language and seen else {}
-    both = [row.record_no for row in seen if row.suggestion and row.record_no in generated]
-    better = compare_with_head(cursor, generated[both[0]].model).better if both else None
-    result: dict[RecordNo, dict[str, object]] = {}
-    for row in seen:
-        answer = generated.get(row.record_no)
-        if answer and is_withheld(row.id, settings):
-            continue
-        shown, model = None, row.model
-        if row.suggestion and row.model and not (answer and better == "model"):
-            shown = task.suggestion(json.loads(row.suggestion), settings)
-        elif answer and task.language:
-            shown, model = (
-                task.suggestion(task.language.alternatives(answer.answer, answer.probability), settings),
-                answer.model,
-            )
-        if shown:
-            result[row.record_no] = {**shown, "model": model}
-    return result
+    shown = task.suggestion(json.loads(row.suggestion), settings) if row.suggestion and row.model else None
+    shown = {**shown, "model": row.model} if shown else None
+    return task.generated(shown, generated, settings) if generated else shown

@@ -1,8 +1,8 @@
-"""What a language model said of records as a whole, stored, and when people see it. Knows no prompt and no model."""
+"""What language models say of records: stored, and which of it is suggested. Knows no model and no task."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -10,21 +10,97 @@ import duckdb
 from core.config.settings import Settings
 from core.evaluation.reporting import FEWEST
 from core.ids import RecordNo
-from core.tasks.task import Answer
+from core.store.database import utc_now
+from core.tasks.task import GeneratedAnswer
 
+VALID = "valid"
 WHOLE = ""
 """`step` of an answer of a task that has no steps"""
-VALID = "valid"
 
 
-@dataclass(frozen=True)
-class GeneratedAnswer:
-    """A valid answer. probability: of all of it, None where the model does not say."""
+@dataclass(frozen=True, kw_only=True)
+class GeneratedRow:
+    """As the table has it. step: "" for a task without steps. answer: JSON, of a step its value; None: there is none
+    that can be read. spans: where its values stand. inputs: step -> whose answer of it was in the prompt. cost: US
+    dollars, None: unknown."""
 
     record_no: RecordNo
+    step: str
     model: str
-    answer: Answer
-    probability: float | None
+    state: str
+    answer: object = None
+    spans: object = None
+    confidence: float | None = None
+    inputs: Mapping[str, str] | None = None
+    raw: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+
+
+def store_generated(cursor: duckdb.DuckDBPyConnection, rows: Iterable[GeneratedRow]) -> None:
+    """An answer to the same question by the same model replaces the one before. The caller holds the transaction."""
+    values = [
+        [
+            one.record_no,
+            one.step,
+            one.model,
+            None if one.answer is None else json.dumps(one.answer, ensure_ascii=False),
+            None if one.spans is None else json.dumps(one.spans, ensure_ascii=False),
+            one.state,
+            one.confidence,
+            json.dumps(dict(one.inputs or {})),
+            one.raw,
+            one.tokens_in,
+            one.tokens_out,
+            one.seconds,
+            utc_now(),
+            one.cost,
+        ]
+        for one in rows
+    ]
+    if values:
+        cursor.executemany(
+            """insert or replace into generated_answers (n, step, model, answer, spans, state, confidence, inputs, raw,
+               tokens_in, tokens_out, seconds, made_at, cost) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            values,
+        )
+
+
+# The model in use for a step is that of its last line in the log; without a line it is the one that answered last.
+_SHOWN = """
+    with in_use as (
+        select step, model, evidence from step_models
+        qualify row_number() over (partition by step order by since desc, rowid desc) = 1
+    )
+    select n, g.step, g.model, g.answer::varchar, g.spans::varchar, g.confidence, in_use.evidence->'$.outdone'
+    from generated_answers g left join in_use using (step)
+    where g.state = 'valid' and g.n in (select unnest($ns::bigint[]))
+      and (in_use.step is null or in_use.model = g.model)
+    qualify row_number() over (partition by n, g.step order by made_at desc) = 1
+    order by n, g.step
+"""
+
+
+def read_generated(
+    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]
+) -> dict[int, tuple[GeneratedAnswer, ...]]:
+    """Record number -> what may be suggested of it, one for each step; records without any are missing."""
+    result: dict[int, tuple[GeneratedAnswer, ...]] = {}
+    for n, step, model, answer, spans, confidence, outdone in cursor.execute(
+        _SHOWN, {"ns": list(record_nos)}
+    ).fetchall():
+        one = GeneratedAnswer(
+            step=step,
+            model=model,
+            answer=json.loads(answer),
+            spans=json.loads(spans) if spans else {},
+            confidence=confidence,
+            outdone=tuple(json.loads(outdone)) if outdone else (),
+        )
+        result[n] = (*result.get(n, ()), one)
+    return result
 
 
 @dataclass(frozen=True)
@@ -50,24 +126,11 @@ def newest_language_model(cursor: duckdb.DuckDBPyConnection) -> str | None:
     return row[0] if row else None
 
 
-def read_generated(
-    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo]
-) -> dict[RecordNo, GeneratedAnswer]:
-    """Of these records the newest language model's valid answers."""
-    rows = cursor.execute(
-        """select n, model, answer, confidence from generated_answers
-           where step = $step and state = $valid and answer is not null and n in (select unnest($ns::bigint[]))
-           qualify row_number() over (partition by n order by made_at desc, model) = 1""",
-        {"step": WHOLE, "valid": VALID, "ns": list(record_nos)},
-    ).fetchall()
-    return {n: GeneratedAnswer(n, model, json.loads(answer), sure) for n, model, answer, sure in rows}
-
-
 def compare_with_head(cursor: duckdb.DuckDBPyConnection, model: str) -> Comparison:
     """On the audit records that both answered, none of which taught what predicted it; an invalid answer is wrong."""
     row = cursor.execute(
         """select count(*), sum(h.weight), sum(h.weight * (h.truth_answer::varchar = h.predicted_answer::varchar)::int),
-                  sum(h.weight * coalesce((g.answer::varchar = s.answer::varchar)::int, 0))
+                  sum(h.weight * coalesce((json(g.answer)::varchar = s.answer::varchar)::int, 0))
            from held_out_predictions h join settled s using (n) join generated_answers g using (n)
            where h.stratum = 'audit' and s.stratum = 'audit' and g.step = ? and g.model = ?""",
         [WHOLE, model],

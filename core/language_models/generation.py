@@ -154,11 +154,9 @@ def generate(
 
 
 def _carry(bundle: Bundle, choice: ModelChoice) -> None:
-    """A model in a folder travels with its job. Raises BadInput where it is none."""
+    """A model in a folder travels with its job."""
     for name, source in ((MODEL_FOLDER, "" if choice.url else choice.model), (ADAPTER_FOLDER, choice.adapter)):
-        if source:
-            if not Path(source).is_dir():
-                raise BadInput(f"{source} is no folder with a model.")
+        if Path(source).is_dir() and source:  # other names mean the same model there
             shutil.copytree(source, bundle.path / "in" / name)
 
 

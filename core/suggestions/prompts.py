@@ -16,7 +16,6 @@ from core.errors import Refused
 from core.ids import RecordNo
 from core.language_models.requests import ChatRequest, Message
 from core.models.vectors import Halves
-from core.store.answers import answer_text
 from core.tasks.language_form import LanguageForm
 from core.tasks.task import Answer, Setup
 from core.tasks.tasks import task_of
@@ -127,8 +126,3 @@ def make_prompts(cursor: duckdb.DuckDBPyConnection, settings: Settings, vectors:
         raise Refused(reason)
     instructions = form.instructions(setup, settings.guidelines)
     return Prompts(form, setup, instructions, form.schema(setup), read_answered(cursor, len(vectors)), vectors)
-
-
-def stored_answer(form: LanguageForm, setup: Setup, value: object) -> str:
-    """Of a valid completion, as the store has answers."""
-    return answer_text(form.read(value, setup))

@@ -9,7 +9,7 @@ from core.data.encoding import encode_if_needed
 from core.errors import BadInput
 from core.ids import RecordNo
 from core.jobs.bundle import Report
-from core.labelling.generated_answers import WHOLE, compare_with_head
+from core.labelling.generated_answers import WHOLE, GeneratedRow, compare_with_head, store_generated
 from core.language_models.generation import (
     ModelChoice,
     chosen_model,
@@ -22,8 +22,7 @@ from core.language_models.requests import ChatRequest, Completion, count_answers
 from core.language_models.spending import Estimate
 from core.models.vectors import open_vectors
 from core.project import Project
-from core.store.database import utc_now
-from core.suggestions.prompts import Prompts, make_prompts, stored_answer
+from core.suggestions.prompts import Prompts, make_prompts
 from core.suggestions.worth import LanguageModelWorth, language_model_worth
 
 LLM = "llm"
@@ -190,33 +189,24 @@ def _open_records(cursor: duckdb.DuckDBPyConnection, model: str, limit: int, *, 
 
 def _store(project: Project, prompts: Prompts, model: str, completions: Sequence[Completion]) -> int:
     """What failed is not stored, so that it is asked again. Returns how many valid answers there are."""
-    rows = [one for one in completions if one.state != "failed"]
-    answers = [stored_answer(prompts.form, prompts.setup, one.value) if one.state == "valid" else None for one in rows]
-    with project.label_queue.changing() as cursor:
-        cursor.execute(
-            """insert or replace into generated_answers
-                   (n, step, model, answer, state, confidence, raw, tokens_in, tokens_out, seconds, made_at, cost)
-               select n, $step, $model, answer::json, state, sure, raw, tokens_in, tokens_out, seconds, $now, cost
-               from (
-                   select unnest($ns::bigint[]) as n, unnest($answers::varchar[]) as answer,
-                          unnest($states::varchar[]) as state, unnest($sure::double[]) as sure,
-                          unnest($raw::varchar[]) as raw, unnest($tokens_in::bigint[]) as tokens_in,
-                          unnest($tokens_out::bigint[]) as tokens_out, unnest($seconds::double[]) as seconds,
-                          unnest($costs::double[]) as cost)
-               where n in (select n from records)""",
-            {
-                "step": WHOLE,
-                "model": model,
-                "now": utc_now(),
-                "ns": [int(one.id) for one in rows],
-                "answers": answers,
-                "states": [one.state for one in rows],
-                "sure": [one.joint for one in rows],
-                "raw": [one.text for one in rows],
-                "tokens_in": [one.tokens_in for one in rows],
-                "tokens_out": [one.tokens_out for one in rows],
-                "seconds": [one.seconds for one in rows],
-                "costs": [one.cost for one in rows],
-            },
+    rows = [
+        GeneratedRow(
+            record_no=RecordNo(int(one.id)),
+            step=WHOLE,
+            model=model,
+            state=one.state,
+            answer=prompts.form.read(one.value, prompts.setup) if one.state == "valid" else None,
+            confidence=one.joint,
+            raw=one.text,
+            tokens_in=one.tokens_in,
+            tokens_out=one.tokens_out,
+            cost=one.cost,
+            seconds=one.seconds,
         )
-    return sum(answer is not None for answer in answers)
+        for one in completions
+        if one.state != "failed"
+    ]
+    with project.label_queue.changing() as cursor:
+        here = {n for (n,) in cursor.execute("select n from records").fetchall()}  # it may have been erased meanwhile
+        store_generated(cursor, [row for row in rows if row.record_no in here])
+    return sum(row.answer is not None for row in rows)

@@ -175,7 +175,7 @@ def measure_pull(cursor: duckdb.DuckDBPyConnection, settings: Settings, model: s
     (1998, method 10).
     """
     rows = cursor.execute(
-        """select rec.id, r.model is not null, r.answer::varchar = g.answer::varchar
+        """select rec.id, r.model is not null, r.answer::varchar = json(g.answer)::varchar
            from responses r join generated_answers g using (n) join records rec using (n)
            where g.step = $1 and g.model = $2 and g.state = $3 and r.action = 'submit' and r.source = 'app'
              and r.received_at > g.made_at and (r.model = g.model or r.model is null)

@@ -20,7 +20,7 @@ from core.models.heads.kind import FittedHead
 from core.tasks import extract_answers
 from core.tasks.choice import SURE
 from core.tasks.language_form import Alternatives
-from core.tasks.task import Acquisition, Answer, AnswerSpace, Setup, Task
+from core.tasks.task import Acquisition, Answer, AnswerSpace, GeneratedAnswer, Setup, Task
 
 COLD = 20
 """answers below which a head's doubt is not worth listening to"""
@@ -203,8 +203,32 @@ def _margin(probs: Floats) -> Floats:
 def suggestion(alternatives: Alternatives, settings: Settings) -> dict[str, object] | None:
     """The likeliest answer, as far as the steps still allow it."""
     answer, probability = alternatives[0]
-    left, enough = extract_answers.still_meant(answer, settings.steps)
+    left, enough = extract_answers.suggestible(answer, settings.steps)
     return {"answer": left, "probability": probability} if enough else None
+
+
+def with_generated(
+    proposed: dict[str, object] | None, generated: Sequence[GeneratedAnswer], settings: Settings
+) -> dict[str, object] | None:
+    """Each step as its language model says it, but the enumerations in which the head does better as the head says."""
+    values: dict[str, object] = {}
+    spans: dict[str, object] = {}
+    for one in generated:
+        values[one.step] = one.answer
+        spans |= dict(one.spans)
+    head = extract_answers.values_of(proposed["answer"]) if proposed else {}
+    outdone = {path for one in generated for path in one.outdone}
+    for step, value in head.items():
+        own = values.setdefault(step, {})
+        if isinstance(own, dict) and isinstance(value, Mapping):
+            better = {name: choice for name, choice in value.items() if f"{step}.{name}" in outdone or name not in own}
+            values[step] = own | better
+    left, enough = extract_answers.suggestible({"values": values, "spans": spans}, settings.steps)
+    if not enough:
+        return proposed
+    chances = [one.confidence for one in generated if one.confidence is not None]
+    models = dict.fromkeys(one.model for one in generated)
+    return {"answer": left, "probability": min(chances, default=None), "model": ", ".join(models)[:200]}
 
 
 def read_text(text: str, setup: Setup) -> Answer:
@@ -247,6 +271,7 @@ EXTRACT = Task(
     parameters=lambda settings: {"active": [], "multi": True},
     space=space,
     suggestion=suggestion,
+    generated=with_generated,
     noun="answer",
     steps=True,
 )

@@ -159,8 +159,11 @@ def complete(step: Step, value: Json) -> Json:
 def _complete(schema: Schema, value: Json) -> Json:
     items, inner = schema.get("items"), properties(schema)
     if schema.get("type") == "array" or (isinstance(items, Mapping) and isinstance(value, list)):
-        listed = value if isinstance(value, list) else []
-        return [_complete(items, one) for one in listed] if isinstance(items, Mapping) else listed
+        if value is None:
+            return []
+        if isinstance(value, list) and isinstance(items, Mapping):
+            return [_complete(items, one) for one in value]
+        return value
     if inner and isinstance(value, Mapping):
         known = {name: _complete(one, value.get(name)) for name, one in inner.items()}
         return known | {str(name): one for name, one in value.items() if name not in inner}
@@ -219,25 +222,43 @@ def refusal(answer: object, steps: Sequence[Step]) -> str | None:
 
 def still_meant(answer: object, steps: Sequence[Step]) -> tuple[dict[str, object], bool]:
     """Without the steps and properties that there are no more, and those whose value fits no more; False where nothing
-    is left."""
+    is left. A step that lacks a required field then is left out."""
+    left, _ = suggestible(answer, steps)
+    values = {step.name: value for step in steps if (value := _step_value(left, step)) is not None}
+    whole = {name: value for name, value in values.items() if not faults(_named(steps, name), value)}
+    return _of_steps(whole, left), bool(whole)
+
+
+def suggestible(answer: object, steps: Sequence[Step]) -> tuple[dict[str, object], bool]:
+    """The same, but what is missing may be missing: a person fills it in."""
     left: dict[str, object] = {}
     for step in steps:
-        value = values_of(answer).get(step.name)
-        if step.name not in values_of(answer):
-            continue
+        value = _step_value(answer, step)
         if isinstance(value, Mapping):
-            value = {name: one for name, one in value.items() if name in properties(step.output)}
-            for field in step.fields:
-                if field.name in value and faults(_alone(step, field), {field.name: value[field.name]}):
-                    value = {name: one for name, one in value.items() if name != field.name}
-        if not faults(step, value):
-            left[step.name] = value
-    spans = {path: one for path, one in spans_of(answer).items() if path.partition(".")[0] in left}
-    return canonical({"values": left, "spans": spans}), bool(left)
+            fits = {field.name for field in step.fields if not faults(_alone(step, field), value)}
+            value = {name: one for name, one in value.items() if name in fits}
+        elif value is None or faults(step, value):
+            continue
+        left[step.name] = value
+    return _of_steps(left, answer), bool(left)
+
+
+def _step_value(answer: object, step: Step) -> Json:
+    """None where the step was not answered."""
+    return values_of(answer).get(step.name)
+
+
+def _named(steps: Sequence[Step], name: str) -> Step:
+    return next(step for step in steps if step.name == name)
+
+
+def _of_steps(values: dict[str, Json], answer: object) -> dict[str, object]:
+    spans = {path: one for path, one in spans_of(answer).items() if path.partition(".")[0] in values}
+    return canonical({"values": values, "spans": spans})
 
 
 def _alone(step: Step, field: StepField) -> Step:
-    """The step with one field only."""
+    """The step with one field only, which may be missing."""
     return Step(step.name, step.instruction, {"type": "object", "properties": {field.name: field.schema}})
 
 

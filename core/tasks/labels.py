@@ -17,7 +17,7 @@ from core.tasks.label_columns import LABEL_COLUMNS, NOUN
 from core.tasks.label_prompt import LABEL_PROMPT
 from core.tasks.label_question import LABEL_FORM
 from core.tasks.language_form import Alternatives
-from core.tasks.task import Answer, AnswerSpace, Predictions, Setup, Task
+from core.tasks.task import Answer, AnswerSpace, GeneratedAnswer, Predictions, Setup, Task
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -132,6 +132,17 @@ def suggestion(alternatives: Alternatives, settings: Settings) -> dict[str, obje
     return {"labels": labels} if labels else None
 
 
+def generated(
+    proposed: dict[str, object] | None, answers: Sequence[GeneratedAnswer], settings: Settings
+) -> dict[str, object] | None:
+    """The language model's where the head proposes nothing or does no better."""
+    one = answers[-1]
+    if proposed and one.outdone:
+        return proposed
+    shown = suggestion(LABEL_PROMPT.alternatives(one.answer, one.confidence), settings)
+    return {**shown, "model": one.model} if shown else proposed
+
+
 def space(setup: Setup) -> AnswerSpace:
     """Of a project's labels."""
     names = names_in(setup)
@@ -194,6 +205,7 @@ LABELS = Task(
     space=space,
     taxonomy=True,
     suggestion=suggestion,
+    generated=generated,
     noun=NOUN,
     columns=LABEL_COLUMNS,
     team=LABEL_FORM,

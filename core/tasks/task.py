@@ -112,6 +112,21 @@ class PoolFeatures:
     version: Callable[[Setup], str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class GeneratedAnswer:
+    """What a language model says of a record. step: of a structured answer, "" where there are none. answer: JSON, of a
+    step its value. spans: where its values stand. confidence: 0..1, None: the model does not say. outdone: parts of it
+    in which the head does better.
+    """
+
+    step: str
+    model: str
+    answer: Answer
+    spans: Mapping[str, object]
+    confidence: float | None
+    outdone: tuple[str, ...] = ()
+
+
 Context = Callable[["Cursor", Sequence[int]], Mapping[int, dict[str, object]]]
 """(cursor, record numbers) -> JSON for the card of those of which there is something to say"""
 
@@ -132,7 +147,9 @@ class Task:
     holds the two together. space: the answers as numbers.
 
     suggestion: what the card shows of what a model proposes, from `AnswerSpace.alternatives`; None where nothing of it
-    can be answered. noun: what people call an answer. taxonomy: answers name labels of the project's taxonomy, so it
+    can be answered. generated: the same where language models have answered too: (what the head proposes or None, what
+    they say, settings) -> what is shown, with "model" where it is not the head's. noun: what people call an answer.
+    taxonomy: answers name labels of the project's taxonomy, so it
     has what belongs to one: its part of the Settings page, filters by label, label errors, trainers, evaluations.
     columns: how whole columns of a file are read and written, where that is more than one cell at a time by
     `read_text` and `text`. team: how Argilla asks for an answer, where it can. features: how records become vectors, if
@@ -156,6 +173,9 @@ class Task:
     parameters: Callable[[Settings], dict[str, object]]
     space: Callable[[Setup], AnswerSpace]
     suggestion: Callable[[Alternatives, Settings], dict[str, object] | None]
+    generated: Callable[[dict[str, object] | None, Sequence[GeneratedAnswer], Settings], dict[str, object] | None] = (
+        lambda proposed, generated, settings: proposed
+    )
     noun: str = "answer"
     taxonomy: bool = False
     columns: Columns | None = None

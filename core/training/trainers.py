@@ -23,13 +23,15 @@ class Parameter:
 @dataclass(frozen=True)
 class Trainer:
     """A way to train a model. remote: worth a GPU. holds_out: holds out some labels to score itself on. two_sides: for
-    tasks whose records have two sides, and for no other."""
+    tasks whose records have two sides, and for no other. by_step: tunes a language model, for one step of structured
+    answers, and for no other."""
 
     caption: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     remote: bool = True
     holds_out: bool = True
     two_sides: bool = False
+    by_step: bool = False
 
 
 _FINE_TUNING = {
@@ -49,6 +51,7 @@ _FINE_TUNING = {
 }
 
 CROSS_ENCODER = "cross-encoder"
+LORA = "lora"
 
 TRAINERS: dict[str, Trainer] = {
     "head": Trainer(
@@ -127,6 +130,47 @@ TRAINERS: dict[str, Trainer] = {
         holds_out=False,
         two_sides=True,
     ),
+    LORA: Trainer(
+        "For structured answers: tunes a language model for one step, by low-rank adapters (LoRA, Hu et al. 2021).",
+        {
+            "base": Parameter("SmolLM2-135M-Instruct", "Model to start from: a name of the Hub, or a folder."),
+            "download": Parameter(False, "Fetch the model from the Hub where it is not on the machine."),
+            "max_length": Parameter(2_048, "Tokens of prompt and answer; longer examples are left out.", 16, 131_072),
+            "r": Parameter(16, "Rank of the adapter.", 1, 1_024),
+            "alpha": Parameter(32, "Its weight, divided by r.", 1, 4_096),
+            "dropout": Parameter(0.1, "Share of its inputs left out at random while it trains.", 0.0, 0.9),
+            "target_modules": Parameter("", "Layers with an adapter, comma-separated; empty: all linear ones."),
+            "four_bit": Parameter(
+                "auto", "Base weights in 4 bits; auto: where there is a GPU.", choices=("auto", "on", "off")
+            ),
+            "precision": Parameter(
+                "auto",
+                "Numbers to compute with; auto: bfloat16 where the machine multiplies it, else float32.",
+                choices=("auto", "bfloat16", "float32"),
+            ),
+            "batch_size": Parameter(4, "Examples at once.", 1, 4_096),
+            "accumulation": Parameter(4, "Batches per step.", 1, 4_096),
+            "epochs": Parameter(3, "Passes over the examples, at most.", 1, 1_000),
+            "learning_rate": Parameter(2e-4, "Highest step size, after the warm-up.", 1e-8, 1.0),
+            "warmup_steps": Parameter(50, "Steps in which the step size rises; at most a tenth of all.", 0, 1_000_000),
+            "max_steps": Parameter(0, "Steps at most; 0: as many as the epochs have.", 0, 10_000_000),
+            "packing": Parameter(
+                "auto",
+                "Short examples side by side instead of padding; auto: where there is a GPU.",
+                choices=("auto", "on", "off"),
+            ),
+            "test_size": Parameter(0.1, "Share of the examples held out, whole texts at a time.", 0.0, 0.9),
+            "fewest_held_out": Parameter(8, "With fewer held-out examples none is held out.", 2, 10_000),
+            "eval_examples": Parameter(
+                32, "Held-out examples that are answered at each evaluation, at most.", 1, 10_000
+            ),
+            "eval_steps": Parameter(0, "Steps between evaluations; 0: after each epoch.", 0, 1_000_000),
+            "patience": Parameter(2, "Evaluations without a better one after which it stops; 0: never.", 0, 1_000),
+            "memory_check": Parameter(True, "Refuse to begin where the memory will not do, by an estimate."),
+            "max_memory_mb": Parameter(0, "Memory the job may take; 0: no limit.", 0, 10_000_000),
+        },
+        by_step=True,
+    ),
     "zeroshot": Trainer(
         "No label needed: texts against the names and descriptions of the labels. The baseline to beat.",
         {
@@ -141,8 +185,8 @@ TRAINERS: dict[str, Trainer] = {
 
 
 def trainers_for(*, two_sides: bool) -> dict[str, Trainer]:
-    """Those of tasks whose records have two sides, or one."""
-    return {name: trainer for name, trainer in TRAINERS.items() if trainer.two_sides == two_sides}
+    """Those of tasks whose records have two sides, or one; without those that tune a language model."""
+    return {name: one for name, one in TRAINERS.items() if one.two_sides == two_sides and not one.by_step}
 
 
 ONE_SIDED = tuple(trainers_for(two_sides=False))
@@ -157,6 +201,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("model", "model_name", "base_model", "model_for_training_finetune"), ("base",)),
     **dict.fromkeys(("val_size", "validation_size"), ("test_size",)),
     "max_seq_length": ("max_length",),
+    "lora_r": ("r",),
+    "lora_alpha": ("alpha",),
+    "lora_dropout": ("dropout",),
+    "load_in_4bit": ("four_bit",),
+    "gradient_accumulation_steps": ("accumulation",),
     "early_stopping_patience": ("patience",),
     "evaluation_steps": ("eval_steps",),
     "num_iterations": ("iterations",),

@@ -1,10 +1,11 @@
-"""How a person gives an answer on a page: among the task's categories where it has some, else as text."""
+"""How a person gives an answer on a page: among the task's categories, in a form of fields, or as text."""
 
 import numpy as np
 import streamlit as st
 
 from core.config.settings import Settings
 from core.errors import BadInput
+from core.extract.answer_form import FormField, form_answer, form_fields
 from core.reports.card_text import escaped
 from core.tasks.task import Answer, AnswerSpace
 from core.tasks.tasks import task_of
@@ -26,6 +27,37 @@ def answer_input(
     except BadInput as error:
         st.error(escaped(error))
         return None
+
+
+def form_input(settings: Settings, key: str, before: Answer | None, text: str) -> Answer | None:
+    """The same for an answer of several fields to a record with this text, which is looked through for new values."""
+    typed = {one.path: _field(one, f"{key}-{one.path}") for one in form_fields(settings.steps, before)}
+    if not any(value is not None and value != "" for value in typed.values()):
+        return None
+    try:
+        return form_answer(settings.steps, typed, before, text)
+    except BadInput as error:
+        st.error(escaped(error))
+        return None
+
+
+def _field(field: FormField, key: str) -> object:
+    match field.kind:
+        case "choice":
+            index = field.options.index(field.value) if field.value in field.options else None
+            return st.selectbox(field.title, field.options, index, key=key, placeholder="none", format_func=_option)
+        case "line":
+            return st.text_input(field.title, str(field.value), key=key)
+        case "lines":
+            return st.text_area(f"{field.title}, one on each line", str(field.value), key=key, height=100)
+        case "json":
+            return st.text_area(f"{field.title}, as JSON", str(field.value), key=key, height=140)
+
+
+def _option(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 def _choose(space: AnswerSpace, title: str, key: str, before: Answer | None) -> Answer:

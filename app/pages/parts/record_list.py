@@ -85,13 +85,14 @@ def draw_openable(
     rows: list[dict[str, object]], ids: Sequence[str], key: str, modes: Sequence[Literal["multi-row", "single-cell"]]
 ) -> list[int]:
     """A table of records, without columns that hold nothing; a click on a cell opens it. Returns the ticked rows."""
-    noun = task_of(opened().settings()).noun.capitalize()
+    settings = opened().settings()
+    noun, steps = task_of(settings).noun.capitalize(), settings.steps
     empty = {name for name in COLUMNS if not any(row.get(name) is not None for row in rows)}
     shown = st.dataframe(
         [{name: value for name, value in row.items() if name not in empty} for row in rows],
         key=key,
         hide_index=True,
-        column_config={**COLUMNS, "label": st.column_config.TextColumn(noun, width=130)},
+        column_config={**COLUMNS, "label": st.column_config.TextColumn(noun, width=300 if steps else 130)},
         height=min(len(rows), 14) * 35 + 38,
         placeholder="",
         selection_mode=modes,

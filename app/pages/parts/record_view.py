@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.background import ProjectServer
-from app.pages.parts.answer_input import answer_input
+from app.pages.parts.answer_input import answer_input, form_input
 from app.pages.parts.record_list import draw_openable, name_box, rows_of, tell
 from app.pages.parts.record_twins import draw_twins
 from core.errors import RondoError
@@ -121,11 +121,18 @@ def _draw_correction(server: ProjectServer, detail: RecordDetail, user: str) -> 
     settings = server.settings()
     task = task_of(settings)
     if unready(settings):
-        st.page_link("pages/settings.py", label=f"Add {task.noun}s first", icon=":material/settings:")
+        st.page_link(
+            "pages/settings.py",
+            label="See the settings first" if task.steps else f"Add {task.noun}s first",
+            icon=":material/settings:",
+        )
         return
     with st.form(f"correct-{detail.line.record_no}-{detail.answer}"):
         right = f"Right {task.noun}"
-        answer = answer_input(settings, right, "right", detail.answer, plural=f"{right}s")
+        if settings.steps:
+            answer = form_input(settings, "right", detail.answer, detail.text)
+        else:
+            answer = answer_input(settings, right, "right", detail.answer, plural=f"{right}s")
         note = st.text_input("Why, if it helps others", key="why", max_chars=500)
         words = f"Correct the {task.noun}" if detail.answer is not None else f"Give this {task.noun}"
         if not st.form_submit_button(words, key="correct"):

@@ -20,6 +20,7 @@ from core.language_models.providers import provider_of
 from core.language_models.remote_model import RemoteModel
 from core.language_models.requests import count_answers, read_requests, write_completions
 from core.language_models.spending import Budget, CallLog, Price
+from gpu_jobs.language_models.bases import find_base, user_cache
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.language_models.local_model import LocalModel, load_model
@@ -71,6 +72,6 @@ def generate(bundle: Path, params: GenerateParams, report: Progress) -> Generate
 def _open(bundle: Path, params: GenerateParams, cache: AnswerCache) -> LocalModel:
     """The model that came with the job, or the folder that it names."""
     here, adapter = bundle / "in" / MODEL_FOLDER, bundle / "in" / ADAPTER_FOLDER
-    folder = here if here.is_dir() else Path(params.model)
+    folder = here if here.is_dir() else find_base(params.model, user_cache()).folder
     tuned = adapter if adapter.is_dir() else Path(params.adapter) if params.adapter else None
     return load_model(folder, tuned, cache, name=Path(params.model).name, threads=params.threads)

@@ -1,0 +1,210 @@
+"""How good structured answers are, field by field, with 95 % intervals. Knows steps and answers, not who gave them."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from core.config.steps import Step, StepField
+from core.evaluation.metrics import Estimate
+from core.evaluation.scores import exact
+from core.tasks.extract_answers import Json, Spans, canonical, complete, faults, plain, spans_of, value_of, values_of
+
+ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+EDGE = 1
+"""characters by which a span may differ at either end and still be the same: a blank, a full stop"""
+
+
+@dataclass(frozen=True)
+class FieldScore:
+    """path: of the field. records: whose truth answers its step. exact: share whose value is the same. f1: mean over
+    the records; of a choice or number 1 where it is the same, of a text the F1 of its words (Rajpurkar et al. 2016), of
+    a list the F1 of its entries, whose texts are compared without case, articles and punctuation; where both are empty
+    1. macro_f1: of a choice the mean F1 of its values, else None. span_f1: over all grounded spans, None where there
+    are none. text: share that is the same without case, articles and punctuation.
+
+    An interval is that of a share of so many records (Clopper & Pearson 1934), which no mean of values between 0 and 1
+    varies more than; records of one text count as independent.
+    """
+
+    path: str
+    records: int
+    exact: Estimate
+    f1: Estimate
+    text: Estimate
+    macro_f1: float | None = None
+    span_f1: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class StepScore:
+    """records: whose truth answers the step. validity: share with a suggestion that fits the schema. exact: with
+    nothing wrong in it. field_f1: mean of the fields' F1."""
+
+    step: str
+    records: int
+    validity: Estimate
+    exact: Estimate
+    field_f1: Estimate
+    fields: tuple[FieldScore, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One record of a step. truth, suggested: answers; suggested None: none that fits, which is wrong everywhere."""
+
+    truth: object
+    suggested: object | None
+
+
+def score_step(step: Step, scored: Sequence[Scored]) -> StepScore:
+    """scored: those whose truth answers the step; others are left out."""
+    among = [one for one in scored if step.name in values_of(one.truth)]
+    n = len(among)
+    fields = tuple(_score_field(step, field, among) for field in step.fields)
+    return StepScore(
+        step.name,
+        n,
+        estimate([fits(step, one.suggested) for one in among]),
+        estimate([right_step(step, one) for one in among]),
+        estimate([field_f1(step, one) for one in among]),
+        fields if n else (),
+    )
+
+
+def estimate(values: Iterable[float]) -> Estimate:
+    """Their mean; of none 0, from 0 to 1."""
+    values = list(values)
+    return exact(min(max(fmean(values), 0.0), 1.0), len(values)) if values else Estimate(0.0, 0.0, 1.0)
+
+
+def fits(step: Step, suggested: object | None) -> bool:
+    """Is there an answer to the step that its schema allows?"""
+    value = values_of(suggested).get(step.name)
+    return value is not None and not faults(step, value)
+
+
+def right_step(step: Step, one: Scored) -> bool:
+    """Are all values of the step the same? Where they stand is not compared."""
+    if not fits(step, one.suggested):
+        return False
+    return _value(step, one.truth) == _value(step, one.suggested)
+
+
+def _value(step: Step, answer: object) -> Json:
+    """Without order where that means nothing: spans, by which a canonical list is ordered, are left out."""
+    tidy = canonical({"values": {step.name: values_of(answer).get(step.name)}, "spans": {}})
+    return complete(step, values_of(tidy).get(step.name))
+
+
+def field_f1(step: Step, one: Scored) -> float:
+    """(0..1) mean F1 over the fields of the step; 0 where nothing fits."""
+    if not fits(step, one.suggested):
+        return 0.0
+    return fmean(overlap(field, value_of(one.truth, field), value_of(one.suggested, field)) for field in step.fields)
+
+
+def overlap(field: StepField, truth: Json, suggested: Json) -> float:
+    """F1 of one value against the true one, 0..1."""
+    if isinstance(truth, list) or isinstance(suggested, list) or field.schema.get("type") == "array":
+        return bag_f1(_entries(truth), _entries(suggested))
+    if field.choices or not isinstance(truth or suggested, str):
+        return float(truth == suggested)
+    return bag_f1(Counter(normal(plain(truth)).split()), Counter(normal(plain(suggested)).split()))
+
+
+def _entries(value: Json) -> Counter[str]:
+    listed = value if isinstance(value, list) else [] if value is None else [value]
+    return Counter(_entry(one) for one in listed)
+
+
+def _entry(value: Json) -> str:
+    """Of an object all that it says, by name."""
+    if isinstance(value, Mapping):
+        return " | ".join(f"{name}={_entry(one)}" for name, one in sorted(value.items()) if one not in (None, "", []))
+    return normal(plain(value))
+
+
+def bag_f1(truth: Counter[str], suggested: Counter[str]) -> float:
+    """2 |both| / (|truth| + |suggested|) with repetitions; 1 where both are empty."""
+    total = truth.total() + suggested.total()
+    return 2 * (truth & suggested).total() / total if total else 1.0
+
+
+def normal(text: str) -> str:
+    """Without case, articles, punctuation and surplus blanks."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    words = "".join(one if one.isalnum() or unicodedata.combining(one) else " " for one in folded)
+    return " ".join(ARTICLES.sub(" ", words).split())
+
+
+def _score_field(step: Step, field: StepField, among: Sequence[Scored]) -> FieldScore:
+    same, texts, overlaps, choices = [], [], [], []
+    for one in among:
+        truth = value_of(one.truth, field)
+        suggested = value_of(one.suggested, field)
+        there = fits(step, one.suggested)
+        same.append(there and _alike(truth, suggested))
+        texts.append(there and _entries(truth) == _entries(suggested))
+        overlaps.append(overlap(field, truth, suggested) if there else 0.0)
+        choices.append((plain(truth), plain(suggested) if there else None))
+    return FieldScore(
+        field.path,
+        len(among),
+        estimate(same),
+        estimate(overlaps),
+        estimate(texts),
+        _macro(choices) if field.choices else None,
+        _span_f1(field, among),
+    )
+
+
+def _alike(truth: Json, suggested: Json) -> bool:
+    """The same whatever the order of a list."""
+    if isinstance(truth, list) and isinstance(suggested, list):
+        return Counter(map(plain, truth)) == Counter(map(plain, suggested))
+    return (truth or None) == (suggested or None)
+
+
+def _macro(pairs: Sequence[tuple[str, str | None]]) -> float:
+    """Mean F1 over the values that occur. pairs: truth and suggestion, None where there is none."""
+    scores = []
+    for value in {value for pair in pairs for value in pair if value is not None}:
+        both = sum(truth == suggested == value for truth, suggested in pairs)
+        either = sum((truth == value) + (suggested == value) for truth, suggested in pairs)
+        scores.append(2 * both / either)
+    return fmean(scores) if scores else 0.0
+
+
+def _span_f1(field: StepField, among: Sequence[Scored]) -> Estimate | None:
+    """Over the spans of all records; of several that meet the same one only one counts."""
+    hits = total = 0
+    for one in among:
+        truth, suggested = (list(spans_at(spans_of(answer), field)) for answer in (one.truth, one.suggested))
+        total += len(truth) + len(suggested)
+        for span in suggested:
+            match = next((other for other in truth if same_span(span, other)), None)
+            if match is not None:
+                truth.remove(match)
+                hits += 1
+    return exact(2 * hits / total, total / 2) if total else None
+
+
+def spans_at(spans: Spans, field: StepField) -> Iterable[tuple[str, int, int]]:
+    """(path, start, end) of a field, in order."""
+    for path in field.grounded:
+        for pairs in spans.get(path, {}).values():
+            for start, end in pairs:
+                yield path, start, end
+
+
+def same_span(one: tuple[str, int, int], other: tuple[str, int, int]) -> bool:
+    """But for EDGE at either end."""
+    return one[0] == other[0] and abs(one[1] - other[1]) <= EDGE and abs(one[2] - other[2]) <= EDGE
+
+
+def overlapping(one: tuple[str, int, int], other: tuple[str, int, int]) -> bool:
+    """Do they share a character?"""
+    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]

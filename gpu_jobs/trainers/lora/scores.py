@@ -1,0 +1,85 @@
+"""How good generated answers are: valid by their schema, right field by field. Knows no trainer."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.models.adapters import AnswerScores, FieldScore
+from gpu_jobs.language_models.causal import CausalModel, Generated, generate
+from gpu_jobs.trainers.lora.examples import Examples
+
+MARGIN = 16
+"""tokens that an answer may have beyond the longest true one before it is cut"""
+
+
+def score_answers(
+    causal: CausalModel, examples: Examples, schema: Mapping[str, Any], step: str, most: int
+) -> AnswerScores:
+    """Generates an answer to each prompt, greedily and without constraint. most: tokens of an answer."""
+    prompts = [one.ids[: one.answer] for one in examples.tokens]
+    answers = generate(causal, prompts, most)
+    truth = [json.loads(row.completion[-1]["content"]) for row in examples.rows]
+    return compare(answers, truth, schema, step)
+
+
+def compare(
+    answers: Sequence[Generated], truth: Sequence[object], schema: Mapping[str, Any], step: str
+) -> AnswerScores:
+    """Answers against the true values, in the same order. step: what an array without properties is called."""
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(schema)
+    values = [None if one.cut else _parsed(one.text) for one in answers]
+    valid = [one is not None and validator.is_valid(one[0]) for one in values]
+    rows = [
+        (_fields(one[0], step) if one is not None and is_valid else {}, _fields(true, step))
+        for one, is_valid, true in zip(values, valid, truth, strict=True)
+    ]
+    names = list(dict.fromkeys(name for row in rows for part in reversed(row) for name in part))
+    return AnswerScores(
+        n=len(answers),
+        valid=sum(valid),
+        cut=sum(one.cut for one in answers),
+        exact=sum(is_valid and _same(predicted, true) for is_valid, (predicted, true) in zip(valid, rows, strict=True)),
+        fields={name: _field_score(name, rows) for name in names},
+    )
+
+
+def _parsed(text: str) -> tuple[object] | None:
+    """The value in a tuple, for null is one; None for what is no JSON."""
+    try:
+        return (json.loads(text),)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _fields(value: object, step: str) -> dict[str, object]:
+    return dict(value) if isinstance(value, Mapping) else {step: value}
+
+
+def _field_score(name: str, rows: Sequence[tuple[Mapping[str, object], Mapping[str, object]]]) -> FieldScore:
+    pairs = [(predicted.get(name), true.get(name)) for predicted, true in rows if name in predicted or name in true]
+    same = [_same(*pair) for pair in pairs]
+    overlaps = [1.0 if is_same else _overlap(*pair) for is_same, pair in zip(same, pairs, strict=True)]
+    return FieldScore(len(pairs), sum(same), sum(overlaps) / len(overlaps))
+
+
+def _overlap(predicted: object, true: object) -> float:
+    """F1 of two lists as sets; 0 of anything else."""
+    if not isinstance(predicted, list) or not isinstance(true, list):
+        return 0.0
+    ours, theirs = set(map(_text, predicted)), set(map(_text, true))
+    return 2 * len(ours & theirs) / (len(ours) + len(theirs)) if ours or theirs else 1.0
+
+
+def _same(one: object, other: object) -> bool:
+    """Equal, but for the order of a list's entries and of keys."""
+    if isinstance(one, list) and isinstance(other, list):
+        return sorted(map(_text, one)) == sorted(map(_text, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    return _text(one) == _text(other)
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,55 @@
+"""Every page of a project of structured answers opens, and what stands on it is about fields and steps."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import background
+from core.explore.record_detail import record_detail
+from core.project import open_project
+from gpu_jobs.runners.local import InProcessRunner
+from tests.test_pages import PAGES, shown
+
+
+@pytest.fixture
+def tales(extracted: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
+    """A copy, open in this process as the server would have it."""
+    shutil.copytree(extracted, tmp_path / "tales")
+    yield background.open_server(lambda: open_project(tmp_path / "tales", InProcessRunner()))
+    background.close_server()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_on_a_project_of_structured_answers(tales: background.ProjectServer, name: str) -> None:
+    page = shown(name)
+    assert not [link for link in page.get("page_link") if link.proto.label == "Add labels"]
+
+
+def test_the_settings_page_shows_what_each_step_holds(tales: background.ProjectServer) -> None:
+    page = shown("settings.py")
+    assert [one.value for one in page.subheader] == ["character", "outcome"]
+    fields = page.dataframe[1].value
+    assert fields["holds"].tolist()[0] == "one of success, attempt, failure"
+    assert "Reads text · optional" in [one.value for one in page.text]
+
+
+def test_an_answer_is_typed_field_by_field_on_the_records_page(tales: background.ProjectServer) -> None:
+    page = shown("records.py")
+    page.query_params["record"] = "r0"
+    page.run()
+    page.text_input(key="records-who").input("max").run()
+    page.text_area(key="right-character.doers").input("Old Ink\nthe moon")
+    page.text_input(key="right-outcome.year").input("2500")
+    page.selectbox(key="right-outcome.status").select("failure")
+    page.button(key="correct").click().run()
+    assert "2500 is greater than the maximum of 2100" in page.error[0].value
+    page.text_input(key="right-outcome.year").input("1847")
+    page.button(key="correct").click().run()
+    assert not page.exception
+    [own] = record_detail(tales.project, "r0").answers
+    assert own.answer == "doers: Old Ink · the moon; status: failure; year: 1847"
+    stored = json.loads(tales.project.store.one("select answer::varchar from responses where annotator = 'max'"))
+    assert stored["spans"] == {"character.doers": {"Old Ink": [[70, 77]]}}
