@@ -63,6 +63,7 @@ from core.rounds.run_round import apply_finished_rounds, can_learn, run_round
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.store.whole_files import write_whole
+from core.suggestions.suggest import suggest
 from core.tasks.tasks import task_of, unready
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.hosted import (
@@ -208,6 +209,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "candidates": candidates,
     "blocking_recall": blocking_recall,
     "predict_pairs": predict_pairs,
+    "suggest": suggest,
     "dedup_project": dedup_project,
     "merges": merges,
     "merge": merge,
