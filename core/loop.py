@@ -26,6 +26,9 @@ from core.explore.maps import project_map
 from core.extract.import_annotations import import_annotations
 from core.extract.prepare import prepare
 from core.extract.step_files import TEMPLATES
+from core.extract.step_models import step_deactivate, step_promote, step_report, step_rollback
+from core.extract.suggest import suggest_steps
+from core.extract.train_steps import train_steps
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
@@ -40,6 +43,7 @@ from core.people.audit_log import history, note_verb
 from core.people.people import add_person, list_people, new_code, remove_person, set_role
 from core.project import Project
 from core.registry.activation import promote, rollback
+from core.registry.adapter_export import model_merge
 from core.registry.evaluate import compare, compare_encoders, evaluate
 from core.registry.hosted_promotion import deactivate
 from core.registry.hosted_retraining import retrain_hosted
@@ -196,6 +200,11 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import_source": import_source,
     "import_annotations": import_annotations,
     "prepare": prepare,
+    "suggest_steps": suggest_steps,
+    "step_report": step_report,
+    "step_promote": step_promote,
+    "step_rollback": step_rollback,
+    "step_deactivate": step_deactivate,
     "candidates": candidates,
     "blocking_recall": blocking_recall,
     "predict_pairs": predict_pairs,
@@ -226,6 +235,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "archive": write_archive,
     "integrity": check_tables,
     "train": train,
+    "train_steps": train_steps,
     "jobs": jobs,
     "job": job,
     "job_log": job_log,
@@ -256,6 +266,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "retrain_hosted": retrain_hosted,
     "predictions": predictions,
     "model_export": export_model,
+    "model_merge": model_merge,
     "push": push,
     "people": list_people,
     "people_add": add_person,

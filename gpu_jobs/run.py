@@ -49,6 +49,7 @@ KINDS: dict[str, WorkFunction] = {
     "hosted_tuning": WorkFunction("gpu_jobs.work.hosted.hosted_tuning", "hosted_tuning"),
     "ingest": WorkFunction("gpu_jobs.work.ingest", "ingest"),
     "inspect": WorkFunction("gpu_jobs.work.inspect", "inspect"),
+    "merge_adapter": WorkFunction("gpu_jobs.work.language_models.merge_adapter", "merge"),
     "candidates": WorkFunction("gpu_jobs.work.pairs.candidate_search", "candidates"),
     "pair_features": WorkFunction("gpu_jobs.work.pairs.pair_pool", "compare"),
     "predict_pairs": WorkFunction("gpu_jobs.work.pairs.pair_pool", "predict"),

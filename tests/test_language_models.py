@@ -272,5 +272,5 @@ def test_an_adapter_changes_the_answers_and_belongs_to_its_base(tiny: Path, tmp_
     plain, tuned = load_model(tiny, None, AnswerCache(), threads=1), load_model(tiny, adapter, AnswerCache(), threads=1)
     assert plain.complete(request, quiet)[0].text != tuned.complete(request, quiet)[0].text
     assert plain.version != tuned.version
-    with pytest.raises(BadInput, match="is no language model"):
+    with pytest.raises(BadInput, match="holds no tokenizer"):
         load_model(tmp_path, None, AnswerCache())

@@ -27,7 +27,7 @@ from gpu_jobs.trainers.lora.tuning import TunedModel, fine_tune, make_trainer
 from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.language_models.train_lora import train_lora
 from tests.lora_world import SCHEMA, STEP, make_data, make_lora_run, make_rows
-from tests.test_language_models import smollm2
+from tests.test_causal_models import smollm2
 from tests.tiny_models import unheard
 
 pytestmark = pytest.mark.filterwarnings(  # peft asks transformers by a name that is to go

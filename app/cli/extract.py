@@ -4,16 +4,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import RenderableType
+from rich.table import Column, Table
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
 from app.cli.terminal import present
 
 if TYPE_CHECKING:
+    from core.evaluation.metrics import Estimate
     from core.extract.import_annotations import AnnotationImport
     from core.extract.prepare import Prepared
+    from core.extract.step_models import StepModelChange, StepReports
+    from core.extract.suggest import SuggestedSteps
 
 extract = typer.Typer(
-    help="Structured answers, step by step: prepare.",
+    help="Structured answers, step by step: prepare, suggest, report, promote, rollback, deactivate.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -98,3 +103,151 @@ def prepared_lines(result: "Prepared") -> list[str]:
             f"{Path(step.files[0]).name}, {Path(step.files[1]).name}"
         )
     return [*lines, *(f"Warning: {fault}" for fault in result.unread)]
+
+
+@extract.command("suggest")
+def suggest_(
+    context: typer.Context,
+    steps: Annotated[str, typer.Option(help="Names of steps, comma-separated. Default: all.")] = "",
+    model: Annotated[
+        str, typer.Option(help="A tuned model of `rondo models`, a folder, SmolLM2-135M-Instruct, or a name at --url.")
+    ] = "",
+    url: Annotated[str, typer.Option(help="Address of a server that speaks OpenAI's API.")] = "",
+    on: Annotated[str, typer.Option(help="Where a model of one's own runs: local, modal, ray.")] = "local",
+    records: Annotated[
+        str, typer.Option(help="waiting (in the queue), measured (audit and gold), all; comma-separated.")
+    ] = "waiting,measured",
+    most: Annotated[int, typer.Option(help="Records at most.", min=1)] = 1000,
+    again: Annotated[bool, typer.Option("--again", help="Those that it has answered before, too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and do nothing.")] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have a language model suggest answers, which people see on the card and correct."""
+    from core.extract.suggest import suggest_steps as verb
+
+    result = run_verb(
+        folder_of(context, project),
+        verb,
+        steps=[name.strip() for name in steps.split(",") if name.strip()],
+        model=model,
+        url=url,
+        on=on,
+        records=[name.strip() for name in records.split(",") if name.strip()],
+        most=most,
+        again=again,
+        dry_run=dry_run,
+    )
+    present(result, suggested_lines, as_json=as_json)
+
+
+def suggested_lines(result: "SuggestedSteps") -> list[str]:
+    """A line for each step."""
+    lines = [f"{step}: {one.sentence}" for step, one in (result.plan or {}).items()]
+    for one in result.steps:
+        states = ", ".join(f"{count:,} {state}" for state, count in one.states.items()) or "nothing to ask"
+        known = f", {one.known:,} answered before" if one.known else ""
+        lines.append(f"{one.step}, {one.model}: {states}{known}; {one.tokens_out:,} tokens, {one.seconds:.0f} s.")
+        if one.ungrounded:
+            lines.append(f"  {one.ungrounded:,} values are not in their text.")
+        if one.failure:
+            lines.append(f"Warning: {one.failure}")
+    return lines
+
+
+@extract.command("report")
+def report_(
+    context: typer.Context,
+    steps: Annotated[str, typer.Option(help="Names of steps, comma-separated. Default: all.")] = "",
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How good each model's answers are on audit and gold records, step by step and field by field."""
+    from core.extract.step_models import step_report as verb
+
+    names = [name.strip() for name in steps.split(",") if name.strip()]
+    present(run_verb(folder_of(context, project), verb, steps=names), report_lines, as_json=as_json)
+
+
+def report_lines(result: "StepReports") -> list[RenderableType]:
+    """A table for each step: a line for each model, then for each of its fields."""
+    lines: list[RenderableType] = [f"{result.measured:,} audit and gold records are answered."]
+    for step in result.steps:
+        table = Table(step.step, *(Column(name, justify="right") for name in _COLUMNS), box=None, pad_edge=False)
+        for one in step.models:
+            score = one.score
+            name = f"{one.model}{' (in use)' if one.in_use else ''}"
+            figures = (_share(score.validity), _share(score.exact), _share(score.field_f1), "")
+            table.add_row(name, f"{score.records:,}", *figures)
+            for field in score.fields if len(score.fields) > 1 else ():
+                spans = _share(field.span_f1) if field.span_f1 else ""
+                table.add_row(f"  {field.path}", "", "", _share(field.exact), _share(field.f1), spans)
+        lines += ["", table] if step.models else []
+        lines += [f"{step.step}: no model has answered enough measured records yet."] if not step.models else []
+    return lines
+
+
+_COLUMNS = ("records", "valid", "exact", "F1", "span F1")
+
+
+def _share(estimate: "Estimate") -> str:
+    return f"{estimate.value:.2f} ({estimate.low:.2f}–{estimate.high:.2f})"
+
+
+StepOption = Annotated[str, typer.Option("--step", help="Name of the step.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why, for the log.")]
+
+
+@extract.command("promote")
+def promote_(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="As `rondo extract report` names it.")],
+    step: StepOption,
+    reason: ReasonOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Past the gate; needs --reason.")] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Suggest this model's answers from now on, if it is better than the one in use."""
+    from core.extract.step_models import step_promote as verb
+
+    folder = folder_of(context, project)
+    result = run_verb(folder, verb, step=step, model=model, reason=reason, force=force)
+    present(result, change_lines, as_json=as_json)
+
+
+@extract.command("rollback")
+def rollback_(
+    context: typer.Context,
+    step: StepOption,
+    reason: ReasonOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go back to the model before the last promotion."""
+    from core.extract.step_models import step_rollback as verb
+
+    present(run_verb(folder_of(context, project), verb, step=step, reason=reason), change_lines, as_json=as_json)
+
+
+@extract.command("deactivate")
+def deactivate_(
+    context: typer.Context,
+    step: StepOption,
+    reason: ReasonOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Suggest no language model's answers to a step any more."""
+    from core.extract.step_models import step_deactivate as verb
+
+    present(run_verb(folder_of(context, project), verb, step=step, reason=reason), change_lines, as_json=as_json)
+
+
+def change_lines(result: "StepModelChange") -> list[str]:
+    """What the gate says, and what holds now."""
+    now = f"{result.model or 'No model'} suggests {result.step}" + (" now." if result.changed else " as before.")
+    outdone = (
+        f" For {', '.join(result.outdone)} the plain classifier is better, and suggests." if result.outdone else ""
+    )
+    return [result.sentence, now + outdone]

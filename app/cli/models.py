@@ -54,6 +54,12 @@ def model_line(model: "ModelEntry") -> str:
     """id, state, trainer, labels, and its score on audit or gold, whichever is shown; or that its files are gone. Of a
     hosted one its name at the provider and the day it ends."""
     result = f"{model.id}  {model.state:<13} {model.trainer}, {model.labels:,} labels"
+    if adapter := model.adapter:
+        result = f"{model.id}  {model.state:<13} {model.trainer}, step {adapter.step} on {adapter.base}, "
+        result += f"{adapter.examples:,} examples"
+        if adapter.after:
+            result += f", held out: {adapter.after.sentence}"
+        return result + (f". {model.notes}" if model.notes else "")
     if where := model.hosting:
         result += f", {where.name} at {where.provider}{f', until {where.shutdown}' if where.shutdown else ''}"
     if not model.files:
@@ -317,6 +323,29 @@ def retrain(
     result = run_verb(folder, verb, if_new=if_new, trainer=trainer, on=on, gpu=gpu, values=set_ or [])
     present(result, lines, as_json=as_json)
     return None
+
+
+@models.command()
+def merge(
+    context: typer.Context,
+    model: ModelArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="A folder to make.")],
+    form: Annotated[
+        str, typer.Option("--as", help="safetensors, or gguf where llama.cpp's converter is installed.")
+    ] = "safetensors",
+    base: Annotated[str, typer.Option(help="Folder with the base's files, if they were moved.")] = "",
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a language model with an adapter added to its weights: for vLLM, llama.cpp, Ollama or transformers."""
+    from core.registry.adapter_export import AdapterExport, model_merge
+
+    def lines(result: AdapterExport) -> list[str]:
+        return [f"Wrote {result.model} merged into its base to {result.path}: {result.bytes / 1e6:,.1f} MB."]
+
+    named = str(Path(base).resolve()) if base and Path(base).is_dir() else base
+    options = {"model": model, "out": str(out.resolve()), "form": form, "base": named}
+    present(run_verb(folder_of(context, project), model_merge, **options), lines, as_json=as_json)
 
 
 @models.command()

@@ -71,7 +71,7 @@ def run_verb(
     **options: Options.kwargs,
 ) -> Result:
     """Runs the verb and returns its result; errors that a person can fix end the command in one line."""
-    with errors(GOES_ON if verb.__name__ in ("train", "retrain", "hosted_tune") else STOPPED):
+    with errors(GOES_ON if verb.__name__ in ("train", "train_steps", "retrain", "hosted_tune") else STOPPED):
         from app.cli.interrupts import stoppable
         from app.client import call
 

@@ -1,6 +1,7 @@
 """Commands of training jobs: starting one, watching it, cancelling it; and their output."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +14,9 @@ from core.errors import BadInput
 from core.ids import JobId
 
 if TYPE_CHECKING:
+    from core.extract.train_steps import TrainedSteps
     from core.training.entries import TrainingJob, TrainingJobs
+    from core.training.train import TrainingOptions
 
 OnOption = Annotated[
     str, typer.Option("--on", help="local (this machine), modal (a rented GPU) or ray (your cluster).")
@@ -27,7 +30,7 @@ SetOption = Annotated[
 ]
 JobArgument = Annotated[str, typer.Argument(help="Id of a job, as `rondo jobs` lists it.")]
 
-HOSTED = "hosted"
+HOSTED, LORA = "hosted", "lora"
 
 jobs = typer.Typer(
     help="Training jobs: list, show, logs, cancel, retry, forget.", invoke_without_command=True, rich_markup_mode=None
@@ -44,6 +47,12 @@ def train(
     note: Annotated[str, typer.Option("--note", help="What to remember this job by.")] = "",
     detach: Annotated[
         bool, typer.Option("--detach", help="Do not wait: print the job's id and leave it running.")
+    ] = False,
+    step: Annotated[
+        list[str] | None, typer.Option("--step", help="Of -t lora: the step to tune for; repeat it for several.")
+    ] = None,
+    all_steps: Annotated[
+        bool, typer.Option("--all-steps", help="Of -t lora: a job for each step; elsewhere side by side.")
     ] = False,
     provider: Annotated[str, typer.Option(help="Of -t hosted: as `rondo hosted tune` takes it.")] = "",
     base: Annotated[str, typer.Option(help="Of -t hosted: the provider's model to tune.")] = "",
@@ -62,8 +71,34 @@ def train(
     from core.training.train import TrainingOptions, train
 
     request = TrainingOptions(values=set_ or [], on=on, gpu=gpu, seed=seed, note=note)
+    if step or all_steps:
+        if trainer != LORA or (step and all_steps):
+            with errors():
+                raise BadInput(f"--step and --all-steps are for -t {LORA}, one of the two.")
+        return _train_steps(folder_of(context, project), step or [], request, detach=detach, as_json=as_json)
     result = run_verb(folder_of(context, project), train, trainer=trainer, detach=detach, **request)
     present(result, train_lines, as_json=as_json)
+    return None
+
+
+def _train_steps(folder: Path, steps: list[str], request: "TrainingOptions", *, detach: bool, as_json: bool) -> None:
+    from core.extract.train_steps import train_steps
+
+    request["values"] = [_with_whole_path(value) for value in request["values"]]
+    result = run_verb(folder, train_steps, steps=steps, detach=detach, **request)
+    present(result, step_lines, as_json=as_json)
+
+
+def _with_whole_path(value: str) -> str:
+    """Of "base=FOLDER": a server that does the work may stand in another folder."""
+    key, sign, text = value.partition("=")
+    return f"{key}{sign}{Path(text).resolve()}" if text and Path(text).is_dir() else value
+
+
+def step_lines(result: "TrainedSteps") -> list[str]:
+    """For each step what came of its job."""
+    lines = [line for job in result.jobs for line in train_lines(job)]
+    return [*lines, *result.left_out]
 
 
 def trainers(as_json: JsonOption = False) -> None:
@@ -182,6 +217,8 @@ def _next(job: "TrainingJob") -> str:
     """What of it there is for models of this kind."""
     from core.training.trainers import trainers_for
 
+    if job.trainer == LORA:
+        return f"Next: rondo models show {job.model}, rondo models merge {job.model} --out FOLDER."
     evaluate = "" if job.trainer in trainers_for(two_sides=True) else f"rondo evaluate {job.model}, "
     return f"Next: {evaluate}rondo models promote {job.model} (the gate compares it with the champion)."
 

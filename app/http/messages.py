@@ -20,6 +20,8 @@ Reason = Annotated[StrictStr | None, Field(description="Why, for the log; needed
 Force = Annotated[StrictBool | None, Field(description="Although the gate says no.")]
 Budget = Annotated[StrictInt | None, Field(description="Requests that a hosted model may be sent; null: 5,000.", ge=0)]
 ACTIONS = ("activate", "deactivate")
+STARTED_HERE = [*(name for name, one in TRAINERS.items() if not one.by_step), "grid"]
+"""trainers that a program may start; those of a language model want the name of a step"""
 EXAMPLE = {"trainer": "setfit", "on": "local", "set": {"epochs": 3, "loss": "contrastive"}}
 
 
@@ -30,7 +32,7 @@ class Order:
     __pydantic_config__: ClassVar = {"extra": "forbid", "json_schema_extra": {"example": EXAMPLE}}
 
     trainer: Annotated[
-        StrictStr, Field(description="How the model comes about.", json_schema_extra={"enum": [*TRAINERS, "grid"]})
+        StrictStr, Field(description="How the model comes about.", json_schema_extra={"enum": STARTED_HERE})
     ]
     on: Annotated[
         StrictStr | None, Field(description="Where it runs.", json_schema_extra={"enum": [*ELSEWHERE, None]})

@@ -12,6 +12,7 @@ TEMPLATES_FOLDER = Path(__file__).parent / "templates"
 TEMPLATES = {
     "entities": "names of people, organisations, places and dates, each marked in the text",
     "key_facts": "what a text is about: topic, people, dates, amounts, one sentence",
+    "fairytale_questions": "a question on a story: its narrative element, and the answer",
     "folktales": "six steps of a tale: characters, instrument, relationships, action, situation to consequence, event",
 }
 """name -> what it asks"""

@@ -155,9 +155,7 @@ def step_inputs(
     A needed step's answer is people's where the record is settled, but a model's for records that measure: they are to
     say how good the model is where nobody has answered.
     """
-    union = " union all ".join(
-        f"select n, {number} as rank from ({_RECORDS[name]})" for number, name in enumerate(records)
-    )
+    parts = [f"select n, {number} as rank from ({_RECORDS[name]})" for number, name in enumerate(records)]
     rows = cursor.execute(
         f"""select r.n, r.text, r.fields::varchar, r.meta::varchar, s.answer::varchar, s.stratum,
                    (select list([g.step, g.answer::varchar] order by g.made_at) from generated_answers g

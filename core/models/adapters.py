@@ -42,6 +42,12 @@ class AnswerScores:
         shares = [one.exact / one.n for one in self.fields.values() if one.n]
         return (self.valid / self.n + sum(shares) / len(shares)) / 2 if self.n and shares else 0.0
 
+    @property
+    def sentence(self) -> str:
+        """In words, with every count."""
+        fields = ", ".join(f"{name} {one.exact} of {one.n}" for name, one in self.fields.items())
+        return f"{self.valid} of {self.n} valid, {self.exact} wholly right; {fields}"
+
 
 @dataclass(frozen=True)
 class LengthReport:

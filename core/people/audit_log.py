@@ -41,6 +41,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "backup": ("out",),
     "archive": ("archive",),
     "train": ("trainer", "on", "gpu", "seed", "note", "values"),
+    "train_steps": ("steps", "on", "gpu", "seed", "note", "values"),
     "training_data": ("file_format", "out"),
     "hosted_tune": ("provider", "base", "epochs", "note"),
     "hosted_cancel": ("job",),
@@ -49,6 +50,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "job_forget": ("job",),
     "evaluate": ("model", "on"),
     "model_export": ("model", "out", "library"),
+    "model_merge": ("model", "out", "form"),
 }
 """what was asked, by verb; an option that is not named here is not written down"""
 _RESULTS: dict[str, tuple[str, ...]] = {

@@ -15,12 +15,14 @@ from core.models.artifacts import INFO, INSIDE, check_model
 from core.models.encoders.encoder import EMBEDDED, FEATURES, OWN
 from core.models.file_kinds import check_file, files_of, kinds
 from core.project import Project
+from core.registry.adapter_export import export_adapter
 from core.registry.champions import find_model, require_files
 from core.registry.model_card import PackagedModel, model_card, public_name, stored_model, training_info
 from core.registry.usage import ABOUT
 from core.store.targets import refuse_target
 from core.store.whole_files import whole_file
 from core.tasks.tasks import require_labels
+from core.training.trainers import LORA
 
 README = "README.md"
 _HEAD = "head.safetensors"
@@ -74,6 +76,8 @@ SETFIT_HEAD = JobKind("setfit_head", SetFitHeadParams, SetFitHeadResult)
 def export_model(project: Project, report: Report, *, model: str = "", out: str = "", library: str = "") -> ModelExport:
     """Writes a folder that sentence-transformers (or transformers) loads, or a zip of it where `out` ends in .zip.
 
+    Of an adapter of a language model it is a folder that peft loads.
+
     model: as `find_model` takes it, empty for the champion. out: empty for exports/<model> of the project. library:
     "setfit" for a folder that `SetFitModel.from_pretrained` loads. The README is a model card with the code to use it.
     Written whole or not at all; a zip that is there is replaced, a folder that holds something is not.
@@ -83,6 +87,9 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str 
             f"There is no export for {library!r}. Name setfit, or nothing for files of safetensors and JSON."
         )
     id = find_model(project, model or "champion")
+    if project.store.one("select trainer from models where id = ?", [id]) == LORA:
+        written = export_adapter(project, id, out)
+        return ModelExport(id, written.path, len(written.files), written.bytes, "peft")
     if not out:
         (project.folder / "exports").mkdir(exist_ok=True)
     target = Path(out) if out else project.folder / "exports" / id

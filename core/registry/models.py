@@ -12,6 +12,7 @@ from core.evaluation.gate_verdict import GateVerdict, read_verdict
 from core.evaluation.metrics import Metrics, read_metrics
 from core.ids import JobId, ModelId
 from core.jobs.bundle import Report
+from core.models.adapters import AdapterFacts, read_adapter
 from core.models.artifacts import INFO, read_manifest
 from core.models.hosted_models import Hosting, hosted_in_use, hostings
 from core.models.in_use import active_model
@@ -31,6 +32,7 @@ from core.registry.deciders import decider_history
 from core.registry.evaluate import saved_evaluations
 from core.registry.evaluation_jobs import EvaluateResult
 from core.store.database import note
+from core.training.trainers import LORA
 
 ROUND_HEAD = "round head"
 
@@ -52,10 +54,12 @@ _MODELS = """
 class ModelEntry:
     """A model in the list. labels: that it trained on. job: that trained it, None for a round's head.
 
-    state: champion; former (was champion); challenger; outdated (other labels); evaluate-only (no head); removed (by
-    `model_remove`); missing (its files are gone without that); of hosted ones also deciding (it decides on pairs for
-    programs) and ended (its provider has it no more). metrics: on gold, audit and what training held out.
+    state: champion; former (was champion); challenger; outdated (other labels); evaluate-only (no head); adapter (of a
+    language model, for one step); removed (by `model_remove`); missing (its files are gone without that); of hosted
+    ones also deciding (it decides on pairs for programs) and ended (its provider has it no more). metrics: on gold,
+    audit and what training held out.
     gate: its last verdict on the model, or None. files: whether the artifact is there. hosting: where a hosted one is.
+    adapter: where an adapter comes from, and its scores.
     """
 
     id: ModelId
@@ -77,6 +81,7 @@ class ModelEntry:
     gate: GateVerdict | None
     files: bool
     hosting: Hosting | None = None
+    adapter: AdapterFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,8 @@ def _entries(project: Project) -> Iterator[ModelEntry]:
             state = "ended"
         elif model in former or trainer is None:
             state = "former"
+        elif trainer == LORA:
+            state = "adapter"
         elif not encoder and not where:
             state = "evaluate-only"
         else:
@@ -200,7 +207,16 @@ def _entries(project: Project) -> Iterator[ModelEntry]:
             gate=seen.get(model),
             files=files,
             hosting=where,
+            adapter=_adapter(project, model) if trainer == LORA and files else None,
         )
+
+
+def _adapter(project: Project, model: ModelId) -> AdapterFacts | None:
+    """None for a damaged one: `model` says what is wrong, and a list must not fail for it."""
+    try:
+        return read_adapter(project.models / model)
+    except Damaged:
+        return None
 
 
 def _gates(project: Project) -> dict[str, GateVerdict]:
@@ -238,6 +254,22 @@ def _lineage(project: Project, entry: ModelEntry) -> dict[str, str | int | float
         "seconds": entry.seconds,
         "notes": entry.notes,
     }
+    if adapter := entry.adapter:
+        fed = [
+            f"{step} {', '.join(f'{count:,} {how}' for how, count in by.items())}" for step, by in adapter.fed.items()
+        ]
+        result |= {
+            "step": adapter.step,
+            "base": adapter.base,
+            "base hash": adapter.base_hash,
+            "hash of the training rows": adapter.rows_hash,
+            "inputs from earlier steps": "; ".join(fed) or "none",
+            "held-out examples": adapter.held_out,
+            "steps taken": adapter.steps,
+            "step whose weights were kept": adapter.best_step,
+            "base on held-out examples": adapter.before.sentence if adapter.before else None,
+            "tuned on held-out examples": adapter.after.sentence if adapter.after else None,
+        }
     return {name: value for name, value in result.items() if value is not None}
 
 

@@ -15,8 +15,8 @@ from core.registry.activation import activate, check_usable, log_refusal
 from core.registry.gate import gate
 from core.rounds.champion_log import Activation
 from core.store.database import note, utc_now
+from core.training.model_kinds import MODEL_KINDS
 from core.training.train import train
-from core.training.train_job import MODEL_KINDS
 
 FAILED = "retraining failed"
 """in the audit log: an attempt that raised"""

@@ -17,7 +17,7 @@ from core.jobs.bundle import Bundle, Handle, Resources
 from core.jobs.job_states import ENDED, OPEN, UNDER_WAY, change_state
 from core.project import Project
 from core.store.database import count, utc_now
-from core.training.train_job import MODEL_KINDS
+from core.training.model_kinds import MODEL_KINDS
 from core.training.trainers import Value, in_todays_names
 from core.typed_json import from_json, to_json
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.config.settings import Settings
@@ -63,9 +63,14 @@ def price_line(project: Project, on: str, gpu: str | None = None) -> str:
 
 def launch(project: Project, order: Order) -> JobId:
     """Writes the bundle and hands it to the runner; returns the job's id. Raises where it cannot be started at all."""
-    settings, runner = project.settings(), runner_of(project, order.on)
-    runner.price(order.resources, 1)
-    bundle = _prepare(project, settings, order)
+    runner_of(project, order.on).price(order.resources, 1)
+    bundle = _prepare(project, project.settings(), order)
+    return start(project, order, bundle, lambda: _write_files(project, bundle, order))
+
+
+def start(project: Project, order: Order, bundle: Bundle, write_files: Callable[[], object]) -> JobId:
+    """Hands a new bundle to the runner, once `write_files` has written its input. As `launch`."""
+    runner = runner_of(project, order.on)
     with handing_over(bundle.id):
         with project.store.transaction() as cursor:
             cursor.execute(
@@ -73,7 +78,7 @@ def launch(project: Project, order: Order) -> JobId:
                 [order.on, json.dumps(to_json(order.resources)), order.parent, bundle.id],
             )
         try:
-            _write_files(project, bundle, order)
+            write_files()
             bundle.seal()
             submit(project, bundle, runner, order.resources, "draft")
         except RondoError as error:

@@ -50,6 +50,8 @@ def train(
 
 def _require_fit(settings: Settings, trainer: str) -> None:
     """Raises Refused for a trainer of another kind of records."""
+    if trainer in TRAINERS and TRAINERS[trainer].by_step:
+        raise Refused(f"The trainer {trainer} tunes a language model for one step: name it, `--step NAME`.")
     two_sides = task_of(settings).two_sides
     of_these = trainers_for(two_sides=two_sides)
     if two_sides and trainer not in of_these:

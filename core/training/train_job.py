@@ -66,8 +66,3 @@ class TrainResult:
 
 TRAIN = JobKind("train", TrainParams, TrainResult)
 TRAIN_PAIRS = JobKind("train_pairs", TrainPairsParams, TrainResult)
-MODEL_KINDS: dict[str, JobKind[TrainParams, TrainResult] | JobKind[TrainPairsParams, TrainResult]] = {
-    TRAIN.name: TRAIN,
-    TRAIN_PAIRS.name: TRAIN_PAIRS,
-}
-"""those that make a model of the project"""

@@ -16,7 +16,8 @@ from core.project import Project
 from core.store.database import utc_now
 from core.training.entries import NewModel, enter_model, set_state
 from core.training.hosted_model import enter_hosted
-from core.training.train_job import MODEL_KINDS, TrainResult
+from core.training.model_kinds import MODEL_KINDS
+from core.training.train_job import TrainResult
 from core.typed_json import from_json, to_json
 
 
@@ -50,7 +51,7 @@ def _checked(bundle: Bundle) -> TrainResult:
     if manifest(bundle.path / "out") != result.get("manifest"):
         raise Damaged("What came back is not what the job made: some files were lost or changed on the way. Retry it.")
     try:
-        return from_json(TrainResult, result.get("value"), "What the job says of its model")
+        return from_json(MODEL_KINDS[bundle.kind].result, result.get("value"), "What the job says of its model")
     except BadInput as error:
         raise Damaged(f"{error} Retry it.") from None
 

@@ -17,6 +17,7 @@ STATES = {
     "former": (":material/history:", "was in use"),
     "outdated": (":material/label_off:", "other labels than now"),
     "evaluate-only": (":material/lab_research:", "to compare with only"),
+    "adapter": (":material/tune:", "of a language model"),
     "ended": (":material/event_busy:", "has ended"),
     "removed": (":material/delete:", "removed"),
     "missing": (":material/broken_image:", "its files are gone"),

@@ -18,6 +18,8 @@ from core.language_models.requests import Advance, ChatRequest, Completion, Stat
 from core.language_models.schemas import SEPARATORS, bounded, strip_answer
 from core.language_models.spending import FREE, CallLog, Estimate, estimate
 from core.models.encoders.torch_encoder import fingerprint_of
+from gpu_jobs.language_models.causal import load_causal
+from gpu_jobs.language_models.chat import encode_prompt, end_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +60,9 @@ class LocalModel:
     batch: int = 8
     calls: int = 0
     _guide: "LLTokenizer | None" = None
+
+    def __post_init__(self) -> None:
+        self._ends = frozenset(end_tokens(self.tokenizer, self.model))
 
     def complete(self, requests: Sequence[ChatRequest], report: Advance) -> list[Completion]:
         """Equal requests are answered once, known answers not at all. Prompts of a length go together."""
@@ -101,12 +106,7 @@ class LocalModel:
         """Failed where the prompt and the longest answer do not fit, or the schema cannot be held to."""
         import torch
 
-        messages = [vars(message) for message in request.messages]
-        if self.tokenizer.chat_template:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-            prompt = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        else:
-            prompt = self.tokenizer("\n\n".join(message.content for message in request.messages) + "\n\n")["input_ids"]
+        prompt = encode_prompt(self.tokenizer, [vars(message) for message in request.messages])
         longest = longest_answer(request)
         if len(prompt) + 1 >= self.context:
             message = f"The prompt has {len(prompt):,} tokens, and the model reads {self.context:,}. Shorten the text."
@@ -188,7 +188,7 @@ class LocalModel:
             token = int(torch.multinomial(probabilities, 1, generator=row.random))
         if row.matcher is None or int((logits > float("-inf")).sum()) > 1:
             row.probabilities.append(float(probabilities[token]))
-        if token == end:
+        if token in self._ends:
             row.ended = True
             return end
         row.tokens.append(token)
@@ -229,33 +229,18 @@ def np_bits(mask: bytes, size: int) -> Any:
 def load_model(
     folder: Path, adapter: Path | None, cache: AnswerCache, *, name: str = "", threads: int = 0
 ) -> LocalModel:
-    """In bfloat16 on a GPU that computes with it; on a processor in float32, for few compute with less.
+    """Raises BadInput for a folder that holds no such model, or an adapter of another one."""
+    causal = load_causal(folder, threads=threads)
+    model = causal.model
+    if adapter is not None:
+        from peft import PeftModel
 
-    Raises BadInput for a folder that holds no such model, or an adapter of another one.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    if threads:
-        torch.set_num_threads(threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    kind = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
-    if not (folder / "config.json").is_file():
-        raise BadInput(f"{folder} holds no config.json, so it is no language model that transformers loads.")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=kind)
-        if adapter is not None:
-            from peft import PeftModel
-
+        try:
             model = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise BadInput(f"{adapter or folder} is no language model that can be loaded: {first[:300]}") from error
-    if tokenizer.eos_token_id is None:
-        raise BadInput(f"The tokenizer of {folder} has no end token, so no answer would end.")
-    model = model.to(device).eval()
-    limits = (int(getattr(model.config, "max_position_embeddings", 0) or 0), int(tokenizer.model_max_length))
-    context = min((limit for limit in limits if limit > 0), default=2_048)
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            raise BadInput(f"{adapter} is no adapter of {folder} that can be loaded: {first[:300]}") from error
+    limits = (causal.longest, int(causal.tokenizer.model_max_length))
+    context = min(limit for limit in limits if limit > 0)
     version = fingerprint_of(folder) + (fingerprint_of(adapter) if adapter else "")
-    return LocalModel(name or folder.name, version, model, tokenizer, context, cache)
+    return LocalModel(name or folder.name, version, model.eval(), causal.tokenizer, context, cache)
