@@ -19,6 +19,7 @@ from core.models.heads.field_head import FieldHead, field_heads, slices
 from core.models.heads.kind import FittedHead
 from core.tasks import extract_answers
 from core.tasks.choice import SURE
+from core.tasks.extract_question import EXTRACT_FORM
 from core.tasks.language_form import Alternatives
 from core.tasks.task import Acquisition, Answer, AnswerSpace, GeneratedAnswer, Setup, Task
 
@@ -274,4 +275,5 @@ EXTRACT = Task(
     generated=with_generated,
     noun="answer",
     steps=True,
+    team=EXTRACT_FORM,
 )

@@ -31,7 +31,7 @@ def to_value(answer: object, question: Question) -> Value:
     return labels[0] if labels else None
 
 
-def from_value(value: Value) -> list[str]:
+def from_value(value: Value, setup: Mapping[str, object]) -> list[str]:
     """Ids, sorted. Of 'none of these' beside labels the labels count."""
     values = value if isinstance(value, list) else [] if value is None else [value]
     return sorted({str(one) for one in values} - {NONE})

@@ -151,7 +151,7 @@ def question(setup: Setup) -> Question:
     return Question("label_selection", TITLE, (Option(SAME, "Same"), Option(DIFFERENT, "Different")))
 
 
-def from_value(value: Value) -> Answer:
+def from_value(value: Value, setup: Setup) -> Answer:
     """Raises BadInput."""
     return read_text(str(value), {})
 
