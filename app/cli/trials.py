@@ -35,6 +35,7 @@ SeedsOption = Annotated[
     int | None, typer.Option(help="Repetitions, the same seeds for every strategy (3; of steps 1).")
 ]
 StrategiesOption = Annotated[str, typer.Option(help="Labels: comma-separated. Pairs: always ours and random.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Extract: a setting of the trainer, KEY=VALUE.")]
 
 
 def replay(
@@ -56,9 +57,7 @@ def replay(
     base: Annotated[str, typer.Option(help="Extract: language model to tune. Default: SmolLM2-135M-Instruct.")] = "",
     few_shot: Annotated[int, typer.Option(help="Extract: examples in the untuned model's prompt.", min=0)] = 0,
     test: Annotated[int, typer.Option(help="Extract: records that judge, at most.")] = 100,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Extract: a setting of the trainer, KEY=VALUE.")
-    ] = None,
+    set_: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the chart here (.html, .svg or .png).")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,19 +78,12 @@ def replay(
             from app.cli.step_replay import StepReplayOptions, run_step_replay, step_replay_lines
 
             strategies = "random" if strategies == STRATEGIES else strategies
-            counts = budget, batch or max(1, budget // 2), seeds or 1
-            extract = StepReplayOptions(
-                file,
-                steps,
-                _names(step),
-                split,
-                text[0] if text else None,
-                label,
-                _names(strategies),
-                *counts,
-                test,
-                base,
+            columns, counts = (
+                (split, text[0] if text else None, label),
+                (budget, batch or max(1, budget // 2), seeds or 1),
             )
+            ways = _names(step), *columns, _names(strategies)
+            extract = StepReplayOptions(file, steps, *ways, *counts, test, base)
             result = run_step_replay(extract, set_ or [], few_shot, stoppable(Ticker()), out)
             return present(result, step_replay_lines, as_json=as_json)
         from app.cli.replay import ReplayOptions, replay_lines, run_replay
