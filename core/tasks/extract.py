@@ -20,6 +20,7 @@ from core.models.heads.kind import FittedHead
 from core.tasks import extract_answers
 from core.tasks.choice import SURE
 from core.tasks.extract_question import EXTRACT_FORM
+from core.tasks.extract_settling import settle_fields
 from core.tasks.language_form import Alternatives
 from core.tasks.task import Acquisition, Answer, AnswerSpace, GeneratedAnswer, Setup, Task
 
@@ -273,6 +274,7 @@ EXTRACT = Task(
     space=space,
     suggestion=suggestion,
     generated=with_generated,
+    settle=settle_fields,
     noun="answer",
     steps=True,
     team=EXTRACT_FORM,

@@ -144,7 +144,8 @@ class Task:
     possible is kept. retired: why a correction cannot give it now, or None. still_meant: what of an answer is meant
     now, and whether that is enough to count. parameters: the same for SQL on the column `labels`: `active`, what may
     stand in it, and `multi`, whether an answer with any number of them counts, or only one with exactly one. A test
-    holds the two together. space: the answers as numbers.
+    holds the two together. settle: (canonical answers with weights) -> the one answer that several different ones come
+    to, or None; without it the one with the most weight is it. space: the answers as numbers.
 
     suggestion: what the card shows of what a model proposes, from `AnswerSpace.alternatives`; None where nothing of it
     can be answered. generated: the same where language models have answered too: (what the head proposes or None, what
@@ -176,6 +177,7 @@ class Task:
     generated: Callable[[dict[str, object] | None, Sequence[GeneratedAnswer], Settings], dict[str, object] | None] = (
         lambda proposed, generated, settings: proposed
     )
+    settle: Callable[[Sequence[tuple[Answer, float]]], Answer | None] | None = None
     noun: str = "answer"
     taxonomy: bool = False
     columns: Columns | None = None
