@@ -23,6 +23,7 @@ from core.exchange.pull import sync
 from core.exchange.push import push as team_push
 from core.explore.label_errors import inspect
 from core.explore.maps import project_map
+from core.extract.agreement import step_agreement
 from core.extract.import_annotations import import_annotations
 from core.extract.prepare import prepare
 from core.extract.step_files import TEMPLATES
@@ -206,6 +207,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "step_promote": step_promote,
     "step_rollback": step_rollback,
     "step_deactivate": step_deactivate,
+    "step_agreement": step_agreement,
     "candidates": candidates,
     "blocking_recall": blocking_recall,
     "predict_pairs": predict_pairs,
