@@ -34,6 +34,13 @@ def replay(
     seeds: Annotated[int, typer.Option(help="Repetitions, the same seeds for every strategy.")] = 3,
     multi: Annotated[bool, typer.Option("--multi", help="Labels in a cell are joined by |.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the chart here (.html, .svg or .png).")] = None,
+    llm: Annotated[
+        Path | None,
+        typer.Option(help="Recorded answers of a language model: id, label[, probability] (.csv, .jsonl, .parquet)."),
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option("--id", help="Column with the ids, by which --llm knows them.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Play the loop with a file's answers as oracle: what would each strategy have cost?"""
@@ -43,8 +50,8 @@ def replay(
         if task == "pairs":
             from app.cli.pair_replay import PairReplayOptions, pair_replay_lines, run_pair_replay
 
-            if multi:
-                raise BadInput("--multi is for labels; two records are the same, or they are not.")
+            if multi or llm:
+                raise BadInput("--multi and --llm are for labels; two records are the same, or they are not.")
             pairs = PairReplayOptions(file, left, right, label, split, positive, budget, seeds, out)
             return present(run_pair_replay(pairs, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
         from app.cli.replay import ReplayOptions, replay_lines, run_replay
@@ -57,7 +64,8 @@ def replay(
         if not text:
             raise BadInput("Which column holds the text? --text COLUMN; for pairs --task pairs --left --right.")
         names = tuple(name.strip() for name in strategies.split(","))
-        requested = ReplayOptions(file, tuple(text), label, split, names, budget, batch, seeds, multi, out, task)
+        counts, more = (budget, batch, seeds), {"multi": multi, "out": out, "task": task, "llm": llm, "id": id_column}
+        requested = ReplayOptions(file, tuple(text), label, split, names, *counts, **more)  # type: ignore[arg-type]
         present(run_replay(requested, stoppable(Ticker())), replay_lines, as_json=as_json)
 
 
