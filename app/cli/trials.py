@@ -36,6 +36,11 @@ SeedsOption = Annotated[
 ]
 StrategiesOption = Annotated[str, typer.Option(help="Labels: comma-separated. Pairs: always ours and random.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Extract: a setting of the trainer, KEY=VALUE.")]
+RecordedOption = Annotated[
+    Path | None,
+    typer.Option(help="Recorded answers of a language model: id, label[, probability] (.csv, .jsonl, .parquet)."),
+]
+IdOption = Annotated[str | None, typer.Option("--id", help="Column with the ids, by which --llm knows them.")]
 
 
 def replay(
@@ -59,6 +64,8 @@ def replay(
     test: Annotated[int, typer.Option(help="Extract: records that judge, at most.")] = 100,
     set_: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the chart here (.html, .svg or .png).")] = None,
+    llm: RecordedOption = None,
+    id_column: IdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Play the loop with a file's answers as oracle: what would each strategy have cost?"""
@@ -70,19 +77,16 @@ def replay(
         if task == "pairs":
             from app.cli.pair_replay import PairReplayOptions, pair_replay_lines, run_pair_replay
 
-            if multi:
-                raise BadInput("--multi is for labels; two records are the same, or they are not.")
+            if multi or llm:
+                raise BadInput("--multi and --llm are for labels; two records are the same, or they are not.")
             pairs = PairReplayOptions(file, left, right, label, split, positive, budget, seeds or 3, out)
             return present(run_pair_replay(pairs, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
         if task == "extract":
             from app.cli.step_replay import StepReplayOptions, run_step_replay, step_replay_lines
 
             strategies = "random" if strategies == STRATEGIES else strategies
-            columns, counts = (
-                (split, text[0] if text else None, label),
-                (budget, batch or max(1, budget // 2), seeds or 1),
-            )
-            ways = _names(step), *columns, _names(strategies)
+            counts = budget, batch or max(1, budget // 2), seeds or 1
+            ways = _names(step), split, text[0] if text else None, label, _names(strategies)
             extract = StepReplayOptions(file, steps, *ways, *counts, test, base)
             result = run_step_replay(extract, set_ or [], few_shot, stoppable(Ticker()), out)
             return present(result, step_replay_lines, as_json=as_json)
@@ -95,8 +99,9 @@ def replay(
             raise BadInput("--left, --right and --positive are for pairs: --task pairs.")
         if not text:
             raise BadInput("Which column holds the text? --text COLUMN; for pairs --task pairs --left --right.")
-        counts = budget, batch or 20, seeds or 3
-        requested = ReplayOptions(file, tuple(text), label, split, _names(strategies), *counts, multi, out, task)
+        counts, more = (budget, batch or 20, seeds or 3), {"multi": multi, "out": out, "task": task}
+        more |= {"llm": llm, "id": id_column}
+        requested = ReplayOptions(file, tuple(text), label, split, _names(strategies), *counts, **more)  # type: ignore[arg-type]
         present(run_replay(requested, stoppable(Ticker())), replay_lines, as_json=as_json)
 
 

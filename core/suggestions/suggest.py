@@ -22,7 +22,7 @@ from core.language_models.requests import ChatRequest, Completion, count_answers
 from core.language_models.spending import Estimate
 from core.models.vectors import open_vectors
 from core.project import Project
-from core.suggestions.prompts import Prompts, make_prompts
+from core.suggestions.prompts import Prompts, form_of, make_prompts
 from core.suggestions.worth import LanguageModelWorth, language_model_worth
 
 LLM = "llm"
@@ -116,6 +116,15 @@ def suggest(  # noqa: PLR0913 - each is an option of the command
         if requests:
             result = _ask(project, report, choice, (prompts, requests), result)
     return replace(result, worth=language_model_worth(project))
+
+
+def require_asking(project: Project) -> ModelChoice:
+    """The project's language model. Raises BadInput, Refused where it cannot be asked."""
+    settings = project.settings()
+    form_of(settings)
+    choice = chosen_model(settings)
+    require_allowed(settings, choice)
+    return choice
 
 
 def _ask(
