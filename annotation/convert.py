@@ -97,11 +97,11 @@ def _part_settings(part: Part) -> Json:
     return {"type": part.kind, "options": options(part.options)} | marked
 
 
-def options(given: Sequence[Option]) -> list[Json]:
+def options(offered: Sequence[Option]) -> list[Json]:
     """Of a question that has some."""
     return [
         {"value": one.value, "text": cut(one.text, "text"), "description": cut(one.description, "description")}
-        for one in given
+        for one in offered
     ]
 
 
@@ -126,7 +126,7 @@ def record_body(record: Outgoing, setup: Setup, questions: Mapping[str, str], ot
 
 
 def suggestion_bodies(suggested: Suggested, setup: Setup, questions: Mapping[str, str], text: str) -> list[Json]:
-    """One for each question of which something is proposed; none where it cannot be given there. text: in which pieces
+    """One for each question of which something is proposed; none where it cannot be answered so. text: in which pieces
     are marked; marks have no score, for Argilla wants one of each."""
     if not setup.question.fits(suggested.value):
         return []
