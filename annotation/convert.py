@@ -13,6 +13,10 @@ ANSWER, NOTE, RANK, STATE = "label", "note", "queue_rank", "rondo_state"
 OPEN, DONE = "open", "answered in Rondo"
 _LONGEST = {"name": 200, "title": 500, "text": 500, "description": 1_000, "guidelines": 10_000}
 RESERVED = (RANK, STATE)
+_AS_TEXT = str.maketrans("<&", "\ufe64\ufe60")
+"""Argilla's page takes a text in which pieces are marked for HTML, and runs what stands in it: these two look alike,
+are as long, and mean nothing there"""
+_AS_WRITTEN = str.maketrans("\ufe64\ufe60", "<&")
 Json = dict[str, Any]
 """a body of Argilla's API, or a part of one"""
 
@@ -97,11 +101,11 @@ def _part_settings(part: Part) -> Json:
     return {"type": part.kind, "options": options(part.options)} | marked
 
 
-def options(given: Sequence[Option]) -> list[Json]:
+def options(offered: Sequence[Option]) -> list[Json]:
     """Of a question that has some."""
     return [
         {"value": one.value, "text": cut(one.text, "text"), "description": cut(one.description, "description")}
-        for one in given
+        for one in offered
     ]
 
 
@@ -113,6 +117,8 @@ def record_body(record: Outgoing, setup: Setup, questions: Mapping[str, str], ot
     """
     metadata = {**others, **{metadata_name(name): value for name, value in record.metadata.items()}}
     fields = {name: record.fields[name] for name in setup.fields if name in record.fields}
+    if setup.question.marks:
+        fields[TEXT] = fields.get(TEXT, "").translate(_AS_TEXT)
     long = {context_name(name): metadata.pop(metadata_name(name), None) for name in setup.context}
     body: Json = {
         "external_id": record.id,
@@ -126,7 +132,7 @@ def record_body(record: Outgoing, setup: Setup, questions: Mapping[str, str], ot
 
 
 def suggestion_bodies(suggested: Suggested, setup: Setup, questions: Mapping[str, str], text: str) -> list[Json]:
-    """One for each question of which something is proposed; none where it cannot be given there. text: in which pieces
+    """One for each question of which something is proposed; none where it cannot be answered so. text: in which pieces
     are marked; marks have no score, for Argilla wants one of each."""
     if not setup.question.fits(suggested.value):
         return []
@@ -162,7 +168,8 @@ def here(marks: Sequence[Mapping[str, Any]], text: str) -> list[Json]:
     result = []
     for one in marks:
         start, end = (_nearest(points, one[edge]) for edge in ("start", "end"))
-        result.append({"start": start, "end": end, "label": one["label"], "text": text[start:end]})
+        piece = text[start:end].translate(_AS_WRITTEN)
+        result.append({"start": start, "end": end, "label": one["label"], "text": piece})
     return result
 
 

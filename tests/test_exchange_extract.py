@@ -15,7 +15,7 @@ from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
 from tests.exchange_world import Team, body_of, dataset_of, where
-from tests.extract_project import STEPS, SUGGESTED, TALE, TEXTS
+from tests.extract_project import HOSTILE, STEPS, SUGGESTED, TALE, TEXTS
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def test_a_suggestion_is_filled_in_there_and_accepted_it_is_the_same_here(team: 
     there = {one["external_id"]: one for one in team.records(dataset_of(tales))}
     assert there["r0"]["fields"] == {"text": TALE}
     assert there["r1"]["suggestions"] == []
+    assert there["r1"]["fields"]["text"] == HOSTILE.replace("<", "﹤"), "marked texts are HTML to Argilla's page"
     questions = {one["id"]: one for one in body_of(team.owner.get(f"/datasets/{dataset_of(tales)}/questions"))["items"]}
     doers = next(one for one in questions.values() if one["name"] == "character-doers")
     assert (doers["title"], doers["description"]) == ("character: doers, one on each line", "Who acts.")

@@ -73,6 +73,7 @@ def test_marks_are_counted_as_the_page_counts_and_as_we_do() -> None:
         {"start": 0, "end": 2, "label": "x"}
     ], "the server would refuse what seems to end beyond the text"
     assert here([{"start": 1, "end": 9, "label": "x"}], "🎧a")[0]["text"] == "🎧a"
+    assert here([{"start": 0, "end": 3, "label": "x"}], "a﹤﹠b")[0]["text"] == "a<&"
 
 
 def test_a_marked_piece_is_a_value_more_or_another_place_of_one() -> None:

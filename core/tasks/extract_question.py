@@ -112,14 +112,14 @@ def to_value(answer: object, question: Question) -> Value:
 
 def from_value(value: Value, setup: Mapping[str, object]) -> object:
     """Raises BadInput, with the field. An optional step of which nothing is said is not answered."""
-    given = cast("Mapping[str, object]", value if isinstance(value, Mapping) else {})
+    received = cast("Mapping[str, object]", value if isinstance(value, Mapping) else {})
     steps, values = _steps(setup), dict[str, Json]()
     for step in steps:
-        read = {field.name: _read(field, given.get(_name(field))) for field in step.fields}
+        read = {field.name: _read(field, received.get(_name(field))) for field in step.fields}
         values[step.name] = read[step.name] if step.is_list else read
     spans: Spans = {}
     fields = [field for step in steps for field in step.fields]
-    for path, pieces in _marked(given.get(MARKS)).items():
+    for path, pieces in _marked(received.get(MARKS)).items():
         field = next((one for one in fields if path in one.grounded), None)
         if field is None:
             raise BadInput(f"{path[:80]!r} is marked in the text, but there is no such field now.")
@@ -136,7 +136,7 @@ def _read(field: StepField, typed: object) -> Json:
 
 
 def _marked(marks: object) -> dict[str, list[tuple[str, list[int]]]]:
-    """Path -> (the piece of the text, its place) in the order of the text."""
+    """Path -> (the piece of the text, its span) in the order of the text."""
     result: dict[str, list[tuple[str, list[int]]]] = {}
     for mark in sorted(_mappings(marks), key=lambda one: (int(str(one["start"])), int(str(one["end"])))):
         piece = " ".join(str(mark.get("text", "")).split())
@@ -159,12 +159,12 @@ def _assign(
     exact = {_fold(piece) for piece, _ in pieces}
     inexact = [value for fold, value in folded.items() if fold not in exact]
     spans: dict[str, list[list[int]]] = {}
-    for piece, place in pieces:
+    for piece, span in pieces:
         value = folded.get(_fold(piece)) or _likest(piece, inexact)
         if value is None:
             _add(field, path, piece, values)
             value = folded[_fold(piece)] = piece
-        spans.setdefault(" ".join(value.split()), []).append(place)
+        spans.setdefault(" ".join(value.split()), []).append(span)
     return spans
 
 
