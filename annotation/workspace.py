@@ -28,6 +28,7 @@ from core.exchange.workspace import (
     Unfit,
     Unreachable,
 )
+from core.tasks.questions import TEXT
 
 SECONDS = 60.0
 _EVENTS = ["response.created", "response.updated", "response.deleted"]
@@ -58,7 +59,7 @@ class ArgillaWorkspace:
             verify=_certificates(),
         )
         self._names = _NAMES.setdefault(self._url, {})
-        self._questions: dict[str, str] = {}
+        self._questions: dict[str, dict[str, str]] = {}
 
     @property
     def url(self) -> str:
@@ -103,9 +104,10 @@ class ArgillaWorkspace:
         """Only what differs: a change of the dataset itself makes the server recount every record's answers."""
         if convert.shared_body(old) != convert.shared_body(new):
             self._ask("PATCH", f"/datasets/{dataset}", json=convert.shared_body(new))
-        if old.question != new.question:
-            change = {"settings": convert.question_settings(new)}
-            self._ask("PATCH", f"/questions/{self._question(dataset)}", json=change)
+        before = convert.question_settings(old)
+        for name, settings in convert.question_settings(new).items():
+            if settings != before.get(name):
+                self._ask("PATCH", f"/questions/{self._questions_of(dataset)[name]}", json={"settings": settings})
 
     def retire_dataset(self, dataset: str, name: str, result: str) -> None:
         """Renames it, with guidelines that point to the new dataset."""
@@ -116,8 +118,8 @@ class ArgillaWorkspace:
         """At most a few hundred at once. One that the server refuses does not affect the others."""
         there = {one["external_id"]: one for one in self._find_records(dataset, sorted(known), ())}
         others = {id: _not_ours(one.get("metadata") or {}, setup) for id, one in there.items()}
-        question = self._question(dataset)
-        bodies = [convert.record_body(record, setup, question, others.get(record.id, {})) for record in records]
+        questions = self._questions_of(dataset)
+        bodies = [convert.record_body(record, setup, questions, others.get(record.id, {})) for record in records]
         return _in_parts(lambda part: self._upsert(dataset, part), bodies)
 
     def strip(self, record: str) -> None:
@@ -141,7 +143,7 @@ class ArgillaWorkspace:
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> PutResult:
         """At most a few hundred at once. Copied again as long as somebody answers meanwhile: no answer is lost."""
         sent, previous = PutResult(()), None
-        questions = self._question(new), self._question(old)
+        questions = self._questions_of(new), self._questions_of(old)
         for _ in range(5):
             records = self._find_records(old, ids, ("responses", "suggestions"))
             now = sorted((one["id"], one["updated_at"]) for record in records for one in record.get("responses") or [])
@@ -159,7 +161,8 @@ class ArgillaWorkspace:
             if one.annotator not in users:  # removed meanwhile
                 continue
             entries.setdefault(record, []).append((users[one.annotator], one))
-        bodies = [convert.carried_body(record, answer) for record, answer in entries.items()]
+        texts = self._texts(dataset, list(entries)) if any(isinstance(one.value, Mapping) for _, one in answers) else {}
+        bodies = [convert.carried_body(record, answer, texts.get(record, "")) for record, answer in entries.items()]
         _in_parts(lambda part: self._upsert(dataset, part), bodies)
 
     def activity(self, dataset: str) -> str:
@@ -197,8 +200,9 @@ class ArgillaWorkspace:
         responses = record.get("responses") or []
         if any(one["user_id"] not in self._names for one in responses):
             self._read_people()  # somebody new
+        text = str(record["fields"].get(TEXT, ""))
         return [
-            convert.remote_answer(one, self._names[one["user_id"]])
+            convert.remote_answer(one, self._names[one["user_id"]], text)
             for one in responses
             if one["user_id"] in self._names
         ]
@@ -222,11 +226,16 @@ class ArgillaWorkspace:
                 return str(one["id"])
         return str(self._ask("POST", "/workspaces", json={"name": self._name})["id"])
 
-    def _question(self, dataset: str) -> str:
-        """The one that asks for the answer."""
+    def _texts(self, dataset: str, ids: Sequence[str]) -> dict[str, str]:
+        """Our record id -> the text in which pieces are marked."""
+        records = self._find_records(dataset, ids, ())
+        return {one["external_id"]: str(one["fields"].get(TEXT, "")) for one in records}
+
+    def _questions_of(self, dataset: str) -> dict[str, str]:
+        """Name -> id of those that ask for the answer."""
         if dataset not in self._questions:
             items = self._ask("GET", f"/datasets/{dataset}/questions")["items"]
-            self._questions[dataset] = next(one["id"] for one in items if one["name"] == convert.ANSWER)
+            self._questions[dataset] = {one["name"]: one["id"] for one in items if one["name"] != convert.NOTE}
         return self._questions[dataset]
 
     def _ask(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks import shots_pairs, shots_team
+from benchmarks import shots_extract, shots_pairs, shots_team
 from benchmarks.screens import FLAGS, OUT, SCREENS, wait_for
 
 PORT = 8599
@@ -62,6 +62,7 @@ def main() -> None:
                 page.goto(f"{URL}/sign-in")
                 page.screenshot(path=OUT / f"sign-in-{width}-{scheme}.png")
             shots_pairs.take(browser)
+            shots_extract.take(browser)
             browser.close()
     finally:
         server.terminate()

@@ -23,6 +23,7 @@ from core.exchange.pull import sync
 from core.exchange.push import push as team_push
 from core.explore.label_errors import inspect
 from core.explore.maps import project_map
+from core.extract.agreement import step_agreement
 from core.extract.import_annotations import import_annotations
 from core.extract.prepare import prepare
 from core.extract.step_files import TEMPLATES
@@ -63,6 +64,7 @@ from core.rounds.run_round import apply_finished_rounds, can_learn, run_round
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.store.whole_files import write_whole
+from core.suggestions.suggest import suggest
 from core.tasks.tasks import task_of, unready
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.hosted import (
@@ -205,9 +207,11 @@ VERBS: dict[str, Callable[..., Any]] = {
     "step_promote": step_promote,
     "step_rollback": step_rollback,
     "step_deactivate": step_deactivate,
+    "step_agreement": step_agreement,
     "candidates": candidates,
     "blocking_recall": blocking_recall,
     "predict_pairs": predict_pairs,
+    "suggest": suggest,
     "dedup_project": dedup_project,
     "merges": merges,
     "merge": merge,

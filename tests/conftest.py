@@ -32,6 +32,7 @@ SHARED = {
     "argilla": (
         *("test_argilla_server", "test_argilla_client", "test_argilla", "test_webhook"),
         *("test_exchange", "test_exchange_law", "test_exchange_killed", "test_exchange_page", "test_exchange_pairs"),
+        "test_exchange_extract",
     ),
     "browser": ("test_journeys", "test_card", "test_keyboards", "test_map", "test_records", "test_adjudication"),
     "runners": ("test_modal", "test_ray", "test_runners"),

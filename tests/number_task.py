@@ -159,7 +159,7 @@ NUMBER = Task(
     team=TeamForm(
         question=lambda setup: Question("text", f"How many? (0 to {setup['most']})"),
         to_value=lambda answer, question: text(answer),
-        from_value=lambda value: read_text(str(value), {}),
+        from_value=lambda value, setup: read_text(str(value), setup),
         proposed=lambda suggestion, question: (text(suggestion), None),
     ),
 )

@@ -39,14 +39,14 @@ def test_an_answer_that_goes_there_comes_back_as_it_was(setup: Setup, data: st.D
     values = convert.response_values(LABEL_FORM.to_value(labels, setup.question), note)
     response = {"values": values, "status": "submitted", "updated_at": "2026-05-04T12:00:00.250000", "user_id": "u"}
     received = convert.remote_answer(response, "ann")
-    assert LABEL_FORM.from_value(received.value) == sorted(labels)
+    assert LABEL_FORM.from_value(received.value, {}) == sorted(labels)
     assert (received.note or "") == note.strip()[:NOTE_LIMIT].rstrip()
     assert convert.fits(response, setup)
 
 
 @given(setups())
 def test_what_asks_for_labels_is_what_argilla_takes(setup: Setup) -> None:
-    options = convert.options(setup)
+    options = convert.options(setup.question.options)
     assert len({one["value"] for one in options}) == len(options) >= 2
     assert all(1 <= len(one["text"]) <= 500 for one in options)
     assert all(one["description"] is None or 1 <= len(one["description"]) <= 1000 for one in options)
@@ -66,7 +66,7 @@ def test_a_record_keeps_what_others_wrote_and_names_no_strange_label(
     proposed = LABEL_FORM.proposed(shown, setup.question)
     suggested = None if proposed is None else Suggested(*proposed, "m1")
     record = Outgoing("r1", {setup.fields[0]: "text"}, metadata, rank, suggested)
-    body = convert.record_body(record, setup, "q", others)
+    body = convert.record_body(record, setup, {"label": "q"}, others)
     long = {convert.metadata_name(name) for name in setup.context}
     entries = {name: value for name, value in others.items() if name not in {*metadata, *long, *convert.RESERVED}}
     assert entries.items() <= body["metadata"].items()
@@ -80,14 +80,14 @@ def test_a_record_keeps_what_others_wrote_and_names_no_strange_label(
 def test_none_of_these_beside_a_label_is_the_label() -> None:
     values = {"label": {"value": [NONE, "spam"]}}
     response = {"values": values, "status": "submitted", "updated_at": "2026-05-04T12:00:00Z", "user_id": "u"}
-    assert LABEL_FORM.from_value(convert.remote_answer(response, "ann").value) == ["spam"]
+    assert LABEL_FORM.from_value(convert.remote_answer(response, "ann").value, {}) == ["spam"]
 
 
 def test_a_question_that_is_a_text_takes_any_text_and_nothing_else() -> None:
     setup = Setup(("text",), (), (), Question("text", "How many?"), "", 1)
     assert convert.question_bodies(setup)[0]["settings"] == {"type": "text", "use_markdown": False}
     record = Outgoing("r1", {"text": "x"}, {}, 0, Suggested("3", None, "m1"))
-    [suggestion] = convert.record_body(record, setup, "q", {})["suggestions"]
+    [suggestion] = convert.record_body(record, setup, {"label": "q"}, {})["suggestions"]
     assert suggestion == {"question_id": "q", "type": "model", "agent": "m1", "value": "3"}
     kept = {"values": {"label": {"value": "7"}}, "status": "submitted"}
     assert convert.fits(kept, setup)

@@ -73,7 +73,9 @@ def test_which_label_is_the_same_must_be_clear(tmp_path: Path) -> None:
 
 def test_replay_asks_for_a_task_that_there_is_and_for_a_text(tmp_path: Path) -> None:
     file = write_pairs(tmp_path / "pairs.csv", 10)
-    assert "must be one of labels, pairs" in rondo("replay", file, "--task", "songs", "--label", "label", code=2)
+    assert "must be one of extract, labels, pairs" in rondo(
+        "replay", file, "--task", "songs", "--label", "label", code=2
+    )
     assert "Which column holds the text?" in rondo("replay", file, "--label", "label", code=2)
     assert "are for pairs" in rondo("replay", file, "--label", "label", "--left", "text", code=2)
     assert "is for labels" in rondo("replay", file, "--task", "pairs", "--label", "label", "--multi", code=2)
@@ -83,7 +85,7 @@ def test_the_sample_project_of_pairs_is_made_played_and_continued(tmp_path: Path
     words = ("demo", "--task", "pairs", "--oracle", "--rounds", "1", "--project", tmp_path / "sample")
     assert [point["labels"] for point in json.loads(rondo(*words, "--json"))["curve"]] == [20]
     assert "audit accuracy" in rondo(*words)
-    assert "there are labels, pairs" in rondo("demo", "--task", "films", code=2)
+    assert "there are labels, pairs, extract" in rondo("demo", "--task", "films", code=2)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])

@@ -66,3 +66,21 @@ def test_labels_to_a_target_are_counted_on_the_mean_over_seeds() -> None:
     result = summarise(runs, 1.0, None)
     assert (result.to90, result.to95, result.to90_per_seed) == (30, 30, [30, 20])
     assert result.aulc == pytest.approx(0.8)
+
+
+def test_recorded_answers_of_a_language_model_play_along(tmp_path: Path) -> None:
+    file, recorded = write_csv(tmp_path / "t.csv", 90), tmp_path / "tiny.csv"
+    topics = [line.rsplit(",", 2)[1] for line in file.read_text().splitlines()[1:]]
+    lines = [f"r{number},{topic if number % 4 else 'nonsense'},0.9" for number, topic in enumerate(topics)]
+    recorded.write_text("\n".join(["id,label,probability", *lines, "elsewhere,food,1"]) + "\n")
+    options = replay_options(file, strategies=("random",), seeds=1, batch=20, budget=60, llm=recorded, id="id")
+    result = run_replay(options, quiet)
+    assert set(result.strategies) == {"random", "random+llm"}
+    assert result.llm is not None
+    assert (result.llm.model, result.llm.answers, result.llm.invalid, result.llm.unknown) == ("tiny", 90, 23, 1)
+    assert result.llm.right == pytest.approx(0.75, abs=0.03)
+    with pytest.raises(BadInput, match="none of its"):
+        run_replay(replay_options(file, llm=recorded), quiet)
+    (tmp_path / "bare.csv").write_text("name,label\nr1,food\n")
+    with pytest.raises(BadInput, match="has no column 'id'"):
+        run_replay(replay_options(file, llm=tmp_path / "bare.csv"), quiet)

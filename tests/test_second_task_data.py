@@ -208,9 +208,9 @@ def test_an_answer_goes_to_argilla_as_text_and_comes_back(empty: Project) -> Non
     for number in (0.0, 3.0, 2.5, 1 / 3):
         value = form.to_value({"number": number}, setup.question)
         response = {"values": response_values(value, None), "status": "submitted", "updated_at": "2026-05-04T12:00:00Z"}
-        assert form.from_value(remote_answer(response, "ann").value) == {"number": number}
+        assert form.from_value(remote_answer(response, "ann").value, {}) == {"number": number}
     with pytest.raises(BadInput, match="not a number"):
-        form.from_value("a few")
+        form.from_value("a few", {})
 
 
 def test_a_task_that_argilla_cannot_ask_is_refused_in_one_sentence(

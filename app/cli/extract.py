@@ -12,13 +12,14 @@ from app.cli.terminal import present
 
 if TYPE_CHECKING:
     from core.evaluation.metrics import Estimate
+    from core.extract.agreement import StepAgreement
     from core.extract.import_annotations import AnnotationImport
     from core.extract.prepare import Prepared
     from core.extract.step_models import StepModelChange, StepReports
     from core.extract.suggest import SuggestedSteps
 
 extract = typer.Typer(
-    help="Structured answers, step by step: prepare, suggest, report, promote, rollback, deactivate.",
+    help="Structured answers, step by step: prepare, suggest, report, promote, rollback, deactivate, agreement.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -251,3 +252,23 @@ def change_lines(result: "StepModelChange") -> list[str]:
         f" For {', '.join(result.outdone)} the plain classifier is better, and suggests." if result.outdone else ""
     )
     return [result.sentence, now + outdone]
+
+
+@extract.command("agreement")
+def agreement_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """How far people agree, field by field; spans word for word and where they overlap."""
+    from core.extract.agreement import step_agreement as verb
+
+    present(run_verb(folder_of(context, project), verb), agreement_lines, as_json=as_json)
+
+
+def agreement_lines(result: "StepAgreement") -> list[RenderableType]:
+    """A line for each field."""
+    table = Table("field", *(Column(name, justify="right") for name in _AGREEMENT), box=None, pad_edge=False)
+    for one in result.fields:
+        figures = (one.alpha.value, one.overlap, one.spans, one.spans_overlapping)
+        table.add_row(one.path, f"{one.pairs:,}", *("" if value is None else f"{value:.2f}" for value in figures))
+    return [f"{result.records:,} records have answers of two people or more.", table]
+
+
+_AGREEMENT = ("pairs", "alpha", "F1", "spans", "overlapping")

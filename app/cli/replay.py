@@ -1,5 +1,6 @@
 """`rondo replay`: strategies against each other on a labelled file, with paired seeds, a table and a chart."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -18,18 +19,23 @@ from core.errors import BadInput
 from core.jobs.bundle import Report
 from core.project import Project, open_project
 from core.rounds.run_round import can_learn
-from core.tasks.tasks import space_of
+from core.suggestions.recorded import load_recorded
+from core.tasks.tasks import space_of, task_of
 from gpu_jobs.runners.local import InProcessRunner
 
 CHARTS = (".html", ".svg", ".png")
 MACRO_F1, ACCURACY = "macro F1", "accuracy"
+WITH_LLM = "+llm"
+AUDIT_SHARE = 0.1
+"""of each batch where a language model plays along: it teaches by its measured precision"""
 HELD_OUT = 0.2
 """share of records that judge where the file has no test split"""
 
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """What to replay. `budget` and `batch` count labels."""
+    """What to replay. `budget` and `batch` count labels. llm: recorded answers of a language model; id: column of the
+    ids by which they are known."""
 
     file: Path
     text: tuple[str, ...]
@@ -42,6 +48,13 @@ class ReplayOptions:
     multi: bool = False
     out: Path | None = None
     task: str = "labels"
+    llm: Path | None = None
+    id: str | None = None
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The strategies, each also with the language model where there is one."""
+        return tuple(f"{name}{end}" for name in self.strategies for end in (("", WITH_LLM) if self.llm else ("",)))
 
     @property
     def rounds(self) -> int:
@@ -88,15 +101,27 @@ class StrategyCurves(CurveFigures):
 
 
 @dataclass(frozen=True)
+class ReplayedModel:
+    """Recorded answers. right: share of the records that can be asked of which its answer is right."""
+
+    model: str
+    answers: int
+    invalid: int
+    unknown: int
+    right: float
+
+
+@dataclass(frozen=True)
 class Replay:
     """The learning curves of all strategies. measure: macro F1, accuracy where answers are no choice among
-    categories.
+    categories. llm: the language model that plays along in those that end with "+llm".
     """
 
     full: FullScore
     records: int
     strategies: dict[str, StrategyCurves]
     measure: str = MACRO_F1
+    llm: ReplayedModel | None = None
 
 
 def run_replay(requested: ReplayOptions, report: Report) -> Replay:
@@ -105,8 +130,9 @@ def run_replay(requested: ReplayOptions, report: Report) -> Replay:
     folder = Path(tempfile.mkdtemp(prefix="rondo-replay-"))
     try:
         template, truth, full = _template(requested, report, folder / "template")
-        curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in requested.strategies}
-        total = requested.seeds * len(requested.strategies) * requested.rounds
+        llm = _load_model(template, truth, requested.llm) if requested.llm else None
+        curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in requested.arms}
+        total = requested.seeds * len(requested.arms) * requested.rounds
         played = 0
 
         def report_step(_: simulate.Point) -> None:
@@ -115,12 +141,12 @@ def run_replay(requested: ReplayOptions, report: Report) -> Replay:
             report("Replaying rounds", played, total)
 
         for seed in range(requested.seeds):
-            for name in requested.strategies:
+            for name in requested.arms:
                 curves[name].append(_one_run(template, truth, requested, (name, seed), report_step))
         measure, random = measure_of(template), curves.get("random")
         template.close()
-        strategies = {name: summarise(curves[name], full, random, measure) for name in requested.strategies}
-        result = Replay(FullScore(full), len(truth), strategies, measure)
+        strategies = {name: summarise(curves[name], full, random, measure) for name in requested.arms}
+        result = Replay(FullScore(full), len(truth), strategies, measure, llm)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if requested.out is not None:
@@ -160,9 +186,10 @@ def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[P
     from core.evaluation.metrics import Metrics
 
     loop.create_project(folder, [], multi=requested.multi)
-    write_settings(folder, replace(read_settings(folder), task=requested.task, audit_share=0.0, automatic=False))
+    audit = AUDIT_SHARE if requested.llm else 0.0
+    write_settings(folder, replace(read_settings(folder), task=requested.task, audit_share=audit, automatic=False))
     project = open_project(folder, InProcessRunner())
-    columns = ImportOptions(text=list(requested.text), label=requested.label, split=requested.split)
+    columns = ImportOptions(text=list(requested.text), label=requested.label, split=requested.split, id=requested.id)
     import_file(project, report, file=str(requested.file), **columns)
     if not project.store.one("select count(*) from settled where stratum = 'gold'"):
         simulate.hold_out(project, HELD_OUT, seed=0)
@@ -173,6 +200,16 @@ def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[P
     return project, simulate.withhold_answers(project), full
 
 
+def _load_model(template: Project, truth: simulate.Truth, file: Path) -> ReplayedModel:
+    """Into the template, of which every run is a copy."""
+    loaded = load_recorded(template, file)
+    rows = template.store.query("select id, answer::varchar from generated_answers join records using (n)")
+    task = task_of(template.settings())
+    known = [(json.loads(answer) if answer else None, truth[id]) for id, answer in rows if id in truth]
+    right = [answer == task.canonical(true) for answer, true in known]
+    return ReplayedModel(**vars(loaded), right=mean(right) if right else 0.0)
+
+
 def _one_run(
     template: Project,
     truth: simulate.Truth,
@@ -181,11 +218,15 @@ def _one_run(
     result: Callable[[simulate.Point], None],
 ) -> list[simulate.Point]:
     """One strategy with one seed, in a project of its own that shares the template's vectors."""
-    strategy, seed = run
-    folder = template.folder.parent / f"{strategy}-{seed}"
+    arm, seed = run
+    strategy = arm.removesuffix(WITH_LLM)
+    folder = template.folder.parent / f"{arm}-{seed}"
     simulate.copy_project(template, folder)
     project = open_project(folder, InProcessRunner())
     try:
+        if arm == strategy:
+            with project.store.transaction() as cursor:
+                cursor.execute("delete from generated_answers")
         write_settings(folder, with_changes(project.settings(), seed=1000 * (seed + 1)))
         budget = simulate.Budget(requested.rounds, requested.batch, strategy)
         return simulate.simulate_rounds(project, truth, budget, lambda *_: None, result)
@@ -261,7 +302,13 @@ def points_of(result: Replay) -> list[dict[str, str | int | float]]:
 def replay_lines(result: Replay) -> list[RenderableType]:
     """A table of the strategies, and their mean curves as bars of eight heights, all on one scale from 0 to 1."""
     shown = {name: (one, one.macro_f1) for name, one in result.strategies.items()}
-    return [f"All labels: {result.measure} {result.full.macro_f1:.3f}", "", *curve_lines(shown, "labels")]
+    lines: list[RenderableType] = [f"All labels: {result.measure} {result.full.macro_f1:.3f}"]
+    if one := result.llm:
+        lines.append(
+            f"{one.model}: {one.answers:,} recorded answers, {one.invalid:,} of them invalid, right on "
+            f"{one.right:.1%}; it teaches by the precision that the audit measures."
+        )
+    return [*lines, "", *curve_lines(shown, "labels")]
 
 
 def curve_lines(shown: Mapping[str, tuple[CurveFigures, list[list[float]]]], unit: str) -> list[RenderableType]:

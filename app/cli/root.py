@@ -27,6 +27,7 @@ from app.cli.pairs import candidates_, dedup, predict_pairs_
 from app.cli.people import history_, people
 from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.status import status
+from app.cli.suggest import suggest
 from app.cli.team import team
 from app.cli.terminal import present, say
 from app.cli.training import jobs, train, trainers
@@ -185,6 +186,7 @@ app.command("history")(history_)
 app.add_typer(extract, name="extract")
 app.command("candidates")(candidates_)
 app.command("predict-pairs")(predict_pairs_)
+app.command()(suggest)
 app.command()(dedup)
 app.add_typer(merges, name="merges")
 app.command()(replay)

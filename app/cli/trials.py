@@ -9,44 +9,87 @@ from app.cli.interrupts import stoppable
 from app.cli.options import JsonOption, NoTokenOption, ProjectOption, errors
 from app.cli.terminal import Ticker, present, say
 
+STRATEGIES = "default,margin,random"
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
+
+
+LabelOption = Annotated[
+    str,
+    typer.Option(help="Column with the true labels; for pairs, the decisions; of steps, an only field."),
+]
+TaskOption = Annotated[
+    str, typer.Option(help="What is answered: labels, pairs (are two records the same?), extract (steps).")
+]
+PositiveOption = Annotated[
+    str,
+    typer.Option(help="Pairs: the label of two that are the same. Default: 1, match, duplicate, same, true, yes."),
+]
+SplitOption = Annotated[str | None, typer.Option(help="Column with the split; 'test' rows judge. Default: a fifth.")]
+BatchOption = Annotated[
+    int | None, typer.Option(help="Labels per round (20). Of pairs 10 at first, and up to 125. Of steps half.")
+]
+SeedsOption = Annotated[
+    int | None, typer.Option(help="Repetitions, the same seeds for every strategy (3; of steps 1).")
+]
+StrategiesOption = Annotated[str, typer.Option(help="Labels: comma-separated. Pairs: always ours and random.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Extract: a setting of the trainer, KEY=VALUE.")]
+RecordedOption = Annotated[
+    Path | None,
+    typer.Option(help="Recorded answers of a language model: id, label[, probability] (.csv, .jsonl, .parquet)."),
+]
+IdOption = Annotated[str | None, typer.Option("--id", help="Column with the ids, by which --llm knows them.")]
+
 
 def replay(
     file: Annotated[Path, typer.Argument(help="A labelled file, in any format that import takes.")],
-    label: Annotated[str, typer.Option(help="Column with the true labels; for pairs, with the decisions.")],
+    label: LabelOption = "",
     text: Annotated[list[str] | None, typer.Option(help="Column with the text; repeat it for several fields.")] = None,
-    task: Annotated[
-        str, typer.Option(help="What is answered: labels, or pairs (are two records the same?).")
-    ] = "labels",
+    task: TaskOption = "labels",
     left: Annotated[str | None, typer.Option(help="Pairs: column with the text of the one record.")] = None,
     right: Annotated[str | None, typer.Option(help="Pairs: column with the text of the other.")] = None,
-    positive: Annotated[
-        str,
-        typer.Option(help="Pairs: the label of two that are the same. Default: 1, match, duplicate, same, true, yes."),
-    ] = "",
-    split: Annotated[
-        str | None, typer.Option(help="Column with the split; 'test' rows judge. Default: a fifth.")
-    ] = None,
-    strategies: Annotated[str, typer.Option(help="Labels: comma-separated. Pairs: always ours and random.")] = (
-        "default,margin,random"
-    ),
+    positive: PositiveOption = "",
+    split: SplitOption = None,
+    strategies: StrategiesOption = STRATEGIES,
     budget: Annotated[int, typer.Option(help="Labels, or decisions, to spend.")] = 400,
-    batch: Annotated[int, typer.Option(help="Labels per round. Of pairs 10 at first, and up to 125.")] = 20,
-    seeds: Annotated[int, typer.Option(help="Repetitions, the same seeds for every strategy.")] = 3,
+    batch: BatchOption = None,
+    seeds: SeedsOption = None,
     multi: Annotated[bool, typer.Option("--multi", help="Labels in a cell are joined by |.")] = False,
+    steps: Annotated[str, typer.Option(help="Extract: file of steps, or a template's name.")] = "",
+    step: Annotated[str, typer.Option(help="Extract: names of steps, comma-separated. Default: all.")] = "",
+    base: Annotated[str, typer.Option(help="Extract: language model to tune. Default: SmolLM2-135M-Instruct.")] = "",
+    few_shot: Annotated[int, typer.Option(help="Extract: examples in the untuned model's prompt.", min=0)] = 0,
+    test: Annotated[int, typer.Option(help="Extract: records that judge, at most.")] = 100,
+    set_: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the chart here (.html, .svg or .png).")] = None,
+    llm: RecordedOption = None,
+    id_column: IdOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Play the loop with a file's answers as oracle: what would each strategy have cost?"""
     with errors():
         from core.errors import BadInput
 
+        if not label and task != "extract":
+            raise BadInput("Which column holds the true answers? --label COLUMN.")
         if task == "pairs":
             from app.cli.pair_replay import PairReplayOptions, pair_replay_lines, run_pair_replay
 
-            if multi:
-                raise BadInput("--multi is for labels; two records are the same, or they are not.")
-            pairs = PairReplayOptions(file, left, right, label, split, positive, budget, seeds, out)
+            if multi or llm:
+                raise BadInput("--multi and --llm are for labels; two records are the same, or they are not.")
+            pairs = PairReplayOptions(file, left, right, label, split, positive, budget, seeds or 3, out)
             return present(run_pair_replay(pairs, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
+        if task == "extract":
+            from app.cli.step_replay import StepReplayOptions, run_step_replay, step_replay_lines
+
+            strategies = "random" if strategies == STRATEGIES else strategies
+            counts = budget, batch or max(1, budget // 2), seeds or 1
+            ways = _names(step), split, text[0] if text else None, label, _names(strategies)
+            extract = StepReplayOptions(file, steps, *ways, *counts, test, base)
+            result = run_step_replay(extract, set_ or [], few_shot, stoppable(Ticker()), out)
+            return present(result, step_replay_lines, as_json=as_json)
         from app.cli.replay import ReplayOptions, replay_lines, run_replay
         from core.tasks.tasks import TASKS
 
@@ -56,8 +99,9 @@ def replay(
             raise BadInput("--left, --right and --positive are for pairs: --task pairs.")
         if not text:
             raise BadInput("Which column holds the text? --text COLUMN; for pairs --task pairs --left --right.")
-        names = tuple(name.strip() for name in strategies.split(","))
-        requested = ReplayOptions(file, tuple(text), label, split, names, budget, batch, seeds, multi, out, task)
+        counts, more = (budget, batch or 20, seeds or 3), {"multi": multi, "out": out, "task": task}
+        more |= {"llm": llm, "id": id_column}
+        requested = ReplayOptions(file, tuple(text), label, split, _names(strategies), *counts, **more)  # type: ignore[arg-type]
         present(run_replay(requested, stoppable(Ticker())), replay_lines, as_json=as_json)
 
 
@@ -65,20 +109,23 @@ def demo(
     context: typer.Context,
     oracle: Annotated[bool, typer.Option("--oracle", help="Play the annotator too, and print the curve.")] = False,
     rounds: Annotated[int, typer.Option(help="Rounds that the oracle plays.")] = 10,
-    task: Annotated[str, typer.Option(help="labels: docstrings by chapter; pairs: docstrings of the same.")] = "labels",
+    task: Annotated[
+        str, typer.Option(help="labels: docstrings by chapter; pairs: docstrings of the same; extract: tales.")
+    ] = "labels",
     port: Annotated[int, typer.Option(help="Port of the app.")] = 8501,
     no_token: NoTokenOption = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sort the docstrings of Python's standard library into the chapters of its reference, or find those (--task
-    pairs) that a module in C and its twin in Python have of the same function."""
+    """Sort the docstrings of Python's standard library into the chapters of its reference, find those (--task pairs)
+    that a module in C and its twin in Python have of the same function, or take tales apart (--task extract)."""
     with errors():
         from app.cli.demo import LABEL_DEMO, open_page
         from app.cli.pair_demo import PAIR_DEMO
+        from app.cli.step_demo import STEP_DEMO
         from core.errors import BadInput
 
-        demos = {"labels": LABEL_DEMO, "pairs": PAIR_DEMO}
+        demos = {"labels": LABEL_DEMO, "pairs": PAIR_DEMO, "extract": STEP_DEMO}
         if task not in demos:
             raise BadInput(f"There is no demo of the task {task!r}; there are {', '.join(demos)}.")
         sample = demos[task]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from app.http.messages import ACTIONS, Activation, FineTune, ModelAction, Order, PredictPairs
+from app.http.messages import ACTIONS, Activation, FineTune, ModelAction, Order, PredictPairs, Suggest
 from app.request_body import read_at_most
 from core.errors import BadInput
 
@@ -24,7 +24,7 @@ _KINDS = {
     "greater_than_equal": "0 or more",
 }
 """pydantic's word for a wrong type, to ours for the right one"""
-Body = TypeVar("Body", Order, Activation, ModelAction, FineTune, PredictPairs)
+Body = TypeVar("Body", Order, Activation, ModelAction, FineTune, PredictPairs, Suggest)
 
 
 class Unknown(BadInput):
@@ -86,7 +86,12 @@ def read_predict_pairs(body: Mapping[str, Any]) -> dict[str, Any]:
     return _chosen(_read(body, PredictPairs))
 
 
-def _chosen(body: Order | Activation | PredictPairs) -> dict[str, Any]:
+def read_suggest(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `suggest` that a program may choose: which model and where is the project's."""
+    return _chosen(_read(body, Suggest))
+
+
+def _chosen(body: Order | Activation | PredictPairs | Suggest) -> dict[str, Any]:
     """null stands for not chosen."""
     return {name: value for name, value in vars(body).items() if value is not None}
 

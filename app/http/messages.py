@@ -9,6 +9,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from core.hosted.training_data import Statistics
 from core.jobs.job_states import ENDED, UNDER_WAY
 from core.registry.models import ModelEntry
+from core.suggestions.worth import LanguageModelWorth
 from core.training.hosted import RUNNER, HostedEstimate, HostedJob
 from core.training.trainers import TRAINERS
 from gpu_jobs.runners.choice import RUNNERS
@@ -110,6 +111,17 @@ class PredictPairs:
     budget: Budget = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Suggest:
+    """That the project's language model shall be asked."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid", "json_schema_extra": {"example": {"limit": 200}}}
+
+    limit: Annotated[StrictInt | None, Field(description="Records at most; null: 200.", ge=1)] = None
+    again: Annotated[StrictBool | None, Field(description="Also those that it has answered.")] = None
+    anyway: Annotated[StrictBool | None, Field(description="Also where the audit finds the head better.")] = None
+
+
 @dataclass(frozen=True)
 class FineTuning:
     """A tuning job that was started, and what it is likely to cost."""
@@ -191,6 +203,16 @@ class Progress:
     what: str
     done: int
     total: int
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """asking: how far the language model is that is asked now, if any. error_message: what the last work in the
+    background ended with, if not well. worth: of the language model that answered last."""
+
+    asking: Progress | None
+    error_message: str | None
+    worth: LanguageModelWorth | None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from app.http.messages import (
     Models,
     Order,
     PredictPairs,
+    Suggest,
+    Suggestions,
     TrainingExamples,
 )
 from core.hosted.training_data import FORMATS
@@ -50,9 +52,9 @@ REFUSALS = {
 
 def document() -> Value:
     """The whole of it, ready for JSON."""
-    sent: list[type] = [Order, Activation, ModelAction, FineTune, PredictPairs]
+    sent: list[type] = [Order, Activation, ModelAction, FineTune, PredictPairs, Suggest]
     answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated, Deactivated]
-    answers += [FineTuning, HostedJob, HostedModels, MergeList, PairPredictions, TrainingExamples]
+    answers += [FineTuning, HostedJob, HostedModels, MergeList, PairPredictions, TrainingExamples, Suggestions]
     adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((kind.__name__, "validation", TypeAdapter(kind)) for kind in sent),
         *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers),
@@ -107,6 +109,12 @@ def _paths() -> Value:
                 _sends(_route("Put a model into use", activated, "Activated", "200 404 409 422"), "Activation")
             )
             | {"parameters": [_wait()]},
+        },
+        "/api/suggestions": {
+            "get": _route("See what the language model is worth", "As measured so far.", "Suggestions", "200"),
+            "post": _sends(
+                _route("Have the language model suggest labels", "It goes on.", "Suggestions", "202 409 422"), "Suggest"
+            ),
         },
         **_pair_paths(),
         "/api/pairs/clusters": {

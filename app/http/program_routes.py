@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -19,9 +20,10 @@ from app.http.job_requests import (
     read_activation,
     read_body,
     read_order,
+    read_suggest,
     read_whole,
 )
-from app.http.messages import Job, JobInFull, Jobs, Models
+from app.http.messages import Job, JobInFull, Jobs, Models, Progress, Suggestions
 from app.http.openapi import document
 from app.http.openapi_page import page
 from app.http.pair_routes import PAIR_ACTS
@@ -30,6 +32,8 @@ from core.ids import JobId
 from core.jobs.bundle import Bundle
 from core.registry.models import model as show_model
 from core.registry.models import models
+from core.suggestions.suggest import require_asking
+from core.suggestions.worth import language_model_worth
 from core.training.entries import TrainingJob, list_training_jobs, read_training_job, summarise_metrics
 from core.typed_json import finite, from_json, to_json
 
@@ -130,6 +134,20 @@ def _activate(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     return activate(server, sent.path["id"], read_activation(sent.body), sent.query)
 
 
+def _show_suggestions(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    going_on = server.activities.get("suggest")
+    progress = Progress(going_on.what, going_on.done, going_on.total) if going_on else None
+    return ApiReply(Suggestions(progress, server.error_message, language_model_worth(server.project)))
+
+
+def _suggest(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    """Returns when it was started; what cannot be asked at all is refused at once."""
+    options = read_suggest(sent.body)
+    require_asking(server.project)
+    server.start("suggest", user="api", **options)
+    return replace(_show_suggestions(server, sent), status=202)
+
+
 ACTS: dict[tuple[str, str], Act] = {
     ("POST", "/api/jobs"): _launch,
     ("GET", "/api/jobs"): _list_jobs,
@@ -138,6 +156,8 @@ ACTS: dict[tuple[str, str], Act] = {
     ("GET", "/api/models"): _list_models,
     ("GET", "/api/models/{id}"): _show_model,
     ("POST", "/api/models/{id}/activate"): _activate,
+    ("GET", "/api/suggestions"): _show_suggestions,
+    ("POST", "/api/suggestions"): _suggest,
     **PAIR_ACTS,
 }
 

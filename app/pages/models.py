@@ -5,6 +5,7 @@ import streamlit as st
 from app.background import opened
 from app.pages.parts.evaluation_view import draw_evaluations
 from app.pages.parts.hosted_view import draw_decider, draw_questions
+from app.pages.parts.language_model_view import draw_suggester
 from app.pages.parts.models_view import (
     draw_challenge,
     draw_champion,
@@ -31,6 +32,7 @@ if error_message := st.session_state.pop("models-trouble", None):
 listed = models(server.project, lambda *_: None)
 versions = listed.models
 if not versions:
+    draw_suggester(server)
     st.info("There is no model yet. Label the first batch, or train one.")
     st.page_link("pages/jobs.py", label="Jobs", icon=":material/rocket_launch:")
     st.stop()
@@ -58,3 +60,6 @@ st.divider()
 draw_predictions(server)
 if task_of(server.settings()).taxonomy:
     draw_encoder_choice(server, versions)
+
+st.divider()
+draw_suggester(server)

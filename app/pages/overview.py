@@ -7,6 +7,7 @@ import streamlit as st
 from app.auth.identity import require_right
 from app.background import opened
 from app.charts.quality import balance_chart, queue_chart
+from app.pages.parts.language_model_view import draw_language_model_worth
 from app.pages.parts.models_view import draw_model_quality
 from app.pages.parts.quality_view import draw_prospects, draw_scores
 from app.pages.parts.widgets import activity
@@ -51,6 +52,7 @@ if now.records:
     st.altair_chart(queue_chart(now), key="queue")
 
 draw_scores(server, now)
+draw_language_model_worth(server)
 draw_prospects(server)
 
 if task_of(server.settings()).taxonomy:

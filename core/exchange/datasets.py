@@ -12,7 +12,7 @@ from core.errors import Refused
 from core.exchange.workspace import RemoteEntry, Setup, Workspace
 from core.labelling.cards import named_values
 from core.store.database import utc_now
-from core.tasks.questions import TeamForm
+from core.tasks.questions import TEXT, TeamForm
 from core.tasks.tasks import task_of
 from core.typed_json import from_json, to_json
 
@@ -135,6 +135,8 @@ def required_setup(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Set
     fields, (context, metadata) = _field_names(cursor), _metadata_names(cursor)
     if not fields:
         raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")
+    if question.marks:  # in the text as it is, whatever else a record has
+        fields = (TEXT, *(name for name in fields if name != TEXT))
     return Setup(fields, context, metadata, question, settings.guidelines, settings.overlap)
 
 

@@ -14,7 +14,7 @@ from core.ids import RecordNo
 from core.labelling.cards import Card, read_cards
 from core.labelling.waiting import REVIEW, Row, read_waiting
 from core.store.answers import ARGILLA
-from core.tasks.questions import Question, TeamForm
+from core.tasks.questions import TEXT, Question, TeamForm
 
 PER_PERSON = 20
 """records of one tier for each annotator: a strict order would have people work on the same ones"""
@@ -78,13 +78,19 @@ def read_outgoing(
     return {
         row.record_no: Outgoing(
             id=card.id,
-            fields={one["name"]: one["value"] for one in card.fields} or {"text": card.text},
+            fields=_fields(card, question),
             metadata={one["name"]: one["value"] for one in card.meta},
             rank=plan.ranks[row.record_no],
             suggestion=None if row.record_no in plan.blind else _suggested(card, form, question),
         )
         for row, card in zip(rows, cards, strict=True)
     }
+
+
+def _fields(card: Card, question: Question) -> dict[str, str]:
+    """Where pieces of the text are marked, the text as it is among them."""
+    named = {one["name"]: one["value"] for one in card.fields}
+    return {**named, TEXT: card.text} if question.marks or not named else named
 
 
 def _unqueued(cursor: duckdb.DuckDBPyConnection, record_no: RecordNo) -> Row:

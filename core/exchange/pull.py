@@ -208,11 +208,12 @@ def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> N
     one.
     """
     moved: dict[str, list[tuple[str, TeamAnswer]]] = {}
-    form = team_form(project.settings())
+    settings = project.settings()
+    form, setup = team_form(settings), task_of(settings).setup(settings)
     for entry, answer in received.late:
         question = received.datasets[entry.dataset].setup.question
         if received.newest[(entry.record_no, answer.annotator)].answer == answer and question.fits(answer.value):
-            value = None if answer.value is None else form.to_value(form.from_value(answer.value), question)
+            value = None if answer.value is None else form.to_value(form.from_value(answer.value, setup), question)
             moved.setdefault(entry.dataset, []).append((received.ids[entry.record_no], replace(answer, value=value)))
     for dataset, answers in moved.items():
         workspace.carry(dataset, answers)
@@ -259,7 +260,8 @@ def _content(event: Event) -> tuple[str, str | None, str | None]:
 def _event(record: str, remote: RemoteAnswer, logged_events: Sequence[LoggedEvent], settings: Settings) -> Event:
     """Made at Argilla's time; in force from when it is read, as every answer is. Raises BadInput."""
     one, submits = remote.answer, remote.answer.status == SUBMITTED
-    answer = task_of(settings).canonical(team_form(settings).from_value(one.value)) if submits else ()
+    task = task_of(settings)
+    answer = task.canonical(team_form(settings).from_value(one.value, task.setup(settings))) if submits else ()
     action = "submit" if submits else "skip"
     return Event(
         eid=_eid(record, one.annotator, action, answer, one.note, one.at.isoformat()),

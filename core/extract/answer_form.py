@@ -1,16 +1,13 @@
 """A structured answer as a form of plain fields, for whoever types it without the card. Knows no page."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from core.config.steps import Schema, Step, StepField, properties
 from core.errors import BadInput
 from core.extract.mapping import ground_values
 from core.tasks.extract_answers import Json, canonical, refusal, spans_of, texts_at, value_of, values_of
-
-Kind = Literal["choice", "lines", "line", "json"]
+from core.tasks.field_texts import FieldKind, field_kind, read_field, schema_types, value_text
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,7 @@ class FormField:
 
     path: str
     title: str
-    kind: Kind
+    kind: FieldKind
     value: object
     options: tuple[object, ...] = ()
 
@@ -32,28 +29,11 @@ def form_fields(steps: Sequence[Step], answer: object) -> tuple[FormField, ...]:
 
 def _form_field(step: Step, field: StepField, value: Json) -> FormField:
     title = f"{step.name}: {field.name}" if field.name != step.name else field.name
-    title = title.replace("_", " ")
-    if field.choices:
+    title, kind = title.replace("_", " "), field_kind(field)
+    if kind == "choice":
         known = value if value in field.choices else None
-        return FormField(field.path, title, "choice", known, tuple(one for one in field.choices if one is not None))
-    if _of_texts(field.schema):
-        lines = value if isinstance(value, list) else ()
-        return FormField(field.path, title, "lines", "\n".join(" ".join(str(one).split()) for one in lines))
-    if _types(field.schema) & {"string", "integer", "number"}:
-        return FormField(field.path, title, "line", "" if value is None else str(value))
-    return FormField(
-        field.path, title, "json", "" if value is None else json.dumps(value, ensure_ascii=False, indent=1)
-    )
-
-
-def _types(schema: Schema) -> set[str]:
-    kind = schema.get("type")
-    return {kind} if isinstance(kind, str) else set(kind) if isinstance(kind, list | tuple) else set()
-
-
-def _of_texts(schema: Schema) -> bool:
-    items = schema.get("items")
-    return isinstance(items, Mapping) and _types(items) == {"string"} and "enum" not in items
+        return FormField(field.path, title, kind, known, tuple(one for one in field.choices if one is not None))
+    return FormField(field.path, title, kind, value_text(kind, value))
 
 
 def form_answer(steps: Sequence[Step], typed: Mapping[str, object], before: object, text: str) -> dict[str, object]:
@@ -64,7 +44,7 @@ def form_answer(steps: Sequence[Step], typed: Mapping[str, object], before: obje
     """
     values: dict[str, Json] = {}
     for step in steps:
-        of_step = {one.path: _read(one, typed[one.path]) for one in step.fields}
+        of_step = {one.path: _value(one, typed[one.path]) for one in step.fields}
         if step.optional and all(value in (None, []) for value in of_step.values()):
             continue
         values[step.name] = of_step[step.name] if step.is_list else {one.name: of_step[one.path] for one in step.fields}
@@ -79,23 +59,8 @@ def form_answer(steps: Sequence[Step], typed: Mapping[str, object], before: obje
     return answer
 
 
-def _read(field: StepField, typed: object) -> Json:
-    if field.choices or not isinstance(typed, str):
-        return typed
-    if not typed.strip():
-        return [] if field.schema.get("type") == "array" else None
-    kinds = _types(field.schema)
-    if _of_texts(field.schema):
-        return [line.strip() for line in typed.splitlines() if line.strip()]
-    if "string" in kinds:
-        return typed.strip()
-    try:
-        value: Json = json.loads(typed)
-    except ValueError:
-        raise BadInput(
-            f"{field.path}: {typed.strip()[:80]!r} is no {'JSON' if kinds & {'array', 'object'} else 'number'}."
-        ) from None
-    return value
+def _value(field: StepField, typed: object) -> Json:
+    return read_field(field, typed) if isinstance(typed, str) and field_kind(field) != "choice" else typed
 
 
 @dataclass(frozen=True)
@@ -127,7 +92,7 @@ def schema_in_words(schema: Schema) -> str:
     """'text, at most 60 characters', 'list of text, at most 12', 'one of a, b'."""
     if isinstance(enum := schema.get("enum"), list | tuple):
         return f"one of {', '.join('none' if one is None else str(one) for one in enum)}"
-    types = _types(schema)
+    types = schema_types(schema)
     items, inner = schema.get("items"), properties(schema)
     if "array" in types and isinstance(items, Mapping):
         return f"list of {schema_in_words(items)}" + _limit(schema, "maxItems", "; at most {} of them")

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from core.config.settings import Settings
-from core.labelling.generated_answers import read_generated
+from core.labelling.generated_answers import WHOLE, compare_with_head, is_withheld, read_generated
 from core.labelling.waiting import Row
 from core.tasks.task import GeneratedAnswer
 from core.tasks.tasks import task_of
@@ -37,7 +37,7 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
     ).fetchall()
     parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in contents}
     context = read_context(cursor, list(parts), settings)
-    generated = read_generated(cursor, [row.record_no for row in rows if not row.blind])
+    generated = _generated(cursor, [row for row in rows if not row.blind], settings)
     return [
         Card(
             row.id,
@@ -67,9 +67,27 @@ def named_values(document: str | None) -> list[dict[str, str]]:
     ]
 
 
+def _generated(
+    cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings: Settings
+) -> dict[int, tuple[GeneratedAnswer, ...]]:
+    """By record number. A whole answer is outdone unless the audit finds its model better than the head."""
+    generated = read_generated(cursor, [row.record_no for row in rows])
+    if task_of(settings).language is None or not generated:
+        return generated
+    models = {one.model for answers in generated.values() for one in answers}
+    better = {model for model in models if compare_with_head(cursor, model).better == "model"}
+    return {
+        n: tuple(one if one.model in better else replace(one, outdone=(WHOLE,)) for one in answers)
+        for n, answers in generated.items()
+    }
+
+
 def _suggestion(row: Row, generated: Sequence[GeneratedAnswer], settings: Settings) -> dict[str, object] | None:
-    """None on blind rows. generated: what language models said of the record."""
+    """None on blind rows, and on a random share of those that a language model answered as a whole. generated: what
+    language models said of the record."""
     if row.blind or not settings.show_suggestions:
+        return None
+    if generated and task_of(settings).language and is_withheld(row.id, settings):
         return None
     task = task_of(settings)
     shown = task.suggestion(json.loads(row.suggestion), settings) if row.suggestion and row.model else None

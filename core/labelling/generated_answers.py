@@ -1,16 +1,21 @@
 """What language models say of records: stored, and which of it is suggested. Knows no model and no task."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
+from core.config.settings import Settings
+from core.evaluation.reporting import FEWEST
 from core.ids import RecordNo
 from core.store.database import utc_now
 from core.tasks.task import GeneratedAnswer
 
 VALID = "valid"
+WHOLE = ""
+"""`step` of an answer of a task that has no steps"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +101,46 @@ def read_generated(
         )
         result[n] = (*result.get(n, ()), one)
     return result
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Head in use and language model on the same audit records. head, model: shares that are right, weighted."""
+
+    records: int
+    head: float
+    model: float
+
+    @property
+    def better(self) -> str | None:
+        """'head' or 'model'; None where they are too few to say, or the same."""
+        if self.records < FEWEST or self.head == self.model:
+            return None
+        return "head" if self.head > self.model else "model"
+
+
+def newest_language_model(cursor: duckdb.DuckDBPyConnection) -> str | None:
+    """The one that answered last, whose answers are suggested."""
+    query = "select model from generated_answers where step = ? order by made_at desc, model limit 1"
+    row = cursor.execute(query, [WHOLE]).fetchone()
+    return row[0] if row else None
+
+
+def compare_with_head(cursor: duckdb.DuckDBPyConnection, model: str) -> Comparison:
+    """On the audit records that both answered, none of which taught what predicted it; an invalid answer is wrong."""
+    row = cursor.execute(
+        """select count(*), sum(h.weight), sum(h.weight * (h.truth_answer::varchar = h.predicted_answer::varchar)::int),
+                  sum(h.weight * coalesce((json(g.answer)::varchar = s.answer::varchar)::int, 0))
+           from held_out_predictions h join settled s using (n) join generated_answers g using (n)
+           where h.stratum = 'audit' and s.stratum = 'audit' and g.step = ? and g.model = ?""",
+        [WHOLE, model],
+    ).fetchall()[0]
+    records, weight, head, language_model = row
+    return Comparison(records, head / weight, language_model / weight) if weight else Comparison(0, 0.0, 0.0)
+
+
+def is_withheld(record_id: str, settings: Settings) -> bool:
+    """Whether no suggestion is shown beside this record though a language model answered it, to measure how suggestions
+    sway people: a share drawn at random, the same ones always."""
+    digest = hashlib.sha256(f"{settings.seed} {record_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < settings.unassisted_share * 2**64

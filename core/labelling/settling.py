@@ -13,6 +13,7 @@ from core.ids import RecordNo
 from core.labelling.responses import placeholders
 from core.store.answers import APP, BULK, CORRECTION, FILE, answer_text, labels_in
 from core.store.views import NOT_TAKEN_BACK
+from core.tasks.task import Answer
 from core.tasks.tasks import task_of
 
 
@@ -158,6 +159,8 @@ RULES = {
 }
 """setting `settle` -> its rule"""
 
+FEW = 1_000
+"""records whose answers are read at once"""
 NEAR = 1e-9
 """sums of weights as near as this are a tie"""
 
@@ -221,6 +224,17 @@ def settle(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) ->
     """Recomputes `settled` for the records of a query whose only column is n, in the caller's transaction."""
     cursor.execute(f"delete from settled where n in ({query})")
     cursor.execute(f"insert into settled {verdicts(query, settings)}", answer_parameters(settings))
+    if task_of(settings).settle:
+        _settle_by_task(cursor, query, settings)
+
+
+def _settle_by_task(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> None:
+    """Again for those records whose answers differ, since SQL does not know what several of them come to."""
+    several = f"""select n from ({ANSWERS.format(ns=query)}) where action = 'submit' and counts
+                  group by n having count(distinct answer) > 1 order by n"""
+    record_nos = [RecordNo(n) for (n,) in cursor.execute(several, answer_parameters(settings)).fetchall()]
+    for begin in range(0, len(record_nos), FEW):
+        settle_few(cursor, read_facts(cursor, record_nos[begin : begin + FEW]), settings)
 
 
 def read_facts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo]) -> list[RecordFacts]:
@@ -244,7 +258,8 @@ def settle_few(
     record_nos = [fact.record_no for fact in facts]
     answers, rule = read_few_answers(cursor, record_nos, settings), RULES[settings.settle]
     weights = _read_weights(cursor, {answer.annotator for answer in answers}) if rule.weighed else {}
-    rows = [row for fact in facts if (row := _verdict(answers, fact, rule, weights)) is not None]
+    combine = task_of(settings).settle
+    rows = [row for fact in facts if (row := _verdict(answers, fact, (rule, combine), weights)) is not None]
     cursor.execute(f"delete from settled where n in ({placeholders(record_nos)})", record_nos)
     if rows:
         values_list = ", ".join([f"({placeholders(rows[0])})"] * len(rows))
@@ -261,15 +276,26 @@ def _read_weights(cursor: duckdb.DuckDBPyConnection, people: set[str]) -> dict[s
     )
 
 
+Combine = Callable[[Sequence[tuple[Answer, float]]], Answer | None] | None
+
+
 def _verdict(
-    answers: Sequence[AnswerInForce], fact: RecordFacts, rule: Rule, weights: Mapping[str, float]
+    answers: Sequence[AnswerInForce], fact: RecordFacts, by: tuple[Rule, Combine], weights: Mapping[str, float]
 ) -> list[object] | None:
-    """A row of `settled`, or None where the answers settle nothing."""
+    """A row of `settled`, or None where the answers settle nothing. by: whose answers count, and what several different
+    ones come to."""
+    rule, combine = by
     votes: dict[str, list[AnswerInForce]] = defaultdict(list)
     counted = [one for one in answers if one.record_no == fact.record_no and one.action == "submit" and one.counts]
     for answer in _voters(counted, fact, rule):
         votes[str(answer.answer)].append(answer)
     sums = {text: _weight(supplied, weights) for text, supplied in votes.items()}
+    if combine and len(votes) > 1:
+        combined = combine([(json.loads(text), weight) for text, weight in sums.items()])
+        if combined is None:
+            return None
+        sums = {answer_text(combined): 1.0}
+        votes = defaultdict(list, {answer_text(combined): [one for supplied in votes.values() for one in supplied]})
     winners = [text for text, weight in sums.items() if weight > max(sums.values()) - NEAR]
     if len(winners) != 1:
         return None

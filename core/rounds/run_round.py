@@ -15,6 +15,7 @@ from core.config.settings import Settings
 from core.errors import BadInput, Refused, RondoError
 from core.ids import ModelId
 from core.jobs.bundle import Bundle, Report
+from core.labelling.generated_answers import newest_language_model
 from core.labelling.gold import UNASKED_TEST
 from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
@@ -24,6 +25,7 @@ from core.rounds.draws import read_history
 from core.rounds.plans import BatchRequest, RoundPlan, batch_choice, share_batch
 from core.rounds.round_job import ROUND, PastModel, RoundParams
 from core.rounds.round_results import RoundSummary, apply_result, queue_test_records
+from core.rounds.weak_labels import weak_labels
 from core.store.database import count
 from core.store.record_numbers import NUMBERS
 from core.tasks.task import AnswerSpace
@@ -165,6 +167,8 @@ def known_now(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArr
         for name, query in _ROWS.items():
             n = cursor.execute(query, {"stop": stop}).fetchnumpy()["n"]
             arrays[f"{name}_rows"] = np.asarray(n, np.int64)
+        weak = weak_labels(cursor, settings, newest_language_model(cursor), stop, _JUDGES)
+        arrays |= {"weak_rows": weak.rows, "weak_targets": weak.targets, "weak_weight": weak.weight}
         of_all = _sources(cursor, sources)
         for name in ("asked", "pool"):
             arrays[f"{name}_sources"] = of_all[arrays[f"{name}_rows"]]

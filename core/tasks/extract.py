@@ -19,6 +19,9 @@ from core.models.heads.field_head import FieldHead, field_heads, slices
 from core.models.heads.kind import FittedHead
 from core.tasks import extract_answers
 from core.tasks.choice import SURE
+from core.tasks.extract_question import EXTRACT_FORM
+from core.tasks.extract_settling import settle_fields
+from core.tasks.language_form import Alternatives
 from core.tasks.task import Acquisition, Answer, AnswerSpace, GeneratedAnswer, Setup, Task
 
 COLD = 20
@@ -199,7 +202,7 @@ def _margin(probs: Floats) -> Floats:
     return np.asarray(best[:, 1] - best[:, 0])
 
 
-def suggestion(alternatives: Sequence[tuple[object, float]], settings: Settings) -> dict[str, object] | None:
+def suggestion(alternatives: Alternatives, settings: Settings) -> dict[str, object] | None:
     """The likeliest answer, as far as the steps still allow it."""
     answer, probability = alternatives[0]
     left, enough = extract_answers.suggestible(answer, settings.steps)
@@ -271,6 +274,8 @@ EXTRACT = Task(
     space=space,
     suggestion=suggestion,
     generated=with_generated,
+    settle=settle_fields,
     noun="answer",
     steps=True,
+    team=EXTRACT_FORM,
 )

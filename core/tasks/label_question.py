@@ -31,23 +31,24 @@ def to_value(answer: object, question: Question) -> Value:
     return labels[0] if labels else None
 
 
-def from_value(value: Value) -> list[str]:
+def from_value(value: Value, setup: Mapping[str, object]) -> list[str]:
     """Ids, sorted. Of 'none of these' beside labels the labels count."""
     values = value if isinstance(value, list) else [] if value is None else [value]
     return sorted({str(one) for one in values} - {NONE})
 
 
 def proposed(suggestion: Mapping[str, object], question: Question) -> tuple[Value, Value] | None:
-    """The likeliest label; where several may hold, all that are likelier than not."""
+    """The likeliest label; where several may hold, all that are likelier than not, or whose probability is unknown."""
     labels = suggestion["labels"]
-    pairs = [(one["id"], float(one["probability"])) for one in labels] if isinstance(labels, list) else []
+    pairs = [(one["id"], one["probability"]) for one in labels] if isinstance(labels, list) else []
     several = question.kind == SEVERAL
-    retained = [pair for pair in pairs if pair[1] >= LIKELY] if several else pairs[:1]
+    retained = [pair for pair in pairs if pair[1] is None or pair[1] >= LIKELY] if several else pairs[:1]
     retained = [pair for pair in retained if pair[0] in question.values]
     if not retained:
         return None
     values, scores = [value for value, _ in retained], [score for _, score in retained]
-    return (values, scores) if several else (values[0], scores[0])
+    known = scores if None not in scores else None
+    return (values, known) if several else (values[0], scores[0])
 
 
 LABEL_FORM = TeamForm(question, to_value, from_value, proposed)

@@ -14,8 +14,10 @@ from core.models.heads.head import Head, linear_heads
 from core.models.heads.kind import FittedHead
 from core.tasks.choice import acquisition_scores, confidence, correct, decide, doubtful, gradients, likeliest
 from core.tasks.label_columns import LABEL_COLUMNS, NOUN
+from core.tasks.label_prompt import LABEL_PROMPT
 from core.tasks.label_question import LABEL_FORM
-from core.tasks.task import Answer, AnswerSpace, Predictions, Setup, Task
+from core.tasks.language_form import Alternatives
+from core.tasks.task import Answer, AnswerSpace, GeneratedAnswer, Predictions, Setup, Task
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -123,11 +125,22 @@ def parameters(settings: Settings) -> dict[str, object]:
     return {"active": [label.id for label in settings.taxonomy.active], "multi": settings.multi}
 
 
-def suggestion(alternatives: Sequence[tuple[object, float]], settings: Settings) -> dict[str, object] | None:
+def suggestion(alternatives: Alternatives, settings: Settings) -> dict[str, object] | None:
     """Those of the labels that are not retired."""
     active = {label.id for label in settings.taxonomy.active}
     labels = [{"id": id, "probability": chance} for id, chance in alternatives if id in active]
     return {"labels": labels} if labels else None
+
+
+def generated(
+    proposed: dict[str, object] | None, answers: Sequence[GeneratedAnswer], settings: Settings
+) -> dict[str, object] | None:
+    """The language model's where the head proposes nothing or does no better."""
+    one = answers[-1]
+    if proposed and one.outdone:
+        return proposed
+    shown = suggestion(LABEL_PROMPT.alternatives(one.answer, one.confidence), settings)
+    return {**shown, "model": one.model} if shown else proposed
 
 
 def space(setup: Setup) -> AnswerSpace:
@@ -192,7 +205,9 @@ LABELS = Task(
     space=space,
     taxonomy=True,
     suggestion=suggestion,
+    generated=generated,
     noun=NOUN,
     columns=LABEL_COLUMNS,
     team=LABEL_FORM,
+    language=LABEL_PROMPT,
 )

@@ -15,6 +15,7 @@ from core.models.heads.kind import FittedHead
 from core.models.heads.pair_head import pair_heads
 from core.models.heads.pair_prior import PairPrior
 from core.tasks.choice import acquisition_scores, confidence, correct, decide, doubtful, gradients, likeliest
+from core.tasks.language_form import Alternatives
 from core.tasks.pair_context import pair_context
 from core.tasks.questions import Option, Question, TeamForm, Value
 from core.tasks.task import Answer, AnswerSpace, PoolFeatures, Setup, Task
@@ -84,7 +85,7 @@ def refusal(answer: Answer, settings: Settings, cursor: "DuckDBPyConnection | No
     return "A decision on a pair is same or different."
 
 
-def suggestion(alternatives: Sequence[tuple[object, float]], settings: Settings) -> dict[str, object] | None:
+def suggestion(alternatives: Alternatives, settings: Settings) -> dict[str, object] | None:
     """The likelier of both."""
     answer, probability = alternatives[0]
     return {"same": is_same(answer), "probability": probability}
@@ -150,7 +151,7 @@ def question(setup: Setup) -> Question:
     return Question("label_selection", TITLE, (Option(SAME, "Same"), Option(DIFFERENT, "Different")))
 
 
-def from_value(value: Value) -> Answer:
+def from_value(value: Value, setup: Setup) -> Answer:
     """Raises BadInput."""
     return read_text(str(value), {})
 

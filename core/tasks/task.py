@@ -15,6 +15,7 @@ from core.config.settings import Settings
 from core.errors import BadInput
 from core.models.heads.kind import FittedHead, HeadKind
 from core.tasks.columns import Columns
+from core.tasks.language_form import Alternatives, LanguageForm
 from core.tasks.questions import TeamForm
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class Task:
     possible is kept. retired: why a correction cannot give it now, or None. still_meant: what of an answer is meant
     now, and whether that is enough to count. parameters: the same for SQL on the column `labels`: `active`, what may
     stand in it, and `multi`, whether an answer with any number of them counts, or only one with exactly one. A test
-    holds the two together. space: the answers as numbers.
+    holds the two together. settle: (canonical answers with weights) -> the one answer that several different ones come
+    to, or None; without it the one with the most weight is it. space: the answers as numbers.
 
     suggestion: what the card shows of what a model proposes, from `AnswerSpace.alternatives`; None where nothing of it
     can be answered. generated: the same where language models have answered too: (what the head proposes or None, what
@@ -154,7 +156,8 @@ class Task:
     `read_text` and `text`. team: how Argilla asks for an answer, where it can. features: how records become vectors, if
     not by their texts. two_sides: a record is two texts side by side, from a file of such pairs or paired here.
     context: what a person should see beside a record, from people's answers to others; nothing of what a model says may
-    be in it, for blind records have it too.
+    be in it, for blind records have it too. language: how a language model is asked for the whole answer, where one may
+    suggest it.
     """
 
     setup: Callable[[Settings], Setup]
@@ -170,10 +173,11 @@ class Task:
     still_meant: Callable[[Answer, Settings], tuple[Answer, bool]]
     parameters: Callable[[Settings], dict[str, object]]
     space: Callable[[Setup], AnswerSpace]
-    suggestion: Callable[[Sequence[tuple[object, float]], Settings], dict[str, object] | None]
+    suggestion: Callable[[Alternatives, Settings], dict[str, object] | None]
     generated: Callable[[dict[str, object] | None, Sequence[GeneratedAnswer], Settings], dict[str, object] | None] = (
         lambda proposed, generated, settings: proposed
     )
+    settle: Callable[[Sequence[tuple[Answer, float]]], Answer | None] | None = None
     noun: str = "answer"
     taxonomy: bool = False
     columns: Columns | None = None
@@ -182,6 +186,7 @@ class Task:
     steps: bool = False
     two_sides: bool = False
     context: Context | None = None
+    language: LanguageForm | None = None
 
 
 @dataclass(frozen=True)

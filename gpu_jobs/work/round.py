@@ -18,7 +18,7 @@ from core.evaluation.metrics import Metrics
 from core.ids import ModelId
 from core.models.artifacts import load_fitted, save_head
 from core.models.encoders.encoder import OWN
-from core.models.heads.kind import CrossFit, FittedHead, NeighbourGraph, TrainingRecords
+from core.models.heads.kind import CrossFit, FittedHead, NeighbourGraph, TrainingRecords, WeakRecords
 from core.models.vectors import encoder_folder, open_vectors
 from core.rounds.round_job import PastModel, RoundParams, RoundResult
 from core.store.whole_files import whole_file
@@ -99,7 +99,7 @@ def _learn(inputs: RoundInputs) -> FittedRound:
     params, arrays, vectors = inputs.params, inputs.arrays, inputs.vectors
     rows = arrays["train_rows"]
     texts = _encoded_texts(inputs) if params.use_names and inputs.space.texts else None
-    records = TrainingRecords(np.asarray(vectors[rows], np.float32), arrays["train_targets"], texts)
+    records = TrainingRecords(np.asarray(vectors[rows], np.float32), arrays["train_targets"], texts, _weak(inputs))
     folder = encoder_folder(Path(params.vectors), params.encoder)
     graph = make_graph(folder, vectors)
     keep_graph(folder, vectors, graph)
@@ -113,6 +113,14 @@ def _learn(inputs: RoundInputs) -> FittedRound:
     facts = {"encoder": params.encoder, "labels_learnt_from": len(rows), "seed": params.seed}
     save_head(inputs.bundle / "out" / "model", fitted.head, facts)
     return FittedRound(fitted, records, around, evaluated, weights)
+
+
+def _weak(inputs: RoundInputs) -> WeakRecords | None:
+    arrays = inputs.arrays
+    if not len(arrays.get("weak_rows", ())):
+        return None
+    vectors = np.asarray(inputs.vectors[arrays["weak_rows"]], np.float32)
+    return WeakRecords(vectors, arrays["weak_targets"], arrays["weak_weight"])
 
 
 def _load(inputs: RoundInputs) -> FittedHead | None:

@@ -114,6 +114,7 @@ export class Passage {
     const titles = [...new Set(mentions.map(({ index }) => fields[index].title))];
     const mark = element("mark", { title: titles.join(", "), dir: "auto" }, text);
     mark.style.setProperty("--tint", colours.at(-1));
+    if (colours.length > 1) mark.style.backgroundImage = `linear-gradient(${colours.map((colour, layer) => band(colour, layer, colours.length)).join(", ")})`;
     mark.style.boxShadow = colours.map((colour, layer) => `0 ${2 * layer + 2}px 0 ${colour}`).join(", ");
     if (mentions.some((one) => one.start === start)) mark.classList.add("begins");
     if (mentions.some((one) => one.end === end)) mark.classList.add("ends");
@@ -168,6 +169,12 @@ export class Passage {
   show() {
     this.box?.querySelector(".pointed")?.scrollIntoView({ block: "center" });
   }
+}
+
+/** One of several fields' bands behind a piece of text. */
+function band(colour, layer, count) {
+  const at = (part) => `${Math.round((100 * part) / count)}%`;
+  return `color-mix(in srgb, ${colour} 24%, var(--st-background-color)) ${at(layer)} ${at(layer + 1)}`;
 }
 
 /** A selection is seen through the edge of a component only by those who name its root. */

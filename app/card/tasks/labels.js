@@ -279,8 +279,8 @@ export class Labels {
     const chances = new Map(suggested.map((one) => [one.id, one.probability]));
     const best = suggested[0]?.id;
     for (const [id, button] of this.buttons) {
-      const chance = chances.get(id) ?? 0;
-      setText(button.querySelector(".chance"), id === best || chance >= LEAST_SHOWN ? percent(chance) : "");
+      const chance = chances.get(id) ?? null; // a language model may not say how sure it is
+      setText(button.querySelector(".chance"), chance !== null && (id === best || chance >= LEAST_SHOWN) ? percent(chance) : "");
       button.classList.toggle("suggested", id === best);
     }
     const inRow = this.likeliest && moment.suggested && this.crowded;
@@ -290,7 +290,8 @@ export class Labels {
     if (inRow) return this.drawLikeliest(suggested, moment.hidden);
     const name = this.names.get(best);
     hint.classList.toggle("away", !name);
-    setText(hint.querySelector("span"), name ? `The model suggests ${name}, ${percent(chances.get(best))}` : "");
+    const sure = chances.get(best) ?? null;
+    setText(hint.querySelector("span"), name ? `The model suggests ${name}${sure === null ? "" : `, ${percent(sure)}`}` : "");
     hint.title = name ?? "";
   }
 
@@ -304,7 +305,8 @@ export class Labels {
       button.classList.toggle("away", !one);
       button.disabled = !one;
       setText(button.querySelector(".name"), name);
-      setText(button.querySelector(".chance"), one && (!index || one.probability >= LEAST_SHOWN) ? percent(one.probability) : "");
+      const shown = one && one.probability !== null && (!index || one.probability >= LEAST_SHOWN);
+      setText(button.querySelector(".chance"), shown ? percent(one.probability) : "");
       button.title = name;
     });
   }

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from core.arrays import Bools, Floats, Ints
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error, fit_temperature, weights_by_doubt
-from core.models.heads.kind import Arrays, CrossFit, HeadKind, NeighbourGraph, TrainingRecords
+from core.models.heads.kind import Arrays, CrossFit, HeadKind, NeighbourGraph, TrainingRecords, WeakRecords
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import AnchoredGraph, attach, propagate_labels
 
@@ -73,7 +73,7 @@ class Head:
 class LabelledVectors:
     """Training data of a head. vectors: (n, dims) unit rows. targets: (n, labels) 0/1, one 1 a row unless `multi`.
 
-    names: (labels, dims) encoded label names as extra examples, or None.
+    names: (labels, dims) encoded label names as extra examples, or None. weak: a language model's, or None.
     """
 
     vectors: Floats
@@ -81,6 +81,7 @@ class LabelledVectors:
     labels: tuple[str, ...]
     multi: bool = False
     names: Floats | None = None
+    weak: WeakRecords | None = None
 
 
 def fit_head(
@@ -199,18 +200,26 @@ def _by_counting(labelled_vectors: LabelledVectors) -> Head:
 
 
 def _examples(labelled_vectors: LabelledVectors) -> Examples:
-    """The labelled records, balanced over the labels, then the labels' names, whose weight fades as labels come in."""
+    """The labelled records, balanced over the labels, then the labels' names, whose weight fades as labels come in,
+    then what a language model said of others."""
     targets = labelled_vectors.targets.astype(np.float32)
     weights = _balance_each(targets) if labelled_vectors.multi else _balance(targets)
     inputs = np.asarray(labelled_vectors.vectors, dtype=np.float32)
-    if labelled_vectors.names is None:
-        return Examples(inputs, targets, weights)
-    labels = len(labelled_vectors.labels)
-    fading = np.full((labels, weights.shape[1]), NAME_WEIGHT / max(len(inputs) / labels, 1.0), dtype=np.float32)
+    parts = [Examples(inputs, targets, weights)]
+    if labelled_vectors.names is not None:
+        labels = len(labelled_vectors.labels)
+        fading = np.full((labels, weights.shape[1]), NAME_WEIGHT / max(len(inputs) / labels, 1.0), dtype=np.float32)
+        named = labelled_vectors.names.astype(np.float32)
+        parts.append(Examples(named, np.eye(labels, dtype=np.float32), fading))
+    if (weak := labelled_vectors.weak) is not None and len(weak.vectors):
+        weak_targets = weak.answers.astype(np.float32)
+        balanced = _balance_each(weak_targets) if labelled_vectors.multi else _balance(weak_targets)
+        own = np.asarray(weak.weight, np.float32)[:, None]
+        parts.append(Examples(np.asarray(weak.vectors, np.float32), weak_targets, balanced * own))
+    if len(parts) == 1:
+        return parts[0]
     return Examples(
-        np.concatenate([inputs, labelled_vectors.names.astype(np.float32)]),
-        np.concatenate([targets, np.eye(labels, dtype=np.float32)]),
-        np.concatenate([weights, fading]),
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("inputs", "targets", "weights"))
     )
 
 
@@ -315,7 +324,8 @@ def linear_heads(labels: Sequence[str], *, multi: bool) -> HeadKind:
     ids = tuple(labels)
 
     def labelled(records: TrainingRecords) -> LabelledVectors:
-        return LabelledVectors(records.vectors, records.answers.astype(np.float32), ids, multi, records.texts)
+        targets = records.answers.astype(np.float32)
+        return LabelledVectors(records.vectors, targets, ids, multi, records.texts, records.weak)
 
     def unfit(manifest: Mapping[str, Any]) -> str | None:
         """The order of the columns must match too, for a round compares models column by column."""

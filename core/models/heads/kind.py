@@ -32,14 +32,27 @@ class FittedHead(Protocol):
 
 
 @dataclass(frozen=True)
+class WeakRecords:
+    """Records that no person has answered, with what a language model said. vectors: (m, dims). answers: (m, width).
+    weight: (m,) of each, where a person's answer has 1.
+    """
+
+    vectors: Floats
+    answers: Rows
+    weight: Floats
+
+
+@dataclass(frozen=True)
 class TrainingRecords:
     """Training data of a head. vectors: (n, dims) unit rows. answers: (n, width) as the task encodes them. texts:
-    (categories, dims) encoded names of the categories, as extra examples; or None.
+    (categories, dims) encoded names of the categories, as extra examples; or None. weak: extra examples, too, never
+    evaluated; a head may do without them.
     """
 
     vectors: Floats
     answers: Rows
     texts: Floats | None = None
+    weak: WeakRecords | None = None
 
 
 @dataclass(frozen=True)
