@@ -271,9 +271,10 @@ export class Extract {
   }
 
   openMentions(mentions, rectangle) {
-    const [{ path, value }] = mentions;
+    const shortestFirst = mentions.toSorted((a, b) => a.end - a.start - (b.end - b.start));
+    const [{ path, value }] = shortestFirst;
     this.act(({ draft }) => ({ draft: { ...draft, last: { path, value } } }));
-    this.menu.open(mentions, this.fields, rectangle);
+    this.menu.open(shortestFirst, this.fields, rectangle);
   }
 
   // ---- the page ----
