@@ -85,7 +85,7 @@ def test_the_sample_project_of_pairs_is_made_played_and_continued(tmp_path: Path
     words = ("demo", "--task", "pairs", "--oracle", "--rounds", "1", "--project", tmp_path / "sample")
     assert [point["labels"] for point in json.loads(rondo(*words, "--json"))["curve"]] == [20]
     assert "audit accuracy" in rondo(*words)
-    assert "there are labels, pairs" in rondo("demo", "--task", "films", code=2)
+    assert "there are labels, pairs, extract" in rondo("demo", "--task", "films", code=2)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])

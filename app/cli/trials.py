@@ -109,20 +109,23 @@ def demo(
     context: typer.Context,
     oracle: Annotated[bool, typer.Option("--oracle", help="Play the annotator too, and print the curve.")] = False,
     rounds: Annotated[int, typer.Option(help="Rounds that the oracle plays.")] = 10,
-    task: Annotated[str, typer.Option(help="labels: docstrings by chapter; pairs: docstrings of the same.")] = "labels",
+    task: Annotated[
+        str, typer.Option(help="labels: docstrings by chapter; pairs: docstrings of the same; extract: tales.")
+    ] = "labels",
     port: Annotated[int, typer.Option(help="Port of the app.")] = 8501,
     no_token: NoTokenOption = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sort the docstrings of Python's standard library into the chapters of its reference, or find those (--task
-    pairs) that a module in C and its twin in Python have of the same function."""
+    """Sort the docstrings of Python's standard library into the chapters of its reference, find those (--task pairs)
+    that a module in C and its twin in Python have of the same function, or take tales apart (--task extract)."""
     with errors():
         from app.cli.demo import LABEL_DEMO, open_page
         from app.cli.pair_demo import PAIR_DEMO
+        from app.cli.step_demo import STEP_DEMO
         from core.errors import BadInput
 
-        demos = {"labels": LABEL_DEMO, "pairs": PAIR_DEMO}
+        demos = {"labels": LABEL_DEMO, "pairs": PAIR_DEMO, "extract": STEP_DEMO}
         if task not in demos:
             raise BadInput(f"There is no demo of the task {task!r}; there are {', '.join(demos)}.")
         sample = demos[task]
