@@ -37,8 +37,8 @@ def test_a_replay_says_what_tuning_gains_over_the_untuned_model_and_the_plain_cl
             lines.write(json.dumps(row) + "\n")
         lines.write(json.dumps({"id": 99, "text": "cow", "label": "cow", "split": "train"}) + "\n")
     words = ("replay", file, "--task", "extract", "--steps", steps, "--budget", "12", "--batch", "6")
-    words = (*words, "--base", tiny_model(tmp_path / "tiny"), "--strategies", "random,doubt", "--set", "max_steps=3")
-    result = json.loads(rondo(*words, "--json"))
+    more = ("--base", tiny_model(tmp_path / "tiny"), "--strategies", "random,doubt", "--set", "max_steps=3")
+    result = json.loads(rondo(*words, *more, "--json"))
     assert (result["records"], result["test"], result["faults"], result["answers"]) == (18, 6, 1, [0, 6, 12])
     assert set(result["strategies"]) == {"random", "doubt"}
     for curves in result["strategies"].values():

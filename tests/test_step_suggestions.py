@@ -121,6 +121,23 @@ def test_every_answer_is_checked_grounded_stored_and_later_steps_are_given_earli
         suggest_steps(project, quiet, model=str(tiny), records=["some"])
 
 
+def test_people_can_be_shown_the_doubtful_ones_first(project: Project, tiny: Path) -> None:
+    next_batch(project, quiet, size=12, audit_share=0.25)
+    order = "select n from queue where not audit order by position"
+    audits = "select n, position from queue where audit order by n"
+    before, fixed = project.store.query(order), project.store.query(audits)
+    suggest_steps(project, quiet, model=str(tiny), records=["waiting"], doubtful_first=True)
+    after = project.store.query(order)
+    assert sorted(after) == sorted(before)
+    assert project.store.query(audits) == fixed, "audit records keep their positions"
+    doubts = project.store.query(
+        """select sum((state <> 'valid')::int + 1 - coalesce(confidence, 0) + (step = 'animal' and state = 'valid'
+                  and len(answer->>'name') > 0 and spans::varchar = '{}')::int) as doubt
+           from generated_answers join queue using (n) where not audit group by n order by any_value(position)"""
+    )
+    assert doubts == sorted(doubts, reverse=True)
+
+
 def test_a_text_leaves_the_machine_only_where_the_project_says_so(project: Project) -> None:
     with pytest.raises(Refused, match="allow_remote"):
         suggest_steps(project, quiet, model="m", url="https://192.0.2.1/v1")
@@ -180,14 +197,14 @@ def test_the_card_shows_the_model_in_use_and_nothing_where_an_answer_must_be_bli
 
 def test_agreement_is_counted_field_by_field(project: Project) -> None:
     next_batch(project, quiet, size=12)
-    for person, loud in (("ann", True), ("bob", False)):
+    for person, says in (("ann", True), ("bob", False)):
         events = [
             Event(
                 f"{person}-{n}",
                 f"a{n}",
                 "submit",
                 {
-                    "values": {"animal": {"kind": "cat", "name": f"N{n}"}, "sound": {"loud": loud}},
+                    "values": {"animal": {"kind": "cat", "name": f"N{n}"}, "sound": {"loud": says}},
                     "spans": {"animal.name": {f"N{n}": [[8, 8 + len(str(n)) + (person == "bob") + 1]]}},
                 },
             )
