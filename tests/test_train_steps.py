@@ -105,6 +105,7 @@ def test_a_job_for_each_step_that_has_answers(project: Project, trained: Trained
     assert facts["names"].before is not None
     assert all(check_model(project.models / str(job.model))["trainer"] == "lora" for job in trained.jobs)
     assert {one.state for one in models(project, quiet).models} == {"adapter"}
+    assert [job.step for job in trained.jobs] == ["names", "mood"]
     figures = {name for event in trained.jobs[0].events for name in event}
     assert {"loss", "learning_rate", "eval_validity", "eval_exact", "eval_score"} <= figures
 
@@ -157,6 +158,33 @@ def test_an_adapter_is_merged_into_its_base(project: Project, trained: TrainedSt
     with pytest.raises(BadInput, match="trained on other files"):
         model_merge(project, quiet, model=model, out=str(tmp_path / "n"), base=str(tiny_model(tmp_path / "o", seed=1)))
     assert not (tmp_path / "n").exists()
+
+
+CONVERTER = """
+import json, sys, pathlib
+source, flag, target = sys.argv[1:]
+assert flag == "--outfile" and json.loads((pathlib.Path(source) / "config.json").read_text())["model_type"] == "llama"
+if (pathlib.Path(source) / "model.safetensors").stat().st_size < 10**9:
+    pathlib.Path(target).write_bytes(b"GGUF")
+"""
+"""takes what llama.cpp's takes; llama.cpp itself is not here"""
+
+
+def test_gguf_is_written_by_the_converter_of_llama_cpp(
+    project: Project, trained: TrainedSteps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "convert_hf_to_gguf.py").write_text(CONVERTER, encoding="utf-8")
+    monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
+    model = str(trained.jobs[0].model)
+
+    written = model_merge(project, quiet, model=model, out=str(tmp_path / "out"), form="gguf")
+
+    assert written.files == ("model.gguf",)
+    assert (tmp_path / "out" / "model.gguf").read_bytes() == b"GGUF"
+    (tmp_path / "convert_hf_to_gguf.py").write_text("raise SystemExit('unknown architecture')", encoding="utf-8")
+    with pytest.raises(Refused, match="unknown architecture"):
+        model_merge(project, quiet, model=model, out=str(tmp_path / "no"), form="gguf")
+    assert not (tmp_path / "no").exists()
 
 
 def test_an_adapter_is_listed_shown_given_away_and_removed(

@@ -9,7 +9,12 @@ from app.charts.quality import Rows
 
 BLUE, ORANGE, GREEN = "#2f6fed", "#d9822b", "#3aa76d"
 LOSSES = {"loss": "training", "eval_loss": "held out"}
-SCORES = {"eval_macro_f1": "macro F1", "eval_accuracy": "accuracy"}
+SCORES = {
+    "eval_macro_f1": "macro F1",
+    "eval_accuracy": "accuracy",
+    "eval_validity": "valid answers",
+    "eval_exact": "wholly right answers",
+}
 _DASHES: dict[str, list[int]] = {"training": [1, 0], "held out": [6, 3], "macro F1": [1, 0], "accuracy": [6, 3]}
 
 

@@ -186,7 +186,8 @@ def forget(
 
 def _job_line(job: "TrainingJob") -> str:
     """One job in one line: id, trainer, where, state, how far or when it ended, cost, note, message."""
-    line = f"{job.id}  {job.trainer} on {job.runner}: {job.state.replace('_', ' ')}"
+    whose = f" for {job.step}" if job.step else ""
+    line = f"{job.id}  {job.trainer}{whose} on {job.runner}: {job.state.replace('_', ' ')}"
     if job.ended_at:
         line += f", {ended_in(job)}"
     elif job.total and job.state == "running":
@@ -207,7 +208,8 @@ def train_lines(result: "TrainingJob") -> list[str]:
             _job_line(result),
             f"Next: rondo jobs, rondo jobs logs {result.id}, rondo jobs cancel {result.id}.",
         ]
-    lines = [f"Trained {result.model} in {result.seconds or 0:,.0f} s, {result.memory_mb or 0:,} MB at most."]
+    whose = f" for {result.step}" if result.step else ""
+    lines = [f"Trained {result.model}{whose} in {result.seconds or 0:,.0f} s, {result.memory_mb or 0:,} MB at most."]
     lines += score_lines(result.metrics)
     lines += [result.remark] if result.remark else []
     return [*lines, _next(result)]

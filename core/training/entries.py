@@ -56,7 +56,7 @@ class TrainingJob:
 
     values: of the trainer's parameters. model: the result, of a search the winner. remark: the trainer's own.
     dollars: spent so far. events: progress with figures, oldest first. runs, budget, sentence (its outcome): of a
-    search. tried, score: of a run of one.
+    search. tried, score: of a run of one. step: that a language model is tuned for; else empty.
     """
 
     id: JobId
@@ -86,6 +86,7 @@ class TrainingJob:
     sentence: str = ""
     tried: dict[str, Value] = field(default_factory=dict)
     score: float | None = None
+    step: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,7 @@ def _job(project: Project, row: JobRow) -> TrainingJob:
         memory_mb=row.result.get("memory_mb"),
         remark=row.result.get("remark", ""),
         dollars=_spent(project, row),
+        step=row.params.get("step", ""),
     )
 
 

@@ -137,7 +137,8 @@ def wait(project: Project, report: Report, job: JobId) -> TrainingJob:
             why = (
                 "" if current.state == "running" else f" ({': '.join(filter(None, [current.state, current.message]))})"
             )
-            report(f"Training {current.trainer}{why}", current.done, current.total)
+            whose = f" for {current.step}" if current.step else ""
+            report(f"Training {current.trainer}{whose}{why}", current.done, current.total)
             if current.state in ENDED or (current.state == "lost" and current.runner in ON_THIS_MACHINE):
                 return raise_end(project, current)
             time.sleep(POLL_SECONDS)

@@ -11,10 +11,12 @@ from core.errors import Refused
 MB = 2**20
 LIBRARIES_MB = 800
 """of torch, transformers and trl in a process; a GPU's memory holds about as much of CUDA's own"""
-HIDDEN, INNER, LOGITS = 24, 8, 4
-"""numbers of 4 bytes that a token leaves for the backward pass, in widths: of a layer, of its inner layer, and of the
-vocabulary. Measured with SmolLM2 and adapters on all linear layers: 3.9 MB a token at 256, 512 and 608 tokens a batch,
-in float32 and, since adapters compute in float32, in bfloat16"""
+HIDDEN, INNER = 29, 8
+"""numbers of 4 bytes that a token leaves for the backward pass, in widths of a layer and of its inner layer. Measured
+with SmolLM2 and adapters on all linear layers: 3.9 MB a token, with its share of TILE, at 256, 512 and 608 tokens a
+batch, in float32 and, since adapters compute in float32, in bfloat16"""
+TILE = (4_096, 32_768)
+"""tokens and words whose logits trl computes at once; about three numbers of each are held"""
 ADAPTER_BYTES = 16
 """of a trained weight: itself, its gradient, Adam's two moments"""
 
@@ -68,10 +70,11 @@ def read_shape(folder: Path) -> Shape:
 def estimate_mb(shape: Shape, plan: Plan) -> int:
     """The most that is held at once."""
     layer = 4 * (HIDDEN * shape.hidden + INNER * shape.inner)
-    kept_layers = layer + 4 * shape.layers * shape.hidden if plan.checkpointing else shape.layers * layer
-    token = kept_layers + 4 * LOGITS * shape.vocabulary
+    token = layer + 4 * shape.layers * shape.hidden if plan.checkpointing else shape.layers * layer
+    tokens = plan.batch_size * plan.tokens
+    logits = 3 * 4 * min(tokens, TILE[0]) * min(shape.vocabulary, TILE[1])
     weights = shape.parameters * plan.weight_bytes + shape.linear_widths * plan.r * ADAPTER_BYTES
-    return LIBRARIES_MB + round((weights + plan.batch_size * plan.tokens * token) / MB)
+    return LIBRARIES_MB + round((weights + tokens * token + logits) / MB)
 
 
 def free_mb() -> int:

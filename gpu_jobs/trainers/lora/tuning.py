@@ -118,7 +118,7 @@ def _arguments(data: StepData, run: TrainingRun) -> Any:
 
     values, has_held_out, gpu = run.values, bool(data.held_out.rows), torch.cuda.is_available()
     steps, pace = count_steps(len(data.train.rows), values), "steps" if values["eval_steps"] else "epoch"
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(run.checkpoints),
         max_length=values["max_length"],
         packing=packs(values),
@@ -148,6 +148,8 @@ def _arguments(data: StepData, run: TrainingRun) -> Any:
         disable_tqdm=True,
         seed=run.seed % 2**32,
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # several GPUs want a launcher of their own
+    return arguments
 
 
 def _trainer_class() -> Any:

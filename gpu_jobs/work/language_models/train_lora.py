@@ -19,6 +19,7 @@ from core.typed_json import to_json
 from gpu_jobs.language_models.adapters import save_adapter
 from gpu_jobs.language_models.bases import CausalBase, find_base
 from gpu_jobs.language_models.chat import load_tokenizer
+from gpu_jobs.trainers.callbacks import evaluations
 from gpu_jobs.trainers.lora.examples import encode_rows, hold_out, read_rows, those_that_fit
 from gpu_jobs.trainers.lora.fitting import Plan, check_fit, free_mb, read_shape
 from gpu_jobs.trainers.lora.loading import four_bit, has_unsloth, load_for_tuning
@@ -69,7 +70,8 @@ def train_lora(bundle: Path, params: LoraParams, report: Progress) -> LoraResult
         best_step=tuned.state.best_global_step or tuned.state.global_step,
     )
     seconds, memory = round(time.monotonic() - started, 3), peak_memory_mb()
-    info = _info(params, facts) | {"seconds": seconds, "memory_mb": memory, "memory_estimate_mb": estimate}
+    history = {"evaluations": evaluations(tuned.state.log_history)}
+    info = _info(params, facts) | history | {"seconds": seconds, "memory_mb": memory, "memory_estimate_mb": estimate}
     seal_model(folder, Making(params.trainer, "", (), False, info), None)
     return LoraResult(
         metrics=_metrics(tuned),
