@@ -97,6 +97,12 @@ def test_the_same_answer_has_one_form_in_which_nothing_empty_or_stale_is_left() 
     assert canonical(other) == tidy
 
 
+def test_numbers_and_texts_of_several_lines_keep_their_spans() -> None:
+    values = {"facts": {"year": 1912, "quote": " two\nlines "}}
+    spans = {"facts.year": {"1912": [[3, 7]]}, "facts.quote": {"two\nlines": [[9, 18]]}}
+    assert canonical({"values": values, "spans": spans})["spans"] == spans
+
+
 def test_an_answer_must_fit_its_steps_and_keeps_what_still_fits_when_they_change() -> None:
     steps = load_steps("folktales")
     assert refusal(canonical(ANSWER), steps) is None
@@ -161,5 +167,6 @@ def test_a_head_learns_the_enumerations_and_leaves_the_rest_alone(tmp_path: Path
     assert first["values"]["action"]["category"] == "mental"  # type: ignore[index]
     assert not space_of(read_settings(tmp_path / "p")).heads.unfit(head.about())
     assert "other choices" in str(space.heads.unfit(head.about() | {"fields": {"action.category": ["1"]}}))
+    assert not space_of(read_settings(tmp_path / "p")).whole, "names are no enumerations"
     create_project(tmp_path / "none", [], task="extract", steps=load_steps("entities"))
     assert not space_of(read_settings(tmp_path / "none")).learns

@@ -77,6 +77,9 @@ def prepare_(
         Path | None, typer.Option(help="Folder or file of annotations to take instead of the project's answers.")
     ] = None,
     map_: Annotated[Path | None, typer.Option("--map", help="As for an import of it.")] = None,
+    base: Annotated[
+        str, typer.Option(help="Language model: writes STEP_text.jsonl by its own chat template, too.")
+    ] = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,6 +93,7 @@ def prepare_(
         steps=[name.strip() for name in steps.split(",") if name.strip()],
         data_dir=str(data_dir.resolve()) if data_dir else None,
         map=_named(map_),
+        base=base,
     )
     present(result, prepared_lines, as_json=as_json)
 
@@ -101,7 +105,7 @@ def prepared_lines(result: "Prepared") -> list[str]:
         none = " Nothing to train on." if not step.examples else ""
         lines.append(
             f"{step.step}: {step.examples:,} examples, {step.without:,} texts without an answer to it.{none} "
-            f"{Path(step.files[0]).name}, {Path(step.files[1]).name}"
+            f"{', '.join(Path(file).name for file in step.files)}"
         )
     return [*lines, *(f"Warning: {fault}" for fault in result.unread)]
 
@@ -120,6 +124,9 @@ def suggest_(
     ] = "waiting,measured",
     most: Annotated[int, typer.Option(help="Records at most.", min=1)] = 1000,
     again: Annotated[bool, typer.Option("--again", help="Those that it has answered before, too.")] = False,
+    doubtful_first: Annotated[
+        bool, typer.Option("--doubtful-first", help="People see first what is invalid, not in the text, or improbable.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and do nothing.")] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -137,6 +144,7 @@ def suggest_(
         records=[name.strip() for name in records.split(",") if name.strip()],
         most=most,
         again=again,
+        doubtful_first=doubtful_first,
         dry_run=dry_run,
     )
     present(result, suggested_lines, as_json=as_json)

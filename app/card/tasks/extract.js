@@ -334,6 +334,7 @@ export class Extract {
     const suggested = suggestion?.answer ? this.whole(suggestion.answer) : null;
     const votes = this.fields.map((field) => this.votesOn(field, record));
     const statuses = this.fields.map((field, index) => {
+      if (!record) return "";
       if (this.review) return votes[index].length ? "people differ" : submitted(record).length > 1 ? "all agree" : "";
       const value = valueAt(answer.values, field.location);
       const count = suggested ? differences(field, suggested, answer) : 0;
