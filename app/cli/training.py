@@ -64,7 +64,8 @@ def train(
     """Train a model on the answers so far, here or on a rented GPU; `rondo models promote` puts it to use."""
     if trainer == HOSTED:
         options = {"provider": provider, "base": base, "epochs": epochs, "note": note, "detach": detach}
-        return start(folder_of(context, project), options, yes=yes, as_json=as_json)
+        one = step[0] if step else ""
+        return start(folder_of(context, project), options, step=one, yes=yes, as_json=as_json)
     if provider or base or epochs or yes:
         with errors():
             raise BadInput("--provider, --base, --epochs and --yes are for -t hosted; others take --set key=value.")
