@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.arrays import Floats, Ints
+from core.arrays import Bools, Floats, Ints
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error
 from core.models.heads.head import Head, LabelledVectors, cross_fit, fit_head
@@ -260,7 +260,7 @@ def test_a_language_models_answers_teach_by_their_weight_and_are_never_evaluated
     few = labelled_vectors_of(vectors[:15], truth[:15], labels, multi)
     others = np.eye(labels, dtype=np.bool_)[truth[15:315]]
 
-    def accuracy(weight: float, answers: Floats) -> float:
+    def accuracy(weight: float, answers: Bools) -> float:
         weak = WeakRecords(vectors[15:315], answers, np.full(300, weight))
         fitted = cross_fit(replace(few, weak=weak), None, np.ones(15, np.bool_), np.random.default_rng(0))
         assert fitted.outputs is not None

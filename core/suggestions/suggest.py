@@ -90,7 +90,11 @@ def suggest(  # noqa: PLR0913 - each is an option of the command
         prompts = make_prompts(cursor, settings, open_vectors(project.vectors, settings.encoder))
         audit = _audit_records(cursor, choice.name, limit, again=again)
         others = _open_records(cursor, choice.name, limit - len(audit), again=again)
-    pieces = [prompts.requests(records, max_tokens) for records in (audit, others)]
+        settled = {n for (n,) in cursor.execute("select n from settled where stratum = 'audit'").fetchall()}
+    # answered audit records come first: they may say that the head is better, before the rest is paid for
+    first = [one for one in audit if one[0] in settled]
+    rest = [one for one in audit if one[0] not in settled] + others
+    pieces = [prompts.requests(records, max_tokens) for records in (first, rest)]
     base = SuggestResult(
         choice.name,
         len(audit) + len(others),
@@ -109,7 +113,7 @@ def suggest(  # noqa: PLR0913 - each is an option of the command
         stopped = "" if anyway else _stopped(project, choice)
         return replace(base, estimate=planned(project, choice, [*pieces[0], *pieces[1]]), stopped=stopped)
     result = base
-    for requests in pieces:  # what the audit says of it decides whether it is asked about the rest
+    for requests in pieces:
         stopped = "" if anyway else _stopped(project, choice)
         if stopped or result.failure:
             return replace(result, stopped=stopped, worth=language_model_worth(project))
