@@ -8,7 +8,16 @@ from pathlib import Path
 
 import duckdb
 
-from core.config.settings import FILE, Settings, keep_as_good, read_settings, way_back, write_settings
+from core.config.settings import (
+    FILE,
+    LAST_GOOD_STEPS,
+    Settings,
+    keep_as_good,
+    read_settings,
+    steps_changed,
+    way_back,
+    write_settings,
+)
 from core.config.steps import FILE as STEPS_FILE
 from core.data.import_parts import finish_imports
 from core.errors import BadInput, RondoError
@@ -17,7 +26,7 @@ from core.exchange.workspace import Connect
 from core.jobs.bundle import Jobs, Runner
 from core.jobs.job_states import LOST, UNDER_WAY, change_state
 from core.labelling.queue import LabelQueue
-from core.labelling.taxonomy_versions import adopt_taxonomy
+from core.labelling.taxonomy_versions import adopt_taxonomy, lost_answers
 from core.store.database import Store, utc_now
 
 Stamp = tuple[tuple[int, int, int], ...]
@@ -211,6 +220,10 @@ def adopt(store: Store, settings: SettingsInForce, edited: Callable[[duckdb.Duck
     try:
         with store.transaction() as cursor:
             adopted = adopt_taxonomy(cursor, edited(cursor))
+            if steps_changed(store.path.parent) and (reason := lost_answers(cursor, adopted)):
+                raise BadInput(
+                    f"{STEPS_FILE}: {reason} Nothing was changed. Write it back: cp {LAST_GOOD_STEPS} {STEPS_FILE}"
+                )
             if adopted != before:
                 write_settings(store.path.parent, adopted)
     except BadInput as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import loop
+from core.config.settings import copy_settings
 from core.errors import Refused
 from core.evaluation.metrics import Metrics
 from core.jobs.bundle import Report
@@ -117,5 +118,5 @@ def hold_out(project: Project, share: float, seed: int) -> None:
 def copy_project(project: Project, folder: Path) -> None:
     """A copy that shares the vectors: for playing the same records again from the start."""
     project.store.backup(folder)
-    (folder / "rondo.toml").write_bytes((project.folder / "rondo.toml").read_bytes())
+    copy_settings(project.folder, folder)
     (folder / "vectors").symlink_to(project.vectors.resolve(), target_is_directory=True)

@@ -97,6 +97,12 @@ def test_the_same_answer_has_one_form_in_which_nothing_empty_or_stale_is_left() 
     assert canonical(other) == tidy
 
 
+def test_numbers_and_texts_of_several_lines_keep_their_spans() -> None:
+    values = {"facts": {"year": 1912, "quote": " two\nlines "}}
+    spans = {"facts.year": {"1912": [[3, 7]]}, "facts.quote": {"two\nlines": [[9, 18]]}}
+    assert canonical({"values": values, "spans": spans})["spans"] == spans
+
+
 def test_an_answer_must_fit_its_steps_and_keeps_what_still_fits_when_they_change() -> None:
     steps = load_steps("folktales")
     assert refusal(canonical(ANSWER), steps) is None

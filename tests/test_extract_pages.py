@@ -36,6 +36,16 @@ def test_the_settings_page_shows_what_each_step_holds(tales: background.ProjectS
     assert "Reads text · optional" in [one.value for one in page.text]
 
 
+def test_a_record_shows_what_language_models_said_of_each_step(tales: background.ProjectServer) -> None:
+    lines = record_detail(tales.project, "r0").generated
+    assert [(line.step, line.model, line.state) for line in lines] == [
+        ("character", "m1", "valid"),
+        ("outcome", "m1", "valid"),
+    ]
+    assert lines[0].answer == "doers: Mara the weaver · Pim; receivers: Pim"
+    assert record_detail(tales.project, "r1").generated == []
+
+
 def test_an_answer_is_typed_field_by_field_on_the_records_page(tales: background.ProjectServer) -> None:
     page = shown("records.py")
     page.query_params["record"] = "r0"

@@ -25,12 +25,22 @@ def label_bars(rows: Sequence[NamedScore]) -> alt.LayerChart | None:
     if not result:
         return None
     result.sort(key=lambda row: row["value"])
-    base = alt.Chart(alt.Data(values=result[:MOST_BARS])).encode(
+    return _bars(result[:MOST_BARS], "F1, 95 %")
+
+
+def score_bars(rows: Sequence[tuple[str, int, Estimate]], title: str) -> alt.LayerChart:
+    """A bar with its interval for each (name, records, score from 0 to 1)."""
+    values = [{"label": name, "records": records, **asdict(score)} for name, records, score in rows[:MOST_BARS]]
+    return _bars(values, title)
+
+
+def _bars(rows: Rows, title: str) -> alt.LayerChart:
+    base = alt.Chart(alt.Data(values=[dict(row) for row in rows])).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
         tooltip=["label:N", *_tooltips(".1%"), alt.Tooltip("records:Q", format=",")],
     )
     bars = base.mark_bar(color=BLUE, opacity=0.35).encode(
-        x=alt.X("value:Q", title="F1, 95 %", scale=alt.Scale(domain=[0, 1]), axis=_percent())
+        x=alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=_percent())
     )
     spans = base.mark_rule(color=BLUE, strokeWidth=2).encode(x="low:Q", x2="high:Q")
     return (bars + spans).properties(height=alt.Step(22))

@@ -120,6 +120,9 @@ def suggest_(
     ] = "waiting,measured",
     most: Annotated[int, typer.Option(help="Records at most.", min=1)] = 1000,
     again: Annotated[bool, typer.Option("--again", help="Those that it has answered before, too.")] = False,
+    doubtful_first: Annotated[
+        bool, typer.Option("--doubtful-first", help="People see first what is invalid, not in the text, or improbable.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and do nothing.")] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -137,6 +140,7 @@ def suggest_(
         records=[name.strip() for name in records.split(",") if name.strip()],
         most=most,
         again=again,
+        doubtful_first=doubtful_first,
         dry_run=dry_run,
     )
     present(result, suggested_lines, as_json=as_json)

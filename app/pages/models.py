@@ -18,6 +18,7 @@ from app.pages.parts.models_view import (
     pick_model,
     watch,
 )
+from app.pages.parts.step_scores import draw_step_models
 from app.pages.parts.widgets import activity
 from core.registry.models import model, models
 from core.reports.card_text import escaped
@@ -31,6 +32,7 @@ if error_message := st.session_state.pop("models-trouble", None):
     st.error(escaped(error_message))
 listed = models(server.project, lambda *_: None)
 versions = listed.models
+draw_step_models(server)
 if not versions:
     draw_suggester(server)
     st.info("There is no model yet. Label the first batch, or train one.")

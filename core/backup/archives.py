@@ -15,8 +15,7 @@ import duckdb
 
 from core.backup.backups import ROUNDS, build_aside, check_copy, snapshot
 from core.backup.stored_tables import tables
-from core.config.settings import FILE as SETTINGS
-from core.config.settings import read_settings
+from core.config.settings import SETTINGS_FILES, read_settings
 from core.errors import BadInput, Damaged, Refused
 from core.jobs.bundle import Report
 from core.jobs.code_version import code_version
@@ -34,6 +33,7 @@ _PIECE = 1 << 20
 _README = """A Rondo project. `rondo restore FILE --project FOLDER` makes a project of it again.
 tables/*.parquet   every table of the database, for any reader of Parquet
 rondo.toml         settings and labels
+steps.toml         of structured answers
 models/            safetensors and JSON
 rounds/            what each round chose from
 archive.json       columns and row counts of the tables, SHA-256 of every file here
@@ -188,7 +188,7 @@ def _unpack(archive: Path, manifest: ArchiveManifest, folder: Path, report: Repo
         for done, (name, expected) in enumerate(sorted(manifest.files.items())):
             report("Unpacking", done, len(manifest.files))
             parts = PurePosixPath(name).parts
-            allowed = name in (SETTINGS, "README.txt") or parts[0] in ("tables", "models", ROUNDS)
+            allowed = name in (*SETTINGS_FILES, "README.txt") or parts[0] in ("tables", "models", ROUNDS)
             if not allowed or ".." in parts or "\\" in name or ":" in name or PurePosixPath(name).is_absolute():
                 raise Damaged(f"{archive} holds {name[:80]!r}, which is no part of a project. Nothing was restored.")
             target = folder / name

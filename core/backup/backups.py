@@ -10,6 +10,7 @@ import duckdb
 
 from core.backup.stored_tables import scan
 from core.config.settings import FILE as SETTINGS
+from core.config.settings import copy_settings
 from core.errors import BadInput, Damaged
 from core.jobs.bundle import Report
 from core.models.artifacts import MANIFEST
@@ -80,7 +81,7 @@ def snapshot(project: Project, folder: Path, report: Report) -> None:
     """Database, settings, models and rounds of one moment. Models are only ever added, so they are copied last."""
     with project.holding_settings():
         project.store.backup(folder)
-        shutil.copyfile(project.folder / SETTINGS, folder / SETTINGS)
+        copy_settings(project.folder, folder)
     folders = (path for path in project.models.glob("*") if path.suffix != ".partial")
     models = sorted(path for path in folders if (path / MANIFEST).is_file())
     for done, model in enumerate(models):

@@ -13,8 +13,10 @@ from core.errors import BadInput, Damaged, NotAProject
 from core.store.whole_files import write_whole
 
 FILE = "rondo.toml"
+SETTINGS_FILES = (FILE, STEPS_FILE)
 LAST_GOOD = "rondo.last-good.toml"
 """the file as it was when it was last in force, kept beside it"""
+LAST_GOOD_STEPS = "steps.last-good.toml"
 DATABASE = "rondo.duckdb"
 
 
@@ -166,10 +168,25 @@ def way_back(project: Path) -> str:
 
 
 def keep_as_good(project: Path, content: bytes) -> None:
-    """Keeps a copy of the settings file that is in force beside it."""
+    """Keeps a copy of the settings file that is in force beside it, and of the steps."""
     good = project / LAST_GOOD
     if not good.exists() or good.read_bytes() != content:
         write_whole(good, content)
+    if steps_changed(project):
+        write_whole(project / LAST_GOOD_STEPS, (project / STEPS_FILE).read_bytes())
+
+
+def copy_settings(project: Path, folder: Path) -> None:
+    """The files of the settings, as they are, into another folder."""
+    for name in SETTINGS_FILES:
+        if (project / name).exists():
+            write_whole(folder / name, (project / name).read_bytes())
+
+
+def steps_changed(project: Path) -> bool:
+    """Is the file of steps another than the one that was last in force?"""
+    file, good = project / STEPS_FILE, project / LAST_GOOD_STEPS
+    return file.exists() and (not good.exists() or good.read_bytes() != file.read_bytes())
 
 
 def read_settings(project: Path) -> Settings:

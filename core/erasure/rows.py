@@ -71,7 +71,7 @@ def delete_answers(cursor: duckdb.DuckDBPyConnection, name: str, settings: Setti
         cursor.execute(f"delete from {table} where annotator = ?", [name])
     cursor.execute("delete from people where name = ?", [name])
     settle(cursor, "select touched.n from touched", settings)
-    for table in ("audit_log", "guarantees", "champions", "deciders"):
+    for table in ("audit_log", "guarantees", "champions", "deciders", "step_models"):
         cursor.execute(f"update {table} set user = ? where user = ?", [ERASED, name])
     _forget(cursor, name)
     lost = count(cursor, "select count(*) from before where not is_labelled(n)")

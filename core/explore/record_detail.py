@@ -84,6 +84,19 @@ class ModelAnswer:
 
 
 @dataclass(frozen=True)
+class GeneratedLine:
+    """What a language model said of the record, of a step where answers have steps. answer: in words; None where it
+    cannot be read, and state says why."""
+
+    step: str | None
+    model: str
+    answer: str | None
+    state: str
+    confidence: float | None
+    made: str
+
+
+@dataclass(frozen=True)
 class RecordDetail:
     """A record with its text in full. line: as it stands in a list. answer: that is settled, None: none yet.
 
@@ -99,6 +112,7 @@ class RecordDetail:
     answers: list[GivenAnswer]
     held_out: list[HeldOutAnswer]
     machine_labels: list[MachineLabel]
+    generated: list[GeneratedLine]
     corrections: tuple[tuple[str, str], ...]
     queued: str | None
 
@@ -123,6 +137,7 @@ def record_detail(project: Project, record: str) -> RecordDetail:
             answers=answers,
             held_out=[] if line.hidden else _held_out(cursor, n, describe),
             machine_labels=[] if line.hidden else _machine_labels(cursor, n, describe),
+            generated=[] if line.hidden else _generated(cursor, n, describe),
             corrections=corrections,
             queued=_queued(cursor, n),
         )
@@ -239,6 +254,19 @@ def _machine_labels(cursor: duckdb.DuckDBPyConnection, record_no: int, describe:
         [record_no],
     ).fetchall()
     return [MachineLabel(describe(answer), *rest) for answer, *rest in rows]
+
+
+def _generated(cursor: duckdb.DuckDBPyConnection, record_no: int, describe: Describe) -> list[GeneratedLine]:
+    rows = cursor.execute(
+        """select step, model, answer::varchar, state, confidence, made_at from generated_answers
+           where n = ? order by made_at, step""",
+        [record_no],
+    ).fetchall()
+    lines = []
+    for step, model, answer, state, confidence, made_at in rows:
+        whole = json.dumps({"values": {step: json.loads(answer)}, "spans": {}}) if step and answer else answer
+        lines.append(GeneratedLine(step or None, model, describe(whole), state, confidence, _day(made_at)))
+    return lines
 
 
 def _queued(cursor: duckdb.DuckDBPyConnection, record_no: int) -> str | None:

@@ -29,7 +29,8 @@ from core.language_models.spending import Estimate
 from core.models.adapters import ADAPTER
 from core.project import Project
 from core.registry.adapter_export import adapter_facts, base_of
-from core.tasks.extract_answers import Json, canonical, faults, spans_of, values_of
+from core.rounds.champion_log import reorder
+from core.tasks.extract_answers import Json, canonical, faults, spans_of, texts_at, values_of
 from core.tasks.tasks import task_of
 
 WAITING, MEASURED, ALL = "waiting", "measured", "all"
@@ -80,13 +81,15 @@ def suggest_steps(  # noqa: PLR0913 - an option is an argument
     records: Sequence[str] = (WAITING, MEASURED),
     most: int = 1000,
     again: bool = False,
+    doubtful_first: bool = False,
     dry_run: bool = False,
 ) -> SuggestedSteps:
     """What a model says of the steps, in their order, for records that it has not answered yet.
 
     steps: none means all. model: an adapter of the registry, a model at `url`, a folder, or an embedded one; none: the
     settings' one. records: WAITING in the queue, MEASURED (audit and gold), ALL of the pool. again: those that it has
-    answered, too. dry_run: what it would take, and nothing else.
+    answered, too. doubtful_first: those that wait change places, so that people see first what is not valid, not in the
+    text, or of low token probability. dry_run: what it would take, and nothing else.
     """
     settings = project.settings()
     if not task_of(settings).steps:
@@ -117,6 +120,8 @@ def suggest_steps(  # noqa: PLR0913 - an option is an argument
         results.append(_summary(step, name, generation, rows, len(inputs) - len(fresh)))
         require_answers(generation)
     if results:
+        if doubtful_first:
+            _order_by_doubt(project, {step.name: (step, name) for step, _, name in named})
         project.label_queue.reload()
     return SuggestedSteps(tuple(results), plan if dry_run else None)
 
@@ -220,6 +225,25 @@ def generated_row(step: Step, model: str, record: RecordInput, completion: Compl
     )
 
 
+def _order_by_doubt(project: Project, models: Mapping[str, tuple[Step, str]]) -> None:
+    """models: step -> itself, and whose answers count."""
+    doubt: dict[int, float] = {}
+    with project.store.transaction() as cursor:
+        for step, model in models.values():
+            for n, state, confidence, answer, spans in cursor.execute(
+                """select n, state, confidence, answer::varchar, spans::varchar from generated_answers
+                   where step = ? and model = ? and n not in (select n from settled)""",
+                [step.name, model],
+            ).fetchall():
+                value, located = json.loads(answer or "null"), json.loads(spans or "{}")
+                absent = _absent_values(step, value, located)
+                doubt[n] = doubt.get(n, 0.0) + (state != "valid") + 1 - (confidence or 0.0) + bool(absent)
+        cursor.execute("create or replace temp table ranked (n bigint, score double)")
+        if doubt:
+            cursor.executemany("insert into ranked values (?, ?)", [list(pair) for pair in doubt.items()])
+        reorder(cursor)
+
+
 def _summary(
     step: Step, model: str, generation: Generation, rows: Sequence[GeneratedRow], known: int
 ) -> StepSuggestions:
@@ -230,7 +254,7 @@ def _summary(
         len(rows),
         known,
         dict(Counter(row.state for row in rows)),
-        sum(_ungrounded(step, row) for row in rows),
+        sum(_absent_values(step, row.answer, row.spans) for row in rows),
         result.tokens_in if result else 0,
         result.tokens_out if result else 0,
         result.cost if result else None,
@@ -239,9 +263,8 @@ def _summary(
     )
 
 
-def _ungrounded(step: Step, row: GeneratedRow) -> int:
-    from core.tasks.extract_answers import texts_at
-
-    spans = row.spans if isinstance(row.spans, Mapping) else {}
+def _absent_values(step: Step, value: Json, spans: object) -> int:
+    """How many values that should be in the text are not."""
+    located = spans if isinstance(spans, Mapping) else {}
     paths = [path for field in step.fields for path in field.grounded]
-    return sum(value not in spans.get(path, {}) for path in paths for value in texts_at({step.name: row.answer}, path))
+    return sum(one not in located.get(path, {}) for path in paths for one in texts_at({step.name: value}, path))

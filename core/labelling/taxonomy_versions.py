@@ -92,3 +92,30 @@ def _refuse_dropped_labels(cursor: duckdb.DuckDBPyConnection, settings: Settings
             f"{SETTINGS_FILE} says multi = false, but {several:,} records have several labels or none of them, and "
             "would lose them. Nothing was changed. Write multi = true."
         )
+
+
+SHOWN_REASONS = 3
+MISSING = "is missing."
+"""end of the reason why an answer lacks a field that is required now"""
+_ANSWERS_IN_USE = """
+    select answer::varchar, count(*) from (
+        select n, answer from responses where action = 'submit' union all select n, answer from settled
+    ) group by 1
+"""
+
+
+def lost_answers(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> str | None:
+    """Why answers that people gave cannot be given any more, or None. A new field that is required is no loss: what
+    lacks it is asked again where somebody opens it."""
+    task = task_of(settings)
+    if not task.steps:
+        return None
+    lost, reasons = 0, dict[str, None]()
+    for stored, times in cursor.execute(_ANSWERS_IN_USE).fetchall():
+        reason = task.retired(json.loads(stored), settings)
+        if reason and not reason.endswith(MISSING):
+            lost += times
+            reasons[reason] = None
+    if not lost:
+        return None
+    return f"{lost:,} answers do not fit it: {' '.join(list(reasons)[:SHOWN_REASONS])}"

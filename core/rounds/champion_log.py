@@ -93,11 +93,17 @@ def rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: ModelId) -
            from ranked where ranked.n = queue.n""",
         [model],
     )
+    reorder(cursor)
+
+
+def reorder(cursor: duckdb.DuckDBPyConnection) -> None:
+    """By the temp table `ranked` (n, score), the highest first: records that nobody holds and that are not audit change
+    places among themselves."""
     cursor.execute(
         """
         create or replace temp table places as
         with free as (
-            select q.n, q.position, q.score, q.spare from queue q join ranked using (n)
+            select q.n, q.position, ranked.score, q.spare from queue q join ranked using (n)
             where not q.audit and q.purpose is null and q.n not in (select n from leased)
         ),
         slots as (select position, spare, row_number() over (partition by spare order by position) as k from free),

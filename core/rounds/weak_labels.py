@@ -1,6 +1,5 @@
 """What a language model said, measured on the audit, and as examples for the head. Knows no prompt and no server."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
@@ -12,8 +11,9 @@ from core.evaluation.audit import Weights, drawn_only, weigh
 from core.evaluation.metrics import Estimate
 from core.evaluation.reporting import FEW, FEWEST
 from core.evaluation.scores import drawn_among, interval
-from core.labelling.generated_answers import VALID, WHOLE
+from core.labelling.generated_answers import VALID, WHOLE, compare_with_head
 from core.rounds.draws import read_history
+from core.store.database import count
 from core.tasks.tasks import encode_stored, space_of, task_of
 
 WEAK_WEIGHT = 0.4
@@ -89,17 +89,17 @@ def weak_labels(
     cursor: duckdb.DuckDBPyConnection, settings: Settings, model: str | None, stop: int, leaking: str
 ) -> WeakLabels:
     """What the model said of records that nobody has answered, weighted by what the audit says of it; none until that
-    is measured. leaking: SQL of hashes of texts that must not train.
+    is measured, and none unless it is better than the head. leaking: SQL of hashes of texts that must not train.
 
-    The weight is WEAK_WEIGHT times how far the lower end of the precision's interval is above chance, squared: half
-    as good an answer is worth a quarter.
+    The weight is WEAK_WEIGHT times the square of how far the lower end of the label's precision is above chance. All of
+    them together weigh no more than people's answers.
     """
     space = space_of(settings)
     none = WeakLabels(np.empty(0, np.int64), space.encode(()), np.empty(0))
     if model is None or task_of(settings).language is None or not space.categories:
         return none
     measured = measure_answers(cursor, settings, model)
-    if not measured.enough:
+    if not measured.enough or compare_with_head(cursor, model).better != "model":
         return none
     rows = cursor.execute(
         f"""select n, g.answer from generated_answers g join records r using (n)
@@ -109,27 +109,30 @@ def weak_labels(
         [stop, WHOLE, model, VALID],
     ).fetchall()
     targets = encode_stored(space, [answer for _, answer in rows])
-    weight = _weigh(measured, exclusive=space.exclusive)(targets)
+    skill = _skill(measured, np.asarray(targets, np.float64), exclusive=space.exclusive)
+    weight = WEAK_WEIGHT * skill**2
+    people = count(cursor, "select count(*) from settled where stratum <> 'gold'")
+    weight *= min(1.0, people / max(float(weight.sum()), 1e-12))
     useful = weight > 0
     return WeakLabels(np.array([n for n, _ in rows], np.int64)[useful], targets[useful], weight[useful])
 
 
-def _weigh(measured: MeasuredAnswers, *, exclusive: bool) -> Callable[[Rows], Floats]:
-    """(m, width) answers -> (m,) weights. A label's own precision counts from FEW of its audit records on."""
-    width = measured.truth.shape[1]
-    chance = 1 / width if exclusive else 0.5
+def _skill(measured: MeasuredAnswers, targets: Floats, *, exclusive: bool) -> Floats:
+    """(m,) how far the lower end of each answer's precision is above chance, 0..1. targets: (m, width).
+
+    A label that FEW audit records were given has a precision of its own. Another one has that of all, less where the
+    model gives it more often than people do: then many of these answers must be wrong.
+    """
+    width = targets.shape[1]
     overall = measured.accuracy.low
-    low = np.full(width, overall)
-    if exclusive:
-        for column in range(width):
-            among = np.asarray(measured.predicted[:, column], np.bool_) & measured.valid
-            if among.sum() >= FEW:
-                low[column] = min(measured.share(among).low, 1.0)
-    skill = np.clip((low - chance) / (1 - chance), 0.0, 1.0) ** 2
-
-    def weight(targets: Rows) -> Floats:
-        if not exclusive:
-            return np.full(len(targets), WEAK_WEIGHT * float(skill.mean()))
-        return np.asarray(WEAK_WEIGHT * (np.asarray(targets, np.float64) @ skill))
-
-    return weight
+    if not exclusive:
+        return np.full(len(targets), max(2 * overall - 1, 0.0))
+    truth = np.asarray(measured.truth, np.float64)
+    of_people = (truth.sum(axis=0) + 1) / (len(truth) + width)
+    of_model = (targets.sum(axis=0) + 1) / (len(targets) + width)
+    low = overall * np.minimum(of_people / of_model, 1.0)
+    for column in range(width):
+        among = np.asarray(measured.predicted[:, column], np.bool_) & measured.valid
+        if among.sum() >= FEW:
+            low[column] = measured.share(among).low
+    return np.asarray(targets @ np.clip((low - 1 / width) / (1 - 1 / width), 0.0, 1.0))

@@ -78,7 +78,7 @@ def canonical(answer: object) -> dict[str, object]:
         there = set(texts_at(values, path))
         tidy: dict[str, list[list[int]]] = {}
         for value, pairs in by_value.items():
-            if pairs and (text := " ".join(value.split())) in there:
+            if pairs and (text := _tidy_text(value)) in there:
                 tidy[text] = [list(pair) for pair in sorted({*map(tuple, tidy.get(text, ())), *map(tuple, pairs)})]
         if tidy:
             spans[path] = dict(sorted(tidy.items()))
@@ -86,10 +86,15 @@ def canonical(answer: object) -> dict[str, object]:
     return {"values": {step: _ordered(values[step], first) for step in sorted(values)}, "spans": spans}
 
 
+def _tidy_text(value: str) -> str:
+    """Blanks inside a text are one each, but for a text of several lines."""
+    return " ".join(value.split()) if "\n" not in value.strip() else value.strip()
+
+
 def _tidy(value: Json) -> Json:
-    """Blanks inside a text are one each. A step that says nothing stays: {} or []."""
+    """A step that says nothing stays: {} or []."""
     if isinstance(value, str):
-        return " ".join(value.split()) if "\n" not in value.strip() else value.strip()
+        return _tidy_text(value)
     if isinstance(value, list | tuple):
         unique = {json.dumps(one, sort_keys=True, ensure_ascii=False): one for one in map(_tidy, value)}
         return [one for one in unique.values() if not _is_empty(one)]
@@ -132,7 +137,7 @@ def texts_in(value: Json) -> Iterator[str]:
 
 
 def texts_at(values: Mapping[str, Json], path: str) -> Iterator[str]:
-    """The texts at a path, through lists."""
+    """The texts at a path, through lists; numbers as they are written."""
     step, _, rest = path.partition(".")
     levels = [values.get(step)]
     for name in rest.split(".") if rest else ():
@@ -142,6 +147,8 @@ def texts_at(values: Mapping[str, Json], path: str) -> Iterator[str]:
         for one in level if isinstance(level, list) else [level]:
             if isinstance(one, str):
                 yield one
+            elif isinstance(one, int | float) and not isinstance(one, bool):
+                yield plain(one)
 
 
 def value_of(answer: object, field: StepField) -> Json:

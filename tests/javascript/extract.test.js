@@ -224,6 +224,14 @@ test("in review the fields on which all agree are filled in, and the others show
   assert.deepEqual(task.votesOn(task.fields[1], record), []);
 });
 
+test("below the text stand the step, which chunk of which text it is, and what else is short", () => {
+  const meta = [["story", "12"], ["chunk", "1 of 3"], ["start", "800"], ["summary", "long ".repeat(30)]].map(([name, value]) => ({ name, value }));
+  const { facts, fields } = make().task.about({ id: "r", text: TEXT, fields: [], meta });
+  assert.deepEqual(facts, [{ name: "step", value: "people, tool, ties" }, { name: "story", value: "12 · chunk 1 of 3" }]);
+  assert.deepEqual(fields.map(({ name }) => name), ["summary"]);
+  assert.deepEqual(make().task.about({ id: "r", text: TEXT, meta: [{ name: "chunk", value: "2" }] }).facts.at(-1), { name: "chunk", value: "2" });
+});
+
 test("an answer in a line of words, and its tally by field", () => {
   const { task } = make();
   assert.equal(task.describe(SUGGESTED), "doers: Mara · receivers: Pim");

@@ -30,6 +30,7 @@ import { mentionsIn, Passage } from "./extract_spans.js";
 const KEYS = "123456789bcdeghijklmnopqrstuvwyz"; // a marks all, x clears
 const TYPED = ["text", "number", "date", "json"];
 const MOST_NAMES = 3; // of steps below the text
+const LONG_FACT = 80; // characters
 const MOST_WORDS = 160; // characters of an answer in words
 
 /**
@@ -49,7 +50,8 @@ export class Extract {
     this.takesLetters = false;
     this.passage = new Passage((mentions, rectangle) => this.openMentions(mentions, rectangle));
     this.wholes = new WeakMap();
-    this.active = null;
+    this.active = null; // location that the keyboard was at last
+    this.held = null; // what was selected as a button was pressed
   }
 
   missing() {
@@ -58,7 +60,7 @@ export class Extract {
 
   /** In review the fields on which all agree are filled in. */
   start(record, answer) {
-    this.active = null;
+    this.active = this.held = null;
     const base = { answer: null, leftOut: this.optional, tried: false, last: null };
     if (answer) return { ...base, answer: this.whole(answer), leftOut: this.leftOutOf(answer) };
     const answers = this.review ? submitted(record) : [];
@@ -149,7 +151,8 @@ export class Extract {
 
   /** The selection goes to a field; without one the keyboard does. */
   give(field, moment) {
-    const selection = this.passage.selection();
+    const selection = this.passage.selection() ?? this.held;
+    this.held = null;
     const piece = selection && this.passage.places.piece(selection);
     if (piece) return this.ground(field, piece, moment);
     this.form?.focus(this.fields.indexOf(field));
@@ -268,9 +271,10 @@ export class Extract {
   }
 
   openMentions(mentions, rectangle) {
-    const [{ path, value }] = mentions;
+    const shortestFirst = mentions.toSorted((a, b) => a.end - a.start - (b.end - b.start));
+    const [{ path, value }] = shortestFirst;
     this.act(({ draft }) => ({ draft: { ...draft, last: { path, value } } }));
-    this.menu.open(mentions, this.fields, rectangle);
+    this.menu.open(shortestFirst, this.fields, rectangle);
   }
 
   // ---- the page ----
@@ -279,11 +283,16 @@ export class Extract {
     this.passage.draw(box, record.text);
   }
 
+  /** A chunk is named by its text; what is too long to stand in a line, as a summary, is read like a field. */
   about(record) {
-    const facts = [...(record.meta ?? [])];
+    const meta = (record.meta ?? []).filter(({ name }) => name !== "start");
+    const chunk = meta.find(({ name }) => name === "chunk");
+    const named = meta.filter((one) => one !== chunk || !meta.some(({ name }) => name === "story"));
+    const facts = named.map((one) => (chunk && one.name === "story" ? { name: one.name, value: `${one.value} · chunk ${chunk.value}` } : one));
     const names = this.steps.map((step) => readable(step.name));
     if (names.length > 1) facts.unshift(names.length > MOST_NAMES ? { name: "steps", value: String(names.length) } : { name: "step", value: names.join(", ") });
-    return { facts, fields: record.fields, remark: "select text, then press a field's key" };
+    const isLong = ({ value }) => value.length > LONG_FACT;
+    return { facts: facts.filter((one) => !isLong(one)), fields: [...(record.fields ?? []), ...facts.filter(isLong)], remark: "select text, then press a field's key" };
   }
 
   draw(root, moment, act) {
@@ -306,6 +315,7 @@ export class Extract {
     hand.drop = (location, index) => this.alter(location, (answer) => withoutItem(answer, location, index));
     hand.addRow = (field) => this.alter(field.location, (answer) => withRow(answer, field));
     hand.at = (location) => (this.active = location);
+    hand.hold = () => (this.held = this.passage.selection()); // a touch on a button takes it away before the click comes
     hand.left = () => this.form.focused()?.blur();
     hand.give = (field) => act((moment) => (moment.record ? this.give(field, moment) : {}));
     this.form = new Form(this.steps, this.fields, hand);
@@ -324,6 +334,7 @@ export class Extract {
     const suggested = suggestion?.answer ? this.whole(suggestion.answer) : null;
     const votes = this.fields.map((field) => this.votesOn(field, record));
     const statuses = this.fields.map((field, index) => {
+      if (!record) return "";
       if (this.review) return votes[index].length ? "people differ" : submitted(record).length > 1 ? "all agree" : "";
       const value = valueAt(answer.values, field.location);
       const count = suggested ? differences(field, suggested, answer) : 0;

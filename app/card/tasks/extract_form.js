@@ -6,7 +6,7 @@ import { control } from "./extract_controls.js";
 import { readable } from "./extract_schema.js";
 import { colourOf } from "./extract_spans.js";
 
-/** fields: as `fieldsOf` has them, with `key`. hand: what controls may want done; give(field): a press of its name. */
+/** fields: as `fieldsOf` has them, with `key`. hand: what controls may want done; give(field): a press of its name, before which hold() is called. */
 export class Form {
   constructor(steps, fields, hand) {
     this.fields = fields;
@@ -40,8 +40,11 @@ export class Form {
   }
 
   section(field, index) {
-    const button = keyButton({ name: "field", text: field.title, shown: field.key, key: field.key }, () => this.hand.give(field, true));
-    button.onpointerdown = (event) => event.preventDefault(); // what is selected in the text stays selected
+    const button = keyButton({ name: "field", text: field.title, shown: field.key, key: field.key }, () => this.hand.give(field));
+    button.onpointerdown = (event) => {
+      event.preventDefault(); // what is selected in the text stays selected
+      this.hand.hold();
+    };
     button.dataset.path = field.path;
     button.querySelector(".name").dir = "auto";
     const description = element("span", { class: "description", dir: "auto", title: field.description }, field.description);

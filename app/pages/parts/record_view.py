@@ -160,6 +160,8 @@ def _draw_models(server: ProjectServer, detail: RecordDetail) -> None:
     rows = model_answers(server.project, detail.line.id)
     empty = "Hidden until it is answered." if detail.line.hidden else "There is no model yet."
     _draw_table("What each model says", rows, "models", empty)
+    if detail.generated:
+        _draw_table("What language models say", detail.generated, "generated", "")
     if detail.held_out:
         _draw_table("Out-of-fold prediction", detail.held_out, "held-out", "")
     if detail.machine_labels:
