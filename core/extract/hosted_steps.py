@@ -12,11 +12,8 @@ from core.training.hosted import (
     HostedJob,
     TuningRequest,
     estimate_tuning,
-    launch_hosted,
-    read_hosted_job,
-    tuning_params,
+    tune_on,
 )
-from core.training.launch import wait
 
 
 def step_data(project: Project, step: str) -> TrainingData:
@@ -61,13 +58,5 @@ def step_hosted_tune(  # noqa: PLR0913 - an option is an argument
 
     The model is one of the registry then; `rondo extract suggest --model ID` asks it.
     """
-    request, data = TuningRequest(provider, base, epochs, note or f"step {step}"), step_data(project, step)
-    estimate = estimate_tuning(request, data)
-    for warning in estimate.warnings:
-        report(warning, 0, 0)
-    if not yes:
-        raise Refused(f"This costs money at {estimate.provider}: {estimate.sentence} Say --yes to agree.")
-    job = launch_hosted(project, tuning_params(request, data), data)
-    if not detach:
-        wait(project, report, job)
-    return read_hosted_job(project, job)
+    request = TuningRequest(provider, base, epochs, note or f"step {step}")
+    return tune_on(project, report, request, step_data(project, step), agreed=yes, detach=detach)
