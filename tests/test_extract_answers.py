@@ -139,6 +139,7 @@ def test_an_answer_must_fit_its_steps_and_keeps_what_still_fits_when_they_change
         {"values": {"a": 1}, "spans": {"p": {"v": [[0, True]]}}},
         {"values": {"a": "x" * 1_000_001}},
         {"values": {"a": 1}, "spans": {"p": {"v": [[0, 1]] * 5_001}}},
+        {"values": {"a": json.loads("[" * 40 + "]" * 40)}},
     ],
 )
 def test_what_has_no_form_of_an_answer_is_refused(fields: dict[str, object], tmp_path: Path) -> None:

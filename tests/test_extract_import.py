@@ -14,6 +14,7 @@ from core.extract.prepare import prepare, training_rows
 from core.extract.step_files import load_steps
 from core.loop import create_project
 from core.project import Project, open_project
+from core.tasks.extract_answers import MOST_SPANS
 from gpu_jobs.language_models.tiny import tiny_model
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
@@ -120,6 +121,38 @@ def test_nested_annotations_come_in_with_what_fits_and_the_rest_is_named(project
     assert stored["spans"]["instrument.instrument"] == {"red kite": [[25, 33]]}
     with pytest.raises(BadInput, match="nothing could be read"):
         import_annotations(project, quiet, file=str(folder / "b.json"), map="folktales")
+
+
+def test_one_document_that_cannot_be_a_record_keeps_no_other_out(project: Project, tmp_path: Path) -> None:
+    def story(id: str, text: str) -> str:
+        return json.dumps({"metadata": {"id": id}, "source_info": {"text_content": text}, "narrative_events": [{}]})
+
+    contents = {
+        "a": story("t1", TALE),
+        "b": "[" * 100_000,
+        "c": story("t3", "half a pair \ud800"),
+        "d": story("t4", " "),
+        "e": story("t1", "Another tale."),
+    }
+    for name, content in contents.items():
+        (tmp_path / f"{name}.json").write_text(content)
+    result = import_annotations(project, quiet, file=str(tmp_path), map="folktales")
+    assert (result.documents, result.unread, result.records.added) == (5, 2, 1)
+    assert [fault.partition(":")[2] or fault for fault in result.faults] == [
+        "b.json holds lists too deep to be read.",
+        "c holds a NUL character or half a surrogate pair, which is not text; remove it.",
+        " its text is empty",
+        " another text before it has the same id",
+    ]
+    many = {"metadata": {"id": "t6"}, "source_info": {"text_content": "Pim ran. " * 6_000}}
+    (tmp_path / "f.json").write_text(json.dumps(many | {"narrative_events": [{"agents": ["Pim"]}]}))
+    import_annotations(project, quiet, file=str(tmp_path / "f.json"), map="folktales")
+    answer = json.loads(
+        project.store.one("select answer::varchar from settled join records using (n) where id = 't6/1'")
+    )
+    assert len(answer["spans"]["character.doers"]["Pim"]) == MOST_SPANS
+    with pytest.raises(BadInput, match="nothing could be read: t4/1: its text is empty"):
+        import_annotations(project, quiet, file=str(tmp_path / "d.json"), map="folktales")
 
 
 def test_training_data_of_a_step_is_prompts_with_earlier_answers_and_complete_completions(

@@ -16,6 +16,7 @@ from core.data.formats.sources import Source
 from core.errors import BadInput
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+NO_TEXT = "holds a NUL character or half a surrogate pair, which is not text; remove it"
 _WHOLE = 1e15  # floats up to here name whole numbers exactly
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
 
@@ -74,9 +75,14 @@ class Column:
             text = string_of(cell)
         except TypeError:
             self.complain(index, f"holds a {type(cell).__name__} where text is needed; write it out as text")
-        if text and ("\0" in text or _LONE_SURROGATE.search(text)):
-            self.complain(index, "holds a NUL character or half a surrogate pair, which is not text; remove it")
+        if text and not is_text(text):
+            self.complain(index, NO_TEXT)
         return text
+
+
+def is_text(text: str) -> bool:
+    """Can it be stored? A NUL and half a surrogate pair, which JSON may hold, cannot."""
+    return "\0" not in text and (text.isascii() or not _LONE_SURROGATE.search(text))
 
 
 def string_of(cell: object) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.data.cells import NO_TEXT, is_text
 from core.data.formats.sources import open_source
 from core.errors import BadInput
 
@@ -25,6 +26,12 @@ class Document:
 
 def read_documents(path: Path) -> Iterator[Document]:
     """Raises BadInput where there is nothing to read; what is wrong with one of many files is that one's fault."""
+    for one in _documents(path):
+        fault = f"{one.name} {NO_TEXT}." if one.content is not None and _holds_no_text(one.content) else ""
+        yield Document(one.name, None, fault) if fault else one
+
+
+def _documents(path: Path) -> Iterator[Document]:
     if path.is_dir():
         files = sorted(one for one in path.iterdir() if one.name.endswith(JSON_SUFFIXES) and one.is_file())
         if not files:
@@ -60,6 +67,9 @@ def _json_file(path: Path) -> Iterator[Document]:
     except ValueError as error:
         yield Document(stem, None, f"{path.name} is no JSON: {error}.")
         return
+    except RecursionError:
+        yield Document(stem, None, f"{path.name} holds lists too deep to be read.")
+        return
     if isinstance(document, Mapping):
         yield Document(stem, document)
     elif isinstance(document, list):
@@ -81,3 +91,11 @@ def _rows(path: Path) -> Iterator[Document]:
         for index in range(len(next(iter(batch.columns.values()), []))):
             row = {name: values[index] for name, values in batch.columns.items()}
             yield Document(f"{stem}-{batch.first + index}", row)
+
+
+def _holds_no_text(value: object) -> bool:
+    if isinstance(value, str):
+        return not is_text(value)
+    if isinstance(value, Mapping):
+        return any(_holds_no_text(name) or _holds_no_text(one) for name, one in value.items())
+    return isinstance(value, list) and any(map(_holds_no_text, value))

@@ -72,6 +72,7 @@ def import_annotations(  # noqa: PLR0913 - an option is an argument
     answered: Counter[str] = Counter()
     documents = unread = 0
     metas: dict[str, None] = {}
+    known: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="rondo-annotations-") as folder:
         flat = Path(folder) / f"{path.name.partition('.')[0]}.jsonl"
         with flat.open("w", encoding="utf-8") as lines:
@@ -87,19 +88,32 @@ def import_annotations(  # noqa: PLR0913 - an option is an argument
                     faults.append(str(error))
                     continue
                 for one in (part for record in mapped for part in chunks(record, chunking)):
+                    if fault := _unusable(one, known):
+                        faults.append(fault)
+                        continue
                     faults += [f"{one.id}: {fault}" for fault in one.faults]
                     absent += [f"{one.id}: {value}" for value in one.absent]
                     answered.update(values_of(one.answer).keys())
                     metas |= dict.fromkeys(one.meta)
                     lines.write(json.dumps(_row(one), ensure_ascii=False) + "\n")
-        if unread == documents:
-            raise BadInput(f"{file}: nothing could be read. {faults[0] if faults else 'It is empty.'}")
+        if not known:
+            fault = faults[0].rstrip(".") if faults else "there is no text in it"
+            raise BadInput(f"{file}: nothing could be read: {fault}.")
         options = ImportOptions(text=["text"], label="answer", id="id", split="split", meta=list(metas))
         records = import_file(project, report, file=str(flat), **options)
     counts = {step.name: answered[step.name] for step in settings.steps}
     return AnnotationImport(
         documents, unread, records, counts, tuple(faults[:SHOWN]), len(faults), tuple(absent[:SHOWN]), len(absent)
     )
+
+
+def _unusable(one: Mapped, known: dict[str, str]) -> str:
+    """Why this record cannot come in, or empty. known: id -> text of those before it; the record is added."""
+    if not one.text.strip():
+        return f"{one.id}: its text is empty"
+    if known.setdefault(one.id, one.text) != one.text:
+        return f"{one.id}: another text before it has the same id"
+    return ""
 
 
 def find_mapping(path: Path, steps: Sequence[Step], map: str | None, folder: Path) -> FileMapping:

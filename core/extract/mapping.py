@@ -12,7 +12,7 @@ from typing import cast
 from core.config.steps import MAP, Schema, Step, StepField, fields_of, properties
 from core.errors import BadInput
 from core.extract.grounding import Grounded, fold, ground
-from core.tasks.extract_answers import Json, Spans, canonical, faults, texts_at
+from core.tasks.extract_answers import Json, Spans, canonical, faults, first_mentions, read, texts_at
 from core.typed_json import from_json
 
 EACH = "each"
@@ -154,7 +154,13 @@ def _record(scope: Mapping[str, object], whole: str, mapping: FileMapping, steps
     left = _fitting(values, steps, complaints)
     spans, absent = ground_values(left, text, steps)
     split = _cell(at(scope, mapping.split)) if mapping.split else ""
-    return Mapped(id, text, split, meta, canonical({"values": left, "spans": spans}), tuple(complaints), tuple(absent))
+    answer = canonical({"values": left, "spans": spans})
+    try:
+        read(answer)
+    except BadInput as error:
+        complaints.append(f"its answer did not come in: {str(error).rstrip('.')}")
+        answer, absent = canonical({}), []
+    return Mapped(id, text, split, meta, answer, tuple(complaints), tuple(absent))
 
 
 def _text(scope: Mapping[str, object], whole: str, mapping: FileMapping) -> tuple[str, list[str]]:
@@ -199,7 +205,7 @@ def _whole_answer(value: object, complaints: list[str]) -> dict[str, Json]:
     if isinstance(value, str) and value.strip():
         try:
             value = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             complaints.append(f"{ANSWER}: no JSON ({error})")
             return {}
     if not isinstance(value, Mapping):
@@ -262,7 +268,7 @@ def _fitting(values: Mapping[str, Json], steps: Sequence[Step], complaints: list
 
 
 def ground_values(values: Mapping[str, Json], text: str, steps: Sequence[Step]) -> tuple[Spans, list[str]]:
-    """Where the grounded values stand, and which do not, with what comes nearest."""
+    """Where the grounded values stand, of very many mentions the first, and which do not, with what comes nearest."""
     folded = fold(text)
     spans: Spans = {}
     absent = []
@@ -273,4 +279,4 @@ def ground_values(values: Mapping[str, Json], text: str, steps: Sequence[Step]) 
                 spans.setdefault(path, {})[value] = [list(span) for span in located.spans]
             elif value.strip():
                 absent.append(f"{path}: {value[:60]!r} is not in the text{_nearest(located)}")
-    return spans, absent
+    return first_mentions(spans), absent

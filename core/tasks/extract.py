@@ -217,10 +217,10 @@ def with_generated(
 ) -> dict[str, object] | None:
     """Each step as its language model says it, but the enumerations in which the head does better as the head says."""
     values: dict[str, object] = {}
-    spans: dict[str, object] = {}
+    spans: extract_answers.Spans = {}
     for one in generated:
         values[one.step] = one.answer
-        spans |= dict(one.spans)
+        spans |= extract_answers.spans_of({"spans": one.spans})
     head = extract_answers.values_of(proposed["answer"]) if proposed else {}
     outdone = {path for one in generated for path in one.outdone}
     for step, value in head.items():
@@ -228,7 +228,8 @@ def with_generated(
         if isinstance(own, dict) and isinstance(value, Mapping):
             better = {name: choice for name, choice in value.items() if f"{step}.{name}" in outdone or name not in own}
             values[step] = own | better
-    left, enough = extract_answers.suggestible({"values": values, "spans": spans}, settings.steps)
+    whole = {"values": values, "spans": extract_answers.first_mentions(spans)}
+    left, enough = extract_answers.suggestible(whole, settings.steps)
     if not enough:
         return proposed
     chances = [one.confidence for one in generated if one.confidence is not None]
@@ -240,7 +241,7 @@ def read_text(text: str, setup: Setup) -> Answer:
     """JSON: an answer, or the values alone. Raises BadInput."""
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{text[:80]!r} is no JSON: {error}.") from None
     if not isinstance(document, dict):
         raise BadInput(f"{text[:80]!r} is no JSON object.")

@@ -14,8 +14,8 @@ from core.errors import BadInput
 Json = object
 """what JSON can hold"""
 Spans = dict[str, dict[str, list[list[int]]]]
-MOST_SPANS, LONGEST = 5_000, 1_000_000
-"""of an answer: spans, and characters of its JSON"""
+MOST_SPANS, LONGEST, DEEPEST = 5_000, 1_000_000, 32
+"""of an answer: spans, characters of its JSON, objects and lists within each other"""
 
 
 def read(fields: Mapping[str, object]) -> dict[str, object]:
@@ -23,6 +23,8 @@ def read(fields: Mapping[str, object]) -> dict[str, object]:
     values, spans = fields.get("values"), fields.get("spans", {})
     if not isinstance(values, Mapping) or not all(isinstance(step, str) for step in values):
         raise BadInput("`values` must be an object: the value of each step by its name.")
+    if _is_deeper(values, DEEPEST):
+        raise BadInput(f"An answer may have up to {DEEPEST} objects and lists within each other.")
     try:
         if len(json.dumps([values, spans], allow_nan=False)) > LONGEST:
             raise BadInput(f"An answer may have up to {LONGEST:,} characters.")
@@ -48,6 +50,20 @@ def read_spans(spans: object) -> Spans:
     if count > MOST_SPANS:
         raise BadInput(f"An answer may have up to {MOST_SPANS:,} spans, and this one has {count:,}.")
     return result
+
+
+def first_mentions(spans: Spans) -> Spans:
+    """As many of each value as an answer may have in all: all of them, or the first."""
+    counts = [len(pairs) for by_value in spans.values() for pairs in by_value.values()]
+    if sum(counts) <= MOST_SPANS:
+        return spans
+    each = max(MOST_SPANS // len(counts), 1)
+    return {path: {value: pairs[:each] for value, pairs in one.items()} for path, one in spans.items()}
+
+
+def _is_deeper(value: Json, levels: int) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return any(levels == 0 or _is_deeper(one, levels - 1) for one in inner)
 
 
 def _is_span(pair: object) -> bool:
