@@ -14,6 +14,7 @@ from core.extract.step_files import load_steps
 from core.extract.suggest import model_for
 from core.loop import create_project
 from core.project import Project, open_project
+from core.registry.activation import promote
 from gpu_jobs.runners.hosted import HostedRunner
 from gpu_jobs.runners.local import LocalRunner
 from tests.conftest import quiet
@@ -51,6 +52,14 @@ def test_a_provider_is_sent_the_prompts_of_a_step_and_its_model_is_asked_by_its_
     choice, name = model_for(tales, find_step(tales.settings().steps, "character"), job.id, "", "local")
     assert (choice.model, choice.url, name) == ("ft:tiny:rondo::ftjob-1", hosted_api.url, job.id)
     assert not (tales.folder / "jobs" / job.id / "in" / "train.jsonl").exists()
+    with pytest.raises(Refused, match="rondo extract promote"):
+        promote(tales, quiet, model=job.id)
+
+
+def test_texts_go_to_no_provider_unless_the_project_says_so(tales: Project) -> None:
+    for tune in (step_hosted_estimate, step_hosted_tune):
+        with pytest.raises(Refused, match="allow_remote = true"):
+            tune(tales, quiet, step="character", provider="openai", base="tiny")
 
 
 def test_a_step_with_too_few_answers_is_not_tuned(tales: Project, hosted_api: HostedApi, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from core.errors import Refused
 from core.extract.prepare import PreparedExample, find_step, training_rows
 from core.hosted.training_data import FEWEST, Example, TrainingData, make_training_data
 from core.jobs.bundle import Report
+from core.language_models.generation import ModelChoice, require_allowed
 from core.language_models.requests import Message
 from core.project import Project
 from core.tasks.tasks import task_of
@@ -39,6 +40,7 @@ def step_hosted_estimate(  # noqa: PLR0913 - an option is an argument
     project: Project, report: Report, *, step: str, provider: str, base: str, epochs: int | None = None
 ) -> HostedEstimate:
     """Nothing is sent. Raises BadInput or Refused for all that would be refused when it is started."""
+    require_allowed(project.settings(), ModelChoice(base, provider))
     return estimate_tuning(TuningRequest(provider, base, epochs), step_data(project, step))
 
 
@@ -58,5 +60,6 @@ def step_hosted_tune(  # noqa: PLR0913 - an option is an argument
 
     The model is one of the registry then; `rondo extract suggest --model ID` asks it.
     """
+    require_allowed(project.settings(), ModelChoice(base, provider))
     request = TuningRequest(provider, base, epochs, note or f"step {step}")
     return tune_on(project, report, request, step_data(project, step), agreed=yes, detach=detach)
