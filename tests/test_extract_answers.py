@@ -52,8 +52,24 @@ def test_a_python_file_of_pydantic_models_says_the_same_as_toml(tmp_path: Path) 
     assert one.fields[2].schema == {"type": ["integer", "null"]}
     assert two.is_list
     assert two.fields[0].schema["items"]["properties"]["kind"]["enum"] == ["a", "b", None]  # type: ignore[index]
-    (tmp_path / "bad.py").write_text("STEPS = nothing")
-    with pytest.raises(BadInput, match=r"cannot be run: NameError"):
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("STEPS = nothing", "cannot be run: NameError"),
+        ("raise SystemExit('no')", "cannot be run: SystemExit: no"),
+        ("class A: pass\nSTEPS = [{'name': 'a', 'instruction': '{text}', 'output': A}]", "A'> has no JSON Schema"),
+        (
+            "from pydantic import BaseModel\nclass A(BaseModel):\n    parts: list['A']\n"
+            "STEPS = [{'name': 'a', 'instruction': '{text}', 'output': A}]",
+            "which holds itself",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_python_file_is_one_sentence(code: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(code)
+    with pytest.raises(BadInput, match=why):
         load_steps(str(tmp_path / "bad.py"))
 
 

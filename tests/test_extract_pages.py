@@ -36,6 +36,15 @@ def test_the_settings_page_shows_what_each_step_holds(tales: background.ProjectS
     assert "Reads text · optional" in [one.value for one in page.text]
 
 
+def test_a_model_is_tuned_for_a_step_on_the_jobs_page(tales: background.ProjectServer) -> None:
+    page = shown("jobs.py")
+    assert page.selectbox(key="step").options == ["character", "outcome"]
+    page.selectbox(key="step").select("outcome")
+    page.button(key="start").click().run()
+    assert "The step 'outcome' has 0 answers to learn from" in page.error[0].value
+    assert [one.value for one in page.header] == ["Train a model", "All jobs"]
+
+
 def test_a_record_shows_what_language_models_said_of_each_step(tales: background.ProjectServer) -> None:
     lines = record_detail(tales.project, "r0").generated
     assert [(line.step, line.model, line.state) for line in lines] == [

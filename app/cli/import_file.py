@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from core.pairs.sides import SourceImport
 
 _SHOWN = 10
+_LONGEST = 80
+"""characters of an answer in a sentence"""
 """names in one line"""
 
 
@@ -202,7 +204,8 @@ def _label_lines(result: "ImportSummary") -> Iterator[str]:
     if report.labels:
         yield f"Labels: {_listed(report.labels)}."
     if report.distinct:
-        yield f"{report.distinct:,} different {report.noun}s, such as {', '.join(report.examples)}."
+        examples = (one if len(one) <= _LONGEST else f"{one[:_LONGEST]} …" for one in report.examples)
+        yield f"{report.distinct:,} different {report.noun}s, such as {', '.join(examples)}."
     if report.none_of_them:
         yield f"{report.none_of_them:,} say that none of the labels holds."
     if words := report.missing_words:

@@ -16,27 +16,30 @@ server = opened()
 settings = server.settings()
 st.title("Jobs")
 activity(server)
-two_sides = task_of(settings).two_sides
-if (reason := lacks_labels(settings, "Training a model")) and not two_sides:
+two_sides, by_step = task_of(settings).two_sides, task_of(settings).steps
+if (reason := lacks_labels(settings, "Training a model")) and not two_sides and not by_step:
     st.info(reason)
     st.stop()
 st.header("Train a model")
-trainers = trainers_for(two_sides=two_sides)
+trainers = trainers_for(two_sides=two_sides, by_step=by_step)
 captions = [trainer.caption for trainer in trainers.values()]
 trainer = st.radio("Trainer", list(trainers), captions=captions, key="trainer") or next(iter(trainers))
+step = st.selectbox("Step", [one.name for one in settings.steps], key="step") if by_step else None
 values = draw_parameters(trainer, trainers[trainer].parameters)
-searched = None if two_sides else draw_search(trainer, values)
+searched = None if two_sides or by_step else draw_search(trainer, values)
 on, gpu = draw_runners(runner_readiness(settings))
 note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this job by")
 with st.container(horizontal=True, vertical_alignment="center"):
     pressed = st.button("Start", key="start", type="primary", icon=":material/play_arrow:")
     draw_price(server, on, gpu)
 asks = {"trainer": GRID, "values": searched} if searched else {"trainer": trainer, "values": values}
+if step:
+    asks = {"steps": [step], "values": values}
 if searched:
     draw_budget(server.project, TrainingRequest(searched, on, gpu))
 if pressed:
     with st.spinner("Writing what the job needs"):
-        act(server, "train", **asks, on=on, gpu=gpu, note=note, detach=True)
+        act(server, "train_steps" if step else "train", **asks, on=on, gpu=gpu, note=note, detach=True)
     draw_trouble()
 
 st.header("All jobs")

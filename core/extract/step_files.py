@@ -31,7 +31,7 @@ def load_steps(source: str) -> tuple[Step, ...]:
         return read_steps(path)
     try:
         steps = runpy.run_path(str(path)).get("STEPS")
-    except Exception as error:  # noqa: BLE001 - whatever the file does wrong is said
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the file does wrong is said
         raise BadInput(f"{path} cannot be run: {type(error).__name__}: {error}") from None
     if not isinstance(steps, list) or not all(isinstance(one, Mapping) for one in steps):
         raise BadInput(f"{path}: STEPS must be a list of dictionaries: name, instruction, output.")
@@ -47,14 +47,16 @@ def template_or_file(source: str) -> Path:
 
 
 def _schema(output: Any) -> object:
-    from pydantic import BaseModel, TypeAdapter
+    from pydantic import PydanticUserError, TypeAdapter
 
-    if isinstance(output, type) and issubclass(output, BaseModel):
-        document = output.model_json_schema()
-    elif isinstance(output, Mapping):
+    if isinstance(output, Mapping):
         document = dict(output)
     else:
-        document = TypeAdapter[Any](output).json_schema()  # list[Model] among others
+        try:
+            document = TypeAdapter[Any](output).json_schema()  # a model, list[Model] among others
+        except (PydanticUserError, NameError) as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise BadInput(f"output {output!r} has no JSON Schema: {reason}.") from None
     return plain_schema(document, document.get("$defs", {}))
 
 
@@ -68,7 +70,7 @@ def plain_schema(schema: object, definitions: Mapping[str, object]) -> object:
     if isinstance(reference, str):
         name = reference.removeprefix("#/$defs/")
         if name not in definitions:
-            raise BadInput(f"the schema refers to {reference}, which it does not define.")
+            raise BadInput(f"the schema refers to {reference}, which it does not define, or which holds itself.")
         return plain_schema(
             {**_mapping(definitions[name]), **{k: v for k, v in schema.items() if k != "$ref"}},
             {other: one for other, one in definitions.items() if other != name},

@@ -41,11 +41,11 @@ class Answered:
 
 def form_of(settings: Settings) -> LanguageForm:
     """How the project's task is asked. Raises Refused where a language model cannot suggest its answers."""
-    form = task_of(settings).language
+    task = task_of(settings)
+    form = task.language
     if form is None:
-        raise Refused(
-            f"A language model does not suggest answers of the task {settings.task!r} in this way; it does for labels."
-        )
+        other = "`rondo extract suggest` has a language model suggest them" if task.steps else "it does for labels"
+        raise Refused(f"A language model does not suggest answers of the task {settings.task!r} in this way; {other}.")
     return form
 
 

@@ -83,6 +83,7 @@ def suggest(  # noqa: PLR0913 - each is an option of the command
     if limit < 1:
         raise BadInput(f"Asked for {limit} records; it must be at least 1.")
     settings = project.settings()
+    form_of(settings)
     choice = replace(chosen_model(settings, model, url, adapter), on=on)
     require_allowed(settings, choice)
     encode_if_needed(project, report)

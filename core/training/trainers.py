@@ -184,9 +184,9 @@ TRAINERS: dict[str, Trainer] = {
 }
 
 
-def trainers_for(*, two_sides: bool) -> dict[str, Trainer]:
-    """Those of tasks whose records have two sides, or one; without those that tune a language model."""
-    return {name: one for name, one in TRAINERS.items() if one.two_sides == two_sides and not one.by_step}
+def trainers_for(*, two_sides: bool, by_step: bool = False) -> dict[str, Trainer]:
+    """Those of tasks whose records have two sides, or one; by_step: those that tune a language model for a step."""
+    return {name: one for name, one in TRAINERS.items() if (one.two_sides, one.by_step) == (two_sides, by_step)}
 
 
 ONE_SIDED = tuple(trainers_for(two_sides=False))
