@@ -92,20 +92,8 @@ def suggest(  # noqa: PLR0913 - each is an option of the command
         audit = _audit_records(cursor, choice.name, limit, again=again)
         others = _open_records(cursor, choice.name, limit - len(audit), again=again)
     pieces = [prompts.requests(records, max_tokens) for records in (audit, others)]
-    base = SuggestResult(
-        choice.name,
-        len(audit) + len(others),
-        len(audit),
-        None,
-        {},
-        0,
-        0,
-        None,
-        0.0,
-        "",
-        "",
-        language_model_worth(project),
-    )
+    worth = language_model_worth(project)
+    base = SuggestResult(choice.name, len(audit) + len(others), len(audit), None, {}, 0, 0, None, 0.0, "", "", worth)
     if dry_run:
         stopped = "" if anyway else _stopped(project, choice)
         return replace(base, estimate=planned(project, choice, [*pieces[0], *pieces[1]]), stopped=stopped)
