@@ -136,6 +136,12 @@ def test_an_answer_must_fit_its_steps_and_keeps_what_still_fits_when_they_change
         "action.function is missing",
     ]
     assert "And 1 more" in str(refusal(wrong, steps))
+    renamed = {"character": {"doers": [], "receivers": [], "new_characters": [], "givers": ["Pim"]}}
+    assert "('givers' was unexpected)" in str(refusal({"values": renamed}, steps)), "what was renamed would be lost"
+    missing = {"action": {"type": "fly", "status": "success"}}
+    assert refusal({"values": missing}, steps) == "action.category is missing; action.function is missing."
+    both = {"values": missing | {"event_type": {"event_type": "NOTHING"}}}
+    assert "event_type.event_type is wrong" in str(refusal(both, steps)), "what is missing hides nothing"
     assert "no step 'weather'" in str(refusal({"values": {"weather": {}}}, steps))
     assert "not grounded" in str(
         refusal({"values": {"character": {}}, "spans": {"action.type": {"x": [[0, 1]]}}}, steps)

@@ -99,7 +99,7 @@ MISSING = "is missing."
 """end of the reason why an answer lacks a field that is required now"""
 _ANSWERS_IN_USE = """
     select answer::varchar, count(*) from (
-        select n, answer from responses where action = 'submit' union all select n, answer from settled
+        select n, answer from responses where action = 'submit' union select n, answer from settled
     ) group by 1
 """
 

@@ -17,6 +17,9 @@ Spans = dict[str, dict[str, list[list[int]]]]
 MOST_SPANS, LONGEST, DEEPEST = 5_000, 1_000_000, 32
 """of an answer: spans, characters of its JSON, objects and lists within each other"""
 
+MISSING = "is missing"
+"""end of the fault of a value that is required and not there"""
+
 
 def read(fields: Mapping[str, object]) -> dict[str, object]:
     """As a browser or program sent it. Raises BadInput where it has another form; `faults` says what the steps say."""
@@ -196,15 +199,30 @@ def _complete(schema: Schema, value: Json) -> Json:
 def faults(step: Step, value: Json) -> list[str]:
     """What in a step's value breaks its schema, with the path of each; none where it fits.
 
-    What is missing may be missing where the schema does not require it; a list that is required may be empty.
+    What is missing may be missing where the schema does not require it; a list that is required may be empty. What the
+    schema does not name is wrong, unless it says otherwise.
     """
     from jsonschema import Draft202012Validator
 
     checked = _without_nulls(step.output, complete(step, value))
-    errors = sorted(Draft202012Validator(step.output).iter_errors(checked), key=lambda error: error.json_path)
+    errors = sorted(Draft202012Validator(_closed(step.output)).iter_errors(checked), key=lambda error: error.json_path)
     wrong = [(error.json_path[1:], error.instance is None, _short(error.message)) for error in errors]
-    lines = (f"{step.name}{path} {'is missing' if gone else f'is wrong: {why}'}" for path, gone, why in wrong)
+    lines = (f"{step.name}{path} {MISSING if gone else f'is wrong: {why}'}" for path, gone, why in wrong)
     return list(dict.fromkeys(lines))
+
+
+_OPEN = ("additionalProperties", "patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if")
+
+
+def _closed(schema: Schema) -> Schema:
+    """Its objects have no properties but those that it names."""
+    items, inner = schema.get("items"), properties(schema)
+    result = dict(schema) | ({"items": _closed(items)} if isinstance(items, Mapping) else {})
+    if inner:
+        result["properties"] = {name: _closed(one) for name, one in inner.items()}
+        if not any(key in schema for key in _OPEN):
+            result["additionalProperties"] = False
+    return result
 
 
 def _without_nulls(schema: Schema, value: Json) -> Json:
@@ -228,19 +246,20 @@ def _short(message: str) -> str:
 
 
 def refusal(answer: object, steps: Sequence[Step]) -> str | None:
-    """Why the steps do not allow this answer, or None."""
+    """Why the steps do not allow this answer, or None. It ends with MISSING where nothing is wrong but missing."""
     values, known = values_of(answer), {step.name: step for step in steps}
     if not values:
         return "The answer has no value of any step."
     if unknown := [name for name in values if name not in known]:
         return f"There is no step {unknown[0][:80]!r}; there are {', '.join(known) or 'none yet'}."
-    for name, value in values.items():
-        if wrong := faults(known[name], value):
-            return f"{wrong[0]}." + (f" And {len(wrong) - 1} more." if len(wrong) > 1 else "")
+    every = [fault for name, value in values.items() for fault in faults(known[name], value)]
+    missing = [fault for fault in every if fault.endswith(MISSING)]
+    if wrong := [fault for fault in every if not fault.endswith(MISSING)]:
+        return f"{wrong[0]}." + (f" And {len(every) - 1} more." if len(every) > 1 else "")
     paths = {path for step in steps for field in step.fields for path in field.grounded}
     if wrong := [path for path in spans_of(answer) if path not in paths]:
         return f"{wrong[0][:80]!r} is not grounded in the text; there are {', '.join(sorted(paths)) or 'none'}."
-    return None
+    return f"{'; '.join(missing)}." if missing else None
 
 
 def still_meant(answer: object, steps: Sequence[Step]) -> tuple[dict[str, object], bool]:
@@ -258,7 +277,8 @@ def suggestible(answer: object, steps: Sequence[Step]) -> tuple[dict[str, object
     for step in steps:
         value = _step_value(answer, step)
         if isinstance(value, Mapping):
-            fits = {field.name for field in step.fields if not faults(_alone(step, field), value)}
+            own = {field.name: {field.name: value.get(field.name)} for field in step.fields}
+            fits = {field.name for field in step.fields if not faults(_alone(step, field), own[field.name])}
             value = {name: one for name, one in value.items() if name in fits}
         elif value is None or faults(step, value):
             continue

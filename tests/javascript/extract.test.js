@@ -8,6 +8,7 @@ import {
   occurrences,
   sentAnswer,
   targetIn,
+  tooMuch,
   wholeAnswer,
   withMentions,
   withoutItem,
@@ -239,4 +240,34 @@ test("an answer in a line of words, and its tally by field", () => {
   assert.equal(task.describe({ values: {}, spans: {} }), "nothing");
   assert.equal(inWords([{ agent: "Mara", target: null, sure: true }]), "agent: Mara; sure: yes");
   assert.equal(TOOL.title, "name");
+});
+
+test("fields, steps and values may be called as what every object has in JavaScript", () => {
+  for (const step of ["constructor", "length"]) {
+    const fields = fieldsOf([
+      { name: step, fields: [field(step, "constructor", LIST, [`${step}.constructor`]), field(step, "length", { type: "string" }), field(step, "value_of", LIST)] },
+      { name: "name", fields: [field("name", null, { type: "array", items: { type: "object", properties: { constructor: { type: "string" }, length: { type: "string" } } } })] },
+    ]);
+    let answer = wholeAnswer(fields, null);
+    assert.deepEqual(answer.values, { [step]: { constructor: [], length: null, value_of: [] }, name: [] });
+    for (const text of ["constructor", "__proto__"]) answer = withPiece(answer, fields[0], fields[0].location, { text, span: [0, text.length] }).answer;
+    assert.deepEqual(answer.values[step].constructor, ["constructor", "__proto__"]);
+    answer = withPiece(answer, fields[3], targetIn(fields[3], answer, null), { text: "x", span: [0, 1] }).answer;
+    assert.deepEqual(answer.values.name, [{ constructor: "x", length: null }]);
+    assert.deepEqual(mentionsIn(answer, fields).map(({ value }) => value), ["constructor", "__proto__"]);
+    assert.equal(Object.keys(JSON.parse(JSON.stringify(sentAnswer(answer, [], fields).spans))[`${step}.constructor`]).length, 2);
+  }
+});
+
+test("an answer that is too much to be saved is not sent: the first mentions are marked, and it is said", () => {
+  const { task } = make({ selected: "Pim" });
+  task.passage.places = new Places(TEXT + " Pim".repeat(6000));
+  let now = moment(task);
+  now = { ...now, draft: task.key(press("1"), now).draft };
+  now = { ...now, draft: task.key(press("a"), now).draft };
+  assert.equal(now.draft.answer.spans["people.doers"].Pim.length, 5000);
+  assert.match(now.draft.refusal, /not all 6003/);
+  assert.ok(task.key(press("Enter"), now).answer);
+  const sent = (text, count) => tooMuch({ values: { people: { doers: [text] } }, spans: { "people.doers": { Pim: Array(count).fill([0, 3]) } } });
+  assert.deepEqual([sent("Pim", 5000), sent("Pim", 5001) !== "", sent("老".repeat(140_000), 1) !== ""], ["", true, true]);
 });

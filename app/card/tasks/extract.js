@@ -7,12 +7,15 @@ import {
   fieldOf,
   fieldsOf,
   inWords,
+  MOST_SPANS,
   mentionsOf,
   occurrences,
   pathOf,
   sentAnswer,
   shapeAt,
+  spanCount,
   targetIn,
+  tooMuch,
   valueAt,
   wholeAnswer,
   withMentions,
@@ -187,8 +190,12 @@ export class Extract {
     if (!step.draft.last || (piece && step.draft.last === last)) return step;
     const { path, value } = step.draft.last;
     const spans = occurrences(this.passage.places.points, value);
-    const answer = withMentions(step.draft.answer, path, value, spans);
-    return { draft: { ...step.draft, answer }, words: `${spans.length} mentions of ${value}` };
+    const before = mentionsOf(step.draft.answer, path, value);
+    const fresh = spans.filter(([start, end]) => !before.some((one) => one[0] === start && one[1] === end));
+    const room = MOST_SPANS - spanCount(step.draft.answer);
+    const answer = withMentions(step.draft.answer, path, value, fresh.slice(0, room));
+    const refusal = fresh.length > room ? `An answer holds ${MOST_SPANS} places: not all ${spans.length} of “${value}” are marked.` : "";
+    return { draft: { ...step.draft, answer, refusal }, words: refusal || `${spans.length} mentions of ${value}` };
   }
 
   clear(moment) {
@@ -202,7 +209,11 @@ export class Extract {
       const refusal = "Every step is left out: answer one of them, or skip the record.";
       return { draft: { ...moment.draft, refusal }, words: refusal };
     }
-    if (!wrong) return { answer: sentAnswer(answer, leftOut, this.fields) };
+    if (!wrong) {
+      const sent = sentAnswer(answer, leftOut, this.fields);
+      const refusal = tooMuch(sent);
+      return refusal ? { draft: { ...moment.draft, refusal }, words: refusal } : { answer: sent };
+    }
     const [{ location, text }] = this.problemsIn(wrong, answer, leftOut);
     this.form?.focus(this.fields.indexOf(wrong), location);
     return { draft: { ...moment.draft, tried: true }, words: `${wrong.title}: ${text}` };

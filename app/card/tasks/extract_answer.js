@@ -3,9 +3,11 @@
 // An answer: {values: step -> value, spans: path -> text of a value -> [[start, end]] in code points}. A *location* leads to a
 // value: ["relationship", 0, "agent"]; its *path* leaves the numbers out: "relationship.agent".
 
-import { completed, emptyOf, isEmpty, readable, shapeOf, textOf, trimmed, valueOf } from "./extract_schema.js";
+import { completed, emptyOf, isEmpty, own, readable, shapeOf, textOf, trimmed, valueOf } from "./extract_schema.js";
 
 const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u;
+export const MOST_SPANS = 5000; // as the server takes them
+const MOST_BYTES = 400_000; // of an answer; a request holds a little more
 const WORD = /[\p{L}\p{N}\p{M}]/u;
 
 /** The fields of all steps, in order: as the setup has them, with step, shape, title, and location of the value. */
@@ -23,7 +25,7 @@ export function pathOf(location) {
 }
 
 export function valueAt(values, location) {
-  return location.reduce((value, key) => value?.[key], values);
+  return location.reduce(own, values);
 }
 
 /** The field that a path belongs to. */
@@ -51,7 +53,7 @@ export function wholeAnswer(fields, answer) {
 /** Copies what leads to a value and puts another there. */
 export function withValue(values, [key, ...rest], value) {
   const copy = Array.isArray(values) ? [...values] : { ...values };
-  copy[key] = rest.length ? withValue(copy[key] ?? (typeof rest[0] === "number" ? [] : {}), rest, value) : value;
+  copy[key] = rest.length ? withValue(own(copy, key) ?? (typeof rest[0] === "number" ? [] : {}), rest, value) : value;
   return copy;
 }
 
@@ -60,6 +62,16 @@ export function sentAnswer({ values, spans }, leftOut, fields) {
   const tidy = fields.reduce((made, { location, shape, required }) => withValue(made, location, trimmed(shape, valueAt(made, location), required)), values);
   const rest = Object.fromEntries(Object.entries(tidy).filter(([step]) => !leftOut.includes(step)));
   return pruned({ values: rest, spans });
+}
+
+export function spanCount({ spans }) {
+  return Object.values(spans).flatMap((one) => Object.values(one)).reduce((count, all) => count + all.length, 0);
+}
+
+/** Why this cannot be saved however right it is, or nothing. */
+export function tooMuch(sent) {
+  if (spanCount(sent) > MOST_SPANS) return `An answer holds ${MOST_SPANS} places in the text, and this one has ${spanCount(sent)}.`;
+  return new TextEncoder().encode(JSON.stringify(sent)).length > MOST_BYTES ? "This answer is too long to be saved: shorten it." : "";
 }
 
 /** Drops the spans of values that do not stand in the answer any more. */
@@ -75,7 +87,7 @@ function pruned({ values, spans }) {
 function valuesAt(value, path) {
   if (Array.isArray(value)) return value.flatMap((one) => valuesAt(one, path));
   if (value === null || value === undefined) return [];
-  return path.length ? valuesAt(value[path[0]], path.slice(1)) : [value];
+  return path.length ? valuesAt(own(value, path[0]), path.slice(1)) : [value];
 }
 
 export function changed(answer, location, value) {
@@ -93,7 +105,7 @@ export function withRow(answer, { location, shape }) {
 // ---- grounding ----
 
 export function mentionsOf({ spans }, path, value) {
-  return spans[path]?.[textOf(value)] ?? [];
+  return own(own(spans, path), textOf(value)) ?? [];
 }
 
 /** spans: [[start, end]] that are added to those of a value. */
@@ -101,13 +113,13 @@ export function withMentions(answer, path, value, spans) {
   const before = mentionsOf(answer, path, value);
   const fresh = spans.filter(([start, end]) => !before.some((one) => one[0] === start && one[1] === end));
   const all = [...before, ...fresh].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-  return { ...answer, spans: { ...answer.spans, [path]: { ...answer.spans[path], [textOf(value)]: all } } };
+  return { ...answer, spans: { ...answer.spans, [path]: { ...own(answer.spans, path), [textOf(value)]: all } } };
 }
 
 /** Takes one mention away; with its last one the value goes, wherever it stands at this path. */
 export function withoutMention(answer, path, text, span) {
   const rest = mentionsOf(answer, path, text).filter(([start, end]) => start !== span[0] || end !== span[1]);
-  const spans = { ...answer.spans, [path]: { ...answer.spans[path], [text]: rest } };
+  const spans = { ...answer.spans, [path]: { ...own(answer.spans, path), [text]: rest } };
   const values = rest.length ? answer.values : withoutValue(answer.values, path.split("."), text);
   return pruned({ values, spans });
 }
@@ -118,7 +130,7 @@ function withoutValue(value, path, text) {
   }
   if (value === null || value === undefined) return value;
   if (!path.length) return textOf(value) === text ? null : value;
-  return { ...value, [path[0]]: withoutValue(value[path[0]], path.slice(1), text) };
+  return { ...value, [path[0]]: withoutValue(own(value, path[0]), path.slice(1), text) };
 }
 
 /** Where a selection goes that is given to a field: a part of it that people were at, else the first that is empty. */
@@ -205,7 +217,7 @@ function unitsOf(field, value, answer) {
   const places = (path, one) => mentionsOf(answer, path, one);
   if (Array.isArray(value)) return value.map((one) => JSON.stringify([one, ...field.grounded.flatMap((path) => inside(path, one).map((leaf) => places(path, leaf)))]));
   if (field.shape.kind === "object" && value) {
-    return field.shape.parts.map(({ name }) => JSON.stringify([name, value[name], [value[name] ?? []].flat().map((one) => places(`${field.path}.${name}`, one))]));
+    return field.shape.parts.map(({ name }) => JSON.stringify([name, own(value, name), [own(value, name) ?? []].flat().map((one) => places(`${field.path}.${name}`, one))]));
   }
   return value === null ? [] : [JSON.stringify([value, places(field.path, value)])];
 

@@ -2,7 +2,7 @@
 
 import { element } from "../elements.js";
 import { isComposing } from "../keyboard.js";
-import { mentionsOf, pathOf } from "./extract_answer.js";
+import { mentionsOf, pathOf, valueAt } from "./extract_answer.js";
 import { textOf, readable } from "./extract_schema.js";
 
 const MANY_LINES = 120; // characters from which a text has a box with lines
@@ -18,7 +18,7 @@ export function control(shape, location, state, hand, label = state.field.title)
 }
 
 function valueHere(state, location) {
-  return location.reduce((value, key) => value?.[key], state.answer.values) ?? null;
+  return valueAt(state.answer.values, location) ?? null;
 }
 
 function isGrounded(state, location) {

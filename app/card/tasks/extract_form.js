@@ -76,7 +76,7 @@ export class Form {
     const here = own.filter((one) => one.location.length <= field.location.length || field.shape.kind === "list");
     setText(problem, here[0]?.text ?? "");
     root.classList.toggle("wrong", own.length > 0);
-    const spans = field.grounded.map((path) => answer.spans[path] ?? null);
+    const spans = field.grounded.map((path) => valueAt(answer.spans, [path]) ?? null);
     const key = JSON.stringify([valueAt(answer.values, field.location), spans, own, enabled]);
     if (section.painted !== key) {
       this.sections[index].painted = key;

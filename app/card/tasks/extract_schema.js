@@ -59,6 +59,12 @@ export function textOf(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+/** What an object or list itself has under a key, which may be called `constructor` or `length`; else undefined. */
+export function own(value, key) {
+  if (typeof value !== "object" || value === null || Array.isArray(value) !== (typeof key === "number")) return undefined;
+  return Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
 /** A name of a schema, as people read it. */
 export function readable(name) {
   return name.replaceAll("_", " ");
@@ -74,14 +80,14 @@ export function emptyOf({ kind, parts }) {
 export function isEmpty(shape, value) {
   if (value === null || value === undefined) return true;
   if (Array.isArray(value)) return !value.length;
-  return shape.kind === "object" && shape.parts.every(({ name, shape: part }) => isEmpty(part, value[name]));
+  return shape.kind === "object" && shape.parts.every(({ name, shape: part }) => isEmpty(part, own(value, name)));
 }
 
 /** The value with everything in it that the schema names; what it does not name stays. */
 export function completed(shape, value) {
   if (value === null || value === undefined) return shape.kind === "object" && shape.nullable ? null : emptyOf(shape);
   if (shape.kind === "object" && typeof value === "object") {
-    return { ...value, ...Object.fromEntries(shape.parts.map(({ name, shape: part }) => [name, completed(part, value[name])])) };
+    return { ...value, ...Object.fromEntries(shape.parts.map(({ name, shape: part }) => [name, completed(part, own(value, name))])) };
   }
   if (shape.kind === "rows" && Array.isArray(value)) return value.map((one) => completed(shape.item, one));
   return value;
@@ -93,7 +99,7 @@ export function trimmed(shape, value, required) {
   if (shape.kind === "rows") return value.map((one) => trimmed(shape.item, one, true));
   if (shape.kind !== "object") return value;
   if (!required && isEmpty(shape, value)) return null;
-  return { ...value, ...Object.fromEntries(shape.parts.map((part) => [part.name, trimmed(part.shape, value[part.name], part.required)])) };
+  return { ...value, ...Object.fromEntries(shape.parts.map((part) => [part.name, trimmed(part.shape, own(value, part.name), part.required)])) };
 }
 
 /** The value that a typed or selected text means; the text itself where it means none, which `problemsOf` finds. */
@@ -119,7 +125,7 @@ export function problemsOf(shape, value, required, location = []) {
   if (value === null || value === undefined) return required && !shape.nullable ? here("missing") : [];
   if (shape.kind === "object") {
     if (!required && isEmpty(shape, value)) return [];
-    return shape.parts.flatMap((part) => problemsOf(part.shape, value[part.name], part.required, [...location, part.name]));
+    return shape.parts.flatMap((part) => problemsOf(part.shape, own(value, part.name), part.required, [...location, part.name]));
   }
   if (Array.isArray(value)) {
     const number = wrongCount(shape.schema, value);
