@@ -18,6 +18,7 @@ WITH_DATA = (
     "pairs",
     "blocking_recall",
     "guaranteed_merges",
+    "structured_answers",
 )
 
 

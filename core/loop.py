@@ -24,6 +24,7 @@ from core.exchange.push import push as team_push
 from core.explore.label_errors import inspect
 from core.explore.maps import project_map
 from core.extract.agreement import step_agreement
+from core.extract.hosted_steps import step_hosted_estimate, step_hosted_tune
 from core.extract.import_annotations import import_annotations
 from core.extract.prepare import prepare
 from core.extract.step_files import TEMPLATES
@@ -203,6 +204,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import_annotations": import_annotations,
     "prepare": prepare,
     "suggest_steps": suggest_steps,
+    "step_hosted_estimate": step_hosted_estimate,
+    "step_hosted_tune": step_hosted_tune,
     "step_report": step_report,
     "step_promote": step_promote,
     "step_rollback": step_rollback,

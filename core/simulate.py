@@ -33,11 +33,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to play: `rounds` batches of `size` records chosen by `strategy`."""
+    """How long to play: `rounds` batches of `size` records chosen by `strategy`; the first one drawn at random as an
+    audit where `audit_first`.
+    """
 
     rounds: int
     size: int
     strategy: str
+    audit_first: bool = False
 
 
 Truth = Mapping[str, Answer]
@@ -74,7 +77,9 @@ def simulate_rounds(
     """Batch after batch until the budget is spent or nothing is left to ask; one point per fit."""
     points: list[Point] = []
     answers = 0
-    queued = loop.next_batch(project, report, size=budget.size, strategy=budget.strategy, spare=0).queued
+    share = 1.0 if budget.audit_first else None
+    first = loop.next_batch(project, report, size=budget.size, strategy=budget.strategy, spare=0, audit_share=share)
+    queued = first.queued
     for number in range(budget.rounds):
         answers += answer_queued(project, truth, queued)
         if number + 1 < budget.rounds:

@@ -190,5 +190,6 @@ def test_a_head_learns_the_enumerations_and_leaves_the_rest_alone(tmp_path: Path
     assert first["values"]["action"]["category"] == "mental"  # type: ignore[index]
     assert not space_of(read_settings(tmp_path / "p")).heads.unfit(head.about())
     assert "other choices" in str(space.heads.unfit(head.about() | {"fields": {"action.category": ["1"]}}))
+    assert not space_of(read_settings(tmp_path / "p")).whole, "names are no enumerations"
     create_project(tmp_path / "none", [], task="extract", steps=load_steps("entities"))
     assert not space_of(read_settings(tmp_path / "none")).learns

@@ -15,6 +15,7 @@ from core.extract.step_files import load_steps
 from core.loop import create_project
 from core.project import Project, open_project
 from core.tasks.extract_answers import MOST_SPANS
+from gpu_jobs.language_models.tiny import tiny_model
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 
@@ -171,6 +172,11 @@ def test_training_data_of_a_step_is_prompts_with_earlier_answers_and_complete_co
         "",
         ["doers", "receivers", "new_characters", "notes"],
     )
+    tiny = tiny_model(tmp_path / "tiny")
+    prepare(project, quiet, out=str(tmp_path / "text"), steps=["instrument"], base=str(tiny))
+    text = json.loads((tmp_path / "text" / "instrument_text.jsonl").read_text())["text"]
+    assert text.startswith("<|im_start|>system\nYou are an expert")
+    assert text.endswith('<|im_start|>assistant\n{"instrument": "red kite"}<|im_end|>\n')
     again = prepare(
         project, quiet, out=str(tmp_path / "again"), data_dir=str(tmp_path / "tales"), map="folktales", steps=["action"]
     )

@@ -54,6 +54,17 @@ def test_a_folder_answers_in_a_job(project: Project, tiny: Path) -> None:
     assert generation.result.cost == 0.0
 
 
+def test_a_folder_travels_with_a_job_elsewhere_and_its_calls_come_back(project: Project, tiny: Path) -> None:
+    project.runners = {"beside": lambda _: LocalRunner(1)}
+    choice = ModelChoice(str(tiny), on="beside")
+    generation = generate(project, quiet, choice, [chat(number) for number in range(2)], "trial")
+    assert [one.state for one in generation.completions] == ["valid", "valid"]
+    assert spent(project, "trial").calls == 2
+    assert not (private_folder(project.folder) / CACHE).exists()
+    with pytest.raises(BadInput, match="asked from this machine"):
+        generate(project, quiet, ModelChoice("m", "http://127.0.0.1:9/v1", on="beside"), [chat(1)], "trial")
+
+
 def test_texts_leave_the_machine_only_where_the_project_says_so(project: Project) -> None:
     for url in ("openai", "https://models.example.org/v1"):
         with pytest.raises(Refused, match="allow_remote = true"):

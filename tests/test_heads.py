@@ -1,5 +1,6 @@
 """What a head guarantees: probabilities that are numbers and mean what they say, with few, many or unused labels."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.arrays import Floats, Ints
+from core.arrays import Bools, Floats, Ints
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error
 from core.models.heads.head import Head, LabelledVectors, cross_fit, fit_head
-from core.models.heads.kind import NeighbourGraph
+from core.models.heads.kind import NeighbourGraph, WeakRecords
 from core.models.heads.logistic import Examples, fit_linear, softmax_loss
 from core.models.heads.neighbour_graph import Graph, neighbour_graph
 
@@ -250,3 +251,24 @@ def test_with_few_labels_out_of_fold_heads_train_on_nearly_all(records: int, few
     fitted = cross_fit(labelled_vectors_of(vectors, truth, 3), None, everybody, np.random.default_rng(0))
     assert fitted.records.shape == (records,)
     assert fitted.records.min() == fewest_learnt_from
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_a_language_models_answers_teach_by_their_weight_and_are_never_evaluated(multi: bool) -> None:
+    labels = 5
+    vectors, truth, _ = texts(600, labels, noise=1.0)
+    few = labelled_vectors_of(vectors[:15], truth[:15], labels, multi)
+    others = np.eye(labels, dtype=np.bool_)[truth[15:315]]
+
+    def accuracy(weight: float, answers: Bools) -> float:
+        weak = WeakRecords(vectors[15:315], answers, np.full(300, weight))
+        fitted = cross_fit(replace(few, weak=weak), None, np.ones(15, np.bool_), np.random.default_rng(0))
+        assert fitted.outputs is not None
+        assert len(fitted.outputs) == 15
+        return float((fitted.head.predict(vectors[315:]).argmax(axis=1) == truth[315:]).mean())
+
+    plain = float((train_rows(few).predict(vectors[315:]).argmax(axis=1) == truth[315:]).mean())
+    right, none, wrong = accuracy(0.4, others), accuracy(0.0, others), accuracy(0.4, np.roll(others, 1, axis=1))
+    assert right > plain + 0.05
+    assert none == pytest.approx(plain, abs=0.02)
+    assert wrong < plain

@@ -78,7 +78,7 @@ def test_replay_asks_for_a_task_that_there_is_and_for_a_text(tmp_path: Path) -> 
     )
     assert "Which column holds the text?" in rondo("replay", file, "--label", "label", code=2)
     assert "are for pairs" in rondo("replay", file, "--label", "label", "--left", "text", code=2)
-    assert "is for labels" in rondo("replay", file, "--task", "pairs", "--label", "label", "--multi", code=2)
+    assert "are for labels" in rondo("replay", file, "--task", "pairs", "--label", "label", "--multi", code=2)
 
 
 def test_the_sample_project_of_pairs_is_made_played_and_continued(tmp_path: Path) -> None:

@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from app import background
 from core.config.steps import steps_in
 from core.errors import BadInput, Refused
 from core.extract.agreement import step_agreement
 from core.extract.import_annotations import import_annotations
-from core.extract.step_models import step_deactivate, step_promote, step_report, step_rollback
+from core.extract.step_models import (
+    model_in_use,
+    step_deactivate,
+    step_promote,
+    step_report,
+    step_rollback,
+)
 from core.extract.suggest import suggest_steps
 from core.ids import RecordNo
 from core.labelling.generated_answers import GeneratedRow, read_generated, store_generated
@@ -24,6 +31,8 @@ from core.training.train import train
 from gpu_jobs.language_models.tiny import tiny_model
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
+from tests.test_jobs_pages import finish
+from tests.test_pages import shown
 
 KINDS = ["cat", "dog"]
 STEPS = steps_in(
@@ -233,3 +242,27 @@ def test_other_ways_of_a_model_to_learn_or_to_suggest_name_the_one_for_steps(pro
         train(project, quiet, trainer="setfit")
     with pytest.raises(Refused, match="rondo extract suggest"):
         suggest(project, quiet)
+
+
+def test_the_models_page_scores_each_step_and_puts_the_better_model_in_use(project: Project) -> None:
+    store(project, "weak", "animal", 6)
+    store(project, "strong", "animal", 12)
+    store(project, "few", "sound", 12)
+    with project.store.transaction() as cursor:
+        cursor.execute("delete from generated_answers where model = 'few' and n > 3")
+    folder = project.folder
+    project.close()
+    background.open_server(lambda: open_project(folder, InProcessRunner()))
+    server = background.opened()
+    try:
+        page = shown("models.py")
+        assert not page.exception
+        assert [one.value for one in page.subheader] == ["animal", "sound"]
+        assert any("Too few measured records yet: few (4)" in one.value for one in page.text)
+        page.selectbox(key="choose-animal").set_value("strong")
+        page.button(key="promote-animal").click().run()
+        finish(server)
+        assert model_in_use(server.project, "animal") == "strong"
+        assert not page.run().exception
+    finally:
+        background.close_server()

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from core import loop, simulate
-from core.config.settings import with_changes
+from core.config.settings import Settings, with_changes
+from core.config.taxonomy import make_taxonomy
 from core.errors import BadInput, Refused
 from core.evaluation.curve import Curve
 from core.evaluation.metrics import Estimate
@@ -24,6 +25,8 @@ from core.rounds.weak_labels import measure_answers, weak_labels
 from core.suggestions.suggest import SuggestResult, suggest
 from core.suggestions.worth import labels_worth, language_model_worth, newcombe
 from core.tasks.label_prompt import LABEL_PROMPT
+from core.tasks.label_question import LABEL_FORM
+from core.tasks.labels import LABELS
 from tests.chat_server import ChatServer
 from tests.chat_server import chat_server as chat_server  # a fixture
 from tests.conftest import TOPICS, quiet
@@ -160,7 +163,7 @@ def test_it_teaches_the_head_by_its_measured_precision_and_only_where_it_is_bett
 ) -> None:
     """What people mean here cannot be seen in the words, so the head cannot learn it; the language model knows."""
     names = list(TOPICS)
-    hidden = {f"r{number}": (names[number * 7 % 5 % 3],) for number in range(60)}
+    hidden: dict[str, tuple[str, ...]] = {f"r{number}": (names[number * 7 % 5 % 3],) for number in range(60)}
 
     def knows(body: dict[str, Any]) -> str | None:
         parts = body["messages"][-1]["content"].split("witness ")
@@ -271,6 +274,18 @@ def test_several_labels_or_none_are_read_and_written() -> None:
     assert LABEL_PROMPT.value(["gone"], setup) is None
     assert LABEL_PROMPT.value([], {**setup, "multi": False}) is None
     assert "Several may fit" in LABEL_PROMPT.instructions(setup, "")
+
+
+def test_a_suggestion_of_unknown_probability_is_one_on_the_card_and_in_argilla() -> None:
+    labels = make_taxonomy(["rain", "sun"])
+    first = labels.labels[0].id
+    for multi, value in ((False, first), (True, [first])):
+        settings = Settings(name="p", multi=multi, taxonomy=labels)
+        alternatives = LABEL_PROMPT.alternatives([first], None)
+        shown = LABELS.suggestion(alternatives, settings)
+        assert shown == {"labels": [{"id": first, "probability": None}]}
+        question = LABEL_FORM.question(LABELS.setup(settings))
+        assert LABEL_FORM.proposed(shown, question) == (value, None)
 
 
 def curve(error: float, share: float, exponent: float, labels: int = 100) -> Curve:

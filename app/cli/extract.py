@@ -77,6 +77,9 @@ def prepare_(
         Path | None, typer.Option(help="Folder or file of annotations to take instead of the project's answers.")
     ] = None,
     map_: Annotated[Path | None, typer.Option("--map", help="As for an import of it.")] = None,
+    base: Annotated[
+        str, typer.Option(help="Language model: writes STEP_text.jsonl by its own chat template, too.")
+    ] = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,6 +93,7 @@ def prepare_(
         steps=[name.strip() for name in steps.split(",") if name.strip()],
         data_dir=str(data_dir.resolve()) if data_dir else None,
         map=_named(map_),
+        base=base,
     )
     present(result, prepared_lines, as_json=as_json)
 
@@ -101,7 +105,7 @@ def prepared_lines(result: "Prepared") -> list[str]:
         none = " Nothing to train on." if not step.examples else ""
         lines.append(
             f"{step.step}: {step.examples:,} examples, {step.without:,} texts without an answer to it.{none} "
-            f"{Path(step.files[0]).name}, {Path(step.files[1]).name}"
+            f"{', '.join(Path(file).name for file in step.files)}"
         )
     return [*lines, *(f"Warning: {fault}" for fault in result.unread)]
 

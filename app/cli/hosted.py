@@ -51,28 +51,42 @@ def tune(
     yes: YesOption = False,
     detach: DetachOption = False,
     note: Annotated[str, typer.Option("--note", help="What to remember this job by.")] = "",
+    step: Annotated[str, typer.Option(help="Of structured answers: the step whose answers it learns.")] = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tune a model on the pairs decided so far. Their texts go to the provider; the price is said before."""
+    """Tune a model on the pairs decided, or a step's answers. Texts go to the provider; the price is said before."""
     start(
         folder_of(context, project),
         {"provider": provider, "base": base, "epochs": epochs, "note": note, "detach": detach},
+        step=step,
         yes=yes,
         as_json=as_json,
     )
 
 
-def start(folder: Path, options: Mapping[str, object], *, yes: bool, as_json: bool) -> None:
-    """What `hosted tune` and `train --trainer hosted` do: the price, the question, the job."""
+def start(folder: Path, options: Mapping[str, object], *, step: str = "", yes: bool, as_json: bool) -> None:
+    """What `hosted tune` and `train --trainer hosted` do: the price, the question, the job. step: of structured
+    answers; else it is about pairs."""
+    from core.extract.hosted_steps import step_hosted_estimate, step_hosted_tune
     from core.training.hosted import hosted_estimate, hosted_tune
 
+    if step:
+        if not yes and sys.stdin.isatty():
+            chosen = {name: options[name] for name in ("provider", "base", "epochs")}
+            estimate = run_verb(folder, step_hosted_estimate, step=step, **chosen)  # type: ignore[arg-type]
+            for line in estimate_lines(estimate):
+                say(line, error=True)
+            yes = typer.confirm("Send the examples and start?", err=True)
+        result = run_verb(folder, step_hosted_tune, step=step, yes=yes, **options)  # type: ignore[arg-type]
+        return present(result, job_lines, as_json=as_json)
     if not yes and sys.stdin.isatty():
         chosen = {name: options[name] for name in ("provider", "base", "epochs")}
         for line in estimate_lines(run_verb(folder, hosted_estimate, **chosen)):  # type: ignore[arg-type]
             say(line, error=True)
         yes = typer.confirm("Send the examples and start?", err=True)
     present(run_verb(folder, hosted_tune, yes=yes, **options), job_lines, as_json=as_json)  # type: ignore[arg-type]
+    return None
 
 
 @hosted.command()

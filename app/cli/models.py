@@ -83,7 +83,7 @@ def show_(
         values = result.training_info.get("values", {})
         return [
             f"{result.id}: {result.state}",
-            *score_lines(result.metrics),
+            *([] if result.adapter else score_lines(result.metrics)),
             *(f"  {name}: {value}" for name, value in result.lineage.items()),
             *([f"  with {', '.join(f'{name}={value}' for name, value in values.items())}"] if values else []),
             *([f"  gate: {result.gate.sentence}"] if result.gate else []),

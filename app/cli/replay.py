@@ -27,7 +27,8 @@ CHARTS = (".html", ".svg", ".png")
 MACRO_F1, ACCURACY = "macro F1", "accuracy"
 WITH_LLM = "+llm"
 AUDIT_SHARE = 0.1
-"""of each batch where a language model plays along: it teaches by its measured precision"""
+"""of each batch but the first, which is all audit, where a language model plays along: it teaches by its measured
+precision"""
 HELD_OUT = 0.2
 """share of records that judge where the file has no test split"""
 
@@ -228,7 +229,7 @@ def _one_run(
             with project.store.transaction() as cursor:
                 cursor.execute("delete from generated_answers")
         write_settings(folder, with_changes(project.settings(), seed=1000 * (seed + 1)))
-        budget = simulate.Budget(requested.rounds, requested.batch, strategy)
+        budget = simulate.Budget(requested.rounds, requested.batch, strategy, audit_first=requested.llm is not None)
         return simulate.simulate_rounds(project, truth, budget, lambda *_: None, result)
     finally:
         project.close()

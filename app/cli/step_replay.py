@@ -87,6 +87,7 @@ def run_step_replay(
     params = StepReplayParams(
         **values,
         values=read_values(LORA, [*SETTINGS, *settings]),
+        fit=not any(one.startswith(("batch_size", "accumulation", "gradient_acc")) for one in settings),
         few_shot=few_shot,
         threads=job_threads(),
         cache=str(Path.home() / ".cache" / "rondo"),

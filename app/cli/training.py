@@ -64,7 +64,8 @@ def train(
     """Train a model on the answers so far, here or on a rented GPU; `rondo models promote` puts it to use."""
     if trainer == HOSTED:
         options = {"provider": provider, "base": base, "epochs": epochs, "note": note, "detach": detach}
-        return start(folder_of(context, project), options, yes=yes, as_json=as_json)
+        one = step[0] if step else ""
+        return start(folder_of(context, project), options, step=one, yes=yes, as_json=as_json)
     if provider or base or epochs or yes:
         with errors():
             raise BadInput("--provider, --base, --epochs and --yes are for -t hosted; others take --set key=value.")
@@ -210,7 +211,7 @@ def train_lines(result: "TrainingJob") -> list[str]:
         ]
     whose = f" for {result.step}" if result.step else ""
     lines = [f"Trained {result.model}{whose} in {result.seconds or 0:,.0f} s, {result.memory_mb or 0:,} MB at most."]
-    lines += score_lines(result.metrics)
+    lines += [] if result.step else score_lines(result.metrics)  # the remark has them, beside the base's
     lines += [result.remark] if result.remark else []
     return [*lines, _next(result)]
 
@@ -220,7 +221,7 @@ def _next(job: "TrainingJob") -> str:
     from core.training.trainers import trainers_for
 
     if job.trainer == LORA:
-        return f"Next: rondo models show {job.model}, rondo models merge {job.model} --out FOLDER."
+        return f"Next: rondo extract suggest --steps {job.step} --model {job.model}, then rondo extract report."
     evaluate = "" if job.trainer in trainers_for(two_sides=True) else f"rondo evaluate {job.model}, "
     return f"Next: {evaluate}rondo models promote {job.model} (the gate compares it with the champion)."
 
@@ -236,7 +237,7 @@ def shown_lines(result: "TrainingJob") -> list[str]:
     if result.kind == "grid":
         return [*lines, *(f"  {_job_line(run)}" for run in result.runs), result.sentence]
     lines += [result.remark] if result.remark else []
-    return lines + (score_lines(result.metrics) if result.model else [])
+    return lines + (score_lines(result.metrics) if result.model and not result.step else [])
 
 
 def jobs_lines(result: "TrainingJobs") -> list[str]:

@@ -123,6 +123,11 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
     Raises Refused where there is none, where it has other labels or other vectors than the project now, and where a
     guarantee on it broke: the audit by which it was made would allow the same one again.
     """
+    if not space_of(project.settings()).whole:
+        raise Refused(
+            "Machine labels are whole answers, and the model of the rounds predicts only some fields of one. The "
+            "others are people's to answer, with suggestions."
+        )
     model = active_model(project)
     scored = cursor.execute("select any_value(model) from suggestions").fetchone()
     if model is None or not scored or scored[0] is None:

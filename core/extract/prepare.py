@@ -13,6 +13,7 @@ from core.extract.documents import read_documents
 from core.extract.import_annotations import STORY, find_mapping
 from core.extract.mapping import map_document
 from core.extract.prompts import StepInput, completion, messages
+from core.extract.render_job import CHATS, RENDER_CHATS, TEXTS, RenderParams
 from core.jobs.bundle import Report
 from core.project import Project
 from core.store.targets import refuse_target
@@ -131,8 +132,10 @@ def prepare(  # noqa: PLR0913 - an option is an argument
     steps: Sequence[str] = (),
     data_dir: str | None = None,
     map: str | None = None,
+    base: str = "",
 ) -> Prepared:
     """Writes STEP_train.jsonl (instruction, input, output) and STEP_chat.jsonl (prompt, completion) for each step.
+    base: a language model, by whose own chat template STEP_text.jsonl (text) is written, too.
 
     steps: none means all. data_dir: a folder or file of annotations instead of the project's answers; map: as for an
     import of it. A step without any answer has an empty file, and that is said.
@@ -154,12 +157,29 @@ def prepare(  # noqa: PLR0913 - an option is an argument
     for number, step in enumerate(chosen):
         report("Preparing", number, len(chosen))
         rows = list(examples(step, records))
-        files = (folder / f"{step.name}_train.jsonl", folder / f"{step.name}_chat.jsonl")
+        files: tuple[Path, ...] = (folder / f"{step.name}_train.jsonl", folder / f"{step.name}_chat.jsonl")
         write_whole(files[0], _lines(_instruction_row(row) for row in rows))
         write_whole(files[1], _lines({"id": r.id, "prompt": r.prompt, "completion": r.completion} for r in rows))
+        if base and rows:
+            files = (*files, _render(project, report, base, files[1]))
         results.append(PreparedStep(step.name, len(rows), len(records) - len(rows), tuple(str(file) for file in files)))
     report("Preparing", len(chosen), len(chosen))
     return Prepared(tuple(results), tuple(unread))
+
+
+def _render(project: Project, report: Report, base: str, chats: Path) -> Path:
+    """By the chat template of a model's own tokenizer, in a job, which may load one."""
+    bundle = project.jobs.prepare(RENDER_CHATS, RenderParams(base))
+    try:
+        write_whole(bundle.path / "in" / CHATS, chats.read_bytes())
+        project.jobs.run(bundle, RENDER_CHATS, report, "Writing as text")
+        target = chats.with_name(chats.name.replace("_chat.jsonl", "_text.jsonl"))
+        write_whole(target, (bundle.path / "out" / TEXTS).read_bytes())
+        with project.store.transaction() as cursor:
+            project.jobs.claim_result(bundle, cursor)
+    finally:
+        bundle.empty()
+    return target
 
 
 def _read_folder(

@@ -23,7 +23,8 @@ class StepReplayParams:
     """file: of annotations. steps: file of steps or a template's name; names: those that are replayed, none means all.
 
     split, text: column or path of it, None: as the mapping says; label: of the only field. budget, batch: answers, in
-    all and between two trainings. test: records that judge, at most. values: settings of the trainer. few_shot: similar
+    all and between two trainings. test: records that judge, at most. values: settings of the trainer; fit: batches are
+    made smaller, and more of them accumulated, where prompts are long, which learns the same. few_shot: similar
     answered examples in a prompt of the untuned model; 0: that is not measured. encoder: of the plain classifier.
     """
 
@@ -40,6 +41,7 @@ class StepReplayParams:
     test: int = 100
     base: str = ""
     values: Mapping[str, Value] = field(default_factory=dict)
+    fit: bool = False
     few_shot: int = 0
     encoder: str = ""
     threads: int = 0

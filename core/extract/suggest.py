@@ -27,6 +27,7 @@ from core.language_models.generation import (
 from core.language_models.requests import ChatRequest, Completion, Message
 from core.language_models.spending import Estimate
 from core.models.adapters import ADAPTER
+from core.models.hosted_models import hosting
 from core.project import Project
 from core.registry.adapter_export import adapter_facts, base_of
 from core.rounds.champion_log import reorder
@@ -131,6 +132,8 @@ def model_for(project: Project, step: Step, model: str, url: str, on: str) -> tu
 
     Raises BadInput for an adapter of another step.
     """
+    if model and not url and (hosted := hosting(project, ModelId(model))):
+        return ModelChoice(hosted.name, hosted.base_url or hosted.provider), model
     if model and not url and project.store.one("select count(*) from models where id = ?", [model]):
         facts, base = adapter_facts(project, ModelId(model)), base_of(project, ModelId(model))
         if facts.step != step.name:

@@ -76,7 +76,10 @@ def require_enough(statistics: Statistics) -> None:
 
 
 def few_examples(statistics: Statistics) -> str:
-    """A warning where there are fewer than RECOMMENDED of either kind, else empty."""
+    """A warning where there are fewer than RECOMMENDED of either kind, or of examples of one kind only, else empty."""
+    if not statistics.rejected:
+        few = statistics.positive < RECOMMENDED
+        return f"{statistics.positive:,} examples are few: {RECOMMENDED} are recommended." if few else ""
     if min(statistics.positive, statistics.rejected) >= RECOMMENDED:
         return ""
     return (

@@ -120,6 +120,8 @@ def generate(
     if not requests:
         return Generation([], None)
     here = choice.on == "local"
+    if choice.url and not here:
+        raise BadInput(f"A server is asked from this machine; {choice.on} is for a model in a folder.")
     private, before, price = private_folder(project.folder), spent(project), price_of(settings, choice)
     params = GenerateParams(
         endpoint=choice.url or LOCAL,

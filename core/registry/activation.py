@@ -163,8 +163,8 @@ def check_usable(project: Project, model: ModelId) -> None:
         raise Refused(f"{model} is the champion already.")
     if project.store.one("select trainer from models where id = ?", [model]) == LORA:
         raise Refused(
-            f"{model} is an adapter of a language model: it answers one step of records, and is no champion. Scores of "
-            f"base and adapter: `rondo models show {model}`."
+            f"{model} is an adapter of a language model: it answers one step of records, and is no champion. `rondo "
+            "extract promote` puts it to use for that step."
         )
     if not _encoder_of(project, model):
         raise Refused(

@@ -130,23 +130,25 @@ def _new_folder(project: Project, out: str) -> Path:
 
 def _readme(id: ModelId, facts: AdapterFacts) -> str:
     scores = [
-        f"- {name}: {score.sentence}"
+        f"- {name}, on {score.n} held-out examples: {score.sentence}"
         for name, score in (("the base as it is", facts.before), ("with the adapter", facts.after))
         if score
     ]
     return f"""# {id}: an adapter for the step {facts.step!r}
 
 Low-rank weights (LoRA) for {facts.base}, whose files have the hash {facts.base_hash}; learnt from {facts.examples:,}
-examples. On {facts.held_out:,} held-out examples, which chose the checkpoint and so flatter it:
+examples. The held-out ones chose the checkpoint, and so flatter it a little:
 {chr(10).join(scores) or "- none were held out"}
 
 ```python
 from peft import AutoPeftModelForCausalLM
 from transformers import AutoTokenizer
 
-model = AutoPeftModelForCausalLM.from_pretrained(".")  # where this file lies; the base is loaded by its name
-tokenizer = AutoTokenizer.from_pretrained("{facts.base}")
+base = "{facts.base}"  # its name at the Hub, or the folder where it lies
+model = AutoPeftModelForCausalLM.from_pretrained(".")  # where this file lies; adapter_config.json names the base
+tokenizer = AutoTokenizer.from_pretrained(base)
 ```
 
+`rondo models merge {id} --out FOLDER` writes base and adapter in one, which needs neither name nor peft.
 `training_info.json` has every setting. Prompts must be those it was trained on: `rondo extract prepare` writes them.
 """

@@ -14,6 +14,7 @@ from core.project import Project
 from core.registry.champions import require_files
 from core.registry.deciders import DeciderChange, decide_by
 from core.store.database import utc_now
+from core.tasks.tasks import task_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Deactivated:
 def check_hosted(project: Project, model: ModelId) -> Hosting:
     """Raises Refused for the one that decides already, and for one that has ended; Damaged for a broken one."""
     where = require_hosting(project, model)
+    if task_of(project.settings()).steps:
+        raise Refused(f"{model} answers one step of records: `rondo extract promote` puts it to use for that step.")
     if model == hosted_in_use(project):
         raise Refused(f"{model} decides for programs already.")
     require_files(project, model)

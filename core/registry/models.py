@@ -258,8 +258,11 @@ def _lineage(project: Project, entry: ModelEntry) -> dict[str, str | int | float
         fed = [
             f"{step} {', '.join(f'{count:,} {how}' for how, count in by.items())}" for step, by in adapter.fed.items()
         ]
+        for name in ("labels learnt from", "encoder", "taxonomy version", "round"):
+            del result[name]
         result |= {
             "step": adapter.step,
+            "examples learnt from": adapter.examples,
             "base": adapter.base,
             "base hash": adapter.base_hash,
             "hash of the training rows": adapter.rows_hash,

@@ -1,7 +1,7 @@
 """The verb that has a language model suggest answers. Its answers are suggestions, never labels."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
@@ -45,15 +45,15 @@ class SuggestResult:
     model: str
     records: int
     audit: int
-    estimate: Estimate | None
-    states: dict[str, int]
-    stored: int
-    calls: int
-    cost: float | None
-    seconds: float
-    failure: str
-    stopped: str
-    worth: LanguageModelWorth | None
+    estimate: Estimate | None = None
+    states: Mapping[str, int] = field(default_factory=dict)
+    stored: int = 0
+    calls: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+    failure: str = ""
+    stopped: str = ""
+    worth: LanguageModelWorth | None = None
 
 
 def suggest(  # noqa: PLR0913 - each is an option of the command
@@ -89,16 +89,20 @@ def suggest(  # noqa: PLR0913 - each is an option of the command
     encode_if_needed(project, report)
     with project.store.reading() as cursor:
         prompts = make_prompts(cursor, settings, open_vectors(project.vectors, settings.encoder))
-        audit = _audit_records(cursor, choice.name, limit, again=again)
-        others = _open_records(cursor, choice.name, limit - len(audit), again=again)
-    pieces = [prompts.requests(records, max_tokens) for records in (audit, others)]
-    worth = language_model_worth(project)
-    base = SuggestResult(choice.name, len(audit) + len(others), len(audit), None, {}, 0, 0, None, 0.0, "", "", worth)
+        answered, waiting, others = _to_ask(cursor, choice.name, limit, again=again)
+    # answered audit records come first: they may say that the head is better, before the rest is paid for
+    pieces = [prompts.requests(records, max_tokens) for records in (answered, [*waiting, *others])]
+    base = SuggestResult(
+        model=choice.name,
+        records=sum(map(len, pieces)),
+        audit=len(answered) + len(waiting),
+        worth=language_model_worth(project),
+    )
     if dry_run:
         stopped = "" if anyway else _stopped(project, choice)
         return replace(base, estimate=planned(project, choice, [*pieces[0], *pieces[1]]), stopped=stopped)
     result = base
-    for requests in pieces:  # what the audit says of it decides whether it is asked about the rest
+    for requests in pieces:
         stopped = "" if anyway else _stopped(project, choice)
         if stopped or result.failure:
             return replace(result, stopped=stopped, worth=language_model_worth(project))
@@ -161,15 +165,20 @@ _OPEN = """n in (select n from askable) and n not in (
     select n from generated_answers where step = $step and model = $model and not $again)"""
 
 
-def _audit_records(cursor: duckdb.DuckDBPyConnection, model: str, limit: int, *, again: bool) -> list[Question]:
-    """Answered ones, and those that wait for an answer: a suggestion is never shown beside them."""
-    return cursor.execute(
-        f"""select n, text, hash from records where {_OPEN} and (
+def _to_ask(
+    cursor: duckdb.DuckDBPyConnection, model: str, limit: int, *, again: bool
+) -> tuple[list[Question], list[Question], list[Question]]:
+    """Answered audit records, those that wait for an answer (a suggestion is never shown beside them), and others."""
+    rows = cursor.execute(
+        f"""select n, text, hash, is_labelled(n) from records where {_OPEN} and (
                 n in (select n from settled where stratum = 'audit')
                 or n in (select n from queue where audit and not is_labelled(n)))
             order by is_labelled(n) desc, n limit $limit""",
         {"step": WHOLE, "model": model, "again": again, "limit": limit},
     ).fetchall()
+    answered = [(n, text, digest) for n, text, digest, labelled in rows if labelled]
+    waiting = [(n, text, digest) for n, text, digest, labelled in rows if not labelled]
+    return answered, waiting, _open_records(cursor, model, limit - len(rows), again=again)
 
 
 def _open_records(cursor: duckdb.DuckDBPyConnection, model: str, limit: int, *, again: bool) -> list[Question]:

@@ -6,6 +6,7 @@ vectors can predict. All else is a language model's to suggest, and is scored fi
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -76,7 +77,9 @@ def choice_fields(setup: Setup) -> Fields:
 
 def space(setup: Setup) -> AnswerSpace:
     """Of a project's steps."""
-    return fields_space(choice_fields(setup))
+    fields = choice_fields(setup)
+    steps = cast("list[dict[str, list[object]]]", setup.get("steps") or [])
+    return replace(fields_space(fields), whole=len(fields) == sum(len(step["fields"]) for step in steps))
 
 
 def fields_space(fields: Fields) -> AnswerSpace:

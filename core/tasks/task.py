@@ -72,6 +72,7 @@ class AnswerSpace:
     texts: tuple[str, ...] = ()
     exclusive: bool = False
     learns: bool = True
+    whole: bool = True
     prior: FittedHead | None = None
 
     @property

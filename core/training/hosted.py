@@ -153,11 +153,18 @@ def hosted_tune(  # noqa: PLR0913 - an option is an argument
 
     yes: the price was agreed to. Raises Refused with the price where it was not.
     """
-    request, data = TuningRequest(provider, base, epochs, note), training_set(project)
+    request = TuningRequest(provider, base, epochs, note)
+    return tune_on(project, report, request, training_set(project), agreed=yes, detach=detach)
+
+
+def tune_on(  # noqa: PLR0913 - the verb's own
+    project: Project, report: Report, request: TuningRequest, data: TrainingData, *, agreed: bool, detach: bool
+) -> "HostedJob":
+    """The same on any training data."""
     estimate = estimate_tuning(request, data)
     for warning in estimate.warnings:
         report(warning, 0, 0)
-    if not yes:
+    if not agreed:
         raise Refused(f"This costs money at {estimate.provider}: {estimate.sentence} Say --yes to agree.")
     job = launch_hosted(project, tuning_params(request, data), data)
     if not detach:

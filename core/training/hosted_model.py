@@ -29,8 +29,9 @@ TRAINING_KEYS = "training_pairs.json"
 
 
 def write_training_keys(bundle: Bundle, data: TrainingData) -> None:
-    """Into the job's input, from where they go into the artifact."""
-    keys = {pair_key(str(example.fields["left"]), str(example.fields["right"])) for example in data.examples}
+    """Into the job's input, from where they go into the artifact; of examples that are no pairs none."""
+    pairs = [example.fields for example in data.examples if "left" in example.fields]
+    keys = {pair_key(str(fields["left"]), str(fields["right"])) for fields in pairs}
     write_json(bundle.path / "in" / TRAINING_KEYS, sorted(keys))
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from core.jobs.bundle import write_json
 from core.models.adapters import AnswerScores
 from core.typed_json import from_json, to_json
@@ -52,7 +54,8 @@ def fine_tune(causal: CausalModel, adapter: Any, data: StepData, run: TrainingRu
     adapter: peft's settings, None where one is on the model. An attempt that was killed goes on from its newest
     complete checkpoint, and ends as if it had not been.
     """
-    scored = data.held_out.take(range(min(len(data.held_out.rows), int(run.values["eval_examples"]))))
+    some = np.random.default_rng(run.seed).permutation(len(data.held_out.rows))[: int(run.values["eval_examples"])]
+    scored = data.held_out.take(sorted(some.tolist()))
     before = _base_scores(causal, data, scored, run) if scored.rows else None
     trainer = make_trainer(causal, adapter, data, run, scored)
     checkpoint = newest(run.checkpoints, "checkpoint")

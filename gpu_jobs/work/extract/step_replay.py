@@ -38,6 +38,8 @@ from gpu_jobs.work.extract.replay_data import ReplayData, read_replay_data
 from gpu_jobs.work.language_models.local_model import LocalModel, load_model
 from gpu_jobs.work.language_models.train_lora import train_lora
 
+EXAMPLES, TOKENS, CHARACTERS = 8, 900, 3
+"""of a training step: examples, tokens that are computed at once (5 MB each), and characters of a token"""
 CANDIDATES = 3
 """records whose suggestion is looked at for each that DOUBT chooses"""
 
@@ -143,12 +145,19 @@ def _tune(  # noqa: PLR0913 - one training needs all of it
     (folder / "out").mkdir()
     listed = [LoraExample(row.id, row.group, tuple(row.prompt), tuple(row.completion)) for row in rows]
     write_lora_files(folder / "in", step.name, listed, answer_schema(step))
-    values = {**params.values, "base": str(base)}
+    values = {**params.values, "base": str(base), **(_batches(rows) if params.fit else {})}
     started = time.monotonic()
     train_lora(folder, LoraParams(LORA, values, step.name, seed, params.threads, 1), clock.within)
     clock.tuning += time.monotonic() - started
     clock.step()
     return load_model(base, folder / "out" / "model" / "adapter", AnswerCache(), threads=params.threads)
+
+
+def _batches(rows: Sequence[PreparedExample]) -> dict[str, int]:
+    """As many examples at once as TOKENS allow, and so many batches to a step that it has EXAMPLES of them."""
+    longest = max(sum(len(turn["content"]) for turn in (*row.prompt, *row.completion)) for row in rows)
+    size = max(1, min(EXAMPLES, TOKENS * CHARACTERS // max(longest, 1)))
+    return {"batch_size": size, "accumulation": max(1, EXAMPLES // size)}
 
 
 def _choose(
