@@ -96,6 +96,8 @@ def test_a_run_without_figures_has_no_curve_and_one_with_a_single_figure_has() -
     assert loss_chart([{"done": 1, "total": 2, "at": 0.0, "loss": float("nan")}]) is None
     assert evaluation_chart(JOB.events[:1]) is None
     assert json.dumps(evaluation_chart(JOB.events).to_dict(), allow_nan=False)  # type: ignore[union-attr]
+    tuned = evaluation_chart([{"done": 1, "total": 2, "at": 0.0, "eval_validity": 1.0, "eval_exact": 0.5}])
+    assert {row["figure"] for row in tuned.to_dict()["data"]["values"]} == {"valid answers", "wholly right answers"}  # type: ignore[union-attr]
 
 
 def test_a_search_shows_what_differs_between_its_runs_and_the_best_on_held_out_records_first() -> None:

@@ -26,6 +26,8 @@ from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.loop import create_project, next_batch
 from core.project import Project, open_project
+from core.suggestions.suggest import suggest
+from core.training.train import train
 from gpu_jobs.language_models.tiny import tiny_model
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
@@ -147,6 +149,13 @@ def test_people_can_be_shown_the_doubtful_ones_first(project: Project, tiny: Pat
     assert doubts == sorted(doubts, reverse=True)
 
 
+def test_an_answer_that_was_cut_inside_an_emoji_keeps_no_other_out(project: Project) -> None:
+    with project.store.transaction() as cursor:
+        row = GeneratedRow(record_no=RecordNo(1), step="animal", model="m", state="cut", raw="a \ud83d")
+        store_generated(cursor, [row])
+    assert project.store.query("select state, raw from generated_answers") == [("cut", "a ?")]
+
+
 def test_a_text_leaves_the_machine_only_where_the_project_says_so(project: Project) -> None:
     with pytest.raises(Refused, match="allow_remote"):
         suggest_steps(project, quiet, model="m", url="https://192.0.2.1/v1")
@@ -226,6 +235,13 @@ def test_agreement_is_counted_field_by_field(project: Project) -> None:
     assert (name.spans, name.spans_overlapping) == (1.0, 1.0), "a character at an edge is no other place"
     assert loud.alpha.value is not None
     assert loud.alpha.value < 0
+
+
+def test_other_ways_of_a_model_to_learn_or_to_suggest_name_the_one_for_steps(project: Project) -> None:
+    with pytest.raises(Refused, match="--trainer lora --step NAME"):
+        train(project, quiet, trainer="setfit")
+    with pytest.raises(Refused, match="rondo extract suggest"):
+        suggest(project, quiet)
 
 
 def test_the_models_page_scores_each_step_and_puts_the_better_model_in_use(project: Project) -> None:

@@ -1,6 +1,6 @@
 """Pictures of a training run: its loss and how it fares on records held out. Takes plain rows, knows no job."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -15,7 +15,11 @@ SCORES = {
     "eval_validity": "valid answers",
     "eval_exact": "wholly right answers",
 }
-_DASHES: dict[str, list[int]] = {"training": [1, 0], "held out": [6, 3], "macro F1": [1, 0], "accuracy": [6, 3]}
+"""of a classifier the first two, of a language model the others: the colours repeat"""
+_WHOLE, _BROKEN = [1, 0], [6, 3]
+_DASHES = {"training": _WHOLE, "held out": _BROKEN} | dict(
+    zip(SCORES.values(), (_WHOLE, _BROKEN, _WHOLE, _BROKEN), strict=True)
+)
 
 
 def loss_chart(events: Rows) -> alt.LayerChart | None:
@@ -24,13 +28,13 @@ def loss_chart(events: Rows) -> alt.LayerChart | None:
 
 
 def evaluation_chart(events: Rows) -> alt.LayerChart | None:
-    """Macro F1 (and accuracy) on the records held out, over steps; None without any."""
+    """Scores on the records held out, over steps; None without any."""
     axis = alt.Axis(format="%")
     return _curve(
         events,
         SCORES,
         alt.Y("value:Q", title="on records held out", scale=alt.Scale(domain=[0, 1]), axis=axis),
-        (GREEN, BLUE),
+        (GREEN, BLUE, GREEN, BLUE),
     )
 
 
@@ -60,7 +64,7 @@ def points_of(events: Rows, names: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def _curve(events: Rows, names: Mapping[str, str], y: alt.Y, colours: tuple[str, str]) -> alt.LayerChart | None:
+def _curve(events: Rows, names: Mapping[str, str], y: alt.Y, colours: Sequence[str]) -> alt.LayerChart | None:
     """Figures differ by dash as well as by colour."""
     rows = points_of(events, names)
     if not rows:

@@ -40,7 +40,10 @@ class GeneratedRow:
 
 
 def store_generated(cursor: duckdb.DuckDBPyConnection, rows: Iterable[GeneratedRow]) -> None:
-    """An answer to the same question by the same model replaces the one before. The caller holds the transaction."""
+    """An answer to the same question by the same model replaces the one before. The caller holds the transaction.
+
+    Half of a surrogate pair, as of an emoji that was cut, becomes a question mark.
+    """
     values = [
         [
             one.record_no,
@@ -51,7 +54,7 @@ def store_generated(cursor: duckdb.DuckDBPyConnection, rows: Iterable[GeneratedR
             one.state,
             one.confidence,
             json.dumps(dict(one.inputs or {})),
-            one.raw,
+            one.raw.encode(errors="replace").decode(),
             one.tokens_in,
             one.tokens_out,
             one.seconds,

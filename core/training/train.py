@@ -52,6 +52,8 @@ def _require_fit(settings: Settings, trainer: str) -> None:
     """Raises Refused for a trainer of another kind of records."""
     if trainer in TRAINERS and TRAINERS[trainer].by_step:
         raise Refused(f"The trainer {trainer} tunes a language model for one step: name it, `--step NAME`.")
+    if task_of(settings).steps:
+        raise Refused(f"Answers of the task {settings.task!r} are learnt step by step: `--trainer lora --step NAME`.")
     two_sides = task_of(settings).two_sides
     of_these = trainers_for(two_sides=two_sides)
     if two_sides and trainer not in of_these:
