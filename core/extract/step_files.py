@@ -25,8 +25,6 @@ def load_steps(source: str) -> tuple[Step, ...]:
     `output` may be a pydantic model.
     """
     path = template_or_file(source)
-    if not path.is_file():
-        raise BadInput(f"There is no file {source}, and no template of that name; there are {', '.join(TEMPLATES)}.")
     if path.suffix != ".py":
         return read_steps(path)
     try:
@@ -42,8 +40,11 @@ def load_steps(source: str) -> tuple[Step, ...]:
 
 
 def template_or_file(source: str) -> Path:
-    """The file of a template of that name, or the file itself."""
-    return TEMPLATES_FOLDER / f"{source}.toml" if source in TEMPLATES else Path(source)
+    """The file of a template of that name, or the file itself. Raises BadInput where there is neither."""
+    path = TEMPLATES_FOLDER / f"{source}.toml" if source in TEMPLATES else Path(source)
+    if not path.is_file():
+        raise BadInput(f"There is no file {source}, and no template of that name; there are {', '.join(TEMPLATES)}.")
+    return path
 
 
 def _schema(output: Any) -> object:

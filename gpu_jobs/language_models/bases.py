@@ -131,7 +131,7 @@ def _fetch(name: str, cache: Path, *, download: bool) -> Path:
     if not download:
         raise BadInput(
             f"The model {name!r} is not on this machine, and nothing is fetched unless you say so: "
-            f"`--set download=true` fetches it from the Hub. {SMOLLM2} needs no network."
+            f"`rondo train -t lora --set base={name} --set download=true` fetches it. {SMOLLM2} needs no network."
         )
     try:
         return Path(snapshot_download(name, cache_dir=cache, ignore_patterns=[*NOT_NEEDED, "*.bin", "*.pt", "*.pth"]))
