@@ -16,7 +16,7 @@ from gpu_jobs.trainers.trainer_types import TrainingRun
 FIGURES = (
     *("loss", "learning_rate", "epoch", "eval_loss"),
     *("eval_macro_f1", "eval_accuracy", "eval_top_2", "eval_top_3"),
-    *("eval_score", "eval_validity", "eval_exact"),
+    *("eval_validity", "eval_exact"),
 )
 """what a training reports, as far as it has it"""
 LINES = 200
