@@ -107,7 +107,7 @@ def test_a_job_for_each_step_that_has_answers(project: Project, trained: Trained
     assert {one.state for one in models(project, quiet).models} == {"adapter"}
     assert [job.step for job in trained.jobs] == ["names", "mood"]
     figures = {name for event in trained.jobs[0].events for name in event}
-    assert {"loss", "learning_rate", "eval_validity", "eval_exact", "eval_score"} <= figures
+    assert {"loss", "learning_rate", "eval_validity", "eval_exact"} <= figures
 
 
 def test_what_cannot_be_tuned_is_refused_in_a_sentence(project: Project, base: Path) -> None:
