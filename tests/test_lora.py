@@ -81,7 +81,8 @@ def test_an_adapter_is_the_same_when_it_is_saved_and_opened(
 ) -> None:
     opened = put_on(load_causal(tiny.folder, "float32"), artifact / ADAPTER)
 
-    assert np.array_equal(logits(opened), logits(CausalModel(tuned.model, opened.tokenizer, 0, tiny.folder)))
+    before = logits(CausalModel(tuned.model, opened.tokenizer, 0, tiny.folder))
+    assert np.allclose(logits(opened), before, atol=1e-5), "but for the order in which threads add"
     assert not np.allclose(logits(load_causal(tiny.folder, "float32")), logits(opened), atol=0.1)
     assert sorted(check_model(artifact)["files"]) == [
         "adapter/adapter_config.json",
