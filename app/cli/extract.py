@@ -182,7 +182,8 @@ def report_lines(result: "StepReports") -> list[RenderableType]:
     """A table for each step: a line for each model, then for each of its fields."""
     lines: list[RenderableType] = [f"{result.measured:,} audit and gold records are answered."]
     for step in result.steps:
-        table = Table(step.step, *(Column(name, justify="right") for name in _COLUMNS), box=None, pad_edge=False)
+        columns = (Column(name, justify="right", no_wrap=True) for name in _COLUMNS)
+        table = Table(Column(step.step, overflow="fold"), *columns, box=None, pad_edge=False)
         for one in step.models:
             score = one.score
             name = f"{one.model}{' (in use)' if one.in_use else ''}"
@@ -200,7 +201,8 @@ _COLUMNS = ("records", "valid", "exact", "F1", "span F1")
 
 
 def _share(estimate: "Estimate") -> str:
-    return f"{estimate.value:.2f} ({estimate.low:.2f}–{estimate.high:.2f})"
+    value, low, high = (f"{figure:.2f}".removeprefix("0") for figure in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low}–{high})"
 
 
 StepOption = Annotated[str, typer.Option("--step", help="Name of the step.")]
