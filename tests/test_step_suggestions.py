@@ -156,6 +156,15 @@ def test_an_answer_that_was_cut_inside_an_emoji_keeps_no_other_out(project: Proj
     assert project.store.query("select state, raw from generated_answers") == [("cut", "a ?")]
 
 
+def test_the_confidence_is_how_many_samples_say_the_same(project: Project, tiny: Path) -> None:
+    result = suggest_steps(project, quiet, steps=["sound"], model=str(tiny), records=["all"], most=6, samples=4)
+    assert (result.steps[0].requested, result.steps[0].states) == (6, {"valid": 6}), "two choices always end"
+    shares = project.store.query("select confidence from generated_answers")
+    assert {share * 4 for (share,) in shares} <= {0, 1, 2, 3, 4}
+    with pytest.raises(BadInput, match="up to 20"):
+        suggest_steps(project, quiet, model=str(tiny), samples=99)
+
+
 def test_a_text_leaves_the_machine_only_where_the_project_says_so(project: Project) -> None:
     with pytest.raises(Refused, match="allow_remote"):
         suggest_steps(project, quiet, model="m", url="https://192.0.2.1/v1")

@@ -127,6 +127,9 @@ def suggest_(
     doubtful_first: Annotated[
         bool, typer.Option("--doubtful-first", help="People see first what is invalid, not in the text, or improbable.")
     ] = False,
+    samples: Annotated[
+        int, typer.Option(help="So many more answers to each; the confidence is the share that says the same.")
+    ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and do nothing.")] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -145,6 +148,7 @@ def suggest_(
         most=most,
         again=again,
         doubtful_first=doubtful_first,
+        samples=samples,
         dry_run=dry_run,
     )
     present(result, suggested_lines, as_json=as_json)

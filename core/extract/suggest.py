@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -41,7 +41,9 @@ _RECORDS = {
     ALL: "select n from records where duplicate_of is null and n not in (select n from settled)",
 }
 """which records -> SQL of their numbers"""
-MOST = 100_000
+MOST, MOST_SAMPLES = 100_000, 20
+TEMPERATURE, SAMPLE = 0.8, "#"
+"""of answers that are drawn; what stands before their number in an id"""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def suggest_steps(  # noqa: PLR0913 - an option is an argument
     most: int = 1000,
     again: bool = False,
     doubtful_first: bool = False,
+    samples: int = 0,
     dry_run: bool = False,
 ) -> SuggestedSteps:
     """What a model says of the steps, in their order, for records that it has not answered yet.
@@ -90,15 +93,19 @@ def suggest_steps(  # noqa: PLR0913 - an option is an argument
     steps: none means all. model: an adapter of the registry, a model at `url`, a folder, or an embedded one; none: the
     settings' one. records: WAITING in the queue, MEASURED (audit and gold), ALL of the pool. again: those that it has
     answered, too. doubtful_first: those that wait change places, so that people see first what is not valid, not in the
-    text, or of low token probability. dry_run: what it would take, and nothing else.
+    text, or of low confidence. samples: so many more answers to each, drawn at TEMPERATURE; the confidence is then the
+    share of them that say the same, else the mean probability of the tokens. dry_run: what it would take, nothing else.
     """
     settings = project.settings()
     if not task_of(settings).steps:
         raise Refused(f"Only tasks with steps are suggested step by step, and this project's is {settings.task!r}.")
     if unknown := [name for name in records if name not in _RECORDS]:
         raise BadInput(f"There are no records {unknown[0]!r}; there are {', '.join(_RECORDS)}.")
-    if not 1 <= most <= MOST:
-        raise BadInput(f"most is {most:,}; it must lie between 1 and {MOST:,}.")
+    if not 1 <= most <= MOST or not 0 <= samples <= MOST_SAMPLES:
+        raise BadInput(
+            f"most is {most:,} and samples {samples}; there may be 1 to {MOST:,} records, and up to {MOST_SAMPLES} "
+            "more answers to each."
+        )
     chosen = [find_step(settings.steps, name) for name in steps] or list(settings.steps)
     named = [(step, *model_for(project, step, model, url, on)) for step in chosen]
     for _, choice, _ in named:
@@ -110,12 +117,12 @@ def suggest_steps(  # noqa: PLR0913 - an option is an argument
             inputs = step_inputs(cursor, step, records, most)
             known = set() if again else _answered(cursor, step, name)
         fresh = {n: one for n, one in inputs.items() if n not in known}
-        requests = [request(step, n, one.prompt) for n, one in fresh.items()]
+        requests = [sample for n, one in fresh.items() for sample in request(step, n, one.prompt, samples)]
         if dry_run:
             plan[step.name] = planned(project, choice, requests)
             continue
         generation = generate(project, report, choice, requests, f"suggest {step.name}")
-        rows = [generated_row(step, name, fresh[RecordNo(int(one.id))], one) for one in generation.completions]
+        rows = _rows(step, name, fresh, generation.completions)
         with project.store.transaction() as cursor:
             store_generated(cursor, rows)
         results.append(_summary(step, name, generation, rows, len(inputs) - len(fresh)))
@@ -194,10 +201,42 @@ def _answered(cursor: duckdb.DuckDBPyConnection, step: Step, model: str) -> set[
     return {n for (n,) in cursor.execute(query, [step.name, model]).fetchall()}
 
 
-def request(step: Step, record_no: RecordNo, prompt: StepInput) -> ChatRequest:
-    """To a language model; its id is the record's number."""
+def request(step: Step, record_no: RecordNo, prompt: StepInput, samples: int = 0) -> list[ChatRequest]:
+    """To a language model: the likeliest answer, whose id is the record's number, and so many others."""
     turns = tuple(Message(**turn) for turn in messages(step, prompt))
-    return ChatRequest(str(record_no), turns, json_schema=answer_schema(step), logprobs=True)
+    first = ChatRequest(str(record_no), turns, json_schema=answer_schema(step), logprobs=True)
+    return [
+        first,
+        *(
+            replace(first, id=f"{record_no}{SAMPLE}{seed}", temperature=TEMPERATURE, seed=seed)
+            for seed in range(1, samples + 1)
+        ),
+    ]
+
+
+def _rows(
+    step: Step, model: str, records: Mapping[RecordNo, RecordInput], completions: Sequence[Completion]
+) -> list[GeneratedRow]:
+    """A row for each record, of its likeliest answer."""
+    others: dict[str, list[Json]] = {}
+    for one in completions:
+        number, sample, _ = one.id.partition(SAMPLE)
+        if sample:
+            others.setdefault(number, []).append(_plain_value(step, one.value) if one.state == "valid" else None)
+    rows = []
+    for one in completions:
+        if SAMPLE not in one.id:
+            row = generated_row(step, model, records[RecordNo(int(one.id))], one)
+            if drawn := others.get(one.id):
+                same = sum(value is not None and value == _plain_value(step, row.answer) for value in drawn)
+                row = replace(row, confidence=same / len(drawn))
+            rows.append(row)
+    return rows
+
+
+def _plain_value(step: Step, value: Json) -> Json:
+    """By which two values are the same, wherever they stand in the text."""
+    return values_of(canonical({"values": {step.name: value}})).get(step.name)
 
 
 def generated_row(step: Step, model: str, record: RecordInput, completion: Completion) -> GeneratedRow:
