@@ -82,7 +82,7 @@ def test_an_adapter_is_the_same_when_it_is_saved_and_opened(
     opened = put_on(load_causal(tiny.folder, "float32"), artifact / ADAPTER)
 
     before = logits(CausalModel(tuned.model, opened.tokenizer, 0, tiny.folder))
-    assert np.allclose(logits(opened), before, atol=1e-5), "but for the order in which threads add"
+    assert np.abs(logits(opened) - before).max() < 1e-4, "but for the order in which threads add"
     assert not np.allclose(logits(load_causal(tiny.folder, "float32")), logits(opened), atol=0.1)
     assert sorted(check_model(artifact)["files"]) == [
         "adapter/adapter_config.json",

@@ -1,6 +1,7 @@
 """Tuning a language model by low-rank adapters, with trl's trainer. Knows examples and folders, no bundle."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -119,6 +120,7 @@ def _arguments(data: StepData, run: TrainingRun) -> Any:
     import torch
     from trl import SFTConfig
 
+    os.environ.pop("ACCELERATE_MIXED_PRECISION", None)  # another training of this process may have left it
     values, has_held_out, gpu = run.values, bool(data.held_out.rows), torch.cuda.is_available()
     steps, pace = count_steps(len(data.train.rows), values), "steps" if values["eval_steps"] else "epoch"
     arguments = SFTConfig(
