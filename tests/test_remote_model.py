@@ -131,9 +131,9 @@ def test_a_server_that_cuts_prompts_without_a_word_is_seen(chat_server: ChatServ
     chat_server.context = 2_048
     model = remote(chat_server, form="json_schema")
     requests = [chat("x" * length) for length in (40, 80, 120, 200, 4_800, 8_800)]
-    states = [one.state for one in model.complete(requests, quiet)]
-    assert states[:5] == ["valid"] * 5
-    cut = model.complete(requests, quiet)[5]
+    states = [one.state for one in model.complete(requests[:5], quiet)]
+    assert states == ["valid"] * 5
+    [cut] = model.complete(requests[5:], quiet)  # by itself: what comes before short prompts cannot be compared
     assert cut.state == "cut"
     assert "it cuts prompts" in cut.message
 
