@@ -12,7 +12,7 @@ from core.errors import BadInput, Refused
 from core.extract.documents import read_documents
 from core.extract.import_annotations import STORY, find_mapping
 from core.extract.mapping import map_document
-from core.extract.prompts import StepInput, completion, messages
+from core.extract.prompts import completion, messages, step_input
 from core.extract.render_job import CHATS, RENDER_CHATS, TEXTS, RenderParams
 from core.jobs.bundle import Report
 from core.project import Project
@@ -20,6 +20,7 @@ from core.store.targets import refuse_target
 from core.store.whole_files import write_whole
 from core.tasks.extract_answers import Json, values_of
 from core.tasks.tasks import task_of
+from core.training.lora_job import LoraExample
 
 GOLD, CORRECTED, PREDICTED = "gold", "corrected", "predicted"
 """whose answer to an earlier step a prompt was given: a file's, a person's, or a model's"""
@@ -85,6 +86,11 @@ def find_step(steps: Sequence[Step], name: str) -> Step:
     return step
 
 
+def find_steps(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
+    """Those of these names, in their order; no name means all. Raises BadInput."""
+    return [find_step(steps, name) for name in names] or list(steps)
+
+
 def training_rows(project: Project, step: str) -> list[PreparedExample]:
     """Of the project's settled answers to a step, in the order of the records."""
     with project.store.reading() as cursor:
@@ -113,15 +119,19 @@ def examples(step: Step, records: Sequence[AnsweredRecord]) -> Iterator[Prepared
     for record in records:
         if step.name not in record.values:
             continue
-        earlier = {name: record.values[name] for name in step.needs if name in record.values}
-        step_input = StepInput(record.fields, earlier)
+        inputs = step_input(step, record.fields, record.values)
         yield PreparedExample(
             record.id,
             record.group,
-            messages(step, step_input),
+            messages(step, inputs),
             [{"role": "assistant", "content": completion(step, record.values[step.name])}],
-            {name: record.origin for name in earlier},
+            {name: record.origin for name in inputs.answers},
         )
+
+
+def lora_examples(rows: Sequence[PreparedExample]) -> list[LoraExample]:
+    """As a tuning reads them."""
+    return [LoraExample(row.id, row.group, tuple(row.prompt), tuple(row.completion)) for row in rows]
 
 
 def prepare(  # noqa: PLR0913 - an option is an argument
@@ -143,7 +153,7 @@ def prepare(  # noqa: PLR0913 - an option is an argument
     settings = project.settings()
     if not task_of(settings).steps:
         raise Refused(f"Instruction data is for tasks with steps, and this project's is {settings.task!r}.")
-    chosen = [find_step(settings.steps, name) for name in steps] or list(settings.steps)
+    chosen = find_steps(settings.steps, steps)
     folder = Path(out)
     refuse_target(project, out)
     unread: list[str] = []

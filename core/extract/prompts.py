@@ -24,6 +24,11 @@ class StepInput:
     answers: Mapping[str, Json]
 
 
+def step_input(step: Step, record: Mapping[str, str], values: Mapping[str, Json]) -> StepInput:
+    """values: of any steps; those that the step needs go into its prompt."""
+    return StepInput(record, {name: values[name] for name in step.needs if name in values})
+
+
 def messages(step: Step, inputs: StepInput) -> list[dict[str, str]]:
     """As chat models have them: what the system says, if anything, and what the user says."""
     user = {"role": "user", "content": fill(step.instruction, inputs).strip()}

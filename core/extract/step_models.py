@@ -11,7 +11,7 @@ from core.config.steps import Step
 from core.errors import BadInput, Refused
 from core.evaluation.paired import Difference, paired
 from core.evaluation.reporting import FEWEST
-from core.extract.prepare import find_step
+from core.extract.prepare import find_step, find_steps
 from core.extract.scores import Scored, StepScore, right_step, score_step
 from core.jobs.bundle import Report
 from core.models.in_use import active_model
@@ -91,13 +91,12 @@ def step_report(project: Project, report: Report, *, steps: Sequence[str] = ()) 
     settings = project.settings()
     if not task_of(settings).steps:
         raise Refused(f"Only tasks with steps have a report by step, and this project's is {settings.task!r}.")
-    chosen = [find_step(settings.steps, name) for name in steps] or list(settings.steps)
+    chosen = find_steps(settings.steps, steps)
     results = []
-    measured = 0
     for number, step in enumerate(chosen):
         report("Scoring", number, len(chosen))
         results.append(_report(project, step))
-        measured = project.store.one("select count(*) from settled where stratum in ('audit', 'gold')")
+    measured = project.store.one("select count(*) from settled where stratum in ('audit', 'gold')")
     report("Scoring", len(chosen), len(chosen))
     return StepReports(tuple(results), measured)
 

@@ -10,7 +10,7 @@ import duckdb
 from core.config.steps import Step
 from core.errors import BadInput, Refused
 from core.extract.mapping import ground_values
-from core.extract.prepare import CORRECTED, GOLD, PREDICTED, find_step, record_fields
+from core.extract.prepare import CORRECTED, GOLD, PREDICTED, find_steps, record_fields
 from core.extract.prompts import StepInput, answer_schema, messages
 from core.ids import ModelId, RecordNo
 from core.jobs.bundle import Report
@@ -31,7 +31,7 @@ from core.models.hosted_models import hosting
 from core.project import Project
 from core.registry.adapter_export import adapter_facts, base_of
 from core.rounds.champion_log import reorder
-from core.tasks.extract_answers import Json, canonical, faults, spans_of, texts_at, values_of
+from core.tasks.extract_answers import Json, canonical, canonical_value, faults, spans_of, texts_at, values_of
 from core.tasks.tasks import task_of
 
 WAITING, MEASURED, ALL = "waiting", "measured", "all"
@@ -106,7 +106,7 @@ def suggest_steps(  # noqa: PLR0913 - an option is an argument
             f"most is {most:,} and samples {samples}; there may be 1 to {MOST:,} records, and up to {MOST_SAMPLES} "
             "more answers to each."
         )
-    chosen = [find_step(settings.steps, name) for name in steps] or list(settings.steps)
+    chosen = find_steps(settings.steps, steps)
     named = [(step, *model_for(project, step, model, url, on)) for step in chosen]
     for _, choice, _ in named:
         require_allowed(settings, choice)
@@ -222,28 +222,23 @@ def _rows(
     for one in completions:
         number, sample, _ = one.id.partition(SAMPLE)
         if sample:
-            others.setdefault(number, []).append(_plain_value(step, one.value) if one.state == "valid" else None)
+            others.setdefault(number, []).append(canonical_value(step, one.value) if one.state == "valid" else None)
     rows = []
     for one in completions:
         if SAMPLE not in one.id:
             row = generated_row(step, model, records[RecordNo(int(one.id))], one)
             if drawn := others.get(one.id):
-                same = sum(value is not None and value == _plain_value(step, row.answer) for value in drawn)
+                same = sum(value is not None and value == canonical_value(step, row.answer) for value in drawn)
                 row = replace(row, confidence=same / len(drawn))
             rows.append(row)
     return rows
-
-
-def _plain_value(step: Step, value: Json) -> Json:
-    """By which two values are the same, wherever they stand in the text."""
-    return values_of(canonical({"values": {step.name: value}})).get(step.name)
 
 
 def generated_row(step: Step, model: str, record: RecordInput, completion: Completion) -> GeneratedRow:
     """As it is stored: checked against the step's own schema once more, and grounded."""
     state, value, spans = completion.state, completion.value, None
     if state == "valid":
-        value = values_of(canonical({"values": {step.name: value}})).get(step.name)
+        value = canonical_value(step, value)
         if faults(step, value):
             state, value = "invalid", None
         else:

@@ -9,7 +9,7 @@ from typing import Unpack
 
 from core.config.settings import Settings
 from core.errors import BadInput, Cancelled, Refused, RondoError
-from core.extract.prepare import PreparedExample, find_step, training_rows
+from core.extract.prepare import PreparedExample, find_step, find_steps, lora_examples, training_rows
 from core.extract.prompts import answer_schema
 from core.ids import JobId
 from core.jobs.bundle import Bundle, Report
@@ -17,7 +17,7 @@ from core.project import Project
 from core.tasks.tasks import task_of
 from core.training.entries import TrainingJob, read_training_job
 from core.training.launch import TrainingRequest, order_of, price_line, start, wait
-from core.training.lora_job import BASE, TRAIN_LORA, LoraExample, LoraParams, write_lora_files
+from core.training.lora_job import BASE, TRAIN_LORA, LoraParams, write_lora_files
 from core.training.train import TrainingOptions
 from core.training.trainers import LORA
 from core.training.training_files import Order
@@ -52,7 +52,7 @@ def train_steps(
     settings, request = project.settings(), TrainingRequest(**options)
     if not task_of(settings).steps:
         raise Refused(f"The trainer {LORA} is for tasks with steps, and this project's is {settings.task!r}.")
-    chosen = [find_step(settings.steps, name).name for name in steps] or [step.name for step in settings.steps]
+    chosen = [step.name for step in find_steps(settings.steps, steps)]
     here = request.on == LOCAL
     if here and detach and len(chosen) > 1:
         raise Refused(
@@ -106,11 +106,10 @@ def _launch(project: Project, settings: Settings, order: Order, step: str, rows:
         note=order.note,
     )
     bundle = project.jobs.prepare(TRAIN_LORA, params)
-    examples = [LoraExample(row.id, row.group, tuple(row.prompt), tuple(row.completion)) for row in rows]
     schema = answer_schema(find_step(settings.steps, step))
 
     def write_files() -> None:
-        write_lora_files(bundle.path / "in", step, examples, schema)
+        write_lora_files(bundle.path / "in", step, lora_examples(rows), schema)
         if order.on != LOCAL:
             _carry_base(bundle, str(order.values["base"]))
 

@@ -170,6 +170,11 @@ def texts_at(values: Mapping[str, Json], path: str) -> Iterator[str]:
                 yield plain(one)
 
 
+def canonical_value(step: Step, value: Json) -> Json:
+    """A step's value alone in canonical form, wherever it stands in the text."""
+    return values_of(canonical({"values": {step.name: value}}))[step.name]
+
+
 def value_of(answer: object, field: StepField) -> Json:
     """None where the step or the field is missing."""
     step, _, name = field.path.partition(".")

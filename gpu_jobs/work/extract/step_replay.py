@@ -1,6 +1,5 @@
 """Replays a file of annotations: an oracle answers, a language model is tuned on the answers, and judged. No store."""
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +9,10 @@ from statistics import fmean
 import numpy as np
 
 from core.config.settings import Settings
-from core.config.steps import Step
+from core.config.steps import Step, StepField
 from core.extract.mapping import ground_values
-from core.extract.prepare import AnsweredRecord, PreparedExample, examples
-from core.extract.prompts import StepInput, answer_schema, messages
+from core.extract.prepare import AnsweredRecord, PreparedExample, examples, lora_examples
+from core.extract.prompts import answer_schema, messages, step_input
 from core.extract.replay_job import (
     DOUBT,
     Measured,
@@ -25,11 +24,12 @@ from core.extract.replay_job import (
 from core.extract.scores import Scored, fits, score_step
 from core.language_models.answer_cache import AnswerCache
 from core.language_models.requests import ChatRequest, Completion, Message
+from core.models.adapters import ADAPTER
 from core.models.encoders.loading import load_encoder
 from core.models.heads.kind import TrainingRecords
 from core.tasks.extract import EXTRACT
-from core.tasks.extract_answers import Json, canonical, texts_at, values_of
-from core.training.lora_job import LoraExample, LoraParams, write_lora_files
+from core.tasks.extract_answers import Json, canonical_value, texts_at, value_of, values_of
+from core.training.lora_job import LoraParams, write_lora_files
 from core.training.trainers import LORA
 from gpu_jobs.language_models.bases import SMOLLM2, find_base, user_cache
 from gpu_jobs.trainers.memory import peak_memory_mb
@@ -143,14 +143,13 @@ def _tune(  # noqa: PLR0913 - one training needs all of it
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "in").mkdir(parents=True)
     (folder / "out").mkdir()
-    listed = [LoraExample(row.id, row.group, tuple(row.prompt), tuple(row.completion)) for row in rows]
-    write_lora_files(folder / "in", step.name, listed, answer_schema(step))
+    write_lora_files(folder / "in", step.name, lora_examples(rows), answer_schema(step))
     values = {**params.values, "base": str(base), **(_batches(rows) if params.fit else {})}
     started = time.monotonic()
     train_lora(folder, LoraParams(LORA, values, step.name, seed, params.threads, 1), clock.within)
     clock.tuning += time.monotonic() - started
     clock.step()
-    return load_model(base, folder / "out" / "model" / "adapter", AnswerCache(), threads=params.threads)
+    return load_model(base, folder / "out" / "model" / ADAPTER, AnswerCache(), threads=params.threads)
 
 
 def _batches(rows: Sequence[PreparedExample]) -> dict[str, int]:
@@ -199,8 +198,7 @@ def _ask(
     schema = answer_schema(step)
     requests = []
     for number, (record, earlier) in enumerate(zip(records, known, strict=True)):
-        earlier_values = {name: earlier[name] for name in step.needs if name in earlier}
-        turns = [Message(**turn) for turn in messages(step, StepInput(record.fields, earlier_values))]
+        turns = [Message(**turn) for turn in messages(step, step_input(step, record.fields, earlier))]
         before = shown(record) if shown else []
         requests.append(ChatRequest(str(number), (*turns[:-1], *before, turns[-1]), json_schema=schema))
     return model.complete(requests, lambda done, total: None)
@@ -210,7 +208,7 @@ def _value(step: Step, completion: Completion) -> Json:
     """None where it is not valid."""
     if completion.state != "valid":
         return None
-    value = values_of(canonical({"values": {step.name: completion.value}}))[step.name]
+    value = canonical_value(step, completion.value)
     return value if fits(step, {"values": {step.name: value}}) else None
 
 
@@ -297,16 +295,13 @@ def _classify(
         for step in data.steps:
             for field in step.fields:
                 if field.choices:
-                    result.setdefault(field.path, []).append(_share_right(field.path, scored))
+                    result.setdefault(field.path, []).append(_share_right(field, scored))
     return {path: tuple(values) for path, values in result.items()}
 
 
-def _share_right(path: str, scored: Sequence[Scored]) -> float:
-    step, _, name = path.partition(".")
-
-    def value(answer: object) -> str:
-        inner = values_of(answer).get(step)
-        return json.dumps(inner.get(name) if isinstance(inner, Mapping) else None)
-
+def _share_right(field: StepField, scored: Sequence[Scored]) -> float:
+    """Among those whose truth answers the step; 0 without any."""
+    step = field.path.partition(".")[0]
     among = [one for one in scored if step in values_of(one.truth)]
-    return round(fmean(value(one.truth) == value(one.suggested) for one in among), 4) if among else 0.0
+    right = [value_of(one.truth, field) == value_of(one.suggested, field) for one in among]
+    return round(fmean(right), 4) if right else 0.0
