@@ -76,18 +76,13 @@ def import_annotations(  # noqa: PLR0913 - an option is an argument
     with tempfile.TemporaryDirectory(prefix="rondo-annotations-") as folder:
         flat = Path(folder) / f"{path.name.partition('.')[0]}.jsonl"
         with flat.open("w", encoding="utf-8") as lines:
-            for document in read_documents(path):
+            for document in mapped_documents(path, mapping, settings.steps):
                 documents += 1
                 report("Reading annotations", documents, 0)
-                try:
-                    if document.content is None:
-                        raise BadInput(document.fault)
-                    mapped = list(map_document(document.content, mapping, settings.steps, document.name))
-                except BadInput as error:
+                if document.fault:
                     unread += 1
-                    faults.append(str(error))
-                    continue
-                for one in (part for record in mapped for part in chunks(record, chunking)):
+                    faults.append(document.fault)
+                for one in (part for record in document.records for part in chunks(record, chunking)):
                     if fault := _unusable(one, known):
                         faults.append(fault)
                         continue
@@ -105,6 +100,28 @@ def import_annotations(  # noqa: PLR0913 - an option is an argument
     return AnnotationImport(
         documents, unread, records, counts, tuple(faults[:SHOWN]), len(faults), tuple(absent[:SHOWN]), len(absent)
     )
+
+
+@dataclass(frozen=True)
+class MappedDocument:
+    """fault: why it could not be read; then it has no records."""
+
+    name: str
+    records: tuple[Mapped, ...] = ()
+    fault: str = ""
+
+
+def mapped_documents(path: Path, mapping: FileMapping, steps: Sequence[Step]) -> Iterator[MappedDocument]:
+    """What is wrong with one document keeps no other out. Raises BadInput where there is nothing to read."""
+    for document in read_documents(path):
+        try:
+            if document.content is None:
+                raise BadInput(document.fault)
+            records = tuple(map_document(document.content, mapping, steps, document.name))
+        except BadInput as error:
+            yield MappedDocument(document.name, fault=str(error))
+        else:
+            yield MappedDocument(document.name, records)
 
 
 def _unusable(one: Mapped, known: dict[str, str]) -> str:

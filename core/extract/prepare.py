@@ -9,9 +9,7 @@ import duckdb
 
 from core.config.steps import Step
 from core.errors import BadInput, Refused
-from core.extract.documents import read_documents
-from core.extract.import_annotations import STORY, find_mapping
-from core.extract.mapping import map_document
+from core.extract.import_annotations import STORY, find_mapping, mapped_documents
 from core.extract.prompts import completion, messages, step_input
 from core.extract.render_job import CHATS, RENDER_CHATS, TEXTS, RenderParams
 from core.jobs.bundle import Report
@@ -197,15 +195,11 @@ def _read_folder(
 ) -> list[AnsweredRecord]:
     mapping = find_mapping(path, steps, map, project.folder)
     records = []
-    for document in read_documents(path):
-        try:
-            if document.content is None:
-                raise BadInput(document.fault)
-            for one in map_document(document.content, mapping, steps, document.name):
-                fields = one.meta | {"text": one.text}
-                records.append(AnsweredRecord(one.id, document.name, fields, values_of(one.answer), GOLD))
-        except BadInput as error:
-            unread.append(str(error))
+    for document in mapped_documents(path, mapping, steps):
+        unread += [document.fault] if document.fault else []
+        for one in document.records:
+            fields = one.meta | {"text": one.text}
+            records.append(AnsweredRecord(one.id, document.name, fields, values_of(one.answer), GOLD))
     return records
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from core.config.steps import Step, fields_of
 from core.errors import BadInput
-from core.extract.documents import columns_of, read_documents
-from core.extract.import_annotations import STORY
-from core.extract.mapping import FileMapping, Mapped, map_document, plain_mapping, read_mapping
+from core.extract.documents import columns_of
+from core.extract.import_annotations import STORY, mapped_documents
+from core.extract.mapping import FileMapping, Mapped, plain_mapping, read_mapping
 from core.extract.prepare import GOLD, AnsweredRecord, find_step
 from core.extract.replay_job import StepReplayParams
 from core.extract.step_files import load_steps, template_or_file
@@ -38,16 +38,9 @@ def read_replay_data(params: StepReplayParams) -> ReplayData:
     mapping = _mapping(params, path, steps)
     records: list[Mapped] = []
     faults = 0
-    for document in read_documents(path):
-        try:
-            if document.content is None:
-                raise BadInput(document.fault)
-            mapped = list(map_document(document.content, mapping, steps, document.name))
-        except BadInput:
-            faults += 1
-            continue
-        faults += sum(len(one.faults) for one in mapped)
-        records += [one for one in mapped if any(step.name in values_of(one.answer) for step in chosen)]
+    for document in mapped_documents(path, mapping, steps):
+        faults += bool(document.fault) + sum(len(one.faults) for one in document.records)
+        records += [one for one in document.records if any(step.name in values_of(one.answer) for step in chosen)]
     if not records:
         raise BadInput(f"{params.file}: no record answers {', '.join(step.name for step in chosen)}.")
     pool, test = _divided(records)
