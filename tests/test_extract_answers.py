@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.extract.step_files import TEMPLATES, load_steps
 from core.loop import create_project
 from core.models.heads.kind import TrainingRecords
-from core.tasks.extract_answers import canonical, complete, faults, refusal, still_meant
+from core.tasks.extract_answers import canonical, complete, difference, faults, refusal, still_meant
 from core.tasks.tasks import space_of, task_of
 
 ANSWER = {
@@ -111,6 +111,24 @@ def test_the_same_answer_has_one_form_in_which_nothing_empty_or_stale_is_left() 
     other = json.loads(json.dumps(ANSWER))
     other["values"]["character"]["doers"] = ["Mara", "Pim"]
     assert canonical(other) == tidy
+
+
+def test_what_was_changed_of_a_suggestion_is_told_as_it_was_suggested() -> None:
+    suggested = {
+        "values": {"who": {"names": ["Ann", "Bob"], "age": 3}, "end": "well"},
+        "spans": {"who.names": {"Ann": [[0, 3]]}},
+    }
+    same: dict[str, object] = {
+        "values": {"who": {"age": 3, "names": ["Bob", "Ann "], "place": ""}, "end": "well"},
+        "spans": {"who.names": {"Ann": [[0, 3]]}},
+    }
+    assert difference(same, suggested) == {}, "order, blanks and empty values are no change"
+    changed = {"values": {"who": {"names": ["Ann"], "place": "wood"}, "end": "well"}, "spans": {}}
+    assert difference(changed, suggested) == {
+        "values": {"who.age": 3, "who.names": ["Ann", "Bob"], "who.place": None},
+        "spans": {"who.names": {"Ann": [[0, 3]]}},
+    }
+    assert difference({"values": {"end": "ill"}}, {"values": {}}) == {"values": {"end": None}}
 
 
 def test_numbers_and_texts_of_several_lines_keep_their_spans() -> None:

@@ -9,6 +9,7 @@ import pytest
 from app import background
 from core.config.steps import steps_in
 from core.errors import BadInput, Refused
+from core.explore.record_detail import record_detail
 from core.extract.agreement import step_agreement
 from core.extract.import_annotations import import_annotations
 from core.extract.step_models import (
@@ -220,6 +221,29 @@ def test_the_card_shows_the_model_in_use_and_nothing_where_an_answer_must_be_bli
     step_deactivate(project, quiet, step="animal")
     with project.store.reading() as cursor:
         assert read_generated(cursor, range(24, RECORDS)) == {}
+
+
+def test_what_people_change_of_a_suggestion_is_stored_with_the_answer_and_counted_by_field(project: Project) -> None:
+    store(project, "m1", "animal", 12)
+    next_batch(project, quiet, size=12)
+    events = []
+    for number in range(24, 30):
+        suggested = {"values": truth(number)}
+        wrong = {"kind": "cat" if number % 2 else "dog", "name": f"N{number}"}
+        answer = {"values": truth(number) | ({"animal": wrong} if number < 26 else {})}
+        events.append(Event(f"e{number}", f"a{number}", "submit", answer, model="m0, m1", suggested=suggested))
+    broken = Event("e30", "a30", "submit", {"values": truth(30)}, model="m1", suggested=None)
+    taken_back = Event("e31", "a24", "undo", undoes="e24")
+    statuses = project.label_queue.receive([("ann", one) for one in (*events, broken, taken_back)])
+    assert set(statuses.values()) == {"stored"}
+    rows = project.store.query("select event_id, difference::varchar from responses where source = 'app' order by 1")
+    assert [text for _, text in rows[2:6]] == ["{}"] * 4
+    assert json.loads(rows[0][1]) == {"values": {"animal.kind": "cat"}}, "as it was suggested"
+    assert [text for _, text in rows[6:]] == [None, None]
+    [model] = step_report(project, quiet, steps=["animal"]).steps[0].models
+    assert (model.corrections.shown, model.corrections.changed) == (5, {"animal.kind": 1}), "what was undone is no more"
+    assert [one.changed for one in record_detail(project, "a25").answers] == ["animal.kind"]
+    assert [one.changed for one in record_detail(project, "a26").answers] == ["nothing"]
 
 
 def test_agreement_is_counted_field_by_field(project: Project) -> None:

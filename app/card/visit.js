@@ -131,7 +131,9 @@ export class Visit {
   /** Stores an answer, and remembers it so that it can be taken back. */
   respond(card, action, answer, note, suggestion) {
     this.saving = answer;
-    const { eid, seq } = this.emit({ record: card.id, action, ...answer, note, model: suggestion?.model ?? null });
+    const suggested = suggestion?.answer ? { suggested: suggestion.answer } : {}; // whole answers: what was changed is stored
+    const event = { record: card.id, action, ...answer, note, model: suggestion?.model ?? null, ...suggested };
+    const { eid, seq } = this.emit(event);
     const tally = action === "submit" ? this.task.parts(answer).map((part) => JSON.stringify(part)) : [action];
     this.past.push({ card, eid, action, answer, note, number: seq, tally });
   }

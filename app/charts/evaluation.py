@@ -34,6 +34,21 @@ def score_bars(rows: Sequence[tuple[str, int, Estimate]], title: str) -> alt.Lay
     return _bars(values, title)
 
 
+def examples_chart(rows: Sequence[tuple[int, Estimate]]) -> alt.LayerChart | None:
+    """F1 with its interval by the examples that each model was tuned on; None of fewer than two numbers of them."""
+    if len({examples for examples, _ in rows}) < 2:
+        return None
+    values = [{"examples": examples, **asdict(score)} for examples, score in rows]
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X("examples:Q", title="examples that it was tuned on", axis=alt.Axis(tickMinStep=1)),
+        tooltip=["examples:Q", *_tooltips(".1%")],
+    )
+    y = alt.Y("value:Q", title="mean F1 of the fields, 95 %", scale=alt.Scale(domain=[0, 1]), axis=_percent())
+    spans = base.mark_rule(color=BLUE, strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q")
+    line = base.mark_line(color=BLUE, opacity=0.5).encode(y=y)
+    return (line + spans + base.mark_point(color=BLUE, filled=True, size=60).encode(y=y)).properties(height=220)
+
+
 def _bars(rows: Rows, title: str) -> alt.LayerChart:
     base = alt.Chart(alt.Data(values=[dict(row) for row in rows])).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),

@@ -191,17 +191,20 @@ def report_lines(result: "StepReports") -> list[RenderableType]:
         for one in step.models:
             score = one.score
             name = f"{one.model}{' (in use)' if one.in_use else ''}"
-            figures = (_share(score.validity), _share(score.exact), _share(score.field_f1), "")
-            table.add_row(name, f"{score.records:,}", *figures)
-            for field in score.fields if len(score.fields) > 1 else ():
+            tuned = "" if one.examples is None else f"{one.examples:,}"
+            figures = (_share(score.validity), _share(score.exact), _share(score.field_f1))
+            table.add_row(name, tuned, f"{score.records:,}", *figures)
+            for field in score.fields if len(score.fields) > 1 or one.corrections.shown else ():
                 spans = _share(field.span_f1) if field.span_f1 else ""
-                table.add_row(f"  {field.path}", "", "", _share(field.exact), _share(field.f1), spans)
+                changed = f"{one.corrections.changed.get(field.path, 0):,} of {one.corrections.shown:,}"
+                figures = (_share(field.exact), _share(field.f1), spans)
+                table.add_row(f"  {field.path}", "", "", "", *figures, changed if one.corrections.shown else "")
         lines += ["", table] if step.models else []
         lines += [f"{step.step}: no model has answered enough measured records yet."] if not step.models else []
     return lines
 
 
-_COLUMNS = ("records", "valid", "exact", "F1", "span F1")
+_COLUMNS = ("tuned on", "records", "valid", "exact", "F1", "span F1", "changed")
 
 
 def _share(estimate: "Estimate") -> str:

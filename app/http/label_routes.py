@@ -26,7 +26,7 @@ from core.labelling.responses import Event
 from core.people.names import check_name
 from core.people.people import MANAGER, Person
 from core.people.roles import holders
-from core.tasks.task import Task
+from core.tasks.task import Answer, Task
 from core.tasks.tasks import task_of
 from core.typed_json import from_json
 
@@ -228,6 +228,7 @@ class SentEvent:
     note: str | None = None
     undoes: str | None = None
     model: str | None = None
+    suggested: dict[str, object] | None = None
 
 
 def read_events(values: Sequence[object], task: Task) -> tuple[list[Event], dict[str, str]]:
@@ -241,5 +242,13 @@ def read_events(values: Sequence[object], task: Task) -> tuple[list[Event], dict
             eid = value.get("eid") if isinstance(value, dict) else None
             broken[eid if isinstance(eid, str) else f"#{index}"] = "The event has not the right shape."
         else:
-            events.append(Event(**vars(sent), answer=answer))
+            events.append(Event(**{**vars(sent), "suggested": _suggested(sent, task)}, answer=answer))
     return events, broken
+
+
+def _suggested(sent: SentEvent, task: Task) -> Answer | None:
+    """None where it cannot be read: an answer is worth more than what was suggested."""
+    try:
+        return None if sent.suggested is None or task.difference is None else task.read(sent.suggested)
+    except BadInput:
+        return None

@@ -32,7 +32,8 @@ Describe = Callable[[str | None], str | None]
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """An event of a person. answer: in words, or the action where it gave none; how: the way it came."""
+    """An event of a person. answer: in words, or the action where it gave none; how: the way it came. changed: of a
+    suggestion in view which parts were changed, where that is known."""
 
     when: str
     user: str
@@ -42,6 +43,7 @@ class GivenAnswer:
     undone: bool
     round: int
     note: str | None
+    changed: str | None
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ def _answers(
 ) -> tuple[list[GivenAnswer], tuple[tuple[str, str], ...]]:
     rows = cursor.execute(
         f"""select event_id, annotator, action, {as_given("labels", "answer")}, note, undoes, received_at, round,
-                   model is not null, source
+                   model is not null, source, difference::varchar
            from responses where n = ? order by stamp""",
         [record_no],
     ).fetchall()
@@ -220,11 +222,19 @@ def _answers(
             undone=(user, eid) in undone,
             round=number,
             note=note,
+            changed=_changed(difference),
         )
-        for eid, user, action, answer, note, _, received_at, number, with_suggestion, source in rows
+        for eid, user, action, answer, note, _, received_at, number, with_suggestion, source, difference in rows
     ]
     corrections = [(row[0], row[1]) for row in rows if row[9] == CORRECTION and (row[1], row[0]) not in undone]
     return result, tuple(corrections)
+
+
+def _changed(difference: str | None) -> str | None:
+    """difference: as `responses` has it."""
+    if difference is None:
+        return None
+    return ", ".join(dict.fromkeys(path for part in json.loads(difference).values() for path in part)) or "nothing"
 
 
 _HOW = {

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 import numpy as np
@@ -18,8 +18,10 @@ from core.models.in_use import active_model
 from core.project import Project
 from core.registry.unseen_predictions import read_predictions, read_truth
 from core.store.database import note, utc_now
+from core.tasks.extract import MODELS
 from core.tasks.extract_answers import values_of
 from core.tasks.tasks import space_of, task_of
+from core.training.trainers import LORA
 from core.typed_json import to_json
 
 HEAD = "head"
@@ -27,16 +29,28 @@ HEAD = "head"
 
 
 @dataclass(frozen=True)
+class Corrections:
+    """shown: answers that stand and were given with the model's suggestion in view. changed: path of a field of the
+    step -> in how many of them its value or its place in the text was changed."""
+
+    shown: int
+    changed: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class ModelScore:
     """model: a language model, or HEAD, which answers the enumerations alone. in_use: its answers are suggested. audit:
     records of `score` that are audit; the others are gold. inputs: step -> whose answers of it were in the prompts ->
-    records."""
+    records. examples: that it was tuned on here, 0 for an adapter of none, None: not tuned here. corrections: what
+    people changed where they saw its suggestion; on records that were chosen, so no claim rests on it."""
 
     model: str
     in_use: bool
     score: StepScore
     audit: int
     inputs: Mapping[str, Mapping[str, int]]
+    examples: int | None = None
+    corrections: Corrections = field(default_factory=lambda: Corrections(0, {}))
 
 
 @dataclass(frozen=True)
@@ -92,18 +106,36 @@ def step_report(project: Project, report: Report, *, steps: Sequence[str] = ()) 
     if not task_of(settings).steps:
         raise Refused(f"Only tasks with steps have a report by step, and this project's is {settings.task!r}.")
     chosen = find_steps(settings.steps, steps)
+    heads = _head_answers(project, chosen)
+    corrected = _corrected(project)
     results = []
     for number, step in enumerate(chosen):
         report("Scoring", number, len(chosen))
-        results.append(_report(project, step))
+        results.append(_report(project, step, heads, corrected))
     measured = project.store.one("select count(*) from settled where stratum in ('audit', 'gold')")
     report("Scoring", len(chosen), len(chosen))
     return StepReports(tuple(results), measured)
 
 
-def _report(project: Project, step: Step) -> StepReport:
-    known = _read(project, step)
+def report_stamp(project: Project) -> tuple[object, ...]:
+    """Changes whenever a report may."""
+    return project.store.query(
+        """select (select stamp from clock), (select count(*) from settled), (select max(since) from step_models),
+                  (select max(made_at) from generated_answers), (select count(*) from generated_answers),
+                  (select max(since) from champions), (select max(version) from taxonomies)"""
+    )[0]
+
+
+_Answers = Mapping[int, object | None]
+"""record number -> answer"""
+
+
+def _report(
+    project: Project, step: Step, heads: _Answers, corrected: Sequence[tuple[list[str], Mapping[str, object]]]
+) -> StepReport:
+    known = _read(project, step, heads)
     in_use = model_in_use(project, step.name)
+    tuned = dict(project.store.query("select id, labels from models where trainer = ?", [LORA]))
     models, unscored = [], {}
     for model in known.suggested:
         scored = known.scored(model)
@@ -112,9 +144,30 @@ def _report(project: Project, step: Step) -> StepReport:
             unscored[model] = score.records
             continue
         audit = sum(n in known.audit and step.name in values_of(one.truth) for n, one in scored.items())
-        models.append(ModelScore(model, model == in_use, score, audit, known.inputs.get(model, {})))
+        corrections = _corrections(step, [changed for names, changed in corrected if model in names])
+        inputs = known.inputs.get(model, {})
+        models.append(ModelScore(model, model == in_use, score, audit, inputs, tuned.get(model), corrections))
     models.sort(key=lambda one: -one.score.field_f1.value)
     return StepReport(step.name, tuple(models), unscored)
+
+
+def _corrected(project: Project) -> list[tuple[list[str], Mapping[str, object]]]:
+    """(models whose suggestion was in view, what was changed of it) of each answer of which that is known."""
+    rows = project.store.query(
+        "select model, difference::varchar from responses_in_force where difference is not null and model is not null"
+    )
+    return [(model.split(MODELS), json.loads(difference)) for model, difference in rows]
+
+
+def _corrections(step: Step, answers: Sequence[Mapping[str, object]]) -> Corrections:
+    """answers: what was changed in each."""
+    changed: dict[str, int] = {}
+    for one in answers:
+        paths = {path for part in one.values() if isinstance(part, Mapping) for path in part}
+        for each in step.fields:
+            if any(path == each.path or path in each.grounded for path in paths):
+                changed[each.path] = changed.get(each.path, 0) + 1
+    return Corrections(len(answers), changed)
 
 
 def model_in_use(project: Project, step: str) -> str | None:
@@ -125,15 +178,16 @@ def model_in_use(project: Project, step: str) -> str | None:
     return rows[0][0] if rows else None
 
 
-def _read(project: Project, step: Step) -> _Measured:
+def _read(project: Project, step: Step, heads: _Answers) -> _Measured:
+    """heads: what the head says of measured records."""
     with project.store.reading() as cursor:
         rows = cursor.execute(
             "select n, answer::varchar, stratum from settled where stratum in ('audit', 'gold') order by n"
         ).fetchall()
         truth = {n: json.loads(answer) for n, answer, _ in rows}
         suggested, inputs = _generated(cursor, step, truth)
-    if heads := _head_answers(project, step, list(truth)):
-        suggested[HEAD] = heads
+    if heads and _answered_by_head(step):
+        suggested[HEAD] = dict(heads)
     return _Measured(truth, frozenset(n for n, _, stratum in rows if stratum == "audit"), suggested, inputs)
 
 
@@ -159,10 +213,17 @@ def _generated(
     return suggested, inputs
 
 
-def _head_answers(project: Project, step: Step, record_nos: Sequence[int]) -> dict[int, object | None]:
-    """What the head in use says of a step that has enumerations alone, of records that it did not learn from."""
+def _answered_by_head(step: Step) -> bool:
+    """Has it enumerations alone?"""
+    return all(each.choices for each in step.fields)
+
+
+def _head_answers(project: Project, steps: Sequence[Step]) -> _Answers:
+    """What the head in use says of measured records that it did not learn from; none where it answers none of the
+    steps."""
     model = active_model(project)
-    if model is None or not record_nos or not all(field.choices for field in step.fields):
+    measured = project.store.one("select count(*) from settled where stratum in ('audit', 'gold')")
+    if model is None or not measured or not any(map(_answered_by_head, steps)):
         return {}
     space = space_of(project.settings())
     with project.store.reading() as cursor:
@@ -188,7 +249,7 @@ def step_promote(  # noqa: PLR0913 - an option is an argument
     % interval says so. Where no model is in use, being right at all is enough.
     """
     chosen = find_step(project.settings().steps, step)
-    known, before = _read(project, chosen), model_in_use(project, step)
+    known, before = _read(project, chosen, _head_answers(project, [chosen])), model_in_use(project, step)
     if model == HEAD or model not in known.suggested:
         names = ", ".join(name for name in known.suggested if name != HEAD) or "none yet"
         raise BadInput(f"{model!r} has answered no audit or gold record of the step {step}; there are: {names}.")

@@ -29,6 +29,7 @@ class Event:
     `seq` counts up within a tab and `ts` is the browser's clock in seconds since 1970: neither decides which answer
     holds, the order of arrival does. `model`: whose suggestion was shown.
     source: one of those in `core.store.answers`; origin: which bulk answer, dataset of Argilla's, or file.
+    suggested: the whole answer that was suggested on the screen, where the task stores what people change of one.
     """
 
     eid: str
@@ -42,6 +43,7 @@ class Event:
     model: str | None = None
     source: str = APP
     origin: str | None = None
+    suggested: Answer | None = None
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,20 @@ def _insert(
         return
     stamp, version = first_stamp(cursor, len(events)), settings.taxonomy.version
     rows = [
-        [*_row(event, numbers[event.record], arrival, version), stamp + index] for index, event in enumerate(events)
+        [*_row(event, numbers[event.record], arrival, version), stamp + index, _difference(event, settings)]
+        for index, event in enumerate(events)
     ]
     values_list = ", ".join([f"({placeholders(rows[0])})"] * len(rows))
-    cursor.execute(f"insert into responses ({COLUMNS}) values {values_list}", [value for row in rows for value in row])
+    values = [value for row in rows for value in row]
+    cursor.execute(f"insert into responses ({COLUMNS}, difference) values {values_list}", values)
+
+
+def _difference(event: Event, settings: Settings) -> str | None:
+    """As it is stored."""
+    difference = task_of(settings).difference
+    if difference is None or event.suggested is None or event.action != "submit":
+        return None
+    return answer_text(difference(event.answer, event.suggested))
 
 
 def in_canonical_form(events: Iterable[Event], settings: Settings) -> Iterator[Event]:

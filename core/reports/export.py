@@ -91,7 +91,7 @@ _QUERIES = {
                if(a.action = 'submit', {text:a}, null) as label,{json:a}
                strftime(a.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as made_at,
                strftime(a.received_at, '%Y-%m-%dT%H:%M:%S.%fZ') as received_at, a.round, a.note, a.undoes,
-               a.model, a.source, a.origin, a.blind
+               a.model, a.source, a.origin, a.blind, a.difference
         from responses a join records r using (n) order by a.stamp""",
     "all": f"""
         select r.id, r.text, {{text:s}} as label, s.how, s.stratum, a.annotators, s.settled_at,

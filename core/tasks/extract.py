@@ -27,6 +27,8 @@ from core.tasks.task import Acquisition, Answer, AnswerSpace, GeneratedAnswer, S
 
 COLD = 20
 """answers below which a head's doubt is not worth listening to"""
+MODELS = ", "
+"""between the names of models whose answers are in one suggestion"""
 Fields = tuple[tuple[str, tuple[str, ...]], ...]
 """(path, choices as JSON texts) of the enumerations, in the order of their columns"""
 
@@ -234,7 +236,7 @@ def with_generated(
         return proposed
     chances = [one.confidence for one in generated if one.confidence is not None]
     models = dict.fromkeys(one.model for one in generated)
-    return {"answer": left, "probability": min(chances, default=None), "model": ", ".join(models)[:200]}
+    return {"answer": left, "probability": min(chances, default=None), "model": MODELS.join(models)[:200]}
 
 
 def read_text(text: str, setup: Setup) -> Answer:
@@ -282,4 +284,5 @@ EXTRACT = Task(
     noun="answer",
     steps=True,
     team=EXTRACT_FORM,
+    difference=extract_answers.difference,
 )

@@ -310,6 +310,40 @@ def _alone(step: Step, field: StepField) -> Step:
     return Step(step.name, step.instruction, {"type": "object", "properties": {field.name: field.schema}})
 
 
+def difference(answer: object, suggested: object) -> dict[str, object]:
+    """What was changed, as it was suggested: {"values": {path: value}, "spans": {path: spans}}, null for what was not
+    suggested; without what is the same, {} where all is. The order of a list means nothing."""
+    ours, theirs = canonical(answer), canonical(suggested)
+    changed: dict[str, object] = {}
+    for part, mine, others in (
+        ("values", _by_path(ours), _by_path(theirs)),
+        ("spans", dict[str, Json](spans_of(ours)), dict[str, Json](spans_of(theirs))),
+    ):
+        paths = sorted(mine.keys() | others.keys())
+        if different := {path: others.get(path) for path in paths if not _same(mine.get(path), others.get(path))}:
+            changed[part] = different
+    return changed
+
+
+def _by_path(answer: object) -> dict[str, Json]:
+    """Values of the fields; a step that is no object is one field."""
+    result: dict[str, Json] = {}
+    for step, value in values_of(answer).items():
+        fields = {f"{step}.{name}": one for name, one in value.items()} if isinstance(value, Mapping) else {step: value}
+        result |= fields
+    return result
+
+
+def _same(one: Json, other: Json) -> bool:
+    if isinstance(one, list) and isinstance(other, list):
+        return sorted(map(_text, one)) == sorted(map(_text, other))
+    return one == other
+
+
+def _text(value: Json) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
 def plain(value: Json) -> str:
     """In words: lists by ' · ', objects by their values."""
     if isinstance(value, list | tuple):

@@ -158,7 +158,8 @@ class Task:
     not by their texts. two_sides: a record is two texts side by side, from a file of such pairs or paired here.
     context: what a person should see beside a record, from people's answers to others; nothing of what a model says may
     be in it, for blind records have it too. language: how a language model is asked for the whole answer, where one may
-    suggest it.
+    suggest it. difference: (an answer, what was suggested) -> JSON of what was changed, as it was suggested: {kind:
+    {path: value}}, {} for nothing.
     """
 
     setup: Callable[[Settings], Setup]
@@ -188,6 +189,7 @@ class Task:
     two_sides: bool = False
     context: Context | None = None
     language: LanguageForm | None = None
+    difference: Callable[[Answer, Answer], Mapping[str, object]] | None = None
 
 
 @dataclass(frozen=True)

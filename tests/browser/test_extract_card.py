@@ -94,6 +94,10 @@ def test_a_suggestion_is_changed_taken_back_and_accepted(server: Server, page: P
     assert changed["spans"]["character.doers"]["Old Ink"] == [[70, 77]]
     assert mended["values"] == SUGGESTED["values"]
     assert mended["spans"]["character.receivers"] == {"Pim": [[37, 40], [42, 45]]}
+    before, _, after = (one["difference"] for one in server.events("eve") if one["action"] != "skip")
+    doers = SUGGESTED["values"]["character"]["doers"]
+    assert before["values"] == {"character.doers": doers}, "as it was suggested"
+    assert after == {"spans": {"character.receivers": {"Pim": [[37, 40]]}}}, "only a mention was added"
 
 
 def test_values_are_typed_and_chosen_without_leaving_the_keyboard(server: Server, page: Page) -> None:

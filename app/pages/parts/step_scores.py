@@ -4,13 +4,18 @@ import streamlit as st
 
 from app.auth.identity import require_right
 from app.background import ProjectServer
-from app.charts.evaluation import score_bars
+from app.charts.evaluation import examples_chart, score_bars
 from app.pages.parts.models_view import set_going
-from core.extract.step_models import HEAD, ModelScore, StepReport, step_report
+from core.extract.step_models import HEAD, ModelScore, StepReport, StepReports, report_stamp, step_report
 from core.reports.card_text import escaped
 from core.tasks.tasks import task_of
 
 LIMIT = 200
+
+
+@st.cache_data(max_entries=4, show_spinner="Scoring …")
+def _report(_server: ProjectServer, stamp: tuple[object, ...]) -> StepReports:
+    return step_report(_server.project, lambda *_: None)
 
 
 def draw_step_models(server: ProjectServer) -> None:
@@ -19,7 +24,7 @@ def draw_step_models(server: ProjectServer) -> None:
     if not task_of(settings).steps or not settings.steps:
         return
     st.header("Language models, step by step")
-    result = step_report(server.project, lambda *_: None)
+    result = _report(server, report_stamp(server.project))
     st.caption(
         f"Measured on {result.measured:,} audit and gold records, whose answers taught none of them. Ranges are 95 %. "
         "Later steps were given what the model said of earlier ones."
@@ -52,8 +57,13 @@ def _draw_step(server: ProjectServer, step: StepReport) -> None:
     st.altair_chart(
         score_bars(rows, "mean F1 of the fields, 95 %"), key=f"scores-{step.step}", alt=f"F1 of {step.step}"
     )
+    if chart := examples_chart([(one.examples, one.score.field_f1) for one in step.models if one.examples is not None]):
+        st.altair_chart(chart, key=f"curve-{step.step}", alt=f"F1 of {step.step} by examples that it was tuned on")
     with st.expander("The numbers"):
         st.dataframe([row for one in step.models for row in _rows(one)], key=f"table-{step.step}", hide_index=True)
+        st.caption(
+            "Changed: in how many answers people changed what was suggested. They were chosen, not drawn at random."
+        )
     others = [one.model for one in step.models if not one.in_use and one.model != HEAD]
     if others:
         chosen = st.selectbox("Put in use", others, key=f"choose-{step.step}")
@@ -74,10 +84,11 @@ def _name(one: ModelScore) -> str:
 
 def _rows(one: ModelScore) -> list[dict[str, object]]:
     """A line of the whole step, then of each field."""
-    score = one.score
+    score, shown = one.score, one.corrections.shown
     whole: dict[str, object] = {
         "model": escaped(_name(one)),
         "field": "",
+        "tuned on": one.examples,
         "records": score.records,
         "valid": score.validity.value,
         "exact": score.exact.value,
@@ -91,6 +102,7 @@ def _rows(one: ModelScore) -> list[dict[str, object]]:
             "exact": field.exact.value,
             "F1": field.f1.value,
             "span F1": field.span_f1.value if field.span_f1 else None,
+            "changed": f"{one.corrections.changed.get(field.path, 0)} of {shown}" if shown else None,
         }
         for field in score.fields
     ]
