@@ -66,7 +66,7 @@ def _fill(cursor: duckdb.DuckDBPyConnection, rows: int) -> None:
             where {free} and n not in (select n from settled) and hash(n * 7919 + 5) % 40 = 0""",
         f"""insert into responses select 'e' || n, n, 'person ' || hash(n * 7919 + 6) % 10, a,
             if(a = 'submit', [{label.format(7)}], []) as labels, null, null, now()::timestamp, 0, now()::timestamp,
-            batch, 1, 'm', null, n, 'app', false, if(a = 'submit', to_json(labels), null)
+            batch, 1, 'm', null, n, 'app', false, if(a = 'submit', to_json(labels), null), null
             from (select *, ['skip', 'flag', 'submit'][1 + least(hash(n * 7919 + 8) % 50, 2)::int] as a
             from queue where hash(n * 7919 + 9) % 20 > 0)""",
         """insert into settled select n, labels, 'single', if(audit, 'audit', 'chosen'), round, received_at,

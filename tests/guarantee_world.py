@@ -55,7 +55,7 @@ def fill(project: Project, records: int, labels: str, truth: str) -> None:
         )
         cursor.execute(
             f"""insert into responses select 'a' || n, n, 'ann', 'submit', {truth}, null, null, timestamp '2026-01-02',
-                0, timestamp '2026-01-02', 1, 1, null, null, 0, 'app', true, to_json(list_sort({truth}))
+                0, timestamp '2026-01-02', 1, 1, null, null, 0, 'app', true, to_json(list_sort({truth})), null
                 from queue"""
         )
         settle(cursor, "select n from queue", settings)

@@ -202,7 +202,7 @@ def test_checks_are_mixed_into_what_nobody_has_answered(world: Project) -> None:
         )
         cursor.execute(
             """insert into responses select 's' || n, n, 'ann', 'skip', [], null, null, now()::timestamp, 0,
-               now()::timestamp, 1, 1, null, null, 0, 'app', true, null from records where n in (200, 201)"""
+               now()::timestamp, 1, 1, null, null, 0, 'app', true, null, null from records where n in (200, 201)"""
         )
     auto(world, quiet, accept=True, **GUARANTEE)
     [(first, last)] = world.store.query("select min(position), max(position) from queue where purpose = 'check'")

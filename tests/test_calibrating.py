@@ -41,7 +41,7 @@ def make_world(folder: Path, queued: int = 6) -> World:
         cursor.execute("update records set split = 'test' where n >= 10")
         cursor.execute(
             """insert into responses select 'file:f.csv:r' || n, n, 'f.csv', 'submit', ['spam'], null, null, $now, 0,
-               $now, 0, 1, null, null, 0, 'file', true, to_json(['spam']) from range(10, 18) t(n)""",
+               $now, 0, 1, null, null, 0, 'file', true, to_json(['spam']), null from range(10, 18) t(n)""",
             {"now": world.now},
         )
         cursor.execute(

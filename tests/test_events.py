@@ -71,7 +71,7 @@ def from_file(store: Store, source: str, record: str, label: str) -> None:
             return
         cursor.execute(
             """insert into responses values ($id, $n, $source, 'submit', [$label], null, null, $now, 0, $now, 0, 1,
-               null, null, $stamp, 'file', true, to_json([$label]))""",
+               null, null, $stamp, 'file', true, to_json([$label]), null)""",
             {"id": id, "n": RECORDS[record], "source": source, "label": label}
             | {"now": NOW, "stamp": first_stamp(cursor, 1)},
         )

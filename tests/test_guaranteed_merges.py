@@ -65,7 +65,7 @@ def suggest(project: Project, same: Sequence[bool], probabilities: Sequence[floa
                 cursor.execute("insert into queue values (?, 1, ?, true, false, null, null, 'm1', null, null)", [n, n])
                 cursor.execute(
                     """insert into responses values ('a' || ?, ?, 'ann', 'submit', [], null, null, '2026-01-02', 0,
-                       '2026-01-02', 1, 1, null, null, 0, 'app', true, ?)""",
+                       '2026-01-02', 1, 1, null, null, 0, 'app', true, ?, null)""",
                     [n, n, says(answer)],
                 )
         settle(cursor, "select n from queue", settings)
@@ -123,7 +123,7 @@ def test_what_people_said_apart_is_never_joined(shops: Project, tmp_path: Path) 
         n = AUDITS + 5
         cursor.execute(
             """insert into responses values ('no', ?, 'ann', 'submit', [], null, null, '2026-01-04', 0, '2026-01-04', 1,
-               1, null, null, 99, 'app', false, ?)""",
+               1, null, null, 99, 'app', false, ?, null)""",
             [n, says(False)],
         )
         settle(cursor, f"select {n} as n", shops.settings())

@@ -120,7 +120,7 @@ def test_a_project_whose_files_tied_gets_the_last_files_labels(tmp_path: Path) -
         cursor.execute(
             """insert into responses select 'file:b.csv:1:spam', n, 'b.csv', action, ['spam'], null, null,
                    made_at + interval 1 minute, 0, received_at + interval 1 minute, 0, 1, null, null, stamp + 1, 'file',
-                   true, to_json(['spam'])
+                   true, to_json(['spam']), null
                from responses where event_id like 'file:a.csv:1:%'"""
         )
         cursor.execute("delete from settled where n = 0")

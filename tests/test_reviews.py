@@ -134,7 +134,7 @@ def test_a_file_and_somebody_long_gone_are_not_waited_for(world: World) -> None:
     with world.label_queue.changing() as cursor:
         cursor.execute(
             """insert into responses select 'file:f.csv:r2', 2, 'f.csv', 'submit', ['spam'], null, null, $now, 0, $now,
-               0, 1, null, null, 0, 'file', true, to_json(['spam'])""",
+               0, 1, null, null, 0, 'file', true, to_json(['spam']), null""",
             {"now": world.now},
         )
     review(world, "r3")

@@ -176,7 +176,7 @@ def test_an_annotator_sees_own_figures_and_no_others(server: background.ProjectS
     with server.project.store.transaction() as cursor:
         cursor.execute(
             """insert into responses select who || n, n, who, 'submit', ['food'], null, null, now()::timestamp, n,
-               now()::timestamp, 0, 1, null, null, 0, 'app', true, to_json(['food'])
+               now()::timestamp, 0, 1, null, null, 0, 'app', true, to_json(['food']), null
                from range(10) as t(n), (values ('Ann'), ('Max')) as p(who) where who = 'Max' or n < 3"""
         )
     page = as_(server, "annotator", "mine")

@@ -90,6 +90,7 @@ def auto_(
 ) -> None:
     """Label by machine what can be guaranteed to be right, with a blind check of it."""
     from core.auto_label.accepting import auto
+    from core.auto_label.guarantee_sentences import among_how_many
     from core.auto_label.guarantees import GuaranteeOffer
 
     def lines(offer: GuaranteeOffer) -> list[str]:
@@ -100,6 +101,7 @@ def auto_(
         ]
         if offer.outside:
             lines.append(f"{offer.outside:,} records of later imports are left out: no audit speaks for them yet.")
+        lines += [shared] if (shared := among_how_many(offer)) else []
         lines += [
             f"  {part.name}: {part.covered:,} records from a probability of {part.threshold:.3f}"
             for part in offer.labels

@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 
 from core.auto_label.evidence import PART, UNASKED, AuditEvidence, read_evidence, trusted_model
+from core.auto_label.generated_evidence import read_generated_evidence, trusted_models
 from core.auto_label.guarantee_sentences import what_broke, what_is_missing
 from core.auto_label.guarantees import (
     LEFT,
@@ -27,8 +28,8 @@ from core.jobs.bundle import Report
 from core.labelling.reviews import send
 from core.project import Project
 from core.store.database import count, note, utc_now
-from core.tasks.task import AnswerSpace
-from core.tasks.tasks import parts_of_stored, space_of
+from core.tasks.task import EVERYTHING, AnswerSpace
+from core.tasks.tasks import by_language_models, parts_of_stored, space_of
 from core.typed_json import to_json
 
 REQUEUED = 50
@@ -144,7 +145,7 @@ def _verdict(
     if row is None:
         return None, [], [], GuaranteeTerms()
     terms = GuaranteeTerms(*row[1:])
-    counts = count_checks(cursor, row[0], space_of(project.settings()))
+    counts = count_checks(cursor, row[0], project.settings())
     return row[0], counts, _broken_labels(counts, terms), terms
 
 
@@ -207,9 +208,10 @@ def offer_of(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, Ce
     """What the audit proves of the pool, and the offer that follows; raises as `preview` does."""
     check_terms(terms)
     with project.store.reading() as cursor:
-        evidence = read_evidence(project, cursor, terms)
+        generated = by_language_models(project.settings())
+        evidence = (read_generated_evidence if generated else read_evidence)(project, cursor, terms)
         waiting = count(cursor, "select count(*) from queue where audit and not is_labelled(n)")
-    verdict = certify(evidence.evidence, terms)
+    verdict = certify(evidence.evidence, terms.shared(evidence.compared))
     offer = GuaranteeOffer(
         **asdict(terms),
         model=evidence.model,
@@ -218,9 +220,11 @@ def offer_of(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, Ce
         audits=verdict.audits,
         pool=verdict.pool,
         steps=verdict.steps,
+        compared=evidence.compared,
     )
     if isinstance(verdict, Refusal):
-        why = what_is_missing(verdict, terms, waiting=waiting, late=evidence.late)
+        refit = "rondo extract suggest --records measured,all" if generated else "rondo fit"
+        why = what_is_missing(verdict, terms, waiting=waiting, late=evidence.late, refit=refit)
         return evidence, verdict, replace(offer, why=why, missing=verdict.missing)
     names = space_of(project.settings()).part_names
     offer = replace(
@@ -256,18 +260,20 @@ def _accept(
     guarantee = secrets.token_hex(8)
     with project.label_queue.changing() as cursor:
         settings = project.settings()
-        if trusted_model(project, cursor) != evidence.model:
+        if _model_to_trust(project, cursor) != evidence.model:
             raise Refused(_CHANGED)
         for (old,) in cursor.execute("select id from guarantees where state = 'in_force'").fetchall():
             end_guarantee(cursor, old, "replaced", f"replaced by {guarantee}")
+        proposed, values = _proposed(evidence)
         cursor.execute(
-            _ACCEPT,
+            _ACCEPT.format(proposed),
             {
                 "parts": list(offer.thresholds),
                 "thresholds": list(offer.thresholds.values()),
                 "guarantee": guarantee,
                 "model": evidence.model,
                 "ns": evidence.record_nos.tolist(),
+                **values,
             },
         )
         covered = count(cursor, "select count(*) from machine_labels where guarantee = ?", [guarantee])
@@ -292,10 +298,29 @@ _CHANGED = "The model or the pool has changed meanwhile. Look again: `rondo auto
 _ACCEPT = f"""
     insert into machine_labels
     select n, s.labels, s.probability, t.threshold, $guarantee, s.model, s.answer
-    from ({UNASKED}) join suggestions s using (n)
+    from ({UNASKED}) join ({{}}) s using (n)
     join (select unnest($parts::varchar[]) as part, unnest($thresholds::double[]) as threshold) t on t.part = {PART}
     where s.probability >= t.threshold and s.model = $model and n in (select unnest($ns::bigint[]))
 """
+_GENERATED = f"""
+    select unnest($ns::bigint[]) as n, []::varchar[] as labels, unnest($chances::double[]) as probability,
+           unnest($answers::json[]) as answer, $model as model, '{EVERYTHING}' as label
+"""
+
+
+def _proposed(evidence: AuditEvidence) -> tuple[str, dict[str, object]]:
+    """SQL of what may be accepted, like `suggestions`, and its own parameters."""
+    if not evidence.answers:
+        return "select * from suggestions", {}
+    chances = evidence.evidence.pool_chance.tolist()
+    return _GENERATED, {"chances": chances, "answers": list(evidence.answers)}
+
+
+def _model_to_trust(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
+    settings = project.settings()
+    return trusted_models(settings, cursor) if by_language_models(settings) else trusted_model(project, cursor)
+
+
 # Not spare: spare records are asked last, and a broken guarantee would be noticed late.
 _CHECKS = """
     insert into queue

@@ -26,13 +26,16 @@ Columns = dict[str, npt.NDArray[Any]]
 @dataclass(frozen=True)
 class AuditEvidence:
     """evidence.pool_label belongs to the records ns, (N,). model: whose suggestions they are. outside: records that
-    came with an import after which too few audit records were drawn. late: audit labels given after the fit."""
+    came with an import after which too few audit records were drawn. late: audit labels given after the fit. answers:
+    of those records, as they are stored, where they are no head's suggestions. compared: as `GuaranteeOffer` has it."""
 
     evidence: Evidence
     record_nos: Ints
     model: str
     outside: int
     late: int
+    answers: tuple[str, ...] = ()
+    compared: int = 1
 
 
 def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, terms: GuaranteeTerms) -> AuditEvidence:
@@ -43,22 +46,23 @@ def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, terms: Gu
     )
     for rows in (audit, guide):
         rows["is_right"] = right_stored(space, rows["truth"].tolist(), rows["predicted"].tolist())
-    end = _covered(pool["n"], audit, fewest(terms))
-    retained, used = pool["n"] < end, _counts(audit, end)
     row = cursor.execute(_LATE).fetchone()
-    return AuditEvidence(
-        Evidence(
-            space.parts,
-            _checked(audit, used),
-            _checked(guide, np.ones(len(guide["n"]), bool)),
-            pool["place"][retained],
-            pool["probability"][retained],
-        ),
-        pool["n"][retained],
-        model,
-        int((~retained).sum()),
-        row[0] if row else 0,
-    )
+    evidence, retained = evidence_from(space.parts, pool, audit, guide, fewest(terms))
+    return AuditEvidence(evidence, pool["n"][retained], model, int((~retained).sum()), row[0] if row else 0)
+
+
+def evidence_from(
+    parts: Sequence[str], pool: Columns, audit: Columns, guide: Columns, enough: int
+) -> tuple[Evidence, Bools]:
+    """And which records of the pool it says something of.
+
+    pool: n ascending, place (of its part), probability. audit, guide: n, place, probability, is_right; of audits also
+    seen, of how many records it was drawn. enough: audit records with which something could be proved.
+    """
+    end = _covered(pool["n"], audit, enough)
+    retained, used = np.asarray(pool["n"] < end), _counts(audit, end)
+    checked, guiding = _checked(audit, used), _checked(guide, np.ones(len(guide["n"]), bool))
+    return Evidence(tuple(parts), checked, guiding, pool["place"][retained], pool["probability"][retained]), retained
 
 
 # The unasked, labelled by machine before or not, and what waits to check machine labels: a new guarantee replaces it.
@@ -76,11 +80,14 @@ _POOL = f"""
 """
 # A person may have corrected a label since: what counts is what stands now. `seen`: of how many records, the first
 # ones, it was drawn; batches from before this was written down say only when they were made.
-_JUDGED = f"""
+AUDITED = """
     with drawn as (
         select b.batch, coalesce(b.records, (select count(*) from records r where r.imported_at <= b.made_at)) as seen
         from batches b
     ), audited as (select q.n, max(seen) as seen from queue q join drawn using (batch) where q.audit group by q.n)
+"""
+_JUDGED = f"""
+    {AUDITED}
     select j.n, {_PLACE} as place, probability, s.answer::varchar as truth, j.predicted_answer::varchar as predicted,
            coalesce(a.seen, 0) as seen
     from held_out_predictions j join settled s using (n) left join audited a using (n)
@@ -123,11 +130,6 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
     Raises Refused where there is none, where it has other labels or other vectors than the project now, and where a
     guarantee on it broke: the audit by which it was made would allow the same one again.
     """
-    if not space_of(project.settings()).whole:
-        raise Refused(
-            "Machine labels are whole answers, and the model of the rounds predicts only some fields of one. The "
-            "others are people's to answer, with suggestions."
-        )
     model = active_model(project)
     scored = cursor.execute("select any_value(model) from suggestions").fetchone()
     if model is None or not scored or scored[0] is None:
@@ -137,13 +139,18 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
             "The newest model has other labels or another encoder than the project has now. "
             "Fit a new one first: `rondo fit`."
         )
-    broke = cursor.execute(_BROKE, [model]).fetchall()
-    if broke[0][0]:
-        raise Refused(
-            f"The guarantee on this model broke on {broke[0][0]:%Y-%m-%d}. The answers of its check train the next "
-            "one: `rondo fit`, then look again."
-        )
+    refuse_broken(cursor, model, "rondo fit")
     return model
+
+
+def refuse_broken(cursor: duckdb.DuckDBPyConnection, model: str, remedy: str) -> None:
+    """Raises Refused where a guarantee on this model broke. remedy: the command that makes another one."""
+    broke = cursor.execute("select max(ended_at) from guarantees where state = 'broken' and model = ?", [model])
+    if (row := broke.fetchone()) and row[0]:
+        raise Refused(
+            f"The guarantee on this model broke on {row[0]:%Y-%m-%d}. The answers of its check train the next "
+            f"one: `{remedy}`, then look again."
+        )
 
 
 def _answers_what_is_asked(project: Project, cursor: duckdb.DuckDBPyConnection, model: str) -> bool:
@@ -158,6 +165,3 @@ def _answers_what_is_asked(project: Project, cursor: duckdb.DuckDBPyConnection, 
     ).fetchone()
     known = {id for id, _, _, retired in json.loads(row[0]) if not retired} if row else set()
     return known == {label.id for label in settings.taxonomy.active}
-
-
-_BROKE = "select max(ended_at) from guarantees where state = 'broken' and model = ?"

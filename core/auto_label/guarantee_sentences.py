@@ -12,8 +12,9 @@ def what_is_guaranteed(terms: GuaranteeTerms) -> str:
     return f"at least {_share(terms.precision)} of them right{each}, with {_share(terms.confidence)} confidence"
 
 
-def what_is_missing(refusal: Refusal, terms: GuaranteeTerms, *, waiting: int, late: int) -> str:
-    """Why nothing can be guaranteed and what to do. waiting: audit records in the queue; late: audit labels since."""
+def what_is_missing(refusal: Refusal, terms: GuaranteeTerms, *, waiting: int, late: int, refit: str) -> str:
+    """Why nothing can be guaranteed and what to do. waiting: audit records in the queue; late: audit labels since.
+    refit: the command after which late ones count."""
     guarantee = f"a guarantee of {what_is_guaranteed(terms)}"
     have = f"{refusal.audits:,} audit labels speak for the {refusal.pool:,} records of the pool"
     if not refusal.pool:
@@ -27,10 +28,10 @@ def what_is_missing(refusal: Refusal, terms: GuaranteeTerms, *, waiting: int, la
         return f"{have}; {guarantee} would take about {refusal.missing:,} more. Label the rest by hand."
     missing = f"{have}; {guarantee} takes about {refusal.missing:,} more."
     if late >= refusal.missing:
-        return f"{missing} {late:,} were given since the model was made: `rondo fit` takes them in."
+        return f"{missing} {late:,} were given since the model was made: `{refit}` takes them in."
     if waiting >= refusal.missing:
-        return f"{missing} {waiting:,} wait in the queue: label them, then `rondo fit`."
-    return f"{missing} Queue them: `rondo next --audit-share 1 --size {refusal.missing}`, label them, then `rondo fit`."
+        return f"{missing} {waiting:,} wait in the queue: label them, then `{refit}`."
+    return f"{missing} Queue them: `rondo next --audit-share 1 --size {refusal.missing}`, label them, then `{refit}`."
 
 
 def what_broke(
@@ -58,7 +59,19 @@ def what_can_be_guaranteed(offer: GuaranteeOffer) -> str:
     ]
     if offer.outside:
         parts.append(f"{offer.outside:,} records came with an import after the audit was drawn; they are left out.")
+    if shared := among_how_many(offer):
+        parts.append(shared)
     return " ".join(parts)
+
+
+def among_how_many(offer: GuaranteeOffer) -> str:
+    """What several models cost that the same audit chose among; empty for one."""
+    if offer.compared < 2:
+        return ""
+    return (
+        f"The same audit chose {offer.model} among {offer.compared:,} ways to answer, so each may take only one part "
+        f"in {offer.compared:,} of the risk."
+    )
 
 
 def what_accepting_does(offer: GuaranteeOffer, replaces: bool) -> str:

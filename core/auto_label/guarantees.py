@@ -7,13 +7,14 @@ from math import ceil, log
 
 import duckdb
 
+from core.config.settings import Settings
 from core.evaluation.exact_tests import evidence_against
 from core.evaluation.guarantee import GuaranteeTerms, Step
 from core.project import Project
 from core.store.database import count, utc_now
 from core.store.record_numbers import IDLE_CHECKS
-from core.tasks.task import EVERYTHING, AnswerSpace
-from core.tasks.tasks import parts_of_stored, right_stored, space_of
+from core.tasks.task import EVERYTHING
+from core.tasks.tasks import parts_of_stored, right_machine_labels, space_of
 
 LEFT = "rondo"
 """who a guarantee is by that is left of a broken one"""
@@ -44,8 +45,9 @@ _CHECKED = """
 """
 
 
-def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, space: AnswerSpace) -> list[LabelCheck]:
+def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, settings: Settings) -> list[LabelCheck]:
     """One entry per accepted part. Counted are blind answers to a random draw: the check's and the audit's."""
+    space = space_of(settings)
     part_of = parts_of_stored(space)
     accepted, left, right, wrong = (Counter[str]() for _ in range(4))
     each = "m.answer::varchar" if part_of else f"'{EVERYTHING}'"
@@ -54,7 +56,7 @@ def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, space: Answe
         accepted[part] += machine_labels
         left[part] += unanswered
     pairs = cursor.execute(_CHECKED, [guarantee]).fetchall()
-    correct = right_stored(space, [truth for _, truth, _ in pairs], [answer for answer, *_ in pairs])
+    correct = right_machine_labels(settings, [truth for _, truth, _ in pairs], [answer for answer, *_ in pairs])
     for (answer, _, records), is_right in zip(pairs, correct.tolist(), strict=True):
         (right if is_right else wrong)[part_of.get(answer, answer) if part_of else EVERYTHING] += records
     return [LabelCheck(part, accepted[part], left[part], right[part], wrong[part]) for part in sorted(accepted)]
@@ -143,6 +145,7 @@ class GuaranteeOffer:
 
     precision, per_label, confidence: the terms. outside: records of imports with too few audit records; late: audit
     labels given since the model was made; missing: audit labels that would probably suffice; steps: for a chart.
+    compared: models that the same audit records chose among; they share the risk.
     """
 
     precision: float
@@ -165,6 +168,7 @@ class GuaranteeOffer:
     guarantee: str | None = None
     accepted: int = 0
     checks: int = 0
+    compared: int = 1
 
     @property
     def terms(self) -> GuaranteeTerms:
@@ -226,12 +230,13 @@ class GuaranteeCheck:
 
 def guarantee_in_force(project: Project) -> GuaranteeCheck | None:
     """None where none is."""
-    space = space_of(project.settings())
+    settings = project.settings()
+    space = space_of(settings)
     with project.store.reading() as cursor:
         if not (guarantees := _guarantees(cursor, "where state = 'in_force'")):
             return None
         guarantee, terms = guarantees[0], guarantees[0].terms
-        counts = count_checks(cursor, guarantee.id, space)
+        counts = count_checks(cursor, guarantee.id, settings)
         return GuaranteeCheck(
             guarantee=guarantee,
             covered=sum(one.left for one in counts),

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,10 @@ class GuaranteeTerms:
     def risk(self) -> float:
         """The chance that the guarantee is broken."""
         return 1 - self.confidence
+
+    def shared(self, compared: int) -> "GuaranteeTerms":
+        """To be proved of one, so that they hold whichever of so many was chosen by the same audit (Bonferroni)."""
+        return replace(self, confidence=1 - self.risk / max(compared, 1))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from statistics import fmean
 from core.config.steps import Step, StepField
 from core.evaluation.metrics import Estimate
 from core.evaluation.scores import exact
-from core.tasks.extract_answers import Json, Spans, canonical, complete, faults, plain, spans_of, value_of, values_of
+from core.tasks.extract_answers import Json, Spans, fits, plain, right_step, spans_of, value_of, values_of
 
 ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 EDGE = 1
@@ -68,7 +68,7 @@ def score_step(step: Step, scored: Sequence[Scored]) -> StepScore:
         step.name,
         n,
         estimate([fits(step, one.suggested) for one in among]),
-        estimate([right_step(step, one) for one in among]),
+        estimate([right_step(step, one.truth, one.suggested) for one in among]),
         estimate([field_f1(step, one) for one in among]),
         fields if n else (),
     )
@@ -78,25 +78,6 @@ def estimate(values: Iterable[float]) -> Estimate:
     """Their mean; of none 0, from 0 to 1."""
     values = list(values)
     return exact(min(max(fmean(values), 0.0), 1.0), len(values)) if values else Estimate(0.0, 0.0, 1.0)
-
-
-def fits(step: Step, suggested: object | None) -> bool:
-    """Is there an answer to the step that its schema allows?"""
-    value = values_of(suggested).get(step.name)
-    return value is not None and not faults(step, value)
-
-
-def right_step(step: Step, one: Scored) -> bool:
-    """Are all values of the step the same? Where they stand is not compared."""
-    if not fits(step, one.suggested):
-        return False
-    return _value(step, one.truth) == _value(step, one.suggested)
-
-
-def _value(step: Step, answer: object) -> Json:
-    """Without order where that means nothing: spans, by which a canonical list is ordered, are left out."""
-    tidy = canonical({"values": {step.name: values_of(answer).get(step.name)}, "spans": {}})
-    return complete(step, values_of(tidy).get(step.name))
 
 
 def field_f1(step: Step, one: Scored) -> float:

@@ -12,14 +12,15 @@ from core.errors import BadInput, Refused
 from core.evaluation.paired import Difference, paired
 from core.evaluation.reporting import FEWEST
 from core.extract.prepare import find_step, find_steps
-from core.extract.scores import Scored, StepScore, right_step, score_step
+from core.extract.scores import Scored, StepScore, score_step
 from core.jobs.bundle import Report
+from core.labelling.generated_answers import models_in_use
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.unseen_predictions import read_predictions, read_truth
 from core.store.database import note, utc_now
 from core.tasks.extract import MODELS
-from core.tasks.extract_answers import values_of
+from core.tasks.extract_answers import right_step, values_of
 from core.tasks.tasks import space_of, task_of
 from core.training.trainers import LORA
 from core.typed_json import to_json
@@ -172,10 +173,8 @@ def _corrections(step: Step, answers: Sequence[Mapping[str, object]]) -> Correct
 
 def model_in_use(project: Project, step: str) -> str | None:
     """By the log; None where it names none."""
-    rows = project.store.query(
-        "select model from step_models where step = ? order by since desc, rowid desc limit 1", [step]
-    )
-    return rows[0][0] if rows else None
+    with project.store.reading() as cursor:
+        return models_in_use(cursor).get(step)
 
 
 def _read(project: Project, step: Step, heads: _Answers) -> _Measured:
@@ -273,7 +272,10 @@ def _compare(step: Step, known: _Measured, before: str | None, model: str) -> tu
     both = [n for n in second if n in first and step.name in values_of(second[n].truth)]
     if len(both) < FEWEST:
         return None, len(both)
-    right = [np.array([[right_step(step, scored[n])] for n in both], np.bool_) for scored in (first, second)]
+    right = [
+        np.array([[right_step(step, scored[n].truth, scored[n].suggested)] for n in both], np.bool_)
+        for scored in (first, second)
+    ]
     return paired(np.ones_like(right[0]), right[0], right[1]).accuracy, len(both)
 
 

@@ -80,19 +80,31 @@ _SHOWN = """
     select n, g.step, g.model, g.answer::varchar, g.spans::varchar, g.confidence, in_use.evidence->'$.outdone'
     from generated_answers g left join in_use using (step)
     where g.state = 'valid' and g.n in (select unnest($ns::bigint[]))
-      and (in_use.step is null or in_use.model = g.model)
+      and (in_use.step is null and not $promoted or in_use.model = g.model)
     qualify row_number() over (partition by n, g.step order by made_at desc) = 1
     order by n, g.step
 """
 
 
+def models_in_use(cursor: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Step -> whose answers are suggested, by the log; steps for which it names none are missing."""
+    rows = cursor.execute(
+        """select step, model from step_models
+           qualify row_number() over (partition by step order by since desc, rowid desc) = 1"""
+    ).fetchall()
+    return {step: model for step, model in rows if model is not None}
+
+
 def read_generated(
-    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]
+    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], *, promoted: bool = False
 ) -> dict[int, tuple[GeneratedAnswer, ...]]:
-    """Record number -> what may be suggested of it, one for each step; records without any are missing."""
+    """Record number -> what may be suggested of it, one for each step; records without any are missing.
+
+    promoted: only of models that the log names.
+    """
     result: dict[int, tuple[GeneratedAnswer, ...]] = {}
     for n, step, model, answer, spans, confidence, outdone in cursor.execute(
-        _SHOWN, {"ns": list(record_nos)}
+        _SHOWN, {"ns": list(record_nos), "promoted": promoted}
     ).fetchall():
         one = GeneratedAnswer(
             step=step,

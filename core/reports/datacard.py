@@ -233,7 +233,7 @@ def _machine(cursor: Cursor, settings: Settings) -> Card:
         checked
         for guarantee in guarantees
         if guarantee["state"] == "in_force"
-        for checked in count_checks(cursor, guarantee["id"], space)
+        for checked in count_checks(cursor, guarantee["id"], settings)
     ]
     return {
         "guarantees": guarantees,

@@ -168,7 +168,8 @@ def stamp(project: Project) -> str:
         """select (select count(*) from records), (select count(*) from responses), (select count(*) from batches),
                   (select count(*) from models), (select count(*) from machine_labels),
                   (select count(*) from guarantees), (select count(*) from guarantees where state = 'in_force'),
-                  (select count(*) from audit_log), (select stamp from clock), (select count(*) from pairs)"""
+                  (select count(*) from audit_log), (select stamp from clock), (select count(*) from pairs),
+                  (select max(made_at) from generated_answers), (select max(since) from step_models)"""
     )
     return repr((project.folder, counts, project.settings()))
 

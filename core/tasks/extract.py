@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import cast
 
 import numpy as np
@@ -239,6 +240,22 @@ def with_generated(
     return {"answer": left, "probability": min(chances, default=None), "model": MODELS.join(models)[:200]}
 
 
+def composed(generated: Sequence[GeneratedAnswer], settings: Settings) -> tuple[Answer, float] | None:
+    """All steps as their language models say them, and the product of the confidences that are known, .5 where none is;
+    None where a step is missing that must be answered, or the steps do not allow it."""
+    values = {one.step: one.answer for one in generated}
+    spans: extract_answers.Spans = {}
+    for one in generated:
+        spans |= extract_answers.spans_of({"spans": one.spans})
+    if any(step.name not in values for step in settings.steps if not step.optional):
+        return None
+    answer = extract_answers.canonical({"values": values, "spans": extract_answers.first_mentions(spans)})
+    if extract_answers.refusal(answer, settings.steps):
+        return None
+    chances = [one.confidence for one in generated if one.confidence is not None]
+    return answer, prod(chances) if chances else 0.5
+
+
 def read_text(text: str, setup: Setup) -> Answer:
     """JSON: an answer, or the values alone. Raises BadInput."""
     try:
@@ -280,6 +297,8 @@ EXTRACT = Task(
     space=space,
     suggestion=suggestion,
     generated=with_generated,
+    composed=composed,
+    right=lambda truth, answer, settings: extract_answers.right(truth, answer, settings.steps),
     settle=settle_fields,
     noun="answer",
     steps=True,

@@ -250,6 +250,33 @@ def _short(message: str) -> str:
     return message if len(message) <= 200 else f"{message[:200]} …"
 
 
+def fits(step: Step, answer: object | None) -> bool:
+    """Is there an answer to the step that its schema allows?"""
+    value = values_of(answer).get(step.name)
+    return value is not None and not faults(step, value)
+
+
+def right_step(step: Step, truth: object, answer: object | None) -> bool:
+    """Are all values of the step the same? Where they stand is not compared."""
+    return fits(step, answer) and _unordered(step, truth) == _unordered(step, answer)
+
+
+def _unordered(step: Step, answer: object) -> Json:
+    """Without order where that means nothing: spans, by which a canonical list is ordered, are left out."""
+    tidy = canonical({"values": {step.name: values_of(answer).get(step.name)}, "spans": {}})
+    return complete(step, values_of(tidy).get(step.name))
+
+
+def right(truth: object, answer: object, steps: Sequence[Step]) -> bool:
+    """Is every step right, and nothing said of one that the truth leaves out?"""
+    return all(
+        right_step(step, truth, answer)
+        if step.name in values_of(truth)
+        else _is_empty(values_of(answer).get(step.name))
+        for step in steps
+    )
+
+
 def refusal(answer: object, steps: Sequence[Step]) -> str | None:
     """Why the steps do not allow this answer, or None. It ends with MISSING where nothing is wrong but missing."""
     values, known = values_of(answer), {step.name: step for step in steps}

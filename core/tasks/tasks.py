@@ -130,6 +130,20 @@ def right_stored(space: AnswerSpace, truth: Sequence[str], answers: Sequence[str
     return space.right(encode_stored(space, truth), encode_stored(space, answers))
 
 
+def by_language_models(settings: Settings) -> bool:
+    """Whether machine labels come from language models, because the head predicts only parts of an answer."""
+    return task_of(settings).composed is not None and not space_of(settings).whole
+
+
+def right_machine_labels(settings: Settings, truth: Sequence[str], answers: Sequence[str]) -> Bools:
+    """(n,) are these machine labels right? Both as the store has them."""
+    right = task_of(settings).right
+    if right is None or not by_language_models(settings):
+        return right_stored(space_of(settings), truth, answers)
+    pairs = zip(map(json.loads, truth), map(json.loads, answers), strict=True)
+    return np.array([right(one, other, settings) for one, other in pairs], np.bool_)
+
+
 def parts_of_stored(space: AnswerSpace) -> dict[str, str]:
     """What is stored of an answer -> the part of the project that it is in; none where all stand or fall together."""
     if not space.exclusive:

@@ -21,14 +21,14 @@ from core.extract.replay_job import (
     StepReplayParams,
     StepReplayResult,
 )
-from core.extract.scores import Scored, fits, score_step
+from core.extract.scores import Scored, score_step
 from core.language_models.answer_cache import AnswerCache
 from core.language_models.requests import ChatRequest, Completion, Message
 from core.models.adapters import ADAPTER
 from core.models.encoders.loading import load_encoder
 from core.models.heads.kind import TrainingRecords
 from core.tasks.extract import EXTRACT
-from core.tasks.extract_answers import Json, canonical_value, texts_at, value_of, values_of
+from core.tasks.extract_answers import Json, canonical_value, fits, texts_at, value_of, values_of
 from core.training.lora_job import LoraParams, write_lora_files
 from core.training.trainers import LORA
 from gpu_jobs.language_models.bases import SMOLLM2, find_base, user_cache
