@@ -2,8 +2,9 @@
 
 import pytest
 
-from core.extract.scores import Scored, bag_f1, field_f1, normal, overlapping, same_span, score_step
+from core.extract.scores import Scored, field_f1, overlapping, same_span, score_step
 from core.extract.step_files import load_steps
+from core.overlap import bag_f1, normal
 
 CHARACTER, INSTRUMENT, RELATIONSHIP, ACTION, *_ = load_steps("folktales")
 

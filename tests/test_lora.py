@@ -217,7 +217,7 @@ def test_scores_count_valid_cut_and_right_fields() -> None:
     assert (scores.n, scores.valid, scores.cut, scores.exact) == (5, 2, 1, 1)
     assert (scores.fields["doers"].exact, scores.fields["element"].exact) == (1, 2)
     assert scores.fields["doers"].f1 == pytest.approx((1 + 2 / 3) / 5)
-    assert scores.score == pytest.approx((2 / 5 + (1 / 5 + 2 / 5) / 2) / 2)
+    assert scores.score == pytest.approx((2 / 5 + ((1 + 2 / 3) / 5 + 2 / 5) / 2) / 2)
     arrays = compare([Generated("[1]", False, 1)], [[1]], {"type": "array"}, STEP)
     assert arrays.fields[STEP].exact == 1
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.agreement.kappa import Agreement, Votes, alpha, count_categories
 from core.config.steps import StepField, fields_of
-from core.extract.scores import overlap, overlapping, same_span, spans_at
+from core.extract.scores import Scored, field_overlap, overlapping, same_span, spans_at
 from core.jobs.bundle import Report
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.project import Project
@@ -62,7 +62,7 @@ def _of_field(field: StepField, shared: Sequence[Mapping[str, object]], rng: np.
     step = field.path.partition(".")[0]
     answered = [{name: answer for name, answer in answers.items() if step in values_of(answer)} for answers in shared]
     pairs = [pair for answers in answered for pair in combinations(answers.values(), 2)]
-    overlaps = [overlap(field, value_of(one, field), value_of(other, field)) for one, other in pairs]
+    overlaps = [field_overlap(field, Scored(one, other)) for one, other in pairs]
     exact, loose = (_span_f1(field, pairs, match) for match in (same_span, overlapping))
     return FieldAgreement(
         field.path,

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.config.steps import PLACEHOLDER, Schema, Step, may_be_null, properties
-from core.tasks.extract_answers import Json, complete, plain
+from core.overlap import words
+from core.tasks.extract_answers import Json, complete
 
 NOTHING = "none"
 """what stands for an input that is missing"""
@@ -45,7 +46,7 @@ def fill(template: str, inputs: StepInput) -> str:
         answer = inputs.answers[step]
         if rest:
             answer = answer.get(rest) if isinstance(answer, Mapping) else None
-        return ", ".join(map(plain, answer)) or NOTHING if isinstance(answer, list) else plain(answer) or NOTHING
+        return ", ".join(map(words, answer)) or NOTHING if isinstance(answer, list) else words(answer) or NOTHING
 
     return PLACEHOLDER.sub(lambda match: value(match[1]), template)
 

@@ -1,18 +1,16 @@
 """How good structured answers are, field by field, with 95 % intervals. Knows steps and answers, not who gave them."""
 
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from core.config.steps import Step, StepField
 from core.evaluation.metrics import Estimate
 from core.evaluation.scores import exact
-from core.tasks.extract_answers import Json, Spans, fits, plain, right_step, spans_of, value_of, values_of
+from core.overlap import bag_f1, entries, overlap, words
+from core.tasks.extract_answers import Json, Spans, fits, right_step, spans_of, value_of, values_of
 
-ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 EDGE = 1
 """characters by which a span may differ at either end and still be the same: a blank, a full stop"""
 
@@ -84,41 +82,15 @@ def field_f1(step: Step, one: Scored) -> float:
     """(0..1) mean F1 over the fields of the step; 0 where nothing fits."""
     if not fits(step, one.suggested):
         return 0.0
-    return fmean(overlap(field, value_of(one.truth, field), value_of(one.suggested, field)) for field in step.fields)
+    return fmean(field_overlap(field, one) for field in step.fields)
 
 
-def overlap(field: StepField, truth: Json, suggested: Json) -> float:
-    """F1 of one value against the true one, 0..1."""
-    if isinstance(truth, list) or isinstance(suggested, list) or field.schema.get("type") == "array":
-        return bag_f1(_entries(truth), _entries(suggested))
-    if field.choices or not isinstance(truth or suggested, str):
-        return float(truth == suggested)
-    return bag_f1(Counter(normal(plain(truth)).split()), Counter(normal(plain(suggested)).split()))
-
-
-def _entries(value: Json) -> Counter[str]:
-    listed = value if isinstance(value, list) else [] if value is None else [value]
-    return Counter(_entry(one) for one in listed)
-
-
-def _entry(value: Json) -> str:
-    """Of an object all that it says, by name."""
-    if isinstance(value, Mapping):
-        return " | ".join(f"{name}={_entry(one)}" for name, one in sorted(value.items()) if one not in (None, "", []))
-    return normal(plain(value))
-
-
-def bag_f1(truth: Counter[str], suggested: Counter[str]) -> float:
-    """2 |both| / (|truth| + |suggested|) with repetitions; 1 where both are empty."""
-    total = truth.total() + suggested.total()
-    return 2 * (truth & suggested).total() / total if total else 1.0
-
-
-def normal(text: str) -> str:
-    """Without case, articles, punctuation and surplus blanks."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    words = "".join(one if one.isalnum() or unicodedata.combining(one) else " " for one in folded)
-    return " ".join(ARTICLES.sub(" ", words).split())
+def field_overlap(field: StepField, one: Scored) -> float:
+    """F1 of one value against the true one, 0..1; a list that is missing is an empty one."""
+    truth, suggested = value_of(one.truth, field), value_of(one.suggested, field)
+    if field.schema.get("type") == "array":
+        return bag_f1(entries(truth), entries(suggested))
+    return overlap(truth, suggested, choice=bool(field.choices))
 
 
 def _score_field(step: Step, field: StepField, among: Sequence[Scored]) -> FieldScore:
@@ -128,9 +100,9 @@ def _score_field(step: Step, field: StepField, among: Sequence[Scored]) -> Field
         suggested = value_of(one.suggested, field)
         there = fits(step, one.suggested)
         same.append(there and _alike(truth, suggested))
-        texts.append(there and _entries(truth) == _entries(suggested))
-        overlaps.append(overlap(field, truth, suggested) if there else 0.0)
-        choices.append((plain(truth), plain(suggested) if there else None))
+        texts.append(there and entries(truth) == entries(suggested))
+        overlaps.append(field_overlap(field, one) if there else 0.0)
+        choices.append((words(truth), words(suggested) if there else None))
     return FieldScore(
         field.path,
         len(among),
@@ -145,7 +117,7 @@ def _score_field(step: Step, field: StepField, among: Sequence[Scored]) -> Field
 def _alike(truth: Json, suggested: Json) -> bool:
     """The same whatever the order of a list."""
     if isinstance(truth, list) and isinstance(suggested, list):
-        return Counter(map(plain, truth)) == Counter(map(plain, suggested))
+        return Counter(map(words, truth)) == Counter(map(words, suggested))
     return (truth or None) == (suggested or None)
 
 

@@ -15,8 +15,8 @@ ADAPTER = "adapter"
 
 @dataclass(frozen=True)
 class FieldScore:
-    """Of n examples that have the field in their answer or should: exact, how many are the same; f1: the mean overlap,
-    of lists as sets, of anything else 1 or 0."""
+    """Of n examples that have the field in their answer or should: exact, how many are the same; f1: their mean overlap
+    (`core.overlap`)."""
 
     n: int
     exact: int
@@ -38,8 +38,8 @@ class AnswerScores:
 
     @property
     def score(self) -> float:
-        """0..1, mean of validity and of the fields' mean share of exact values: what chooses a checkpoint."""
-        shares = [one.exact / one.n for one in self.fields.values() if one.n]
+        """0..1, mean of validity and of the fields' mean F1: what chooses a checkpoint."""
+        shares = [one.f1 for one in self.fields.values() if one.n]
         return (self.valid / self.n + sum(shares) / len(shares)) / 2 if self.n and shares else 0.0
 
     @property

@@ -10,6 +10,7 @@ from typing import cast
 
 from core.config.steps import Schema, Step, StepField, properties
 from core.errors import BadInput
+from core.overlap import words
 
 Json = object
 """what JSON can hold"""
@@ -167,7 +168,7 @@ def texts_at(values: Mapping[str, Json], path: str) -> Iterator[str]:
             if isinstance(one, str):
                 yield one
             elif isinstance(one, int | float) and not isinstance(one, bool):
-                yield plain(one)
+                yield words(one)
 
 
 def canonical_value(step: Step, value: Json) -> Json:
@@ -371,24 +372,13 @@ def _text(value: Json) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def plain(value: Json) -> str:
-    """In words: lists by ' · ', objects by their values."""
-    if isinstance(value, list | tuple):
-        return " · ".join(map(plain, value))
-    if isinstance(value, Mapping):
-        return ", ".join(plain(one) for one in value.values() if not _is_empty(one))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
-
-
 def in_words(steps: Sequence[Step]) -> Callable[[object], str]:
     """Says an answer in one line: field: value; ..."""
     fields = [field for step in steps for field in step.fields]
 
     def say(answer: object) -> str:
         parts = [(field.name, value_of(answer, field)) for field in fields]
-        line = "; ".join(f"{name}: {plain(value)}" for name, value in parts if not _is_empty(value))
+        line = "; ".join(f"{name}: {words(value)}" for name, value in parts if not _is_empty(value))
         return line or "nothing"
 
     return say

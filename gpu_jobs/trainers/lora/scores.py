@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.config.steps import properties
 from core.models.adapters import AnswerScores, FieldScore
+from core.overlap import overlap
 from gpu_jobs.language_models.causal import CausalModel, Generated, generate
 from gpu_jobs.trainers.lora.examples import Examples
 
@@ -35,13 +37,14 @@ def compare(
         (_fields(one[0], step) if one is not None and is_valid else {}, _fields(true, step))
         for one, is_valid, true in zip(values, valid, truth, strict=True)
     ]
+    choices = {name for name, one in properties(schema).items() if "enum" in one or "const" in one}
     names = list(dict.fromkeys(name for row in rows for part in reversed(row) for name in part))
     return AnswerScores(
         n=len(answers),
         valid=sum(valid),
         cut=sum(one.cut for one in answers),
         exact=sum(is_valid and _same(predicted, true) for is_valid, (predicted, true) in zip(valid, rows, strict=True)),
-        fields={name: _field_score(name, rows) for name in names},
+        fields={name: _field_score(name, rows, choice=name in choices) for name in names},
     )
 
 
@@ -57,19 +60,16 @@ def _fields(value: object, step: str) -> dict[str, object]:
     return dict(value) if isinstance(value, Mapping) else {step: value}
 
 
-def _field_score(name: str, rows: Sequence[tuple[Mapping[str, object], Mapping[str, object]]]) -> FieldScore:
+def _field_score(
+    name: str, rows: Sequence[tuple[Mapping[str, object], Mapping[str, object]]], *, choice: bool
+) -> FieldScore:
     pairs = [(predicted.get(name), true.get(name)) for predicted, true in rows if name in predicted or name in true]
-    same = [_same(*pair) for pair in pairs]
-    overlaps = [1.0 if is_same else _overlap(*pair) for is_same, pair in zip(same, pairs, strict=True)]
-    return FieldScore(len(pairs), sum(same), sum(overlaps) / len(overlaps))
-
-
-def _overlap(predicted: object, true: object) -> float:
-    """F1 of two lists as sets; 0 of anything else."""
-    if not isinstance(predicted, list) or not isinstance(true, list):
-        return 0.0
-    ours, theirs = set(map(_text, predicted)), set(map(_text, true))
-    return 2 * len(ours & theirs) / (len(ours) + len(theirs)) if ours or theirs else 1.0
+    overlaps = [
+        0.0 if name not in predicted else overlap(true.get(name), predicted[name], choice=choice)
+        for predicted, true in rows
+        if name in predicted or name in true
+    ]
+    return FieldScore(len(pairs), sum(_same(*pair) for pair in pairs), sum(overlaps) / len(overlaps))
 
 
 def _same(one: object, other: object) -> bool:
