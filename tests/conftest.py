@@ -35,7 +35,7 @@ SHARED = {
         "test_exchange_extract",
     ),
     "browser": ("test_journeys", "test_card", "test_keyboards", "test_map", "test_records", "test_adjudication"),
-    "runners": ("test_modal", "test_ray", "test_runners"),
+    "runners": ("test_modal", "test_ray", "test_runners", "test_steps_elsewhere"),
 }
 """files that share servers, and so a process: Argilla; a few projects, served; Modal's plane and a Ray cluster"""
 
