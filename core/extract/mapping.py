@@ -280,3 +280,10 @@ def ground_values(values: Mapping[str, Json], text: str, steps: Sequence[Step]) 
             elif value.strip():
                 absent.append(f"{path}: {value[:60]!r} is not in the text{_nearest(located)}")
     return first_mentions(spans), absent
+
+
+def absent_values(step: Step, value: Json, spans: object) -> list[str]:
+    """Of a step's value the texts that should stand in the record's text and do not. spans: where its values stand."""
+    located = spans if isinstance(spans, Mapping) else {}
+    paths = [path for field in step.fields for path in field.grounded]
+    return [text for path in paths for text in texts_at({step.name: value}, path) if text not in located.get(path, {})]

@@ -9,7 +9,7 @@ import duckdb
 
 from core.config.steps import Step
 from core.errors import BadInput, Refused
-from core.extract.mapping import ground_values
+from core.extract.mapping import absent_values, ground_values
 from core.extract.prepare import CORRECTED, GOLD, PREDICTED, find_steps, record_fields
 from core.extract.prompts import StepInput, answer_schema, messages
 from core.ids import ModelId, RecordNo
@@ -31,7 +31,7 @@ from core.models.hosted_models import hosting
 from core.project import Project
 from core.registry.adapter_export import adapter_facts, base_of
 from core.rounds.champion_log import reorder
-from core.tasks.extract_answers import Json, canonical, canonical_value, faults, spans_of, texts_at, values_of
+from core.tasks.extract_answers import Json, canonical, canonical_value, faults, spans_of, values_of
 from core.tasks.tasks import task_of
 
 WAITING, MEASURED, ALL = "waiting", "measured", "all"
@@ -273,7 +273,7 @@ def _order_by_doubt(project: Project, models: Mapping[str, tuple[Step, str]]) ->
                 [step.name, model],
             ).fetchall():
                 value, located = json.loads(answer or "null"), json.loads(spans or "{}")
-                absent = _absent_values(step, value, located)
+                absent = absent_values(step, value, located)
                 doubt[n] = doubt.get(n, 0.0) + (state != "valid") + 1 - (confidence or 0.0) + bool(absent)
         cursor.execute("create or replace temp table ranked (n bigint, score double)")
         if doubt:
@@ -291,17 +291,10 @@ def _summary(
         len(rows),
         known,
         dict(Counter(row.state for row in rows)),
-        sum(_absent_values(step, row.answer, row.spans) for row in rows),
+        sum(len(absent_values(step, row.answer, row.spans)) for row in rows),
         result.tokens_in if result else 0,
         result.tokens_out if result else 0,
         result.cost if result else None,
         result.seconds if result else 0.0,
         result.failure if result else "",
     )
-
-
-def _absent_values(step: Step, value: Json, spans: object) -> int:
-    """How many values that should be in the text are not."""
-    located = spans if isinstance(spans, Mapping) else {}
-    paths = [path for field in step.fields for path in field.grounded]
-    return sum(one not in located.get(path, {}) for path in paths for one in texts_at({step.name: value}, path))

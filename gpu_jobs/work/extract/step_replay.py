@@ -10,7 +10,7 @@ import numpy as np
 
 from core.config.settings import Settings
 from core.config.steps import Step, StepField
-from core.extract.mapping import ground_values
+from core.extract.mapping import absent_values, ground_values
 from core.extract.prepare import AnsweredRecord, PreparedExample, examples, lora_examples
 from core.extract.prompts import answer_schema, messages, step_input
 from core.extract.replay_job import (
@@ -28,7 +28,7 @@ from core.models.adapters import ADAPTER
 from core.models.encoders.loading import load_encoder
 from core.models.heads.kind import TrainingRecords
 from core.tasks.extract import EXTRACT
-from core.tasks.extract_answers import Json, canonical_value, fits, texts_at, value_of, values_of
+from core.tasks.extract_answers import Json, canonical_value, fits, value_of, values_of
 from core.training.lora_job import LoraParams, write_lora_files
 from core.training.trainers import LORA
 from gpu_jobs.language_models.bases import SMOLLM2, find_base, user_cache
@@ -173,18 +173,9 @@ def _choose(
             doubt[row] += 1 - (one.confidence or 0.0) + (value is None)
             if value is not None:
                 known[row][step.name] = value
-                doubt[row] += _absent(step, value, records[row].fields["text"])
+                spans, _ = ground_values({step.name: value}, records[row].fields["text"], [step])
+                doubt[row] += bool(absent_values(step, value, spans))
     return [sample[i] for i in np.argsort(-doubt, kind="stable")[:size]]
-
-
-def _absent(step: Step, value: Json, text: str) -> float:
-    """(0..1) share of the grounded values that are not in the text."""
-    stated = [one for field in step.fields for path in field.grounded for one in texts_at({step.name: value}, path)]
-    if not stated:
-        return 0.0
-    spans, _ = ground_values({step.name: value}, text, [step])
-    located = sum(len(by_value) for by_value in spans.values())
-    return 1 - located / max(len(stated), located)
 
 
 def _ask(
