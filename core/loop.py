@@ -80,6 +80,9 @@ from core.training.hosted import (
 from core.training.launch import job_retry
 from core.training.train import train
 from core.training.watching import follow, job, jobs
+from core.trees.features import features
+from core.trees.gather import gather
+from core.trees.snapshots import snapshot, snapshot_diff, snapshots
 from core.typed_json import from_json
 
 
@@ -202,6 +205,11 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import": import_file,
     "import_source": import_source,
     "import_annotations": import_annotations,
+    "gather": gather,
+    "snapshots": snapshots,
+    "snapshot": snapshot,
+    "snapshot_diff": snapshot_diff,
+    "features": features,
     "prepare": prepare,
     "suggest_steps": suggest_steps,
     "step_hosted_estimate": step_hosted_estimate,
@@ -291,7 +299,10 @@ def name_of(verb: Callable[..., object]) -> str:
     return {function: name for name, function in VERBS.items()}[verb]
 
 
-LOOKS = ("status", "export", "history", "models", "model", "predictions", "people", "merges", "merge")
+LOOKS = (
+    *("status", "export", "history", "models", "model", "predictions", "people", "merges", "merge"),
+    *("snapshots", "snapshot", "snapshot_diff"),
+)
 """verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
 
 

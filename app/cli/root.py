@@ -31,6 +31,7 @@ from app.cli.suggest import suggest
 from app.cli.team import team
 from app.cli.terminal import present, say
 from app.cli.training import jobs, train, trainers
+from app.cli.trees import features_, gather_, snapshots
 from app.cli.trials import demo, replay
 
 app = typer.Typer(
@@ -155,6 +156,9 @@ def export(
     present(result, lines, as_json=as_json)
 
 
+app.command("gather")(gather_)
+app.add_typer(snapshots, name="snapshots")
+app.command("features")(features_)
 app.command()(status)
 app.command("import")(import_)
 app.command("next")(next_)
