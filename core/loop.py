@@ -34,6 +34,7 @@ from core.extract.train_steps import train_steps
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
+from core.labelling.unsure import review
 from core.merges.guaranteed_merges import dedup_project
 from core.merges.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
 from core.merges.merges import merge, merges
@@ -62,6 +63,8 @@ from core.rounds.plans import BatchRequest
 from core.rounds.rechoosing import rechoose
 from core.rounds.round_results import RoundSummary
 from core.rounds.run_round import apply_finished_rounds, can_learn, run_round
+from core.sheets.apply import apply
+from core.sheets.samples import samples
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.store.whole_files import write_whole
@@ -210,6 +213,9 @@ VERBS: dict[str, Callable[..., Any]] = {
     "snapshot": snapshot,
     "snapshot_diff": snapshot_diff,
     "features": features,
+    "samples": samples,
+    "apply": apply,
+    "review": review,
     "prepare": prepare,
     "suggest_steps": suggest_steps,
     "step_hosted_estimate": step_hosted_estimate,

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from core.config.settings import Settings
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NOUN = "label"
+_NAMED = 20
+"""labels that a sentence names"""
 MOST_LABELS, MANY_LABELS = 1_000, 10_000
 """More different labels are not labels but a mistaken column; the second where somebody says that they are many."""
 
@@ -129,6 +132,17 @@ class LabelReader:
     def words(self, answer: str) -> str:
         """Names, as they are."""
         return answer
+
+    def unknown(self, answer: str) -> str | None:
+        """The first name that no label has, and the label that was probably meant. In an empty taxonomy all are new."""
+        names = answer.split(SEPARATOR) if self.multi and answer else [answer] if answer else []
+        for name in names if self.known else ():
+            if name not in self.known:
+                near = get_close_matches(name, self.known, n=1)
+                labels = ", ".join(repr(one) for one in sorted(self.known)[:_NAMED])
+                remedy = f"did you mean {near[0]!r}?" if near else f"there are {labels}"
+                return f"there is no label {name[:80]!r}; {remedy}"
+        return None
 
     def summary(self, declared: Iterable[str]) -> ColumnSummary:
         """The most frequent labels first."""

@@ -162,7 +162,8 @@ def snapshot(project: Project, report: Report, *, number: int | None = None) -> 
 @dataclass(frozen=True)
 class SnapshotDifference:
     """From an older snapshot to a newer one. moved: old path -> new path, of folders with what they hold. added,
-    vanished: folders that did not move. changed: folders whose own files changed. All counts are of all; the paths are
+    vanished: folders that did not move. changed: folders whose own files changed, in name or, where both snapshots have
+    sizes, in size; "." is the root. All counts are of all; the paths are
     the first of each."""
 
     older: int
@@ -183,12 +184,14 @@ def snapshot_diff(project: Project, report: Report, *, older: int, newer: int) -
     """What changed between two snapshots of a tree, in the order in which they are named."""
     if older == newer:
         raise BadInput(f"{older} and {newer} are the same snapshot; name two.")
-    folders = [check_snapshot(project, read_snapshot(project, number)) for number in (older, newer)]
+    both = [read_snapshot(project, number) for number in (older, newer)]
+    folders = [check_snapshot(project, one) for one in both]
+    sized = "x.size" if all(one.bytes is not None for one in both) else "null as size"
     with duckdb.connect(config={"threads": 1}) as cursor:
         for side, folder in zip(("old", "new"), folders, strict=True):
             for table, path in (("folders", FOLDERS), ("files", FILES)):
                 cursor.execute(f"create view {side}_{table} as from '{quoted(folder / path)}'")
-            cursor.execute(_PATHS.format(side=side))
+            cursor.execute(_PATHS.format(side=side, size=sized))
         gone, new = (
             [Contents(*row) for row in cursor.execute(_ONLY_IN.format(one=one, other=other)).fetchall()]
             for one, other in (("old", "new"), ("new", "old"))
@@ -219,7 +222,7 @@ def snapshot_diff(project: Project, report: Report, *, older: int, newer: int) -
 
 _PATHS = """
     create view {side}_paths as
-    select f.path, x.name, x.size from {side}_files x join {side}_folders f on f.folder = x.folder
+    select f.path, x.name, {size} from {side}_files x join {side}_folders f on f.folder = x.folder
 """
 _ONLY_IN = """
     select path, fingerprint from {one}_folders where path not in (select path from {other}_folders) order by path
@@ -232,6 +235,7 @@ _CHANGED = """
         (select * from old_paths except select * from new_paths)
         union all (select * from new_paths except select * from old_paths)
     )
-    select distinct path from differing
-    where path in (select path from old_folders) and path in (select path from new_folders) order by path
+    select distinct if(differing.path = '', '.', differing.path) as path from differing
+    where differing.path in (select path from old_folders) and differing.path in (select path from new_folders)
+    order by 1
 """
