@@ -134,7 +134,7 @@ def _key_columns(source: Source, params: SheetParams) -> list[str]:
             raise BadInput(f"{source.path.name} {fault}; it has {shown}. Name the columns with --id and --label.")
     if not keys:
         raise BadInput(
-            f"{source.path.name} has neither a column 'id' nor 'path' but {shown}. Say which names the record: --id NAME"
+            f"{source.path.name} has neither a column 'id' nor 'path' but {shown}. Name the one with ids: --id NAME"
         )
     return keys
 

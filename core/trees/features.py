@@ -11,7 +11,7 @@ from core.jobs.bundle import Bundle, Report
 from core.project import Project
 from core.store.tables import quoted
 from core.tasks.tasks import about_columns, task_of
-from core.trees.snapshots import Snapshot, check_snapshot, read_snapshot
+from core.trees.snapshots import Snapshot, check_snapshot, has_snapshot, read_snapshot
 from core.trees.tree_jobs import DESCRIBE_FOLDERS, DescribedFolders, FolderParams
 
 KNOWN, MARKS = "known.parquet", "marks.parquet"
@@ -32,8 +32,9 @@ def features(project: Project, report: Report, *, snapshot: int | None = None, b
 
     A record is its folder's: it is known by the path, and goes with the folder where that moved. Its text and fields
     stay as they were when it came, as people saw them; metadata say where it is now, when it was seen last, and whether
-    it moved or vanished. snapshot: the newest where none is named. batch_size: folders that are written at a time.
-    Raises BadInput for one that is older than what is in already, and where a path is the id of another record.
+    it moved or vanished. Moves are seen only while the snapshot before is there. snapshot: the newest where none is
+    named. batch_size: folders that are written at a time. Raises BadInput for one that is older than what is in
+    already, and where a path is the id of another record.
     """
     if task_of(project.settings()).two_sides:
         raise BadInput("Records of this project have two sides, which a folder has not. Use a project of another task.")
@@ -47,7 +48,7 @@ def features(project: Project, report: Report, *, snapshot: int | None = None, b
             f"Snapshot {one.number} of {one.name} is older than {newest}, whose folders are records already: "
             f"features go forward. Take {newest} or a later one."
         )
-    previous = check_snapshot(project, read_snapshot(project, newest)) if newest else None
+    previous = check_snapshot(project, read_snapshot(project, newest)) if has_snapshot(project, newest) else None
     params = FolderParams(str(folder), one.number, one.name, batch_size, str(previous) if previous else None)
     bundle = project.jobs.prepare(DESCRIBE_FOLDERS, params)
     target = quoted(bundle.path / "in" / KNOWN)

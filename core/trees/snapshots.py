@@ -83,6 +83,11 @@ def _numbers(project: Project) -> list[int]:
     return [int(path.name) for path in folders if path.name.isdecimal() and (path / MANIFEST).is_file()]
 
 
+def has_snapshot(project: Project, number: int | None) -> bool:
+    """Is it there? A person may have deleted one."""
+    return number in _numbers(project)
+
+
 def read_snapshot(project: Project, number: int | None = None) -> Snapshot:
     """Its manifest, of the newest where none is named. Raises BadInput where there is none, and Damaged."""
     numbers = sorted(_numbers(project))
