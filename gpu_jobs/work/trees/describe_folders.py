@@ -136,29 +136,17 @@ def _meta(folder: Folder, params: FolderParams) -> str:
 def _write_marks(
     target: Path, known: Sequence[KnownRecord], moves: dict[str, str], folders: dict[str, Folder], number: int
 ) -> None:
-    """A row for each record whose metadata change: all that are in the snapshot, and those that vanished."""
+    """A row for each record whose metadata change."""
     import pyarrow as arrow  # type: ignore[import-untyped]
     from pyarrow import parquet
 
-    rows: list[dict[str, object]] = []
+    rows = []
     for record in known:
-        path = moves.get(record.path, record.path)
-        if path in folders and (record.path in folders or record.path in moves):
-            moved_from = record.path if record.path in moves else record.moved_from
-            state = MOVED if moved_from else None
-            rows.append(
-                {
-                    "n": record.n,
-                    "path": path,
-                    "depth": folders[path].depth,
-                    "snapshot": number,
-                    "state": state,
-                    "moved_from": moved_from,
-                }
-            )
-        elif record.state != VANISHED:
-            last = {"path": record.path, "depth": record.depth, "snapshot": record.snapshot}
-            rows.append({"n": record.n, **last, "state": VANISHED, "moved_from": record.moved_from})
+        mark = _mark(record, moves, folders, number)
+        if mark != (record.path, record.depth, record.snapshot, record.state, record.moved_from):
+            path, depth, snapshot, state, moved_from = mark
+            last = {"path": path, "depth": depth, "snapshot": snapshot, "moved_from": moved_from}
+            rows.append({"n": record.n, **last, "state": state or None})
     schema = arrow.schema(
         [
             *((name, arrow.int64()) for name in ("n", "depth", "snapshot")),
@@ -166,3 +154,16 @@ def _write_marks(
         ]
     )
     parquet.write_table(arrow.Table.from_pylist(rows, schema=schema), target)
+
+
+def _mark(
+    record: KnownRecord, moves: dict[str, str], folders: dict[str, Folder], number: int
+) -> tuple[str, int, int, str, str | None]:
+    """(path, depth, snapshot, state, moved_from): where the folder is now, or was last."""
+    if record.path in moves:
+        path = moves[record.path]
+        return path, folders[path].depth, number, MOVED, record.path
+    if record.path in folders:
+        state = MOVED if record.moved_from else ""
+        return record.path, folders[record.path].depth, number, state, record.moved_from
+    return record.path, record.depth, record.snapshot, VANISHED, record.moved_from
