@@ -23,10 +23,7 @@ _GUARD = "'"
 
 @dataclass
 class SheetReader:
-    """Grows with the rows. records: what a row may call a record -> its id. taken: id -> (label, row of the file).
-
-    unmatched: where only some rows could be matched, those that could not.
-    """
+    """Grows with the rows. records: what a row may call a record -> its id. taken: id -> (label, row of the file)."""
 
     params: SheetParams
     records: Mapping[str, str]
@@ -63,7 +60,7 @@ class SheetReader:
             self._refuse(batch, row, name, f"says {this!r}, but row {first} said {other!r} of the same record")
         elif record in self.taken:
             self.repeated += 1
-        elif not self.params.add_labels and (fault := self.answers.unknown(label)):
+        elif fault := self.answers.unknown(label, add=self.params.add_labels):
             self._refuse(batch, row, name, fault)
         else:
             self.taken[record] = self.answers.form(label), row
@@ -119,7 +116,7 @@ def read_sheet(params: SheetParams, records: Mapping[str, str], report: Progress
         repeated=reader.repeated,
         refusals=reader.refusals,
         refused=tuple(reader.refused),
-        answers=answers.summary(()),
+        answers=replace(answers.summary(()), fault=None),  # each such row was refused
     )
 
 

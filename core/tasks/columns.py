@@ -98,8 +98,8 @@ class ColumnReader(Protocol):
     def words(self, answer: str) -> str:
         """The answer as people read it."""
 
-    def unknown(self, answer: str) -> str | None:
-        """Why the project cannot take this answer as it is, None where it can: a name that the taxonomy lacks."""
+    def unknown(self, answer: str, *, add: bool) -> str | None:
+        """Why the project cannot take this answer, None where it can. add: names that it lacks may be added."""
 
     def summary(self, declared: Iterable[str]) -> ColumnSummary:
         """Of all that was read."""
@@ -178,7 +178,7 @@ class CellReader:
         """As exports have it."""
         return self.text(json.loads(answer))
 
-    def unknown(self, answer: str) -> str | None:
+    def unknown(self, answer: str, *, add: bool) -> str | None:
         """None: what cannot be given is refused when it is read."""
         return None
 

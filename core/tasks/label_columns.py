@@ -133,16 +133,25 @@ class LabelReader:
         """Names, as they are."""
         return answer
 
-    def unknown(self, answer: str) -> str | None:
-        """The first name that no label has, and the label that was probably meant. In an empty taxonomy all are new."""
+    def unknown(self, answer: str, *, add: bool) -> str | None:
+        """The first name that no label has, or can have, and the label that was probably meant. In an empty taxonomy
+        all that can be labels are new ones.
+        """
         names = answer.split(SEPARATOR) if self.multi and answer else [answer] if answer else []
-        for name in names if self.known else ():
-            if name not in self.known:
-                near = get_close_matches(name, self.known, n=1)
-                labels = ", ".join(repr(one) for one in sorted(self.known)[:_NAMED])
-                remedy = f"did you mean {near[0]!r}?" if near else f"there are {labels}"
-                return f"there is no label {name[:80]!r}; {remedy}"
+        new = next((name for name in names if name not in self.known), None)
+        if new is None or (self.known and not add):
+            return None if new is None else self._no_label(new)
+        try:
+            check_new_name(new)
+        except BadInput as error:
+            return str(error)
         return None
+
+    def _no_label(self, name: str) -> str:
+        near = get_close_matches(name, self.known, n=1)
+        labels = ", ".join(repr(one) for one in sorted(self.known)[:_NAMED])
+        remedy = f"did you mean {near[0]!r}?" if near else f"there are {labels}"
+        return f"there is no label {name[:80]!r}; {remedy}"
 
     def summary(self, declared: Iterable[str]) -> ColumnSummary:
         """The most frequent labels first."""
