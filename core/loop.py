@@ -34,6 +34,7 @@ from core.extract.train_steps import train_steps
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
+from core.labelling.unsure import review
 from core.merges.guaranteed_merges import dedup_project
 from core.merges.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
 from core.merges.merges import merge, merges
@@ -62,6 +63,8 @@ from core.rounds.plans import BatchRequest
 from core.rounds.rechoosing import rechoose
 from core.rounds.round_results import RoundSummary
 from core.rounds.run_round import apply_finished_rounds, can_learn, run_round
+from core.sheets.apply import apply
+from core.sheets.samples import samples
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.store.whole_files import write_whole
@@ -80,6 +83,9 @@ from core.training.hosted import (
 from core.training.launch import job_retry
 from core.training.train import train
 from core.training.watching import follow, job, jobs
+from core.trees.features import features
+from core.trees.gather import gather
+from core.trees.snapshots import snapshot, snapshot_diff, snapshots
 from core.typed_json import from_json
 
 
@@ -202,6 +208,14 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import": import_file,
     "import_source": import_source,
     "import_annotations": import_annotations,
+    "gather": gather,
+    "snapshots": snapshots,
+    "snapshot": snapshot,
+    "snapshot_diff": snapshot_diff,
+    "features": features,
+    "samples": samples,
+    "apply": apply,
+    "review": review,
     "prepare": prepare,
     "suggest_steps": suggest_steps,
     "step_hosted_estimate": step_hosted_estimate,
@@ -291,7 +305,10 @@ def name_of(verb: Callable[..., object]) -> str:
     return {function: name for name, function in VERBS.items()}[verb]
 
 
-LOOKS = ("status", "export", "history", "models", "model", "predictions", "people", "merges", "merge")
+LOOKS = (
+    *("status", "export", "history", "models", "model", "predictions", "people", "merges", "merge"),
+    *("snapshots", "snapshot", "snapshot_diff"),
+)
 """verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
 
 

@@ -20,7 +20,7 @@ from core.store.database import utc_now
 from core.training.following import PATIENCE_DAYS
 from core.training.watching import follow
 
-FOLDERS = (".", ".rondo", "exports", "backups", "models", "models/*", "rounds", "vectors", "vectors/*")
+FOLDERS = (".", ".rondo", "exports", "backups", "models", "models/*", "rounds", "snapshots", "vectors", "vectors/*")
 """where commands write beside what they replace; jobs have folders of their own"""
 SHARED = (".rondo", "backups", "vectors", "vectors/*")
 """of them, where jobs and the embedded Argilla write without holding the project"""

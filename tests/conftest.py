@@ -21,6 +21,7 @@ from core.store.database import Store
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import serve_argilla  # noqa: F401 - the fixture argilla: a real server for all files
 from tests.extract_project import make_extracted  # noqa: F401 - the fixture extracted: one of a third task
+from tests.folder_project import folder_template, folders  # noqa: F401 - fixtures: records that are folders
 from tests.modal_plane.fixture import serve_modal  # noqa: F401 - the fixture modal_plane: one for all files
 from tests.pair_project import make_paired  # noqa: F401 - the fixture paired: a project of another task
 from tests.ray_cluster import serve_ray  # noqa: F401 - the fixture ray_cluster

@@ -159,3 +159,17 @@ def test_a_project_that_cannot_be_read_says_so_and_follows_nothing(hostile: back
     page = AppTest.from_file(str(MAIN), default_timeout=30).run()
     assert "http://x/y" in page.error[0].value
     assert "](" not in text_of(page)
+
+
+def test_the_records_page_queues_what_the_model_is_least_sure_of(
+    server: background.ProjectServer, truth: dict[str, tuple[str, ...]]
+) -> None:
+    simulate.simulate_rounds(server.project, truth, simulate.Budget(1, 10, "default"), quiet)
+    page = shown("records.py")
+    assert not [button for button in page.button if button.key == "unsure"]
+    page.slider(key="sure").set_value((0, 99)).run()
+    page.number_input(key="unsure-size").set_value(3).run()
+    page.text_input(key="unsure-who").input("max").run()
+    page.button(key="unsure").click().run()
+    assert not page.exception
+    assert server.project.store.one("select count(*) from queue where purpose = 'wanted'") == 3

@@ -1,17 +1,21 @@
 // Painting a record, its fields and what is known about it. Texts go in as text: whatever they hold, they have no elements.
 
 import { element } from "./elements.js";
+import { drawFolder, folderOf } from "./folder_tree.js";
 
 const LONG_TEXT = 1500;
 
-/** task: may draw the body itself, and say what stands below it. */
+/** task: may draw the body itself, and say what stands below it. A folder is drawn as a tree. */
 export function paintRecord(root, card, task) {
   const record = root.querySelector(".record");
+  const folder = card && !task.drawRecord ? folderOf(card) : null;
+  record.classList.toggle("folder", Boolean(folder));
   if (card && task.drawRecord) task.drawRecord(record, card);
+  else if (folder) drawFolder(record, folder);
   else record.textContent = card?.text ?? "";
   record.dataset.recordId = card?.id ?? "";
   record.scrollTop = 0;
-  const own = card && task.about ? task.about(card) : null;
+  const own = card && task.about ? task.about(card) : folder ? { fields: [], facts: folder.facts, remark: lengthInWords(card) } : null;
   const fields = (own ? (own.fields ?? []) : (card?.fields ?? [])).filter((field) => field.value !== card.text);
   const list = root.querySelector(".fields");
   list.hidden = !fields.length;

@@ -26,11 +26,13 @@ from app.cli.options import (
 from app.cli.pairs import candidates_, dedup, predict_pairs_
 from app.cli.people import history_, people
 from app.cli.rounds import fit, next_, rechoose, round_
+from app.cli.sheets import apply_, review_, samples_
 from app.cli.status import status
 from app.cli.suggest import suggest
 from app.cli.team import team
 from app.cli.terminal import present, say
 from app.cli.training import jobs, train, trainers
+from app.cli.trees import features_, gather_, snapshots
 from app.cli.trials import demo, replay
 
 app = typer.Typer(
@@ -155,6 +157,12 @@ def export(
     present(result, lines, as_json=as_json)
 
 
+app.command("gather")(gather_)
+app.add_typer(snapshots, name="snapshots")
+app.command("features")(features_)
+app.command("samples")(samples_)
+app.command("apply")(apply_)
+app.command("review")(review_)
 app.command()(status)
 app.command("import")(import_)
 app.command("next")(next_)

@@ -3,7 +3,15 @@
 import streamlit as st
 
 from app.background import opened
-from app.pages.parts.record_list import draw_kind, draw_lines, draw_paging, draw_selected, offer_inspection, trail
+from app.pages.parts.record_list import (
+    draw_kind,
+    draw_lines,
+    draw_paging,
+    draw_selected,
+    draw_unsure,
+    offer_inspection,
+    trail,
+)
 from app.pages.parts.record_search import ask_search
 from app.pages.parts.record_view import draw_record
 from core.explore.browse import choices, find
@@ -30,3 +38,5 @@ draw_paging(page, starts)
 if search.kind:
     draw_kind(server, search.kind)
 draw_selected(server, selected)
+if search.sure and not search.sure[0]:
+    draw_unsure(server, search.sure[1])

@@ -25,6 +25,7 @@ from core.store.database import FILE as DATABASE
 from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
 from core.store.whole_files import disk_errors, sha256_of, whole_file
+from core.trees.snapshots import SNAPSHOTS
 from core.typed_json import from_json, to_json
 
 MANIFEST = "archive.json"
@@ -188,7 +189,7 @@ def _unpack(archive: Path, manifest: ArchiveManifest, folder: Path, report: Repo
         for done, (name, expected) in enumerate(sorted(manifest.files.items())):
             report("Unpacking", done, len(manifest.files))
             parts = PurePosixPath(name).parts
-            allowed = name in (*SETTINGS_FILES, "README.txt") or parts[0] in ("tables", "models", ROUNDS)
+            allowed = name in (*SETTINGS_FILES, "README.txt") or parts[0] in ("tables", "models", ROUNDS, SNAPSHOTS)
             if not allowed or ".." in parts or "\\" in name or ":" in name or PurePosixPath(name).is_absolute():
                 raise Damaged(f"{archive} holds {name[:80]!r}, which is no part of a project. Nothing was restored.")
             target = folder / name

@@ -18,6 +18,7 @@ from core.project import Project
 from core.store.database import CONFIG, utc_now
 from core.store.database import FILE as DATABASE
 from core.store.whole_files import disk_errors, sync_folder, sync_tree
+from core.trees.snapshots import SNAPSHOTS
 
 BACKUPS = "backups"
 ROUNDS = "rounds"
@@ -33,7 +34,7 @@ class BackedUp:
 
 
 def back_up(project: Project, report: Report, *, out: str | None = None) -> BackedUp:
-    """Copies a snapshot of database, settings, models and each round's inputs; the copy is a project.
+    """Copies database, settings, models, each round's inputs and snapshots of folders; the copy is a project.
 
     Vectors can be computed again and are left out. The folder appears when it is complete.
     """
@@ -78,7 +79,8 @@ def build_aside(folder: Path, fill: Callable[[Path], None], what: str) -> None:
 
 
 def snapshot(project: Project, folder: Path, report: Report) -> None:
-    """Database, settings, models and rounds of one moment. Models are only ever added, so they are copied last."""
+    """Database, settings, models, rounds and snapshots of folder trees of one moment. Models are only ever added, so
+    they are copied last."""
     with project.holding_settings():
         project.store.backup(folder)
         copy_settings(project.folder, folder)
@@ -89,6 +91,8 @@ def snapshot(project: Project, folder: Path, report: Report) -> None:
         shutil.copytree(model, folder / "models" / model.name)
     if (project.folder / ROUNDS).is_dir():
         shutil.copytree(project.folder / ROUNDS, folder / ROUNDS, ignore=shutil.ignore_patterns("*.partial"))
+    if (project.folder / SNAPSHOTS).is_dir():
+        shutil.copytree(project.folder / SNAPSHOTS, folder / SNAPSHOTS, ignore=shutil.ignore_patterns("*.partial"))
     with duckdb.connect(str(folder / DATABASE), read_only=True, config=CONFIG) as copy:
         rows = copy.execute("select model from champions order by since desc limit 1").fetchall()
     missing = {model for (model,) in rows} - {model.name for model in models}

@@ -55,10 +55,26 @@ def import_file(
     """
     params = _params(project, file, options)
     bundle, contents = read_file(project, report, params)
+    return store_read_file(project, report, bundle, contents, about=params.layout.about, add_labels=add_labels)
+
+
+def store_read_file(  # noqa: PLR0913 - an option is an argument
+    project: Project,
+    report: Report,
+    bundle: Bundle,
+    contents: FileReport,
+    *,
+    about: Mapping[str, object],
+    add_labels: bool = False,
+) -> ImportSummary:
+    """Stores all of what a job has written to its output as `records.parquet`, or nothing.
+
+    about: what the reader of its answers knew of the project, nothing where it has none.
+    """
     with project.storing:  # one file at a time: its records are numbered before they come in
         finish_imports(project.store, project.folder, project.holding_settings)
         try:
-            alike = _accept(project, bundle, contents, about=params.layout.about, add=add_labels)
+            alike = _accept(project, bundle, contents, about=about, add=add_labels)
         except RondoError as error:
             project.jobs.refuse(bundle, error)
             raise

@@ -116,7 +116,7 @@ def write_records(source: Source, layout: Layout, answers: ColumnReader, target:
     """Streams the file into a Parquet table at `target` and returns what was counted on the way."""
     ledger = Ledger()
     reading, total = Reading(ledger, AnswerCollector(answers), answers), source.total
-    with _parquet_writer(target) as write:
+    with records_writer(target) as write:
         for batch in source.batches(layout.columns):
             ledger.blank += batch.blank
             if any(batch.columns.values()):
@@ -274,7 +274,7 @@ def _meta(batch: RowBatch, names: Sequence[str], rows: int) -> list[str] | list[
 
 
 @contextmanager
-def _parquet_writer(target: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+def records_writer(target: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A function that takes one batch of columns; they are gathered into row groups of a decent size."""
     import pyarrow as arrow  # type: ignore[import-untyped]
     from pyarrow import parquet

@@ -20,6 +20,8 @@ from core.project import Project
 from core.store.database import FILE as DATABASE
 from core.store.private_files import FOLDER
 from core.store.tables import quoted
+from core.trees.snapshots import SNAPSHOTS
+from core.trees.tree import FOLDERS
 
 _READERS = {
     ".csv": "read_csv($path, all_varchar = true, header = true, null_padding = true)",
@@ -56,6 +58,7 @@ def find_traces(project: Project, selection: ErasureSelection) -> Traces:
     evaluations = [path for path in project.models.glob("*/*/*.json") if _says(path, selection)]
     cache = project.folder / FOLDER / CACHE  # of answers by their hash: nobody can tell which are of it
     own = [*bundles, *exports, *((cache,) if selection.record_nos and cache.exists() else ())]
+    elsewhere = [*elsewhere, *_snapshots(project, selection)]
     own += [*(path for path in project.folder.glob("jobs/*/log.txt") if _says(path, selection))]
     return Traces(
         own=tuple(_below(project, path) for path in own),
@@ -142,6 +145,18 @@ def logged(project: Project, what: Sequence[str], key: str) -> list[str]:
         "select distinct detail->>$2 from audit_log where list_contains($1::varchar[], what)", [list(what), key]
     )
     return [value for (value,) in rows if value]
+
+
+def _snapshots(project: Project, selection: ErasureSelection) -> list[Path]:
+    """Snapshots of folder trees with such a path: they never change, so a person removes one as a whole."""
+    query = "select count(*) from read_parquet($path) where list_contains($ids::varchar[], path)"
+    with duckdb.connect(config={"threads": 1}) as cursor:
+        tables = sorted((project.folder / SNAPSHOTS).glob(f"*/{FOLDERS}"))
+        return [
+            table.parent
+            for table in tables
+            if cursor.execute(query, {"path": str(table), "ids": list(selection.ids)}).fetchall() != [(0,)]
+        ]
 
 
 def _backups(project: Project, selection: ErasureSelection) -> Iterator[Path]:

@@ -24,6 +24,7 @@ QUIET = {
     *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
     *("rechoose", "check", "follow"),
     *("integrity", "people", "merges", "merge", "predict_pairs", "blocking_recall"),
+    *("snapshots", "snapshot", "snapshot_diff"),
     *("rescue_plan", "hosted_estimate", "hosted_job", "hosted_jobs", "hosted_models"),
 }
 """change nothing that anybody asked for"""
@@ -32,6 +33,10 @@ _ROUND = ("size", "strategy", "seed", "audit_share")
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "import": ("file", "text", "label", "id", "split", "meta", "add_labels", "keep_missing_words"),
     "import_source": ("file", "source", "text", "id"),
+    "gather": ("source", "name"),
+    "features": ("snapshot",),
+    "samples": ("out", "snapshot", "size", "diversity"),
+    "apply": ("file", "split", "annotator"),
     "candidates": ("per_record", "most", "within", "near", "far"),
     "dedup_project": ("precision", "confidence", "out"),
     "next": _ROUND,
@@ -56,6 +61,10 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 _RESULTS: dict[str, tuple[str, ...]] = {
     "import": ("rows", "added", "labelled", "changed", "declared_gold"),
     "import_source": ("rows", "added"),
+    "gather": ("snapshot", "folders", "files"),
+    "features": ("snapshot", "added", "moved", "vanished"),
+    "samples": ("rows", "seed"),
+    "apply": ("rows", "taken", "refusals", "declared_gold"),
     "candidates": ("candidates", "added", "left_out", "drawn"),
     "dedup_project": ("rows", "clusters"),
     "next": ("batch", "queued"),

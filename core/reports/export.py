@@ -18,6 +18,7 @@ from core.project import Project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import read_card
 from core.reports.pair_export import DEDUPE, PAIR_CAPTIONS, pair_query, write_dedupe
+from core.reports.sheet_rows import QUEUE, sheet_query
 from core.store.tables import FORMATS, quoted, write_table
 from core.tasks.tasks import task_of
 from core.typed_json import to_json
@@ -28,6 +29,7 @@ CAPTIONS = {
     "machine": "labels accepted on a guarantee in force, for records that nobody labelled",
     "suggestions": "what the newest model proposes for records that nobody labelled; no guarantee",
     "responses": "every answer that was ever given, one row each, undone ones too",
+    "queue": "records that wait to be answered, in their order, with an empty column label for `rondo apply`",
     "all": "every record with its label, its machine label and its suggestion, in columns of their own",
 }
 
@@ -231,6 +233,8 @@ def _query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str) -> st
     fillings["column"] = "labels" if columns else "answer"  # reading the shorter of two takes a twentieth less
     if columns is None:
         _write_texts(cursor, settings)
+    if what == "queue":
+        return sheet_query(cursor, QUEUE)
     query = _QUERIES[what] if what in _QUERIES else pair_query(project, cursor, what, _GIVEN)
 
     def fill(match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ from core.arrays import Floats, Ints
 from core.errors import BadInput
 
 TRAINED_ON = 5_000  # points that move the centroids; more move them by less than another seed does
+SPREAD_AMONG = 100_000  # rows among which the farthest ones are looked for
 POINTS_PER_CLUSTER = 20  # but never fewer than this
 
 
@@ -76,6 +77,26 @@ def farthest_first(points: Floats, anchors: Floats, n: int, rng: np.random.Gener
         np.minimum(distance, squares - 2 * (points @ pick) + pick @ pick, out=distance)
         distance[picks[number]] = -np.inf
     return picks
+
+
+def spread_sample(vectors: Floats, rows: Ints, size: int, diversity: float, rng: np.random.Generator) -> Ints:
+    """min(size, m) of the (m,) rows. diversity: share of them that is chosen farthest first from all others of the
+    sample, behind the rest, which is drawn uniformly at random. 0: all at random, 1: all farthest first.
+
+    The two kinds stand in mixed order, so that whoever stops half-way has both; with 1 the most different ones come
+    first. Of very many rows the farthest are looked for among SPREAD_AMONG, drawn at random.
+    """
+    if not 0 <= diversity <= 1:
+        raise BadInput(f"The diversity is {diversity}; it must lie between 0 (random) and 1 (farthest first).")
+    if size < 1:
+        raise BadInput(f"A sample of {size} records cannot be chosen; ask for 1 or more.")
+    size, lot = min(size, len(rows)), rng.permutation(len(rows))
+    spread = round(size * diversity)
+    drawn, rest = lot[: size - spread], lot[size - spread :][: max(SPREAD_AMONG, spread)]
+    points, anchors = gather(vectors, rows[rest]), gather(vectors, rows[drawn])
+    picks = farthest_first(points, anchors, spread, rng) if spread else np.empty(0, np.int64)
+    sample = np.concatenate([rows[drawn], rows[rest[picks]]])
+    return sample if spread == size else sample[rng.permutation(size)]
 
 
 def spread_by_chance(points: Floats, factors: Floats, n: int, rng: np.random.Generator) -> Ints:

@@ -98,6 +98,9 @@ class ColumnReader(Protocol):
     def words(self, answer: str) -> str:
         """The answer as people read it."""
 
+    def unknown(self, answer: str, *, add: bool) -> str | None:
+        """Why the project cannot take this answer, None where it can. add: names that it lacks may be added."""
+
     def summary(self, declared: Iterable[str]) -> ColumnSummary:
         """Of all that was read."""
 
@@ -174,6 +177,10 @@ class CellReader:
     def words(self, answer: str) -> str:
         """As exports have it."""
         return self.text(json.loads(answer))
+
+    def unknown(self, answer: str, *, add: bool) -> str | None:
+        """None: what cannot be given is refused when it is read."""
+        return None
 
     def summary(self, declared: Iterable[str]) -> ColumnSummary:
         """Names in a file's metadata mean nothing here."""

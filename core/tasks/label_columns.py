@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from core.config.settings import Settings
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 NOUN = "label"
+_NAMED = 20
+"""labels that a sentence names"""
 MOST_LABELS, MANY_LABELS = 1_000, 10_000
 """More different labels are not labels but a mistaken column; the second where somebody says that they are many."""
 
@@ -129,6 +132,26 @@ class LabelReader:
     def words(self, answer: str) -> str:
         """Names, as they are."""
         return answer
+
+    def unknown(self, answer: str, *, add: bool) -> str | None:
+        """The first name that no label has, or can have, and the label that was probably meant. In an empty taxonomy
+        all that can be labels are new ones.
+        """
+        names = answer.split(SEPARATOR) if self.multi and answer else [answer] if answer else []
+        new = next((name for name in names if name not in self.known), None)
+        if new is None or (self.known and not add):
+            return None if new is None else self._no_label(new)
+        try:
+            check_new_name(new)
+        except BadInput as error:
+            return str(error)
+        return None
+
+    def _no_label(self, name: str) -> str:
+        near = get_close_matches(name, self.known, n=1)
+        labels = ", ".join(repr(one) for one in sorted(self.known)[:_NAMED])
+        remedy = f"did you mean {near[0]!r}?" if near else f"there are {labels}"
+        return f"there is no label {name[:80]!r}; {remedy}"
 
     def summary(self, declared: Iterable[str]) -> ColumnSummary:
         """The most frequent labels first."""

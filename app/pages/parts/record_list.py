@@ -13,6 +13,7 @@ from core.explore.browse import PAGE, Line, RecordPage
 from core.explore.filters import RecordSearch
 from core.explore.label_errors import flagged
 from core.labelling.reviews import queue_for_review, send_to_queue
+from core.labelling.unsure import review
 from core.people.names import check_name
 from core.reports.card_text import escaped
 from core.tasks.tasks import task_of
@@ -172,12 +173,27 @@ def draw_kind(server: ProjectServer, kind: str) -> None:
             tell(queue_for_review(server.project, record_nos, user))
 
 
-def name_box() -> str:
+def draw_unsure(server: ProjectServer, below: float) -> None:
+    """Queues the suggestions of which the model is least sure, as `rondo review` does."""
+    with st.popover(f"Queue the least sure below {below:.0%}", icon=":material/queue:"):
+        st.text("Records without an answer, before the batch, with their suggestion; the least sure come first.")
+        size = st.number_input("Records at most", 1, 10_000, 50, key="unsure-size")
+        user = name_box("unsure-who")
+        if st.button("Queue them", key="unsure", disabled=not user, type="primary"):
+            try:
+                result = review(server.project, lambda *_: None, below=below, size=int(size), user=user)
+            except RondoError as error:
+                st.error(escaped(str(error)))
+            else:
+                st.toast(f"{result.queued:,} of {result.unsure:,} queued")
+
+
+def name_box(key: str = "records-who") -> str:
     """Who acts: whoever is signed in, or else who is named here or in the URL, kept for this visit."""
     if is_signed_in():
         return require_right("adjudicate") if has_right("adjudicate") else ""
     known = st.session_state.get("records-name") or st.query_params.get("annotator", "")
-    typed = st.text_input("Your name", known, key="records-who", max_chars=80, width=220)
+    typed = st.text_input("Your name", known, key=key, max_chars=80, width=220)
     try:
         name = check_name(typed) if typed else ""
     except RondoError as error:

@@ -44,10 +44,14 @@ class Dialect:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """Fields between commas, tabs, semicolons or bars (found from the header), in double quotes where needed."""
+    """Fields between commas, tabs, semicolons or bars (found from the header), in double quotes where needed.
+
+    errors: what becomes of bytes that do not decode, as `open` takes it.
+    """
 
     path: Path
     encoding: str
+    errors: str = "strict"
 
     @property
     def total(self) -> int:
@@ -63,7 +67,7 @@ class CsvFile:
         dialect, first, blank, size = self._dialect(requested), 1, 0, 0
         location = partial(self._location, dialect)
         batch: list[list[str]] = []
-        with open_text(self.path, self.encoding, newline="") as (stream, tell):
+        with open_text(self.path, self.encoding, newline="", errors=self.errors) as (stream, tell):
             lines = Lines(stream, self.path.name)
             rows = csv.reader(islice(lines, dialect.before, None), delimiter=dialect.delimiter, strict=True)
             try:
