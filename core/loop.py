@@ -15,6 +15,7 @@ from core.config.settings import Settings, write_settings
 from core.config.steps import FILE as STEPS_FILE
 from core.config.steps import Step, steps_document
 from core.config.taxonomy import make_taxonomy
+from core.data.clean import clean
 from core.data.encoding import encode, encode_if_needed
 from core.data.file_import import import_file
 from core.erasure.erase import erase
@@ -202,6 +203,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import": import_file,
     "import_source": import_source,
     "import_annotations": import_annotations,
+    "clean": clean,
     "prepare": prepare,
     "suggest_steps": suggest_steps,
     "step_hosted_estimate": step_hosted_estimate,

@@ -25,6 +25,7 @@ from app.cli.options import (
 )
 from app.cli.pairs import candidates_, dedup, predict_pairs_
 from app.cli.people import history_, people
+from app.cli.prepare import clean_
 from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.status import status
 from app.cli.suggest import suggest
@@ -157,6 +158,7 @@ def export(
 
 app.command()(status)
 app.command("import")(import_)
+app.command("clean")(clean_)
 app.command("next")(next_)
 app.command()(fit)
 app.command("round")(round_)

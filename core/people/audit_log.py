@@ -32,6 +32,7 @@ _ROUND = ("size", "strategy", "seed", "audit_share")
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "import": ("file", "text", "label", "id", "split", "meta", "add_labels", "keep_missing_words"),
     "import_source": ("file", "source", "text", "id"),
+    "clean": ("rules", "languages", "shortest", "longest", "left_out", "apply", "undo"),
     "candidates": ("per_record", "most", "within", "near", "far"),
     "dedup_project": ("precision", "confidence", "out"),
     "next": _ROUND,
@@ -56,6 +57,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 _RESULTS: dict[str, tuple[str, ...]] = {
     "import": ("rows", "added", "labelled", "changed", "declared_gold"),
     "import_source": ("rows", "added"),
+    "clean": ("changed", "left_out", "restored", "applied"),
     "candidates": ("candidates", "added", "left_out", "drawn"),
     "dedup_project": ("rows", "clusters"),
     "next": ("batch", "queued"),
@@ -70,6 +72,7 @@ _RESULTS: dict[str, tuple[str, ...]] = {
 _ONLY_IF: dict[str, Callable[[Detail], object]] = {
     "open": lambda result: result.get("batch"),
     "encode": lambda result: result.get("encoded"),
+    "clean": lambda result: result.get("applied"),
 }
 """verbs that often find nothing to do"""
 

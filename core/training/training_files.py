@@ -72,7 +72,7 @@ def _write(project: Project, path: Path, rows: Ints, labels: list[str]) -> None:
         cursor.execute(
             f"""copy (
                 select r.n, r.text, s.stratum, list_filter(s.labels, lambda x: list_contains($labels, x)) as labels
-                from records r join settled s using (n) where r.n in (select unnest($rows::bigint[])) order by r.n
+                from model_texts r join settled s using (n) where r.n in (select unnest($rows::bigint[])) order by r.n
             ) to '{target}' (format parquet)""",
             {"rows": rows.tolist(), "labels": labels},
         )
