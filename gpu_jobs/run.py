@@ -58,6 +58,7 @@ KINDS: dict[str, WorkFunction] = {
     "project": WorkFunction("gpu_jobs.work.layout_map", "layout_map"),
     "push": WorkFunction("gpu_jobs.work.hub_push", "push"),
     "quality": WorkFunction("gpu_jobs.work.annotator_quality", "quality"),
+    "split": WorkFunction("gpu_jobs.work.split", "split"),
     "renew": WorkFunction("gpu_jobs.work.encode", "encode"),
     "render_chats": WorkFunction("gpu_jobs.work.extract.render_chats", "render_chats"),
     "step_replay": WorkFunction("gpu_jobs.work.extract.step_replay", "step_replay"),

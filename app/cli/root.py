@@ -25,7 +25,7 @@ from app.cli.options import (
 )
 from app.cli.pairs import candidates_, dedup, predict_pairs_
 from app.cli.people import history_, people
-from app.cli.prepare import clean_
+from app.cli.prepare import balance_, clean_, split_
 from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.status import status
 from app.cli.suggest import suggest
@@ -119,7 +119,8 @@ def export(
     what: Annotated[
         str,
         typer.Option(
-            help="labels; complete (one per record, people's or the machine's); machine; suggestions; "
+            help="labels; complete (one per record, people's or the machine's); machine; suggestions; train, "
+            "validation or test (texts as models read them); "
             "responses (one line per event); or all. Of pairs also pairs; clusters; golden; mapping; splink_pairs; "
             "splink_clusters; dedupe."
         ),
@@ -159,6 +160,8 @@ def export(
 app.command()(status)
 app.command("import")(import_)
 app.command("clean")(clean_)
+app.command("balance")(balance_)
+app.command("split")(split_)
 app.command("next")(next_)
 app.command()(fit)
 app.command("round")(round_)

@@ -33,6 +33,8 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "import": ("file", "text", "label", "id", "split", "meta", "add_labels", "keep_missing_words"),
     "import_source": ("file", "source", "text", "id"),
     "clean": ("rules", "languages", "shortest", "longest", "left_out", "apply", "undo"),
+    "balance": ("labels_to_filter", "reduce_majority_to", "oversample", "seed", "apply", "undo"),
+    "split": ("train", "val", "test", "by", "seed", "add_to_gold", "chosen_too", "apply"),
     "candidates": ("per_record", "most", "within", "near", "far"),
     "dedup_project": ("precision", "confidence", "out"),
     "next": _ROUND,
@@ -58,6 +60,8 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "import": ("rows", "added", "labelled", "changed", "declared_gold"),
     "import_source": ("rows", "added"),
     "clean": ("changed", "left_out", "restored", "applied"),
+    "balance": ("left_out", "applied"),
+    "split": ("train", "validation", "test", "applied"),
     "candidates": ("candidates", "added", "left_out", "drawn"),
     "dedup_project": ("rows", "clusters"),
     "next": ("batch", "queued"),
@@ -73,6 +77,8 @@ _ONLY_IF: dict[str, Callable[[Detail], object]] = {
     "open": lambda result: result.get("batch"),
     "encode": lambda result: result.get("encoded"),
     "clean": lambda result: result.get("applied"),
+    "balance": lambda result: result.get("applied"),
+    "split": lambda result: result.get("applied"),
 }
 """verbs that often find nothing to do"""
 
