@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.clean import clean
+from core.data.clean import CleanOptions, clean
 from core.data.clean_rules import RULE_SETS, RULES, clean_text, read_rules
 from core.data.encoding import encode
 from core.data.file_import import import_file
@@ -106,7 +106,12 @@ def ids(project: Project, query: str) -> dict[str, str]:
     return dict(project.store.query(f"select id, reason from records join ({query}) using (n)"))
 
 
-OPTIONS = {"rules": ["tweets"], "languages": ["en"], "longest": 1_000, "left_out": ["leak", "duplicate"]}
+OPTIONS: CleanOptions = {
+    "rules": ["tweets"],
+    "languages": ["en"],
+    "longest": 1_000,
+    "left_out": ["leak", "duplicate"],
+}
 
 
 def test_a_preview_counts_shows_and_changes_nothing(messy: Project) -> None:
@@ -198,15 +203,16 @@ def test_a_text_of_which_nothing_is_left_stays_as_it_came_and_is_left_out(messy:
 
 
 def test_bad_options_are_refused_before_anything_begins(messy: Project) -> None:
-    for options, words in (
+    refused: list[tuple[CleanOptions, str]] = [
         ({"rules": ["nothing"]}, "no rule 'nothing'"),
         ({"left_out": ["language"]}, "cannot be left out for 'language'"),
         ({"shortest": 10, "longest": 5}, "No text has 10 to 5 characters"),
         ({"languages": ["english"]}, "no code of a language"),
         ({"rules": ["links", "link_words"]}, "exclude each other"),
-    ):
+    ]
+    for options, words in refused:
         with pytest.raises(BadInput, match=words):
-            clean(messy, quiet, **options)  # type: ignore[arg-type]
+            clean(messy, quiet, **options)
     with pytest.raises(Refused, match="nothing to undo"):
         clean(messy, quiet, undo=True)
 

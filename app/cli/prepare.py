@@ -62,7 +62,7 @@ def clean_(
         return _list_rules()
     from core.data.clean import clean
 
-    changes = {
+    changes: dict[str, object] = {
         "rules": rules,
         "languages": language,
         "shortest": shortest,
@@ -131,8 +131,8 @@ def _balance_lines(result: "Balance") -> Iterator["Table | str"]:
     for name in ("can train", "trains", "gold", "audit"):
         table.add_column(name, justify="right")
     for label in result.labels[:MOST_LABELS]:
-        sizes = (label.training, label.after, label.gold, label.audit)
-        table.add_row(escape(label.name[:60]), *(f"{size:,}" for size in sizes))
+        row = (label.training, label.after, label.gold, label.audit)
+        table.add_row(escape(label.name[:60]), *(f"{size:,}" for size in row))
     yield table
     sizes = [label.after for label in result.labels if label.after]
     if len(sizes) > 1:

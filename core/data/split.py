@@ -121,7 +121,7 @@ def _shares(train: float | None, val: float | None, test: float | None) -> tuple
         raise BadInput(f"The shares train {train:g}, val {val:g} and test {test:g} do not add up to 1.")
     if train <= TOLERANCE:
         raise BadInput("Nothing would be left to train on. Take a larger share for --train.")
-    return train, *(0.0 if share < TOLERANCE else share for share in (val, test))
+    return train, 0.0 if val < TOLERANCE else val, 0.0 if test < TOLERANCE else test
 
 
 def _facts(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:

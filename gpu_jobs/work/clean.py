@@ -166,9 +166,19 @@ def _clean_texts(
             parts.append(part)
             done += len(texts)
             report(done, total * 2)
-    names = (name for name in CleanedRecords.__dataclass_fields__ if name != "applies")
-    joined = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
-    return CleanedRecords(*joined, parts[0].applies), frequency
+    return _joined(parts), frequency
+
+
+def _joined(parts: Sequence[CleanedRecords]) -> CleanedRecords:
+    return CleanedRecords(
+        numbers=np.concatenate([part.numbers for part in parts]),
+        protected=np.concatenate([part.protected for part in parts]),
+        labelled=np.concatenate([part.labelled for part in parts]),
+        hashes=np.concatenate([part.hashes for part in parts]),
+        reason=np.concatenate([part.reason for part in parts]),
+        other=np.concatenate([part.other for part in parts]),
+        applies=parts[0].applies,
+    )
 
 
 def _part(columns: dict[str, list[Any]], cleaned: Sequence[str], params: CleanParams) -> CleanedRecords:
