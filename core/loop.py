@@ -15,8 +15,11 @@ from core.config.settings import Settings, write_settings
 from core.config.steps import FILE as STEPS_FILE
 from core.config.steps import Step, steps_document
 from core.config.taxonomy import make_taxonomy
+from core.data.balance import balance
+from core.data.clean import clean
 from core.data.encoding import encode, encode_if_needed
 from core.data.file_import import import_file
+from core.data.split import split
 from core.erasure.erase import erase
 from core.errors import BadInput
 from core.exchange.pull import sync
@@ -216,6 +219,9 @@ VERBS: dict[str, Callable[..., Any]] = {
     "samples": samples,
     "apply": apply,
     "review": review,
+    "clean": clean,
+    "balance": balance,
+    "split": split,
     "prepare": prepare,
     "suggest_steps": suggest_steps,
     "step_hosted_estimate": step_hosted_estimate,

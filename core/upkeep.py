@@ -10,11 +10,12 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from core.data.encoding import LAST_CLEANING
 from core.erasure.erase import finish_erasures
 from core.errors import Refused, RondoError
 from core.jobs.bundle import Bundle
 from core.jobs.job_states import ENDED, UNDER_WAY
-from core.models.vectors import encoded_rows
+from core.models.vectors import cleaned_texts, encoded_rows
 from core.project import Project
 from core.store.database import utc_now
 from core.training.following import PATIENCE_DAYS
@@ -24,7 +25,7 @@ FOLDERS = (".", ".rondo", "exports", "backups", "models", "models/*", "rounds", 
 """where commands write beside what they replace; jobs have folders of their own"""
 SHARED = (".rondo", "backups", "vectors", "vectors/*")
 """of them, where jobs and the embedded Argilla write without holding the project"""
-RESUMED = ("encode", "round")
+RESUMED = ("encode", "renew", "round")
 """kinds of jobs that the next owner goes on with"""
 SETTLED_SECONDS = 60.0
 """for which nothing was written to what lies there before it counts as left behind"""
@@ -91,12 +92,13 @@ def empty_dead(project: Project) -> None:
         )
     }
     resumed = encoded_rows(project.vectors, project.settings().encoder)
+    stale = cleaned_texts(project.vectors, project.settings().encoder) < project.store.one(LAST_CLEANING)
     storing = {job for (job,) in project.store.query("select job from imports")}
     for folder in (project.folder / "jobs").glob("*-*-*-*"):
         bundle = Bundle(folder)
         kind, state, again, start = rows.get(folder.name, ("", "succeeded", False, None))
         if folder.name in storing or not any((folder / name).exists() for name in ("in", "out", "ckpt")):
             continue
-        resumable = again or (kind == "encode" and start == resumed)
+        resumable = again or (kind == "encode" and start == resumed) or (kind == "renew" and stale)
         if state == "succeeded" or (state in (*ENDED, "lost") and not resumable):
             bundle.empty()

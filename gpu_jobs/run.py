@@ -38,6 +38,7 @@ class WorkFunction:
 
 KINDS: dict[str, WorkFunction] = {
     "activate": WorkFunction("gpu_jobs.work.activate", "activate"),
+    "clean": WorkFunction("gpu_jobs.work.clean", "clean"),
     "compare": WorkFunction("gpu_jobs.work.compare", "compare"),
     "compare_encoders": WorkFunction("gpu_jobs.work.compare_encoders", "compare_encoders"),
     "dedup": WorkFunction("gpu_jobs.work.pairs.dedup", "dedup"),
@@ -59,6 +60,8 @@ KINDS: dict[str, WorkFunction] = {
     "project": WorkFunction("gpu_jobs.work.layout_map", "layout_map"),
     "push": WorkFunction("gpu_jobs.work.hub_push", "push"),
     "quality": WorkFunction("gpu_jobs.work.annotator_quality", "quality"),
+    "split": WorkFunction("gpu_jobs.work.split", "split"),
+    "renew": WorkFunction("gpu_jobs.work.encode", "encode"),
     "render_chats": WorkFunction("gpu_jobs.work.extract.render_chats", "render_chats"),
     "step_replay": WorkFunction("gpu_jobs.work.extract.step_replay", "step_replay"),
     "read_sheet": WorkFunction("gpu_jobs.work.sheets.sheets", "read"),

@@ -45,6 +45,9 @@ HEAVY = (
     "peft",
     "llguidance",
     "gguf",
+    "ftfy",
+    "pycld2",
+    "iterstrat",
 )
 
 

@@ -25,6 +25,7 @@ from app.cli.options import (
 )
 from app.cli.pairs import candidates_, dedup, predict_pairs_
 from app.cli.people import history_, people
+from app.cli.prepare import balance_, clean_, split_
 from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.sheets import apply_, review_, samples_
 from app.cli.status import status
@@ -120,7 +121,8 @@ def export(
     what: Annotated[
         str,
         typer.Option(
-            help="labels; complete (one per record, people's or the machine's); machine; suggestions; "
+            help="labels; complete (one per record, people's or the machine's); machine; suggestions; train, "
+            "validation or test (texts as models read them); "
             "responses (one line per event); or all. Of pairs also pairs; clusters; golden; mapping; splink_pairs; "
             "splink_clusters; dedupe."
         ),
@@ -165,6 +167,9 @@ app.command("apply")(apply_)
 app.command("review")(review_)
 app.command()(status)
 app.command("import")(import_)
+app.command("clean")(clean_)
+app.command("balance")(balance_)
+app.command("split")(split_)
 app.command("next")(next_)
 app.command()(fit)
 app.command("round")(round_)

@@ -112,9 +112,15 @@ with st.form("rest"):
             key="likeliest-keys",
             help="Only where the suggestion is shown, and as the buttons say. Off: the first nine labels, always",
         )
+    cleaned = st.toggle(
+        "Show cleaned texts",
+        settings.show_cleaned,
+        key="show-cleaned",
+        help="As models read them after `rondo clean --apply`. Off: people see every text as it came",
+    )
     auto = st.toggle("Start a round by itself when a batch is finished", settings.automatic, key="auto")
     if st.form_submit_button("Save", key="save", type="primary"):
         change(guidelines=guidelines, batch_size=int(size), strategy=strategy, audit_share=share)
-        change(overlap=int(overlap), show_suggestions=hints, likeliest_keys=likeliest)
+        change(overlap=int(overlap), show_suggestions=hints, likeliest_keys=likeliest, show_cleaned=cleaned)
         change(automatic=auto, calibration_share=known)
         st.rerun()

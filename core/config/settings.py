@@ -30,6 +30,8 @@ class Settings:
     record of each source, where there are several.
     gpu and job_seconds are what a remote job asks for and may take; ray_folder is seen by this machine and the cluster.
     likeliest_keys: with more than nine labels the keys 1 to 9 go to the likeliest ones where a suggestion is shown.
+    oversample: trainers that can repeat or weigh rare labels, unless a job says otherwise.
+    show_cleaned: people see the cleaned text, as models do, in place of the one that came.
     retrain_after counts new labels, retrain_hours hours since the last training; 0: never for that reason.
     settle: which label follows from several people's answers. calibration_share: gold records slipped in with a batch,
     per record of it. team_url: an Argilla server of yours, empty for the embedded one; team_automatic: every batch goes
@@ -59,9 +61,11 @@ class Settings:
     seed: int = 0
     label_names: bool = True
     automatic: bool = True
+    oversample: bool = False
     overlap: int = 1
     show_suggestions: bool = True
     likeliest_keys: bool = True
+    show_cleaned: bool = False
     lease_seconds: int = 600
     settle: str = "majority"
     calibration_share: float = 0.0
@@ -94,8 +98,11 @@ _SECTIONS = {
     "pairs": ("one_partner",),
     "encoder": ("encoder", "threads"),
     "sampling": ("batch_size", "strategy", "audit_share", "seed"),
-    "training": ("label_names", "automatic"),
-    "labelling": ("overlap", "show_suggestions", "likeliest_keys", "lease_seconds", "settle", "calibration_share"),
+    "training": ("label_names", "automatic", "oversample"),
+    "labelling": (
+        *("overlap", "show_suggestions", "likeliest_keys", "show_cleaned", "lease_seconds", "settle"),
+        "calibration_share",
+    ),
     "stopping": ("label_cost", "error_cost", "cost_unit"),
     "jobs": ("gpu", "job_seconds", "ray_address", "ray_folder"),
     "team": ("team_url", "team_workspace", "team_automatic"),

@@ -9,7 +9,7 @@ from core.jobs.kinds import JobKind
 @dataclass(frozen=True)
 class EncodeParams:
     """encoder_source: the encoder's folder, or its name. cache: folder. start, stop: record numbers, stop not among
-    them. shard_rows: vectors in a file. setup: of the task; version: of the features that it declares, else empty.
+    them. shard_rows: vectors in a file. setup: of the task; version: of the features that it declares, or of the texts.
     """
 
     encoder: str
@@ -36,6 +36,8 @@ class EncodeResult:
 
 
 ENCODE = JobKind("encode", EncodeParams, EncodeResult)
+RENEW = JobKind("renew", EncodeParams, EncodeResult)
+"""of records whose text was cleaned since, in the order of their numbers; version: the run that cleaned them"""
 
 
 PAIR_FEATURES = JobKind("pair_features", EncodeParams, EncodeResult)

@@ -2,18 +2,24 @@
 
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from core.config.settings import Settings
-from core.data.encode_job import ENCODE, FEATURE_KINDS, EncodeParams
+from core.data.encode_job import ENCODE, FEATURE_KINDS, RENEW, EncodeParams, EncodeResult
 from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.models.vectors import (
     append_shards,
+    cleaned_texts,
     encoded_rows,
     encoder_folder,
+    renew_rows,
     replace_vectors,
     vectors_fingerprint,
 )
@@ -25,6 +31,8 @@ from core.tasks.tasks import task_of
 
 PIECE = 16_384
 """records per job: what is encoded can be chosen from while the rest is still going on"""
+LAST_CLEANING = "select coalesce(max(run), 0) from cleanings"
+"""run whose texts models read"""
 
 
 @dataclass(frozen=True)
@@ -53,11 +61,12 @@ def encode_for(project: Project, report: Report, settings: Settings) -> Encoded:
             return _compare_pool(project, report, settings, features)
     with project.encoding_now:
         _drop_foreign_vectors(project, settings.encoder)
+        renewed = _renew(project, report, settings)
         while True:
             have = encoded_rows(project.vectors, settings.encoder)
             total = project.store.one(f"select {NUMBERS}")
             if have >= total:
-                return Encoded(total, done, round(time.monotonic() - started, 3))
+                return Encoded(total, done + renewed, round(time.monotonic() - started, 3))
             if not done:  # its files are hashed once, not for every piece
                 _check_own(project, settings.encoder)
             done += _encode_piece(project, report, settings, (have, total))
@@ -82,21 +91,59 @@ def _drop_foreign_vectors(project: Project, encoder: str) -> None:
     value = project.store.one(
         "select max((params->>'stop')::bigint) from jobs where kind = 'encode' and params->>'encoder' = ?", [encoder]
     )
-    if encoded_rows(project.vectors, encoder) > (value or 0):
+    texts = cleaned_texts(project.vectors, encoder)
+    foreign = texts and not project.store.one("select count(*) from cleanings where run = ?", [texts])
+    if encoded_rows(project.vectors, encoder) > (value or 0) or foreign:
         shutil.rmtree(encoder_folder(project.vectors, encoder))
+
+
+def _renew(project: Project, report: Report, settings: Settings) -> int:
+    """Encodes records again whose text was cleaned, or came back, since their vector was made; returns how many."""
+    encoder, run = settings.encoder, project.store.one(LAST_CLEANING)
+    have, texts = encoded_rows(project.vectors, encoder), cleaned_texts(project.vectors, encoder)
+    if not have or texts >= run:
+        return 0
+    stale = f"select n from cleaned where run > {texts} and run <= {run} and n < {have} order by n"
+    rows = np.array([n for (n,) in project.store.query(stale)], np.int64)
+    if not len(rows):
+        renew_rows(project.vectors, encoder, rows, None, run)
+        return 0
+    _check_own(project, encoder)
+    params = replace(_encode_params(project, settings, 0, len(rows)), version=str(run))
+    bundle = _unfinished(project, RENEW, params)
+    if bundle is None:
+        bundle = project.jobs.prepare(RENEW, params)
+        numbered = "select row_number() over (order by n) - 1 as n, text"
+        _write_texts(
+            project,
+            bundle,
+            f"{numbered} from model_texts where n in (select unnest(?::bigint[])) order by 1",
+            [rows.tolist()],
+        )
+    project.jobs.run(bundle, RENEW, report, "Encoding cleaned texts")
+    renew_rows(project.vectors, encoder, rows, bundle.path / "out", run)
+    with project.store.transaction() as cursor:
+        project.jobs.claim_result(bundle, cursor)
+    bundle.empty()
+    return len(rows)
 
 
 def _encode_piece(project: Project, report: Report, settings: Settings, span: tuple[int, int]) -> int:
     """span: (records that have a vector, records in all)."""
     start, total = span
     stop = min(start + PIECE, total)
-    bundle = _unfinished_piece(project, settings.encoder, start, stop) or _new_piece(project, settings, start, stop)
+    run = project.store.one(LAST_CLEANING)
+    params = replace(_encode_params(project, settings, start, stop), version=str(run or ""))
+    bundle = _unfinished(project, ENCODE, params)
+    if bundle is None:
+        bundle = project.jobs.prepare(ENCODE, params)
+        _write_texts(project, bundle, f"{_TEXTS} where n >= {start} and n < {stop} order by n")
 
     def count_all(what: str, done: int, _: int) -> None:
         report(what, start + done, total)
 
     project.jobs.run(bundle, ENCODE, count_all, "Encoding")
-    append_shards(project.vectors, settings.encoder, bundle.path / "out", start)
+    append_shards(project.vectors, settings.encoder, bundle.path / "out", start, run)
     with project.store.transaction() as cursor:
         project.jobs.claim_result(bundle, cursor)
     bundle.empty()
@@ -112,16 +159,7 @@ def _compare_pool(project: Project, report: Report, settings: Settings, features
     if not total or (current and encoded_rows(project.vectors, settings.encoder) == total):
         return Encoded(total, 0, round(time.monotonic() - started, 3))
     _check_own(project, settings.encoder)
-    params = EncodeParams(
-        encoder=settings.encoder,
-        encoder_source=encoder_source(project.models, settings.encoder),
-        threads=settings.threads,
-        cache=str(project.vectors / "cache"),
-        start=0,
-        stop=total,
-        setup=setup,
-        version=version,
-    )
+    params = replace(_encode_params(project, settings, 0, total), setup=setup, version=version)
     kind = FEATURE_KINDS[features.job]
     bundle = project.jobs.prepare(kind, params)
     with project.store.reading() as cursor:
@@ -135,11 +173,11 @@ def _compare_pool(project: Project, report: Report, settings: Settings, features
 
 
 # What was erased has a vector too, of no text: row n of the vectors stays record number n.
-_TEXTS = "select n, text from (select n, text from records union all select n, '' from erased)"
+_TEXTS = "select n, text from (select n, text from model_texts union all select n, '' from erased)"
 
 
-def _new_piece(project: Project, settings: Settings, start: int, stop: int) -> Bundle:
-    params = EncodeParams(
+def _encode_params(project: Project, settings: Settings, start: int, stop: int) -> EncodeParams:
+    return EncodeParams(
         encoder=settings.encoder,
         encoder_source=encoder_source(project.models, settings.encoder),
         threads=settings.threads,
@@ -147,20 +185,20 @@ def _new_piece(project: Project, settings: Settings, start: int, stop: int) -> B
         start=start,
         stop=stop,
     )
-    bundle = project.jobs.prepare(ENCODE, params)
-    target = quoted(bundle.path / "in" / "texts.parquet")
+
+
+def _write_texts(project: Project, bundle: Bundle, query: str, parameters: Sequence[object] = ()) -> None:
     with project.store.reading() as cursor:
-        cursor.execute(f"copy ({_TEXTS} where n >= {start} and n < {stop} order by n) to '{target}'")
-    return bundle
+        cursor.execute(f"copy ({query}) to '{quoted(bundle.path / 'in' / 'texts.parquet')}'", parameters)
 
 
-def _unfinished_piece(project: Project, encoder: str, start: int, stop: int) -> Bundle | None:
-    """The bundle of a killed or cancelled attempt at the same piece, whose finished shards can be used."""
+def _unfinished(project: Project, kind: JobKind[EncodeParams, EncodeResult], params: EncodeParams) -> Bundle | None:
+    """The bundle of a killed or cancelled attempt at the same texts, whose finished shards can be used."""
     rows = project.store.query(
-        """select id from jobs where kind = 'encode' and state in ('lost', 'cancelled', 'running', 'submitting')
+        """select id from jobs where kind = ? and state in ('lost', 'cancelled', 'running', 'submitting')
              and params->>'encoder' = ? and (params->>'start')::bigint = ? and (params->>'stop')::bigint = ?
-           order by made_at desc limit 1""",
-        [encoder, start, stop],
+             and coalesce(params->>'version', '') = ? order by made_at desc limit 1""",
+        [kind.name, params.encoder, params.start, params.stop, params.version],
     )
     bundle = Bundle(project.folder / "jobs" / rows[0][0]) if rows else None
     return bundle if bundle and (bundle.path / "in" / "texts.parquet").exists() else None

@@ -29,6 +29,7 @@ def delete_records(cursor: duckdb.DuckDBPyConnection, selection: ErasureSelectio
         cursor.execute(f'delete from "{table}" where n in (select n from gone)')
     _delete_sides(cursor, selection.sides)
     cursor.execute("delete from flags where other in (select n from gone)")
+    cursor.execute("update left_out set other = null where other in (select n from gone)")
     cursor.execute("insert into erased select n from gone")
     cursor.execute("drop table gone")
     cursor.execute(IDLE_CHECKS)

@@ -64,15 +64,22 @@ def select(cursor: duckdb.DuckDBPyConnection, request: Request, settings: Settin
         raise BadInput("No record's text has these words. Nothing was erased.")
     of_sides = cursor.execute(_SAME_SIDES, {"sides": sides}).fetchall()
     matches = cursor.execute(_SAME_RECORDS, {"ns": named, "sides": [side for side, _ in of_sides]}).fetchall()
+    numbers = [n for n, *_ in matches]
+    cleaned = [text for (text,) in cursor.execute(_CLEANED, {"ns": numbers, "least": CLEANED_CHARACTERS}).fetchall()]
     return ErasureSelection(
         record_nos=tuple(n for n, *_ in matches),
         ids=tuple(id for _, id, _ in matches),
-        texts=tuple(dict.fromkeys([text for *_, text in matches] + [text for _, text in of_sides])),
+        texts=tuple(dict.fromkeys([text for *_, text in matches] + [text for _, text in of_sides] + cleaned)),
         same_text=sum(n not in named for n, *_ in matches) if not sides else 0,
         sides=tuple(side for side, _ in of_sides),
     )
 
 
+CLEANED_CHARACTERS = 20
+"""of a text that cleaning changed, from which it is searched for in files: a shorter one may be anybody's"""
+_CLEANED = """
+    select distinct text from cleaned where n in (select unnest($ns::bigint[])) and length(text) >= $least order by 1
+"""
 _SAME_SIDES = """
     select side, text from sides
     where hash in (select hash from sides where side in (select unnest($sides::bigint[]))) order by side

@@ -26,6 +26,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "hosted_lookup": _HOSTED,
     "hosted_tuning": _HOSTED,
     "push": _HUB,
+    "renew": _HUB,
     "train_lora": _HUB,
     "train": (*_HUB, *_TRACKERS),
 }

@@ -31,8 +31,10 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
     """In the order of `rows`."""
     if not rows:
         return []
+    texts = "model_texts" if settings.show_cleaned else "records"
     contents = cursor.execute(
-        f"select n, text, fields::varchar, meta::varchar from records where n in ({', '.join('?' for _ in rows)})",
+        f"""select r.n, t.text, r.fields::varchar, r.meta::varchar from records r join {texts} t using (n)
+            where r.n in ({", ".join("?" for _ in rows)})""",
         [row.record_no for row in rows],
     ).fetchall()
     parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in contents}

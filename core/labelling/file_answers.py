@@ -117,5 +117,6 @@ _MAKE_GOLD = """
       and n not in (select n from queue)
       and n not in (select a.n from responses a where a.action = 'submit' and a.received_at < (
           select max(made_at) from (
-              select made_at from models union all select made_at from jobs where kind not in ('ingest', 'encode'))))
+              select made_at from models union all
+              select made_at from jobs where kind not in ('ingest', 'encode', 'renew', 'clean', 'split'))))
 """

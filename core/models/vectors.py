@@ -12,13 +12,14 @@ import re
 import shutil
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Ints
 from core.errors import Damaged
 from core.store.whole_files import write_whole
 
@@ -42,12 +43,14 @@ class Shard:
 
 @dataclass(frozen=True)
 class VectorsManifest:
-    """What the file must hold. fingerprint: of the encoder's weights."""
+    """What the file must hold. fingerprint: of the encoder's weights. texts: the run of cleaning whose texts they are
+    of, 0 for texts as they came."""
 
     encoder: str
     fingerprint: str
     dims: int
     shards: tuple[Shard, ...]
+    texts: int = 0
 
     @property
     def rows(self) -> int:
@@ -95,14 +98,21 @@ def open_vectors(vectors: Path, encoder: str) -> Halves:
     return np.memmap(folder / FILE, np.float16, mode="r", offset=HEADER, shape=shape)
 
 
-def append_shards(vectors: Path, encoder: str, out: Path, start: int) -> None:
-    """Takes in the shards of a finished encode job, whose first row is record number `start`.
+def cleaned_texts(vectors: Path, encoder: str) -> int:
+    """The run of cleaning whose texts this encoder's vectors are of; 0 for texts as they came. Raises Damaged."""
+    manifest = _read_manifest(encoder_folder(vectors, encoder))
+    return manifest.texts if manifest else 0
+
+
+def append_shards(vectors: Path, encoder: str, out: Path, start: int, texts: int = 0) -> None:
+    """Takes in the shards of a finished encode job, whose first row is record number `start`. texts: of a first one,
+    as in the manifest.
 
     Doing it twice changes nothing; being killed in the middle changes nothing. Raises Damaged for a shard that is
     broken or that another version of the encoder made, and then nothing is changed either.
     """
     folder = encoder_folder(vectors, encoder)
-    manifest = _read_manifest(folder) or _new_manifest(encoder, read_facts(out))
+    manifest = _read_manifest(folder) or replace(_new_manifest(encoder, read_facts(out)), texts=texts)
     if manifest.rows > start:
         return
     if manifest.rows < start:
@@ -114,9 +124,50 @@ def append_shards(vectors: Path, encoder: str, out: Path, start: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / FILE).open("r+b" if manifest.shards else "wb") as file:
         added = _write_rows(file, manifest, shards)
-    _write_manifest(
-        folder, VectorsManifest(manifest.encoder, manifest.fingerprint, manifest.dims, manifest.shards + added)
-    )
+    _write_manifest(folder, replace(manifest, shards=manifest.shards + added))
+
+
+def renew_rows(vectors: Path, encoder: str, rows: Ints, out: Path | None, texts: int) -> None:
+    """The vectors of these records, ascending, are those of a finished job; who reads the old file keeps it.
+
+    out: the job's, None where no text changed. texts: the run of cleaning that they are all of now. Killed in between,
+    there are the old ones or none. Raises Damaged, and then nothing is changed.
+    """
+    folder = encoder_folder(vectors, encoder)
+    manifest = _read_manifest(folder)
+    if manifest is None:
+        raise _damaged(folder, f"{MANIFEST} is missing")
+    if out is None:
+        _write_manifest(folder, replace(manifest, texts=texts))
+        return
+    facts = read_facts(out)
+    if (facts.fingerprint, facts.dims, facts.records) != (manifest.fingerprint, manifest.dims, len(rows)):
+        raise _damaged(folder, f"other weights of {encoder!r} made them than there are now")
+    partial = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    shutil.copyfile(folder / FILE, partial / FILE)
+    array, start = np.memmap(partial / FILE, np.float16, "r+", HEADER, (manifest.rows, manifest.dims)), 0
+    for shard in _read_shards(out, facts):
+        array[rows[start : start + len(shard)]] = shard
+        start += len(shard)
+    array.flush()
+    with (partial / FILE).open("rb+") as file:
+        file.truncate(manifest.size)
+        os.fsync(file.fileno())
+    _write_manifest(partial, replace(_rechecked(manifest, array, rows), texts=texts))
+    _swap_folders(folder, partial)
+
+
+def _rechecked(manifest: VectorsManifest, array: Halves, rows: Ints) -> VectorsManifest:
+    """With new checksums of the shards that hold one of the rows, ascending."""
+    shards, start = [], 0
+    for shard in manifest.shards:
+        stop = start + shard.rows
+        changed = np.searchsorted(rows, stop) > np.searchsorted(rows, start)
+        shards.append(Shard(shard.rows, zlib.crc32(array[start:stop].tobytes())) if changed else shard)
+        start = stop
+    return replace(manifest, shards=tuple(shards))
 
 
 def replace_vectors(vectors: Path, encoder: str, out: Path) -> None:
@@ -125,15 +176,20 @@ def replace_vectors(vectors: Path, encoder: str, out: Path) -> None:
     Killed in between, there are the old ones or none. Raises Damaged for a broken shard, and then nothing is changed.
     """
     folder = encoder_folder(vectors, encoder)
-    partial, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
-    for path in (partial, old):
-        shutil.rmtree(path, ignore_errors=True)
+    partial = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(partial, ignore_errors=True)
     facts = read_facts(out)
     manifest, shards = _new_manifest(encoder, facts), _read_shards(out, facts)
     partial.mkdir(parents=True)
     with (partial / FILE).open("wb") as file:
         added = _write_rows(file, manifest, shards)
     _write_manifest(partial, VectorsManifest(encoder, facts.fingerprint, facts.dims, added))
+    _swap_folders(folder, partial)
+
+
+def _swap_folders(folder: Path, partial: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
     partial.rename(folder)
@@ -155,24 +211,19 @@ def blank_rows(vectors: Path, record_nos: Sequence[int]) -> None:
         texts.unlink()
     for folder in (path.parent for path in sorted(vectors.glob(f"*/{MANIFEST}"))):
         manifest = _read_manifest(folder)
-        rows = [n for n in record_nos if manifest is not None and n < manifest.rows]
-        if manifest is None or not rows:
+        if manifest is None:
+            continue
+        rows = np.array(sorted(n for n in record_nos if n < manifest.rows), np.int64)
+        if not len(rows):
             continue
         for graph in folder.glob("graph-*.npz"):
             graph.unlink()
         array = np.memmap(folder / FILE, np.float16, "r+", offset=HEADER, shape=(manifest.rows, manifest.dims))
         array[rows] = np.eye(1, manifest.dims, dtype=np.float16)
         array.flush()
-        shards, start = [], 0
-        for shard in manifest.shards:
-            stop = start + shard.rows
-            changed = any(start <= n < stop for n in rows)
-            checksum = zlib.crc32(array[start:stop].tobytes()) if changed else shard.checksum
-            shards.append(Shard(shard.rows, checksum))
-            start = stop
         with (folder / FILE).open("rb+") as file:
             file.truncate(manifest.size)  # a torn append may contain the erased rows, too
-        _write_manifest(folder, VectorsManifest(manifest.encoder, manifest.fingerprint, manifest.dims, tuple(shards)))
+        _write_manifest(folder, _rechecked(manifest, array, rows))
 
 
 def check_vectors(vectors: Path, encoder: str) -> int:
@@ -258,7 +309,7 @@ def _read_manifest(folder: Path) -> VectorsManifest | None:
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
         shards = tuple(Shard(**shard) for shard in read["shards"])
-        manifest = VectorsManifest(read["encoder"], read["fingerprint"], read["dims"], shards)
+        manifest = VectorsManifest(read["encoder"], read["fingerprint"], read["dims"], shards, read.get("texts", 0))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:

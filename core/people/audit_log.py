@@ -37,6 +37,9 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "features": ("snapshot",),
     "samples": ("out", "snapshot", "size", "diversity"),
     "apply": ("file", "split", "annotator"),
+    "clean": ("rules", "languages", "shortest", "longest", "left_out", "apply", "undo"),
+    "balance": ("labels_to_filter", "reduce_majority_to", "oversample", "seed", "apply", "undo"),
+    "split": ("train", "val", "test", "by", "seed", "add_to_gold", "chosen_too", "apply"),
     "candidates": ("per_record", "most", "within", "near", "far"),
     "dedup_project": ("precision", "confidence", "out"),
     "next": _ROUND,
@@ -65,6 +68,9 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "features": ("snapshot", "added", "moved", "vanished"),
     "samples": ("rows", "seed"),
     "apply": ("rows", "taken", "refusals", "declared_gold"),
+    "clean": ("changed", "left_out", "restored", "applied"),
+    "balance": ("left_out", "applied"),
+    "split": ("train", "validation", "test", "applied"),
     "candidates": ("candidates", "added", "left_out", "drawn"),
     "dedup_project": ("rows", "clusters"),
     "next": ("batch", "queued"),
@@ -79,6 +85,9 @@ _RESULTS: dict[str, tuple[str, ...]] = {
 _ONLY_IF: dict[str, Callable[[Detail], object]] = {
     "open": lambda result: result.get("batch"),
     "encode": lambda result: result.get("encoded"),
+    "clean": lambda result: result.get("applied"),
+    "balance": lambda result: result.get("applied"),
+    "split": lambda result: result.get("applied"),
 }
 """verbs that often find nothing to do"""
 

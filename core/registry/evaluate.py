@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Ints
+from core.data.clean import rules_in_force
 from core.errors import BadInput, Refused
 from core.evaluation.encoder_quality import MOST
 from core.jobs.bundle import Bundle, Report, write_json
@@ -260,7 +261,7 @@ def _setting(project: Project, on: str, file: LabelledFile | None) -> Setting:
     active = settings.taxonomy.active
     return Setting(
         on=on,
-        file=file,
+        file=replace(file, rules=rules_in_force(project.store)) if file else None,
         names={label.id: label.name for label in active},
         descriptions={label.id: label.description for label in active},
         multi=settings.multi,

@@ -11,7 +11,8 @@ from core.jobs.kinds import JobKind
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """A person's file and its columns. known: names of labels, which are never split at a separator."""
+    """A person's file and its columns. known: names of labels, which are never split at a separator. rules: that clean
+    the project's texts, and so these."""
 
     file: str
     text: tuple[str, ...]
@@ -19,6 +20,7 @@ class LabelledFile:
     id: str | None = None
     encoding: str | None = None
     known: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

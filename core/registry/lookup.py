@@ -131,9 +131,9 @@ def write_records(project: Project, bundle: Bundle, rows: Ints, model: str) -> N
     with project.store.reading() as cursor:
         cursor.execute(
             f"""copy (
-                select r.n, r.id, r.text, list_filter(s.labels, lambda x: list_contains($labels, x)) as labels,
+                select r.n, r.id, m.text, list_filter(s.labels, lambda x: list_contains($labels, x)) as labels,
                        j.probability as stated
-                from records r join settled s using (n)
+                from records r join model_texts m using (n) join settled s using (n)
                 left join held_out_predictions j on j.n = r.n and j.model = $model
                 where r.n in (select unnest($rows::bigint[])) order by r.n
             ) to '{target}' (format parquet)""",

@@ -28,6 +28,9 @@ CAPTIONS = {
     "complete": "one label per record, people's where there is one, else the machine's; the column `by` says which",
     "machine": "labels accepted on a guarantee in force, for records that nobody labelled",
     "suggestions": "what the newest model proposes for records that nobody labelled; no guarantee",
+    "train": "what models train on: texts as models read them (original: as they came), without what was left out",
+    "validation": "the same of the validation split, which chooses checkpoints",
+    "test": "the same of gold, on which models are scored and never train",
     "responses": "every answer that was ever given, one row each, undone ones too",
     "queue": "records that wait to be answered, in their order, with an empty column label for `rondo apply`",
     "all": "every record with its label, its machine label and its suggestion, in columns of their own",
@@ -67,9 +70,23 @@ _MACHINE = f"""
     from records r join machine_labels m on m.n = coalesce(r.duplicate_of, r.n) join guarantees p on p.id = m.guarantee
     where p.state = 'in_force' and list_has_all({{active}}, m.labels) and r.n not in (select n from ({_SETTLED}))
 """
+_PREPARED = """
+    select r.id, m.text, r.text as original, {text:s} as label, r.split
+    from settled s join records r using (n) join model_texts m using (n)
+"""
+_TRAINING = f"""{_PREPARED}
+    where s.stratum in ('chosen', 'file') and r.n not in (select n from left_out)
+      and r.hash not in (select t.hash from records t join settled z using (n) where z.stratum in ('gold', 'audit'))
+"""
 _LABELLED = f"({_SETTLED}) s left join ({_GIVEN}) a on a.n = s.first"
 _ORIGIN = "r.split, r.source, r.meta::varchar as meta"
 
+_OVERSAMPLED = """
+    with once as ({query}), sizes as (select label, count(*) as size from once group by label)
+    select once.*, unnest(range(greatest(round((select max(size) from sizes) / size), 1)::bigint)) + 1 as repeat
+    from once join sizes using (label) order by repeat, id
+"""
+"""of training records with one label, as often as it takes to have all labels about as frequent"""
 _QUERIES = {
     "labels": f"""
         select r.id, r.text, {{text:s}} as label, s.how, s.stratum, a.annotators, s.settled_at, {_ORIGIN}
@@ -88,6 +105,9 @@ _QUERIES = {
         select r.id, r.text, {{text:g}} as label, g.probability, g.model
         from ({_SUGGESTED}) g join records r using (n)
         where r.n not in (select n from ({_SETTLED})) order by r.n""",
+    "train": f"{_TRAINING} and r.split is distinct from 'validation' order by r.n",
+    "validation": f"{_TRAINING} and r.split = 'validation' order by r.n",
+    "test": f"{_PREPARED} where s.stratum = 'gold' order by r.n",
     "responses": """
         select a.event_id, r.id as record_id, a.annotator, a.action,
                if(a.action = 'submit', {text:a}, null) as label,{json:a}
@@ -247,6 +267,8 @@ def _query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str) -> st
             return columns.written(settings, f"{table}.labels")
         return f"(select text from answer_texts where answer_texts.answer = {table}.answer::varchar)"
 
+    if what == "train" and settings.oversample and columns and not parameters["multi"]:
+        query = _OVERSAMPLED.format(query=query)
     return re.sub(r"\{(?P<name>active|multi|column|text|json)(:(?P<table>[a-z]))?\}", fill, query)
 
 

@@ -12,7 +12,8 @@ from core.ids import RecordNo
 # Every batch is two draws: its own records, then the spare ones out of what was left. A record left the pool in the
 # draw that queued it, or with its first answer, if that came before: then before the next batch that was made.
 _ELIGIBLE = """
-    select n from askable where n not in (select n from responses where source = 'file') order by n
+    select n from askable
+    where n not in (select n from responses where source = 'file') and n not in (select n from left_out) order by n
 """
 # How many records each batch could be drawn from: later ones were not imported yet, or had no vector.
 _SEEN = """

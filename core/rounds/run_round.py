@@ -106,7 +106,7 @@ def apply_finished_rounds(project: Project, report: Report) -> int:
     taken = 0
     unfinished = project.store.query(
         """select id, kind, params, made_at from jobs
-           where state in ('draft', 'submitting', 'running') and kind <> 'encode' and runner is null
+           where state in ('draft', 'submitting', 'running') and kind not in ('encode', 'renew') and runner is null
            order by made_at"""
     )
     with hold_round_lock(project, report):
@@ -192,7 +192,8 @@ def _sources(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> npt.NDArray
     return source_of
 
 
-# A record with the text of a gold or audit record must not train: the test text would leak into training.
+# A record with the text of a gold or audit record must not train: the test text would leak into training. Nor does what
+# cleaning or balancing left out.
 _JUDGES = "select t.hash from records t join settled z using (n) where z.stratum in ('gold', 'audit')"
 
 
@@ -201,7 +202,8 @@ def _labelled(
 ) -> tuple[Ints, Rows]:
     rows = cursor.execute(
         f"""select n, s.answer from settled s join records r using (n)
-            where n < ? and list_contains(?, stratum) and (stratum in ('gold', 'audit') or r.hash not in ({_JUDGES}))
+            where n < ? and list_contains(?, stratum) and (stratum in ('gold', 'audit')
+                or r.hash not in ({_JUDGES}) and n not in (select n from left_out))
             order by n""",
         [stop, list(strata)],
     ).fetchall()

@@ -144,4 +144,23 @@ MIGRATIONS: tuple[str, ...] = (
     alter table responses add column difference json;  -- what was changed of the suggestion on the screen, as it
                                                        -- suggested it; '{}': nothing; null: there was none, or unknown
     """,
+    """
+    -- what is prepared for models: their texts, and what they do not see; the records stay as they came
+    create table cleanings (           -- only ever added to; the last row holds
+        run bigint not null,           -- milliseconds since 1970; vectors name the run whose texts they are of
+        rules varchar[] not null,      -- none: every text is as it came
+        options json not null
+    );
+    create table cleaned (             -- of records whose text was ever changed
+        n bigint not null,
+        text varchar,                  -- what models read; null: as it came
+        run bigint not null            -- that changed it last
+    );
+    create table left_out (            -- of training, and those of cleaning of the pool; gold and audit never are
+        n bigint not null,
+        step varchar not null,         -- 'clean', 'balance'
+        reason varchar not null,
+        other bigint                   -- the record that it repeats
+    );
+    """,
 )

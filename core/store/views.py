@@ -25,10 +25,15 @@ VIEWS = (
     """create or replace macro is_free_spare(record, spare, purpose) as
         spare and purpose is null and record not in (select n from leased)
         and record not in (select n from responses)""",
-    # Neither a duplicate nor gold nor the twin of gold, nor a pair that only measures what the search missed.
+    # What cleaning made of a text, else the text as it came.
+    """create or replace view model_texts as           -- what encoders and trainers read
+    select r.n, coalesce(c.text, r.text) as text from records r left join cleaned c using (n)""",
+    # Neither a duplicate nor gold nor the twin of gold, nor a pair that only measures what the search missed, nor what
+    # cleaning left out.
     """create or replace view askable as               -- records that may be asked at all
     select * from records r where r.duplicate_of is null and not is_gold(r.n, r.split)
-      and r.n not in (select p.n from pairs p where p.beyond is not null)""",
+      and r.n not in (select p.n from pairs p where p.beyond is not null)
+      and r.n not in (select o.n from left_out o where o.step = 'clean')""",
     # Records with a newest answer whose labels still exist: choosing one again would find it answered often enough. It
     # awaits a decision, or more people where it is in the queue.
     f"""create or replace view unsettled_answers as    -- records without a label that people have answered

@@ -50,8 +50,15 @@ def order_of(project: Project, trainer: str, request: TrainingRequest) -> Order:
     if request.on == "local" and request.gpu:
         raise BadInput("--gpu asks for a GPU elsewhere (--on modal, --on ray); this machine uses the one it has.")
     gpu = request.gpu or settings.gpu if request.on == "modal" or request.gpu else None
-    resources, values = Resources(settings.job_seconds, gpu), read_values(trainer, request.values)
+    evened = _evening_values(trainer) if settings.oversample else []
+    resources, values = Resources(settings.job_seconds, gpu), read_values(trainer, [*evened, *request.values])
     return Order(trainer, values, request.on, resources, request.seed, None, request.note)
+
+
+def _evening_values(trainer: str) -> list[str]:
+    """As "key=value": what makes this trainer repeat or weigh rare labels, where it can."""
+    known = TRAINERS[trainer].parameters if trainer in TRAINERS else {}
+    return [f"{name}=true" for name in ("oversample", "class_weights") if name in known]
 
 
 def price_line(project: Project, on: str, gpu: str | None = None) -> str:

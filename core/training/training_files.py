@@ -45,7 +45,7 @@ def copy_training_files(source: Bundle, bundle: Bundle) -> None:
 
 
 def write_training_files(project: Project, bundle: Bundle, settings: Settings) -> None:
-    """`in/train.parquet` and `in/judge.parquet` (n, text, stratum, labels) and the audit's history.
+    """`in/train.parquet` and `in/judge.parquet` (n, text, stratum, labels, split) and the audit's history.
 
     Audit and gold records never train, nor do records with the same text.
     """
@@ -71,8 +71,10 @@ def _write(project: Project, path: Path, rows: Ints, labels: list[str]) -> None:
     with project.store.reading() as cursor:
         cursor.execute(
             f"""copy (
-                select r.n, r.text, s.stratum, list_filter(s.labels, lambda x: list_contains($labels, x)) as labels
-                from records r join settled s using (n) where r.n in (select unnest($rows::bigint[])) order by r.n
+                select r.n, m.text, s.stratum, list_filter(s.labels, lambda x: list_contains($labels, x)) as labels,
+                       r.split
+                from records r join model_texts m using (n) join settled s using (n)
+                where r.n in (select unnest($rows::bigint[])) order by r.n
             ) to '{target}' (format parquet)""",
             {"rows": rows.tolist(), "labels": labels},
         )

@@ -16,7 +16,7 @@ from core.tasks.choice import decide
 from gpu_jobs.trainers.calibrated_fit import Fit, fit_on_split, fit_plain
 from gpu_jobs.trainers.callbacks import Probe
 from gpu_jobs.trainers.memory import peak_memory_mb
-from gpu_jobs.trainers.splitting import split
+from gpu_jobs.trainers.splitting import hold_out
 from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingSet
 
 MOST = 2_000  # texts that a probe encodes of each side
@@ -45,10 +45,10 @@ def check_training_set(training_set: TrainingSet) -> None:
 
 
 def choose_rows(training_set: TrainingSet, run: TrainingRun, most: int = 0) -> Parts:
-    """The split by `test_size`, and of the training rows at most so many of each label; 0: all."""
+    """The split by `test_size`, or as declared, and of the training rows at most so many of each label; 0: all."""
     rng = np.random.default_rng(run.seed)
     share, fewest = run.values["test_size"], run.values["fewest_held_out"]
-    train_rows, held_out = split(training_set.texts, training_set.targets, share, rng, fewest)
+    train_rows, held_out = hold_out(training_set, np.arange(len(training_set.texts)), share, rng, fewest)
     if most:
         order = rng.permutation(train_rows)
         numbers = np.cumsum(training_set.targets[order], axis=0)  # running number of each record within its labels

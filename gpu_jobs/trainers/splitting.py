@@ -5,9 +5,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.arrays import Bools, Ints
+from gpu_jobs.trainers.trainer_types import TrainingSet
 
 KEPT = 2
 """texts of a label that always teach: one alone has no like"""
+
+
+def hold_out(
+    training_set: TrainingSet, rows: Ints, share: float, rng: np.random.Generator, fewest: int = 1
+) -> tuple[Ints, Ints]:
+    """(training rows, held-out rows) of these rows: those of the validation split where there is one, else by `split`.
+
+    Nothing is held out where `share` is 0.
+    """
+    declared = None if training_set.validation is None else training_set.validation[rows]
+    if share and declared is not None and declared.any():
+        return rows[~declared], rows[declared]
+    texts = [training_set.texts[row] for row in rows.tolist()]
+    train_rows, held_out = split(texts, training_set.targets[rows], share, rng, fewest)
+    return rows[train_rows], rows[held_out]
 
 
 def split(

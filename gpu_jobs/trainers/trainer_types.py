@@ -14,7 +14,10 @@ from core.models.heads.head import Head
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Labelled texts to train on. targets: (texts, labels). labels: ids; names, descriptions: of the same labels."""
+    """Labelled texts to train on. targets: (texts, labels). labels: ids; names, descriptions: of the same labels.
+
+    validation: (texts,) those that a split has set aside to choose the checkpoint, None where there is no such split.
+    """
 
     texts: Sequence[str]
     targets: Bools
@@ -22,6 +25,7 @@ class TrainingSet:
     names: tuple[str, ...]
     descriptions: tuple[str, ...]
     multi: bool
+    validation: Bools | None = None
 
 
 class Progress(Protocol):

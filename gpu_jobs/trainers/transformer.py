@@ -19,7 +19,7 @@ from gpu_jobs.trainers.classifier import Practice, figures, fine_tune
 from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
 from gpu_jobs.trainers.probing import check_training_set
-from gpu_jobs.trainers.splitting import split
+from gpu_jobs.trainers.splitting import hold_out, split
 from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingSet
 
 
@@ -76,9 +76,7 @@ def choose_rows(training_set: TrainingSet, values: Mapping[str, Any], seed: int)
     rows, requested = np.arange(len(training_set.texts)), values["downsample"]
     if requested and requested < len(rows):
         rows, _ = split(training_set.texts, training_set.targets, 1 - requested / len(rows), rng)
-    texts, targets = [training_set.texts[row] for row in rows.tolist()], training_set.targets[rows]
-    train_rows, held_out = split(texts, targets, values["test_size"], rng, values["fewest_held_out"])
-    return rows[train_rows], rows[held_out]
+    return hold_out(training_set, rows, values["test_size"], rng, values["fewest_held_out"])
 
 
 def _with_head(

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.arrays import Bools, Floats, Ints
 from core.config.taxonomy import SEPARATOR
+from core.data.clean_rules import clean_text
 from core.data.ingest import ingest
 from core.data.ingest_job import Layout
 from core.errors import BadInput, Refused
@@ -37,7 +38,8 @@ class Records:
     """Records to score models on: a Parquet table with id, text, label (a file's) or n, id, text, labels, stated (the
     project's).
 
-    counts: records of each label, by name for a file (by_name), by id for the project. name: for messages.
+    counts: records of each label, by name for a file (by_name), by id for the project. name: for messages. rules: that
+    clean a file's texts.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class Records:
     counts: Mapping[str, int]
     multi: bool
     by_name: bool
+    rules: tuple[str, ...] = ()
 
     def chunks(self) -> Iterator[Chunk]:
         """In order, CHUNK at a time, so that a million never are in memory at once."""
@@ -60,7 +63,10 @@ class Records:
                 labels = table["labels"] if own else [self._split(cell) for cell in table["label"]]
                 rows = np.asarray(table["n"], np.int64) if own else None
                 stated = np.asarray(table["stated"], np.float64) if own else None
-                yield Chunk(table["id"], table["text"], labels, rows, stated)
+                texts = (
+                    [clean_text(text, self.rules) or text for text in table["text"]] if self.rules else table["text"]
+                )
+                yield Chunk(table["id"], texts, labels, rows, stated)
 
     def rows(self) -> Ints:
         """(records,) numbers of the project's records, ascending."""
@@ -113,7 +119,8 @@ def records_of_file(bundle: Path, file: LabelledFile, report: Progress, *, multi
     ingested = ingest(Path(file.file), layout, bundle / "ckpt" / "file", report)
     path = bundle / "ckpt" / "file" / "records.parquet"
     labelled = _labelled(path) if file.label else 0
-    return Records(path, Path(file.file).name, ingested.records, labelled, ingested.labels, multi, by_name=True)
+    name, labels = Path(file.file).name, ingested.labels
+    return Records(path, name, ingested.records, labelled, labels, multi, by_name=True, rules=file.rules)
 
 
 def _labelled(path: Path) -> int:

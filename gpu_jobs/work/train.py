@@ -112,7 +112,16 @@ def _training_set(bundle: Path, params: TrainParams) -> tuple[TrainingSet, Ints]
     targets = label_matrix(table["labels"], labels)
     if params.trainer != "zeroshot" and (targets.any(axis=0).sum() < 2 and not params.multi):
         raise Refused("All labelled records have the same label, so there is nothing to tell apart. Label some more.")
-    training_set = TrainingSet(table["text"], targets, labels, params.label_names, params.descriptions, params.multi)
+    declared = np.array([split == "validation" for split in table.get("split", [])], np.bool_)
+    training_set = TrainingSet(
+        table["text"],
+        targets,
+        labels,
+        params.label_names,
+        params.descriptions,
+        params.multi,
+        declared if declared.any() else None,
+    )
     return training_set, np.asarray(table["n"], np.int64)
 
 
