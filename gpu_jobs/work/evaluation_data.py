@@ -10,7 +10,7 @@ import numpy as np
 from core.arrays import Bools, Floats, Ints
 from core.config.taxonomy import SEPARATOR
 from core.data.ingest import ingest
-from core.data.ingest_job import Layout
+from core.data.ingest_job import IngestParams, Layout
 from core.errors import BadInput, Refused
 from core.evaluation.audit import Weights
 from core.evaluation.held_out import HeldOutPredictions
@@ -110,7 +110,7 @@ def records_of_file(bundle: Path, file: LabelledFile, report: Progress, *, multi
         encoding=file.encoding or "utf-8",
         about={"multi": multi, "known": file.known},
     )
-    ingested = ingest(Path(file.file), layout, bundle / "ckpt" / "file", report)
+    ingested = ingest(IngestParams(file.file, layout), bundle / "ckpt" / "file", report)
     path = bundle / "ckpt" / "file" / "records.parquet"
     labelled = _labelled(path) if file.label else 0
     return Records(path, Path(file.file).name, ingested.records, labelled, ingested.labels, multi, by_name=True)
