@@ -18,16 +18,18 @@ from core.project import Project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import read_card
 from core.reports.pair_export import DEDUPE, PAIR_CAPTIONS, pair_query, write_dedupe
-from core.store.tables import FORMATS, quoted, write_table
+from core.store.tables import quoted, write_table
 from core.tasks.tasks import task_of
 from core.typed_json import to_json
 
+RESPONSES = "responses"
 CAPTIONS = {
     "labels": "labels that people gave, with who gave them and when they were settled, and gold (stratum gold)",
     "complete": "one label per record, people's where there is one, else the machine's; the column `by` says which",
     "machine": "labels accepted on a guarantee in force, for records that nobody labelled",
     "suggestions": "what the newest model proposes for records that nobody labelled; no guarantee",
-    "responses": "every answer that was ever given, one row each, undone ones too",
+    "answers": "each person's answer in force, one row each, with the record's text and its known answer",
+    RESPONSES: "every answer that was ever given, one row each, undone ones too",
     "all": "every record with its label, its machine label and its suggestion, in columns of their own",
 }
 
@@ -65,6 +67,10 @@ _MACHINE = f"""
     from records r join machine_labels m on m.n = coalesce(r.duplicate_of, r.n) join guarantees p on p.id = m.guarantee
     where p.state = 'in_force' and list_has_all({{active}}, m.labels) and r.n not in (select n from ({_SETTLED}))
 """
+_IN_FORCE = f"""
+    select * from ({_STANDING.replace("select n from settled", "select n from responses")})
+    where not from_file and (action <> 'submit' or counts)
+"""
 _LABELLED = f"({_SETTLED}) s left join ({_GIVEN}) a on a.n = s.first"
 _ORIGIN = "r.split, r.source, r.meta::varchar as meta"
 
@@ -86,7 +92,14 @@ _QUERIES = {
         select r.id, r.text, {{text:g}} as label, g.probability, g.model
         from ({_SUGGESTED}) g join records r using (n)
         where r.n not in (select n from ({_SETTLED})) order by r.n""",
-    "responses": """
+    "answers": f"""
+        select r.id, r.text, a.annotator, if(a.action = 'submit', {{text:a}}, null) as label, a.action, p.note,
+               strftime(p.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as answered_at,
+               if(s.stratum = 'gold', {{text:s}}, null) as gold, {_ORIGIN}
+        from records r left join ({_IN_FORCE}) a on a.n = r.n left join responses p on p.stamp = a.stamp
+        left join settled s on s.n = r.n
+        where a.n is not null or s.stratum = 'gold' order by r.n, a.annotator""",
+    RESPONSES: """
         select a.event_id, r.id as record_id, a.annotator, a.action,
                if(a.action = 'submit', {text:a}, null) as label,{json:a}
                strftime(a.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as made_at,
@@ -108,16 +121,14 @@ def captions(settings: Settings) -> dict[str, str]:
     return CAPTIONS | (PAIR_CAPTIONS if task_of(settings).two_sides else {})
 
 
-def formats_of(what: str) -> list[str]:
-    """In which formats it can be written."""
-    return ["json"] if what == DEDUPE else list(FORMATS)
-
-
-def write_export(project: Project, target: Path, file_format: str, what: str, *, card: bool = False) -> int:
-    """Rows written. Answers are written as the task does: labels are names, several joined by `|`, none of them is
-    `[]`. Times are UTC.
+def write_export(  # noqa: PLR0913 - of a file and its card
+    project: Project, target: Path, file_format: str, what: str, *, card: bool = False, name: str = ""
+) -> int:
+    """Rows written, in a format of the database. Answers are written as the task does: labels are names, several joined
+    by `|`, none of them is `[]`. Times are UTC.
 
     card: FILE.card.md and FILE.card.json beside it say what the data are, of the same moment; all three or none.
+    name: what the card calls the file, if not by its name.
     """
     settings = project.settings()
     _make_clusters(project, what)
@@ -130,7 +141,7 @@ def write_export(project: Project, target: Path, file_format: str, what: str, *,
         row = cursor.execute(f"select count(*) from ({query})").fetchone()
         result = read_card(project, cursor)
         result["export"] = {
-            "file": target.name,
+            "file": name or target.name,
             "what": what,
             "is": captions(settings)[what],
             "rows": row[0] if row else 0,

@@ -17,7 +17,7 @@ from core.errors import BadInput
 
 QUESTION, FIELD = "label", "text"
 """what they are called in what is written"""
-OWN = "rondo"
+OWN, NAMES = "rondo", "people"
 PEOPLE = "rondo/people"
 """the agent of a suggestion that is a settled label: a response needs a user of the server that it comes to"""
 SETTINGS, DATASET, RECORDS = ".argilla/settings.json", ".argilla/dataset.json", "records.json"
@@ -72,7 +72,7 @@ class _Record:
             else:
                 values = {"suggestion": label, "probability": suggestion.get("score"), "model": suggestion.get("agent")}
                 base |= {name: value for name, value in values.items() if value is not None}
-        names = own.get("annotators")
+        names = own.get(NAMES)
         names = names if isinstance(names, Mapping) else {}
         responses = object_at(self.record.get("responses") or {}, self.location, "responses").get(question)
         people = []
@@ -198,7 +198,7 @@ def _record(table: ExportTable, rows: Sequence[Cells]) -> dict[str, object]:
             own |= {"suggestion": meaning.names(first["suggestion"]), "probability": first.get("probability")}
         suggestions[QUESTION] = {"value": _value(table, first["label"]), "score": None, "agent": PEOPLE}
     if people:
-        own["annotators"] = people
+        own[NAMES] = people
     scalars = {name: value for name, value in meta.items() if isinstance(value, str | int | float)}
     return {
         "id": first.get("id"),
