@@ -3,6 +3,7 @@
 Knows no verb.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -62,3 +63,12 @@ def ended_in(job: "TrainingJob") -> str:
         return result
     seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(begun)).total_seconds()
     return f"{result}, {duration(seconds)}"
+
+
+def loss_lines(lost: Mapping[str, int], changes: Sequence[str]) -> list[str]:
+    """What an export could not hold, by column with the rows that had something there, and what it changed."""
+    lines = []
+    if lost:
+        columns = ", ".join(f"{name} ({rows:,})" for name, rows in lost.items())
+        lines.append(f"Left out, for the format has no room for it: {columns} rows.")
+    return lines + [f"{change[:1].upper()}{change[1:]}." for change in changes]

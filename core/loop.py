@@ -1,7 +1,7 @@
 """The verbs of the loop: import, encode, choose, learn. What the command line, the HTTP API and the pages all call."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Unpack, get_args, get_type_hints
@@ -50,6 +50,7 @@ from core.people.people import add_person, list_people, new_code, remove_person,
 from core.project import Project
 from core.registry.activation import promote, rollback
 from core.registry.adapter_export import model_merge
+from core.registry.data_push import push_data
 from core.registry.evaluate import compare, compare_encoders, evaluate
 from core.registry.hosted_promotion import deactivate
 from core.registry.hosted_retraining import retrain_hosted
@@ -60,7 +61,7 @@ from core.registry.predictions import predictions
 from core.registry.removal import model_remove
 from core.registry.rescue import rescue, rescue_plan
 from core.registry.retraining import retrain
-from core.reports.export import write_export
+from core.reports.format_export import ExportForm, export_as
 from core.reports.overview import Status, status
 from core.rounds.plans import BatchRequest
 from core.rounds.rechoosing import rechoose
@@ -143,12 +144,17 @@ def play_round(project: Project, report: Report, **request: Unpack[BatchRequest]
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """card: the data card's file, where one was written beside it."""
+    """card: the data card's file, where one was written beside it. files: path -> rows, several where it was written by
+    splits. lost: column that the format has no room for -> rows in which it says something; changes: sentences on what
+    the format changed."""
 
     rows: int
     file: str
     what: str
     card: str | None
+    files: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
 
 
 def export(  # noqa: PLR0913 - an option is an argument
@@ -160,21 +166,28 @@ def export(  # noqa: PLR0913 - an option is an argument
     what: str = "labels",
     card: bool = False,
     excel: bool = False,
+    by_split: bool = False,
 ) -> ExportedFile:
     """Writes labels, machine labels, suggestions, responses or all of it to a file, and a data card beside it if asked.
+
+    file_format: a name of `FORMATS`. by_split: FILE_train, FILE_test in place of FILE.
 
     A file is written whole or not at all. what: as `write_export` takes it. excel: CSV that a spreadsheet opens
     rightly, in which no cell is a formula; an import of it gives back other texts.
     """
     refuse_target(project, out)
     if excel:
-        if file_format != "csv":
-            raise BadInput(f"Excel opens CSV; {file_format} has no form for it. Ask for --format csv.")
+        if file_format != "csv" or by_split:
+            form = f"{file_format} by splits" if by_split else file_format
+            raise BadInput(
+                f"Excel opens CSV; {form} has no form for it. Ask for --format csv, or xlsx without --excel."
+            )
         file_format = EXCEL
     report("Exporting", 0, 1)
-    rows = write_export(project, Path(out), file_format, what, card=card)
+    written = export_as(project, report, Path(out), what, ExportForm(file_format, card, by_split))
     report("Exporting", 1, 1)
-    return ExportedFile(rows, out, what, f"{out}.card.md" if card else None)
+    rows, beside = sum(written.files.values()), f"{out}.card.md" if card else None
+    return ExportedFile(rows, out, what, beside, dict(written.files), dict(written.lost), written.changes)
 
 
 @dataclass(frozen=True)
@@ -295,6 +308,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "model_export": export_model,
     "model_merge": model_merge,
     "push": push,
+    "push_data": push_data,
     "people": list_people,
     "people_add": add_person,
     "people_remove": remove_person,

@@ -284,7 +284,7 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "no parquet": ("a.parquet", "text\nx\n", {}, "a.parquet cannot be read as Parquet"),
     "no gzip": ("a.csv.gz", "text\nx\n", {}, "a.csv.gz is not a whole gzip file"),
     "half a gzip": ("a.jsonl.gz", gzip.compress(JSONL.encode())[:-12], {}, "a.jsonl.gz is not a whole gzip file"),
-    "other suffix": ("a.xlsx", "x", {}, "a.xlsx ends in '.xlsx', which cannot be imported; use .csv"),
+    "other suffix": ("a.pdf", "x", {}, "a.pdf ends in '.pdf', which cannot be imported; use .csv"),
     "no label column": ("a.csv", NUMBERED, {"label": "text"}, "column 'text' brings the different labels to more than"),
 }
 

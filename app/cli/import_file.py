@@ -57,9 +57,29 @@ SourceOption = Annotated[
 ]
 
 
+FileArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="CSV, TSV, JSON, JSONL (.gz too), Excel, Parquet, Arrow, a folder or zip of .txt files; what Label "
+        "Studio, Prodigy, doccano, Argilla, spaCy and fastText write; hf:OWNER/NAME or hf:FOLDER, a data set of "
+        "Hugging Face; an address (https://, s3://)."
+    ),
+]
+FormatOption = Annotated[
+    str,
+    typer.Option("--format", help="Of FILE, where its ending and beginning do not say it. `rondo formats` lists them."),
+]
+SqlOption = Annotated[
+    str,
+    typer.Option(
+        "--sql", help="A query of DuckDB in place of FILE, on files of this folder; FILE may be a DuckDB database."
+    ),
+]
+
+
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL (.gz too), Parquet, or a folder of .txt files.")],
+    file: FileArgument = None,
     text: Annotated[list[str] | None, typer.Option(help="Column with the text; repeat it for several fields.")] = None,
     left: LeftOption = None,
     right: RightOption = None,
@@ -75,6 +95,8 @@ def import_(
     meta: Annotated[list[str] | None, typer.Option(help="Column to show beside the text; repeat it.")] = None,
     encoding: Annotated[str, typer.Option(help="Character encoding of CSV, JSONL and text files.")] = "utf-8",
     near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
+    form: FormatOption = "",
+    sql: SqlOption = "",
     add_labels: Annotated[
         bool, typer.Option("--add-labels", help="Add labels that are not in the taxonomy yet.")
     ] = False,
@@ -89,17 +111,20 @@ def import_(
 ) -> None:
     """Bring records into the project: all of the file or nothing of it."""
     folder = folder_of(context, project)
+    path = _path(file, sql)
     if map_ or chunk:
-        return import_annotated(folder, file, map_, (chunk, chunk_overlap), as_json=as_json)
+        return import_annotated(folder, Path(path), map_, (chunk, chunk_overlap), as_json=as_json)
     if not (left or right) and _is_paired(folder):
         others = {"--label": label, "--split": split, "--annotator": annotator, "--meta": meta}
-        return _import_source(folder, _SourceFile(file, text or [], id_, source, encoding), others, as_json=as_json)
+        return _import_source(folder, _SourceFile(path, text or [], id_, source, encoding), others, as_json=as_json)
     from core.data.file_import import import_file
 
     result = run_verb(
         folder,
         import_file,
-        file=str(file.resolve()),
+        file=path,
+        form=form,
+        sql=sql,
         text=text or [],
         left=left or [],
         right=right or [],
@@ -119,6 +144,17 @@ def import_(
     return None
 
 
+def _path(file: str | None, sql: str) -> str:
+    """Whole, for the app may run in another folder; an address as it is. A query needs no file: this folder."""
+    with errors():
+        from core.data.remote_files import full_path
+        from core.errors import BadInput
+
+        if not file and not sql:
+            raise BadInput("Name a file, a folder or an address to import, or give a query: --sql.")
+        return full_path(file or ".")
+
+
 def _is_paired(folder: Path) -> bool:
     """Whether records are paired in this project before anybody is asked."""
     with errors():
@@ -130,7 +166,7 @@ def _is_paired(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class _SourceFile:
-    file: Path
+    file: str
     text: list[str]
     id: str | None
     source: str | None
@@ -151,7 +187,7 @@ def _import_source(folder: Path, file: _SourceFile, others: Mapping[str, object]
     result = run_verb(
         folder,
         import_source,
-        file=str(file.file.resolve()),
+        file=file.file,
         text=file.text,
         id=file.id,
         source=file.source,
@@ -176,9 +212,20 @@ def source_lines(result: "SourceImport") -> list[str]:
 def import_lines(result: "ImportSummary") -> list[str]:
     """Records first, then labels and splits with counts, then every warning."""
     lines = [f"{result.rows:,} rows: {result.added:,} new records, {result.known:,} known already."]
+    lines = [*_form_lines(result), *lines]
     lines += [*_record_lines(result), *_label_lines(result), *_gold_lines(result)]
     lines += [f"Warning: {doubt}" for doubt in _doubts(result)]
     return [*lines, "Next: rondo next (choose the first batch), rondo up (label it)."]
+
+
+def _form_lines(result: "ImportSummary") -> Iterator[str]:
+    """The format, where nobody named its columns, and what of it was not taken."""
+    form, left_out = result.report.form, result.report.left_out
+    if form:
+        yield f"Read as {form}."
+    if left_out:
+        remark = "; what a model suggests is no label" if "suggestion" in left_out else ""
+        yield f"Not taken: {', '.join(left_out)}{remark}."
 
 
 def _record_lines(result: "ImportSummary") -> Iterator[str]:

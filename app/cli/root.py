@@ -9,6 +9,7 @@ import typer
 from app.cli.backup import backup, check, repair, restore
 from app.cli.erase import erase_
 from app.cli.evaluation import compare, evaluate
+from app.cli.export_file import export, formats_, push_data_
 from app.cli.extract import extract
 from app.cli.hosted import hosted
 from app.cli.import_file import import_
@@ -113,52 +114,9 @@ def encode(context: typer.Context, project: ProjectOption = None, as_json: JsonO
     present(run_verb(folder_of(context, project), encode), lines, as_json=as_json)
 
 
-@app.command()
-def export(
-    context: typer.Context,
-    out: Annotated[Path, typer.Option(help="File to write.")],
-    file_format: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet; json for dedupe.")],
-    what: Annotated[
-        str,
-        typer.Option(
-            help="labels; complete (one per record, people's or the machine's); machine; suggestions; train, "
-            "validation or test (texts as models read them); "
-            "responses (one line per event); or all. Of pairs also pairs; clusters; golden; mapping; splink_pairs; "
-            "splink_clusters; dedupe."
-        ),
-    ] = "labels",
-    card: Annotated[
-        bool, typer.Option("--card", help="Write a data card beside it: how the labels came about, how good they are.")
-    ] = False,
-    excel: Annotated[
-        bool,
-        typer.Option(
-            "--excel", help="CSV for Excel: a byte-order mark, and an apostrophe before what would be a formula."
-        ),
-    ] = False,
-    project: ProjectOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write labels, suggestions or responses to a file."""
-    from core.loop import ExportedFile
-    from core.loop import export as verb
-
-    def lines(result: ExportedFile) -> list[str]:
-        card = [f"The data card is {result.card}."] if result.card else []
-        return [f"Wrote {result.rows:,} rows to {result.file}.", *card]
-
-    result = run_verb(
-        folder_of(context, project),
-        verb,
-        out=str(out.resolve()),
-        file_format=file_format,
-        what=what,
-        card=card,
-        excel=excel,
-    )
-    present(result, lines, as_json=as_json)
-
-
+app.command()(export)
+app.command("push-data")(push_data_)
+app.command("formats")(formats_)
 app.command("gather")(gather_)
 app.add_typer(snapshots, name="snapshots")
 app.command("features")(features_)

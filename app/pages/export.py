@@ -5,7 +5,8 @@ import streamlit as st
 from app.background import opened
 from app.pages.parts.export_view import draw_card, draw_preview, draw_written, write_file
 from app.pages.parts.widgets import activity
-from core.reports.export import captions, formats_of
+from core.reports.export import captions
+from core.reports.format_export import forms_of
 from core.reports.overview import status
 
 server = opened()
@@ -18,17 +19,16 @@ if not status(server.project).records:
 choices = captions(server.settings())
 what = st.selectbox("What", list(choices), key="what")
 st.caption(choices[what])
-formats = formats_of(what)
-file_format = (
-    st.segmented_control("Format", formats, default=formats[0], required=True, key=f"format-{formats[0]}") or formats[0]
-)
+forms = forms_of(server.project, what)
+file_format = st.selectbox("Format", list(forms), key=f"format-{what}")
+st.caption(forms[file_format].caption[:1].upper() + forms[file_format].caption[1:])
 excel = file_format == "csv" and st.toggle(
     "For Excel",
     key="excel",
     help="With a byte-order mark, and an apostrophe before cells that would be formulas. Off: an import of the file "
     "gives back the same texts",
 )
-card = file_format != "json" and st.toggle("Write the data card beside it", value=True, key="card")
+card = what != "dedupe" and st.toggle("Write the data card beside it", value=True, key="card")
 with st.spinner("Reading the first rows"):
     rows = draw_preview(server.project, what)
 if st.button("Write the file", key="write", type="primary", icon=":material/download:", disabled=not rows):

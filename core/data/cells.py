@@ -11,8 +11,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import NoReturn
 
-from core.data.formats.reading import RowBatch
-from core.data.formats.sources import Source
+from core.data.formats.reading import RowBatch, Source
 from core.errors import BadInput
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

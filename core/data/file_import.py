@@ -1,8 +1,8 @@
 """Importing a file: a job reads it, then all of it is stored or nothing. Knows no file format."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypedDict, Unpack
 
 from core.config.record_fields import RecordField
@@ -12,15 +12,17 @@ from core.data.import_parts import begin_import, continue_import, finish_imports
 from core.data.ingest_job import INGEST, FileReport, IngestParams, Layout
 from core.data.ready_pairs import enter_ready_pairs
 from core.data.records import ImportCounts, number_records
+from core.data.remote_files import full_path, is_remote, name_of, secrets_for
 from core.errors import BadInput, Cancelled, Refused, RondoError
-from core.jobs.bundle import Bundle, Report
+from core.jobs.bundle import Bundle, Report, Resources
 from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.project import Project
 from core.tasks.tasks import about_columns, learn_from, task_of
 
 
 class ImportOptions(TypedDict, total=False):
-    """The meaning of a file's columns, and how to read it, as in `Layout`. text: may be left out for a folder."""
+    """The meaning of a file's columns, and how to read it, as in `Layout`. text: may be left out for a folder, and for
+    formats that name it. sql: a query in place of a file, which is then a database or the folder to look in."""
 
     text: list[str]
     left: list[str]
@@ -35,6 +37,8 @@ class ImportOptions(TypedDict, total=False):
     keep_missing_words: bool
     many_labels: bool
     near_duplicates: bool
+    form: str
+    sql: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +92,10 @@ def store_read_file(  # noqa: PLR0913 - an option is an argument
 
 def read_file(project: Project, report: Report, params: IngestParams) -> tuple[Bundle, FileReport]:
     """Runs the job that reads the file; its result is not claimed yet. Nothing is left of a job that was stopped."""
-    name, bundle = Path(params.file).name, project.jobs.prepare(INGEST, params)
+    name, bundle = name_of(params.file), project.jobs.prepare(INGEST, params)
+    resources = Resources(environment=secrets_for(params.file, os.environ))
     try:
-        contents = project.jobs.run(bundle, INGEST, report, f"Reading {name}")
+        contents = project.jobs.run(bundle, INGEST, report, f"Reading {name}", resources)
         report("Storing", 0, 1)
     except Cancelled:
         bundle.empty()
@@ -108,9 +113,10 @@ def with_new_fields(settings: Settings, fields: Sequence[RecordField]) -> Settin
 
 
 def _params(project: Project, file: str, options: ImportOptions) -> IngestParams:
-    settings, text, id_ = project.settings(), options.get("text") or [], options.get("id")
-    if Path(file).is_dir():  # a folder of texts has these columns and no others that could be meant
-        text, id_ = text or ["text"], id_ or "id"
+    settings, text = project.settings(), options.get("text") or []
+    file, form, sql = full_path(file), options.get("form") or "", options.get("sql") or ""
+    if sql and (form or is_remote(file)):
+        raise BadInput("--sql reads local files by a query, without --format and without an address.")
     left, right = options.get("left") or (), options.get("right") or ()
     _refuse_sides(settings, text, [*left, *right])
     layout = Layout(
@@ -118,7 +124,7 @@ def _params(project: Project, file: str, options: ImportOptions) -> IngestParams
         left=tuple(left),
         right=tuple(right),
         label=options.get("label"),
-        id=id_,
+        id=options.get("id"),
         split=options.get("split"),
         meta=tuple(options.get("meta") or ()),
         encoding=options.get("encoding") or "utf-8",
@@ -128,8 +134,9 @@ def _params(project: Project, file: str, options: ImportOptions) -> IngestParams
         about=about_columns(settings),
         keep_missing_words=options.get("keep_missing_words", False),
         many_labels=options.get("many_labels", False),
+        form=form,
     )
-    return IngestParams(str(Path(file).resolve()), layout, options.get("near_duplicates", False))
+    return IngestParams(file, layout, options.get("near_duplicates", False), sql)
 
 
 def _refuse_sides(settings: Settings, text: Sequence[str], sides: Sequence[str]) -> None:

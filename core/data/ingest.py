@@ -18,9 +18,12 @@ from core.config.record_fields import RecordField, check_field_name, guess_role,
 from core.data.annotator_answers import AnswerCollector
 from core.data.answer_cells import contradictions_in, read_splits
 from core.data.cells import Column, json_of
-from core.data.formats.reading import RowBatch
-from core.data.formats.sources import ParquetFile, Source, open_source
-from core.data.ingest_job import FileReport, Layout, RepeatedIds
+from core.data.formats.file_format import STANDARD
+from core.data.formats.formats import FORMATS
+from core.data.formats.reading import DeclaringSource, RowBatch, Source
+from core.data.formats.sources import open_source, recognised
+from core.data.formats.sql_tables import SqlSource
+from core.data.ingest_job import FileReport, IngestParams, Layout, RepeatedIds
 from core.data.ledger import Ledger
 from core.data.near_duplicates import near_duplicates_in
 from core.errors import BadInput
@@ -35,13 +38,13 @@ SAMPLED = 1_000
 ROW_GROUP_ROWS, ROW_GROUP_BYTES = 100_000, 64 << 20
 
 
-def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_duplicates: bool = False) -> FileReport:
+def ingest(params: IngestParams, out: Path, report: Progress) -> FileReport:
     """Writes out/records.parquet, whole or not at all, and returns what the file holds.
 
     Records stand in the order of the file, and the same file gives the same ids again. Raises BadInput for the first
     row that cannot be read.
     """
-    source = open_source(file, layout.encoding)
+    source, layout = open_layout(params)
     require_columns(source, layout)
     out.mkdir(parents=True, exist_ok=True)
     part, answers = out / "records.parquet.part", out / "answers.parquet"
@@ -51,12 +54,49 @@ def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_dupl
         result = replace(
             write_records(source, layout, reader, part, report),
             contradictions=contradictions_in(part, reader) if layout.label else None,
-            near_duplicates=near_duplicates_in(part) if near_duplicates else None,
+            near_duplicates=near_duplicates_in(part) if params.near_duplicates else None,
         )
         part.replace(out / "records.parquet")  # last: whoever finds it has all of it
     finally:
         part.unlink(missing_ok=True)
     return result
+
+
+def open_layout(params: IngestParams) -> tuple[Source, Layout]:
+    """The file's source, and its layout: where nobody says what the text is, and the format does, all that it says."""
+    file, layout = Path(params.file), params.layout
+    if params.sql:
+        return SqlSource(file, params.sql), layout
+    columns_named = bool(layout.text or layout.left)
+    form = layout.form or recognised(file, layout.encoding, by_content=not columns_named)
+    source = open_source(file, layout.encoding, form)
+    if not form or not FORMATS[form].names_itself:
+        return source, replace(layout, form="")
+    return source, named_layout(source.columns([]), replace(layout, form=form))
+
+
+def named_layout(columns: Sequence[str], layout: Layout) -> Layout:
+    """With the columns that have a meaning by their names, and all that have none as metadata; what was named holds."""
+
+    def named(name: str, requested: str | None) -> str | None:
+        return requested or (name if name in columns else None)
+
+    people = named("annotator", layout.annotator)
+    label = named("label", layout.label)
+    id_ = named("id", layout.id)
+    text = layout.text or (() if layout.left else ("text",))
+    taken = {*text, *layout.left, *layout.right, label, id_, layout.split, people, layout.gold}
+    free = [name for name in columns if name not in (*STANDARD, *taken)] if FORMATS[layout.form].meta else []
+    return replace(
+        layout,
+        text=tuple(text),
+        label=label,
+        id=id_,
+        split=named("split", layout.split),
+        annotator=people if label and id_ else None,
+        gold=named("gold", layout.gold) if people and label and id_ else layout.gold,
+        meta=layout.meta or tuple(free),
+    )
 
 
 def require_columns(source: Source, layout: Layout) -> None:
@@ -134,7 +174,8 @@ def write_records(source: Source, layout: Layout, answers: ColumnReader, target:
 def _report(source: Source, layout: Layout, reading: Reading) -> FileReport:
     """All counts of a file that was read."""
     ledger, crowd = reading.ledger, reading.crowd
-    declared = source.declared(layout.label) if isinstance(source, ParquetFile) and layout.label else ()
+    names = source.columns([]) if layout.form else []
+    declared = source.declared(layout.label) if isinstance(source, DeclaringSource) and layout.label else ()
     return FileReport(
         file=source.path.name,
         rows=ledger.rows,
@@ -150,6 +191,8 @@ def _report(source: Source, layout: Layout, reading: Reading) -> FileReport:
         annotators=crowd.annotators,
         known_answers=crowd.known,
         repeated_answers=crowd.repeated,
+        form=layout.form,
+        left_out=tuple(name for name in STANDARD if name not in layout.columns and name in names),
         **vars(reading.answers.summary(declared)),
     )
 

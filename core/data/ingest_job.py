@@ -16,7 +16,8 @@ class Layout:
 
     annotator: every row is an answer of whom it names, several rows may be one record; gold: its known answer.
     task, about: what an answer is, and what the task must know to read one. keep_missing_words: NA, null and their like
-    are answers. many_labels: more than 1,000 different labels are no mistake.
+    are answers. many_labels: more than 1,000 different labels are no mistake. form: name of the file's format, "" where
+    its ending says it; of one that names its columns itself those that nobody named are taken as it names them.
     """
 
     text: tuple[str, ...] = ()
@@ -34,6 +35,7 @@ class Layout:
     about: Mapping[str, object] = field(default_factory=dict)
     keep_missing_words: bool = False
     many_labels: bool = False
+    form: str = ""
 
     @property
     def columns(self) -> list[str]:
@@ -54,11 +56,13 @@ class Layout:
 
 @dataclass(frozen=True)
 class IngestParams:
-    """near_duplicates: report them too, which takes much longer than reading."""
+    """near_duplicates: report them too, which takes much longer than reading. sql: a query on what lies in the folder
+    `file`, or on the database that it is."""
 
     file: str
     layout: Layout
     near_duplicates: bool = False
+    sql: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ class FileReport(ColumnSummary):
     fields: tuple[RecordField, ...] = ()
     contradictions: Contradictions | None = None
     near_duplicates: NearDuplicates | None = None
+    form: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 INGEST = JobKind("ingest", IngestParams, FileReport)

@@ -9,6 +9,7 @@ import duckdb
 from core.data.file_import import read_file, with_new_fields
 from core.data.ingest_job import FileReport, IngestParams, Layout
 from core.data.records import RECORDS
+from core.data.remote_files import full_path
 from core.errors import BadInput, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
 from core.project import Project
@@ -54,7 +55,7 @@ def import_source(  # noqa: PLR0913 - each is an option of the command
     if repeated := [name for name in names if names.count(name) > 1]:
         raise BadInput(f"Two columns are the field {repeated[0]!r}; give each a field of its own: --text COLUMN=FIELD.")
     layout = Layout(text=columns, names=names, id=id, encoding=encoding, task=settings.task)
-    bundle, contents = read_file(project, report, IngestParams(str(Path(file).resolve()), layout))
+    bundle, contents = read_file(project, report, IngestParams(full_path(file), layout))
     with project.storing:
         try:
             added = _store(project, bundle, name, contents)

@@ -19,10 +19,11 @@ from core.reports.card_text import as_markdown
 from core.reports.datacard import read_card
 from core.reports.pair_export import DEDUPE, PAIR_CAPTIONS, pair_query, write_dedupe
 from core.reports.sheet_rows import QUEUE, sheet_query
-from core.store.tables import FORMATS, quoted, write_table
+from core.store.tables import quoted, write_table
 from core.tasks.tasks import task_of
 from core.typed_json import to_json
 
+RESPONSES = "responses"
 CAPTIONS = {
     "labels": "labels that people gave, with who gave them and when they were settled, and gold (stratum gold)",
     "complete": "one label per record, people's where there is one, else the machine's; the column `by` says which",
@@ -31,8 +32,9 @@ CAPTIONS = {
     "train": "what models train on: texts as models read them (original: as they came), without what was left out",
     "validation": "the same of the validation split, which chooses checkpoints",
     "test": "the same of gold, on which models are scored and never train",
-    "responses": "every answer that was ever given, one row each, undone ones too",
     "queue": "records that wait to be answered, in their order, with an empty column label for `rondo apply`",
+    "answers": "each person's answer in force, one row each, with the record's text and its known answer",
+    RESPONSES: "every answer that was ever given, one row each, undone ones too",
     "all": "every record with its label, its machine label and its suggestion, in columns of their own",
 }
 
@@ -78,6 +80,10 @@ _TRAINING = f"""{_PREPARED}
     where s.stratum in ('chosen', 'file') and r.n not in (select n from left_out)
       and r.hash not in (select t.hash from records t join settled z using (n) where z.stratum in ('gold', 'audit'))
 """
+_IN_FORCE = f"""
+    select * from ({_STANDING.replace("select n from settled", "select n from responses")})
+    where not from_file and (action <> 'submit' or counts)
+"""
 _LABELLED = f"({_SETTLED}) s left join ({_GIVEN}) a on a.n = s.first"
 _ORIGIN = "r.split, r.source, r.meta::varchar as meta"
 
@@ -108,7 +114,14 @@ _QUERIES = {
     "train": f"{_TRAINING} and r.split is distinct from 'validation' order by r.n",
     "validation": f"{_TRAINING} and r.split = 'validation' order by r.n",
     "test": f"{_PREPARED} where s.stratum = 'gold' order by r.n",
-    "responses": """
+    "answers": f"""
+        select r.id, r.text, a.annotator, if(a.action = 'submit', {{text:a}}, null) as label, a.action, p.note,
+               strftime(p.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as answered_at,
+               if(s.stratum = 'gold', {{text:s}}, null) as gold, {_ORIGIN}
+        from records r left join ({_IN_FORCE}) a on a.n = r.n left join responses p on p.stamp = a.stamp
+        left join settled s on s.n = r.n
+        where a.n is not null or s.stratum = 'gold' order by r.n, a.annotator""",
+    RESPONSES: """
         select a.event_id, r.id as record_id, a.annotator, a.action,
                if(a.action = 'submit', {text:a}, null) as label,{json:a}
                strftime(a.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as made_at,
@@ -130,16 +143,14 @@ def captions(settings: Settings) -> dict[str, str]:
     return CAPTIONS | (PAIR_CAPTIONS if task_of(settings).two_sides else {})
 
 
-def formats_of(what: str) -> list[str]:
-    """In which formats it can be written."""
-    return ["json"] if what == DEDUPE else list(FORMATS)
-
-
-def write_export(project: Project, target: Path, file_format: str, what: str, *, card: bool = False) -> int:
-    """Rows written. Answers are written as the task does: labels are names, several joined by `|`, none of them is
-    `[]`. Times are UTC.
+def write_export(  # noqa: PLR0913 - of a file and its card
+    project: Project, target: Path, file_format: str, what: str, *, card: bool = False, name: str = ""
+) -> int:
+    """Rows written, in a format of the database. Answers are written as the task does: labels are names, several joined
+    by `|`, none of them is `[]`. Times are UTC.
 
     card: FILE.card.md and FILE.card.json beside it say what the data are, of the same moment; all three or none.
+    name: what the card calls the file, if not by its name.
     """
     settings = project.settings()
     _make_clusters(project, what)
@@ -152,7 +163,7 @@ def write_export(project: Project, target: Path, file_format: str, what: str, *,
         row = cursor.execute(f"select count(*) from ({query})").fetchone()
         result = read_card(project, cursor)
         result["export"] = {
-            "file": target.name,
+            "file": name or target.name,
             "what": what,
             "is": captions(settings)[what],
             "rows": row[0] if row else 0,

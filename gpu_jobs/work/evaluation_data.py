@@ -11,7 +11,7 @@ from core.arrays import Bools, Floats, Ints
 from core.config.taxonomy import SEPARATOR
 from core.data.clean_rules import clean_text
 from core.data.ingest import ingest
-from core.data.ingest_job import Layout
+from core.data.ingest_job import IngestParams, Layout
 from core.errors import BadInput, Refused
 from core.evaluation.audit import Weights
 from core.evaluation.held_out import HeldOutPredictions
@@ -116,7 +116,7 @@ def records_of_file(bundle: Path, file: LabelledFile, report: Progress, *, multi
         encoding=file.encoding or "utf-8",
         about={"multi": multi, "known": file.known},
     )
-    ingested = ingest(Path(file.file), layout, bundle / "ckpt" / "file", report)
+    ingested = ingest(IngestParams(file.file, layout), bundle / "ckpt" / "file", report)
     path = bundle / "ckpt" / "file" / "records.parquet"
     labelled = _labelled(path) if file.label else 0
     name, labels = Path(file.file).name, ingested.labels

@@ -38,19 +38,19 @@ def push(bundle: Path, params: PushParams, report: Callable[[int, int], None]) -
     repositories = {"model": (params.repo, bundle / "in" / "model")}
     if params.labels:
         repositories["dataset"] = (f"{params.repo}-labels", bundle / "in" / "dataset")
-    with _in_sentences(params.repo, token):
+    with in_sentences(params.repo, token):
         from huggingface_hub import HfApi
 
         api = HfApi(token=token)
-        parents = {kind: _prepare(api, repo, kind, params.private) for kind, (repo, _) in repositories.items()}
+        parents = {kind: prepare(api, repo, kind, params.private) for kind, (repo, _) in repositories.items()}
         sent = {
-            kind: _send(api, (repo, kind, parents[kind]), folder, params.message, report)
+            kind: send(api, (repo, kind, parents[kind]), folder, params.message, report)
             for kind, (repo, folder) in repositories.items()
         }
     return PushResult(params.model, **vars(sent["model"]), dataset=sent.get("dataset"))
 
 
-def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
+def prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
     """The parent of the new commit. Makes the repository where there is none."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
@@ -67,7 +67,7 @@ def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
     return str(info.sha) if info.sha else None
 
 
-def _send(
+def send(
     api: Any, target: tuple[str, str, str | None], folder: Path, message: str, report: Callable[[int, int], None]
 ) -> PushedRepository:
     """All files as one commit; files of an earlier one that are not among them go. target: repo, kind, parent."""
@@ -91,7 +91,7 @@ def _send(
 
 
 @contextmanager
-def _in_sentences(repo: str, token: str) -> Iterator[None]:
+def in_sentences(repo: str, token: str) -> Iterator[None]:
     """Turns what the client raises into a sentence on what to do, without the token."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled
 

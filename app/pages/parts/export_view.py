@@ -9,6 +9,8 @@ import streamlit as st
 
 from app.auth.identity import require_right
 from app.background import ProjectServer
+from app.words import loss_lines
+from core.data.formats.formats import FORMATS
 from core.errors import RondoError
 from core.loop import export
 from core.project import Project
@@ -49,7 +51,9 @@ def write_file(server: ProjectServer, what: str, file_format: str, *, card: bool
     """Into the project's `exports/`, under a name that says what and when."""
     folder = server.project.folder / "exports"
     folder.mkdir(exist_ok=True)
-    target = folder / f"{what}-{utc_now():%Y%m%d-%H%M%S}.{file_format}"
+    ending = FORMATS[file_format].ending
+    form = "" if ending == f".{file_format}" else f"-{file_format}"
+    target = folder / f"{what}{form}-{utc_now():%Y%m%d-%H%M%S}{ending}"
     try:
         result = server.do(
             require_right("manage"), export, out=str(target), file_format=file_format, what=what, card=card, excel=excel
@@ -57,7 +61,12 @@ def write_file(server: ProjectServer, what: str, file_format: str, *, card: bool
     except RondoError as error:
         st.error(escaped(error))
         return
-    st.session_state["written"] = {"target": str(target), "rows": result.rows, "card": card}
+    st.session_state["written"] = {
+        "target": str(target),
+        "rows": result.rows,
+        "card": card,
+        "losses": loss_lines(result.lost, result.changes),
+    }
 
 
 def draw_written() -> None:
@@ -67,10 +76,14 @@ def draw_written() -> None:
         return
     target = Path(written["target"])
     st.text(f"{written['rows']:,} rows are in {target}")
+    for line in written["losses"]:
+        st.text(line)
     suffixes = ("", ".card.md", ".card.json") if written["card"] else ("",)
     with st.container(horizontal=True):
         for suffix in suffixes:
             file = target.with_name(target.name + suffix)
+            if file.is_dir():
+                continue
             if file.stat().st_size > LARGEST:
                 st.text(f"{file.name} is too large for the browser; fetch it from its folder.")
                 continue

@@ -69,6 +69,12 @@ class JsonFile:
             if batch:
                 yield RowBatch(first, _as_columns(batch, requested), tell(), self._location)
 
+    def objects(self) -> Iterator[tuple[str, int, int, dict[str, object]]]:
+        """(location in words, bytes read, characters that it takes, object)"""
+        with self._open() as (rows, tell):
+            for row, line, characters, record in rows:
+                yield f"row {row} (line {line})", tell(), characters, record
+
     def _location(self, row: int) -> str:
         with self._open() as (rows, _):
             return next((f"row {row} (line {line})" for number, line, *_ in rows if number == row), f"row {row}")

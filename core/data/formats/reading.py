@@ -6,11 +6,11 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast, runtime_checkable
 
 from core.errors import BadInput
 
@@ -20,6 +20,9 @@ BATCH_CHARACTERS = 1 << 24
 
 LONGEST_LINE = 1 << 25
 """Characters in one line, or one row of several: a small packed file may hold gigabytes without a line end."""
+
+UNPACKED = 1 << 30
+"""Bytes that a packed file may hold: more is a mistake or meant to fill the memory"""
 
 _NO_FILES = {"idna", "punycode", "undefined", "unicode-escape", "unicode_escape", "raw-unicode-escape"}
 """codecs that Python has for other things than files"""
@@ -38,6 +41,32 @@ class RowBatch:
     done: int
     location: Callable[[int], str]
     blank: int = 0
+
+
+class Source(Protocol):
+    """A file that can be read as columns."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def total(self) -> int:
+        """What `Batch.done` counts up to: bytes, rows or files."""
+
+    def columns(self, requested: Sequence[str]) -> list[str]:
+        """The names of the columns there are; it may stop looking once all of `wanted` are found."""
+
+    def batches(self, requested: Sequence[str]) -> Iterator[RowBatch]:
+        """All rows in the order of the file, with the wanted columns only."""
+
+
+@runtime_checkable
+class DeclaringSource(Source, Protocol):
+    """One whose metadata may name a column's labels."""
+
+    def declared(self, column: str) -> list[str]:
+        """In order; [] where there are none."""
 
 
 class Lines:
@@ -97,6 +126,15 @@ def open_text(
         raise wrong_encoding(path.name, None, codec) from error
 
 
+def decoded(content: bytes, encoding: str, location: str) -> str:
+    """The text of a whole file that is in memory, with a byte-order mark as `open_text` takes it. Raises BadInput."""
+    codec = _codec(content[:64], encoding)
+    try:
+        return content.decode(codec)
+    except UnicodeError as error:
+        raise wrong_encoding(location, None, codec) from error
+
+
 def _codec(head: bytes, encoding: str) -> str:
     """A byte-order mark overrides the default: Excel writes UTF-16 with one, and no UTF-8 text begins so."""
     if codecs.lookup(encoding).name != "utf-8":
@@ -127,3 +165,11 @@ def wrong_encoding(location: str, mark: str | None, encoding: str) -> BadInput:
     byte = f"holds the byte 0x{ord(mark) - 0xDC00:02X}, which" if mark else "holds bytes that"
     remedy = "save the file as UTF-8 or say how it is encoded, for example --encoding cp1252"
     return BadInput(f"{location} {byte} cannot be read as {encoding}; {remedy}.")
+
+
+def within(folder: Path, name: str) -> Path:
+    """The path of a file that something in the folder names. Raises BadInput where it would lead out of it."""
+    path = folder / name
+    if not name or "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+        raise BadInput(f"{folder.name} names the file {name[:80]!r}, which is not inside of it; it is not read.")
+    return path

@@ -1,0 +1,83 @@
+"""Copies a file from a network, or a data set from the Hub, to this machine. Knows addresses; not what a file holds."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.data.formats.hugging_face import TABLES
+from core.data.remote_files import HUB, name_of, scheme_of
+from core.errors import BadInput, Refused
+from core.registry.hub_push import check_repo
+
+Progress = Callable[[int, int], None]
+PIECE = 1 << 20
+MOST_BYTES = 50 << 30
+PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "sftp": "paramiko"}
+
+
+def fetch(file: str, folder: Path, report: Progress) -> Path:
+    """Where it lies now, inside of the folder. Raises BadInput or Refused in a sentence on what to do."""
+    if file.startswith(HUB):
+        return _fetch_data_set(file.removeprefix(HUB), folder)
+    scheme = scheme_of(file)
+    import fsspec  # type: ignore[import-untyped]
+
+    target = folder / name_of(file)[-100:]
+    try:
+        with fsspec.open(file, "rb") as source, target.open("wb") as copy:
+            _copy(source, copy, report)
+    except ImportError as error:
+        package = PACKAGES.get(scheme, "fsspec[http]")
+        raise Refused(f"{scheme}:// needs the package {package} ({error}). Install it: pip install {package}") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        fault = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise Refused(f"{file[:200]} cannot be read ({fault}). Check the address and the network.") from None
+    return target
+
+
+def _copy(source: Any, copy: Any, report: Progress) -> None:
+    """With progress in bytes. Raises Refused for what has no end."""
+    done, total = 0, int(getattr(source, "size", None) or 0)
+    while piece := source.read(PIECE):
+        copy.write(piece)
+        done += len(piece)
+        if done > MOST_BYTES:
+            raise Refused(f"The file has more than {MOST_BYTES >> 30} GB; copy it here yourself and import the copy.")
+        report(done, max(total, done))
+
+
+def _fetch_data_set(repo: str, folder: Path) -> Path:
+    """The tables of a data set, without scripts: nothing that comes with it is ever run."""
+    try:
+        check_repo(repo)
+    except BadInput:
+        raise BadInput(
+            f"hf:{repo[:80]} is neither a folder here nor OWNER/NAME of a data set on the Hugging Face Hub."
+        ) from None
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    target = folder / repo.rpartition("/")[2]
+    patterns = [f"*{ending}" for ending in TABLES]
+    try:
+        snapshot_download(repo, repo_type="dataset", local_dir=target, allow_patterns=patterns)
+    except RepositoryNotFoundError:
+        raise Refused(
+            f"The Hub has no data set {repo}, or does not show it without a token: set HF_TOKEN, or check the name."
+        ) from None
+    except OfflineModeIsEnabled:
+        raise Refused("HF_HUB_OFFLINE is set, so nothing is fetched. Unset it, or name a folder.") from None
+    except HfHubHTTPError as error:
+        raise Refused(f"{repo} was not fetched: the Hub answered {error.response.status_code}. Try again.") from None
+    except (LocalEntryNotFoundError, HTTPError, OSError) as error:
+        raise Refused(f"The Hub cannot be reached ({type(error).__name__}). Check the network and try again.") from None
+    return target
