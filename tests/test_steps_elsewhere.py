@@ -14,7 +14,7 @@ from core.extract.suggest import suggest_steps
 from core.extract.train_steps import train_steps
 from core.loop import create_project, next_batch
 from core.models.adapters import ADAPTER
-from core.project import Project, open_project
+from core.project import Project, Runners, open_project
 from gpu_jobs.language_models.tiny import tiny_model
 from gpu_jobs.runners.local import InProcessRunner
 from gpu_jobs.runners.ray.ray_runner import RayRunner
@@ -34,7 +34,7 @@ def project(tmp_path: Path, modal_plane: Any, ray_cluster: RayCluster) -> Iterat
     rows: list[dict[str, object]] = [{"id": f"t{n}", "text": f"Tale {n} of Mara."} for n in range(16)]
     rows = [row | ({"people": ["Mara"], "mood": "glad"} if n < 12 else {}) for n, row in enumerate(rows)]
     (tmp_path / "tales.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    runners = {
+    runners: Runners = {
         "local": lambda _: InProcessRunner(),
         "modal": lambda _: quick(),
         "ray": lambda _: RayRunner(ray_cluster.address, str(ray_cluster.folder)),

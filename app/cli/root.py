@@ -26,6 +26,7 @@ from app.cli.options import (
 )
 from app.cli.pairs import candidates_, dedup, predict_pairs_
 from app.cli.people import history_, people
+from app.cli.predict import predict_
 from app.cli.prepare import balance_, clean_, split_
 from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.sheets import apply_, review_, samples_
@@ -149,6 +150,7 @@ app.add_typer(jobs, name="jobs")
 app.add_typer(hosted, name="hosted")
 app.command()(evaluate)
 app.command()(compare)
+app.command("predict")(predict_)
 app.add_typer(models, name="models")
 app.command()(retrain)
 app.add_typer(team, name="team")

@@ -84,7 +84,7 @@ def evaluate(  # noqa: PLR0913 - an option is an argument
     file = _file(on, text, label, id, encoding)
     _check(project, evaluated, top_k=top_k, save=save, out=out)
     lines = f"records.{_ending(out)}" if out is not None else None
-    setting = _setting(project, _name_of(on, file), file)
+    setting = setting_of(project, _name_of(on, file), file)
     params = EvaluateParams(setting, (evaluated.as_input,), top_k, labeled_only, lines)
     bundle = project.jobs.prepare(EVALUATE, params)
     try:
@@ -125,7 +125,7 @@ def compare(  # noqa: PLR0913 - an option is an argument
     if one == other:
         raise BadInput(f"{first} and {second} are the same model, {one.name}. Name two.")
     on = on or _first_there(project, None)
-    params = CompareParams(_setting(project, _name_of(on, file), file), (one.as_input, other.as_input))
+    params = CompareParams(setting_of(project, _name_of(on, file), file), (one.as_input, other.as_input))
     bundle = project.jobs.prepare(COMPARE, params)
     try:
         _write_input(project, bundle, [one, other], on)
@@ -174,7 +174,7 @@ def compare_encoders(  # noqa: PLR0913 - an option is an argument
             raise BadInput(f"{same} and {names[index]} use the same encoder, {encoder.name}. Name others.")
     tuned = any(Path(encoder.source).is_dir() for encoder in encoders)
     records = _name_of(on, file) if on else "gold and audit" if tuned else "all labels"
-    params = CompareEncodersParams(_setting(project, records, file), tuple(encoders), clusters, sample)
+    params = CompareEncodersParams(setting_of(project, records, file), tuple(encoders), clusters, sample)
     bundle = project.jobs.prepare(COMPARE_ENCODERS, params)
     try:
         if not file:
@@ -256,7 +256,7 @@ def _ending(out: str) -> str:
     return result
 
 
-def _setting(project: Project, on: str, file: LabelledFile | None) -> Setting:
+def setting_of(project: Project, on: str, file: LabelledFile | None) -> Setting:
     settings = project.settings()
     active = settings.taxonomy.active
     return Setting(

@@ -16,6 +16,7 @@ from core.models.own_encoder import encoder_name, encoder_source
 from core.project import Project
 from core.registry.champions import CHAMPION, find_model, require_files
 from core.registry.evaluation_jobs import EncoderSource, EvaluatedFolder
+from core.registry.exported_model import is_export, name_of_export
 from core.rounds.run_round import known_now
 from core.store.tables import quoted
 
@@ -43,11 +44,14 @@ class Model:
 
 
 def find_model_to_score(project: Project, word: str) -> Model:
-    """`baseline`, the folder of an artifact, or what `find_model` takes. Raises BadInput, Refused or Damaged."""
+    """`baseline`, the folder of an artifact or of an export, or what `find_model` takes. Raises BadInput, Refused or
+    Damaged."""
     if word == BASELINE:
         return Model(BASELINE, None)
     word = word or CHAMPION
     folder = Path(word)
+    if is_export(folder):
+        return Model(name_of_export(folder), folder.resolve())
     known = project.store.one("select count(*) from models where id = ?", [word])
     if not known and (folder / MANIFEST).is_file():
         return Model(folder.resolve().name, folder.resolve())

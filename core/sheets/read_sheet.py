@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.data.cells import Column
-from core.data.formats.reading import RowBatch
-from core.data.formats.sources import Source, open_source
+from core.data.formats.reading import RowBatch, Source
+from core.data.formats.sources import open_source
 from core.data.ingest import Progress
 from core.errors import BadInput
 from core.reports.sheet_rows import ID, PATH

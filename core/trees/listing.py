@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.data.formats.csv_files import CsvFile
-from core.data.formats.reading import open_text
-from core.data.formats.sources import SOURCES, Source, open_source
+from core.data.formats.formats import ENDINGS
+from core.data.formats.reading import Source, open_text
+from core.data.formats.sources import open_source
 from core.errors import BadInput
 from core.trees.tree import SEPARATOR, Tree, shown
 
@@ -95,7 +96,7 @@ def _parts(path: str, separator: str) -> list[str]:
 
 def _read(file: Path, layout: ListingLayout, report: Progress) -> Iterator[ListedPath]:
     suffixes = "".join(suffix.lower() for suffix in file.suffixes[-2:])
-    if any(suffixes.endswith(known) for known in SOURCES):
+    if any(suffixes.endswith(known) for known in ENDINGS):
         return _read_table(file, layout, report)
     if layout.column:
         raise BadInput(

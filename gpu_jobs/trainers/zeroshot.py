@@ -59,7 +59,7 @@ def _by_cosine(training_set: TrainingSet, run: TrainingRun, sentences: list[list
         head = calibrated(head, LabelledVectors(vectors, targets, training_set.labels, training_set.multi))
 
     def predict_texts(texts: Sequence[str]) -> Floats:
-        return head.predict(encoder.encode(texts))
+        return head.predict_each(encoder.encode_each(texts))
 
     info = {"base": _plain(base), "by": "cosine", "seconds_training": round(time.monotonic() - started, 3)}
     return TrainedModel(predict_texts, head, None, np.arange(len(vectors)), head.predict(vectors), info)

@@ -17,6 +17,7 @@ from core.models.out_of_fold import OutOfSamplePredictions, predict_unseen, read
 from core.models.own_encoder import encoder_name, encoder_source, label_names
 from core.models.vectors import encoded_rows, open_vectors
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
+from core.registry.exported_model import is_export, open_export
 from core.tasks.choice import decide
 from core.training.trainers import read_values
 from gpu_jobs.trainers.trainer_types import TrainingRun, TrainingSet
@@ -62,6 +63,8 @@ def open_model(model: EvaluatedFolder, setting: Setting, work: Path) -> Evaluate
             model.name, "zeroshot", labels, setting.names, multi, lambda chunk: _directly(says(chunk.texts), multi)
         )
     folder = Path(model.folder)
+    if is_export(folder):
+        return _exported(model.name, folder, setting)
     manifest = check_model(folder)
     labels, multi = tuple(manifest["labels"]), manifest["multi"]
     names = {label: label for label in labels} | label_names(folder)
@@ -100,9 +103,22 @@ def _from_vectors(folder: Path, manifest: Mapping[str, Any], setting: Setting) -
             return head.predict(np.asarray(open_vectors(vectors, name)[chunk.rows], np.float32))
         if not loaded:  # not before it is needed: stored vectors may suffice
             loaded.append(load_encoder(encoder_source(folder, manifest), vectors / "cache", setting.threads))
-        return head.predict(loaded[0].encode(chunk.texts))
+        return head.predict_each(loaded[0].encode_each(chunk.texts))
 
     return says
+
+
+def _exported(name: str, folder: Path, setting: Setting) -> EvaluatedModel:
+    """A model that was exported: its encoder lies beside its head, or is loaded by its name."""
+    exported = open_export(folder)
+    head, loaded = exported.head, list[Encoder]()
+
+    def predict(chunk: Chunk) -> OutOfSamplePredictions:
+        if not loaded:
+            loaded.append(load_encoder(exported.encoder, Path(setting.vectors) / "cache", setting.threads))
+        return _directly(head.predict_each(loaded[0].encode_each(chunk.texts)), head.multi)
+
+    return EvaluatedModel(name, "export", head.labels, exported.names, head.multi, predict)
 
 
 def _headless(folder: Path, manifest: Mapping[str, Any], setting: Setting, base: str, work: Path) -> Says:

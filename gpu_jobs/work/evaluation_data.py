@@ -22,7 +22,7 @@ from core.tasks.task import AnswerSpace
 from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
 
-CHUNK = 512
+CHUNK = 2_048
 MOST_HELD_OUT, MOST_CELLS = 200_000, 20_000_000
 """records that figures rest on, at most, and their number times that of the labels; of more some are drawn at random"""
 MOST_OF_SEVERAL = 20_000

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Floats
-from core.models.encoders.encoder import embedded_folder, encode_in_batches, without_surrogates
+from core.models.encoders.encoder import embedded_folder, encode_alike, encode_in_batches, without_surrogates
 from core.models.encoders.int8 import PEAKS
 
 TOKEN_BUDGET = 768
@@ -36,11 +36,20 @@ class EmbeddedEncoder:
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """(texts, dims), unit rows; of a long text the first 256 tokens count."""
-        ids = self._ids([without_surrogates(text) for text in texts])
+        ids = self._ids(texts)
         lengths = [len(row) for row in ids]
         return encode_in_batches(lengths, TOKEN_BUDGET, self.dims, lambda batch: self._run([ids[row] for row in batch]))
 
-    def _ids(self, texts: list[str]) -> list[list[int]]:
+    def encode_each(self, texts: Sequence[str]) -> Floats:
+        """The same, to the bit, whatever other texts there are."""
+        ids = self._ids(texts)
+        lengths = [len(row) for row in ids]
+        return encode_alike(
+            lengths, TOKEN_BUDGET, self.dims, lambda batch: self._run([ids[row] for row in batch]), full=False
+        )
+
+    def _ids(self, requested: Sequence[str]) -> list[list[int]]:
+        texts = [without_surrogates(text) for text in requested]
         tokens = self._tokenize([text[:CUT] for text in texts])
         enough = self.longest + LONGEST_WORD
         short = [row for row, text in enumerate(texts) if len(text) > CUT and len(tokens[row]) < enough]

@@ -1,7 +1,7 @@
 """A fine-tuned classifier as an encoder: the input of its last layer, as unit vectors. Knows torch, not records."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 from core.arrays import Floats, unit_rows
 from core.errors import Damaged
 from core.jobs.bundle import write_json
-from core.models.encoders.encoder import FEATURES, encode_in_batches, without_surrogates
+from core.models.encoders.encoder import FEATURES, encode_alike, encode_in_batches, without_surrogates
 from core.models.encoders.torch_encoder import fingerprint_of, multiplies_bfloat16
 
-CPU_BUDGET, GPU_BUDGET = 2_048, 65_536
-"""tokens at once, with padding"""
+CPU_BUDGET, GPU_BUDGET, EACH_BUDGET = 2_048, 65_536, 1_024
+"""tokens at once, with padding; the last where batches are filled up"""
 
 CHARACTERS_PER_TOKEN = 40
 """characters of a text that are read for each token that counts: words are shorter, and a book would take minutes"""
@@ -35,20 +35,28 @@ class FeatureEncoder:
         """(texts, dims), unit rows; of a long text the first `longest` tokens count."""
         return unit_rows(self.features(texts))
 
+    def encode_each(self, texts: Sequence[str]) -> Floats:
+        """The same, to the bit, whatever other texts there are."""
+        cut = self._cut(texts)
+        lengths = [len(ids) for ids in cut["input_ids"]]
+        return unit_rows(encode_alike(lengths, EACH_BUDGET, self.dims, lambda batch: self._run(cut, batch), full=True))
+
     def features(self, texts: Sequence[str]) -> Floats:
         """(texts, dims), the input of the last layer, not scaled."""
-        clean = [without_surrogates(text)[: self.longest * CHARACTERS_PER_TOKEN] for text in texts]
-        cut = self.tokenizer(clean, truncation=True, max_length=self.longest) if clean else {"input_ids": []}
+        cut = self._cut(texts)
         budget = CPU_BUDGET if self.classify.device.type == "cpu" else GPU_BUDGET
+        lengths = [len(ids) for ids in cut["input_ids"]]
+        return encode_in_batches(lengths, budget, self.dims, lambda batch: self._run(cut, batch))
 
-        def run(batch: list[int]) -> Floats:
-            return self._run([{name: values[row] for name, values in cut.items()} for row in batch])
+    def _cut(self, texts: Sequence[str]) -> Mapping[str, list[list[int]]]:
+        """What the tokenizer makes of them, as far as it counts."""
+        clean = [without_surrogates(text)[: self.longest * CHARACTERS_PER_TOKEN] for text in texts]
+        return self.tokenizer(clean, truncation=True, max_length=self.longest) if clean else {"input_ids": []}
 
-        return encode_in_batches([len(ids) for ids in cut["input_ids"]], budget, self.dims, run)
-
-    def _run(self, cut: list[dict[str, Any]]) -> Floats:
+    def _run(self, tokens: Mapping[str, list[list[int]]], batch: list[int]) -> Floats:
         import torch
 
+        cut = [{name: values[row] for name, values in tokens.items()} for row in batch]
         seen: list[Any] = []
         hook = self.layer.register_forward_pre_hook(lambda _, supplied: seen.append(supplied[0]))
         try:

@@ -8,10 +8,14 @@ from typing import Any
 
 from core.arrays import Floats, unit_rows
 from core.errors import BadInput, Unreachable
-from core.models.encoders.encoder import EMBEDDED, encode_in_batches, without_surrogates
+from core.models.encoders.encoder import EMBEDDED, encode_alike, encode_in_batches, without_surrogates
 
 TOKEN_BUDGET = 2_048
+EACH_BUDGET = 1_024
+"""where batches are filled up: the less, the less is computed for nothing"""
 CHARACTERS_PER_TOKEN = 4
+MOST_PER_TOKEN = 40
+"""characters of a text that are read for each token that counts"""
 
 NOT_NEEDED = ["*.onnx", "onnx/*", "openvino/*", "*.h5", "*.ot", "*.msgpack", "*.gguf", "*.tflite", "*.mlmodel"]
 """the same weights in other clothes, which many repositories hold"""
@@ -35,6 +39,25 @@ class TorchEncoder:
         return encode_in_batches(
             lengths, TOKEN_BUDGET, self.dims, lambda batch: self._run([clean[row] for row in batch])
         )
+
+    def encode_each(self, texts: Sequence[str]) -> Floats:
+        """The same, to the bit, whatever other texts there are."""
+        clean = [without_surrogates(text) for text in texts]
+        return encode_alike(
+            self._lengths(clean),
+            EACH_BUDGET,
+            self.dims,
+            lambda batch: self._run([clean[row] for row in batch]),
+            full=True,
+        )
+
+    def _lengths(self, texts: list[str]) -> list[int]:
+        """Tokens of each that count. Raises nothing for a tokenizer of another kind: its encoders pad nothing."""
+        longest, tokenizer = self.model.max_seq_length or 512, self.model.tokenizer
+        if not callable(tokenizer) or not texts:
+            return [1] * len(texts)
+        cut = [text[: longest * MOST_PER_TOKEN] for text in texts]
+        return [len(ids) for ids in tokenizer(cut, truncation=True, max_length=longest)["input_ids"]]
 
     def _run(self, texts: list[str]) -> Floats:
         vectors = self.model.encode(texts, batch_size=len(texts), show_progress_bar=False, convert_to_tensor=True)

@@ -14,7 +14,7 @@ from core.models.heads.kind import Arrays, CrossFit, HeadKind, NeighbourGraph, T
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import AnchoredGraph, attach, propagate_labels
 
-CHUNK = 8192
+CHUNK, BLOCK = 8192, 256
 STRENGTH = 10.0  # C of the logistic regression; vectors are unit length
 GUESS_WEIGHT = 0.4  # weight of a pseudo-label; a person's label has weight 1
 GUESSES_PER_LABEL = 6.0  # pseudo-labels of a label, times its mean number of labels
@@ -59,6 +59,14 @@ class Head:
             block = vectors[start : start + CHUNK] if rows is None else vectors[rows[start : start + CHUNK]]
             probs[start : start + CHUNK] = squash(np.asarray(block, dtype=np.float32) @ weights + bias)
         return probs
+
+    def predict_each(self, vectors: Floats) -> npt.NDArray[np.float32]:
+        """What `predict` returns, to the bit whatever other vectors there are: how a product of matrices is rounded
+        depends on their size, so all have the same, with rows of zeros."""
+        blocks = [vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK)]
+        empty = np.zeros((BLOCK, vectors.shape[1]), np.float32)
+        probs = [self.predict(np.concatenate([block, empty[len(block) :]]))[: len(block)] for block in blocks]
+        return np.concatenate([np.empty((0, len(self.labels)), np.float32), *probs])
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """By the names that they have in an artifact."""

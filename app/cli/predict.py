@@ -1,0 +1,155 @@
+"""`rondo predict`: a model on a file of any size, in a project or with an exported folder. Imports nothing heavy."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.evaluation import EncodingOption, IdOption, TextOption
+from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
+from app.cli.pairs import file_jobs, job_threads
+from app.cli.terminal import Ticker, present
+from app.words import duration, interval
+
+if TYPE_CHECKING:
+    from core.registry.evaluation_jobs import EvaluatedFolder, Setting
+    from core.registry.predict import TextColumns
+    from core.registry.text_prediction_job import FilePredictions, PredictFileParams
+
+SHOWN = 12
+"""labels in a terminal; --json has all"""
+STDIN = "-"
+
+
+def predict_(
+    context: typer.Context,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="champion (the model in use), a model's id, baseline (the labels' names, no training), or the folder "
+            "that `rondo models export` wrote, which needs no project.",
+        ),
+    ],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Texts in any format that import takes, a folder of .txt, or -.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="File to write: .csv, .jsonl or .parquet.")],
+    text: TextOption = None,
+    id_: IdOption = None,
+    keep: Annotated[list[str] | None, typer.Option("--keep", help="A column to carry over; repeat it.")] = None,
+    top_k: Annotated[int, typer.Option("--top-k", help="Ranked labels per row, with their scores.")] = 3,
+    label: Annotated[
+        str | None, typer.Option("--label", help="A column with the true labels: says how many are right.")
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Only rows of this split: test, say.")] = None,
+    split_column: Annotated[str, typer.Option("--split-column", help="The column that says a row's split.")] = "split",
+    with_text: Annotated[bool, typer.Option("--with-text/--no-text", help="Write the texts, too.")] = True,
+    encoding: EncodingOption = "utf-8",
+    labels: Annotated[
+        list[str] | None, typer.Option("--labels", help="A label of the baseline outside of a project; repeat it.")
+    ] = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict the labels of new texts: one line per row, with scores. A run that was stopped goes on where it was."""
+    from core.registry.predict import predict as verb
+    from core.registry.predict import text_source
+    from core.registry.text_prediction_job import PredictFileParams
+
+    folder = folder_of(context, project)
+    target = str(out.resolve())
+    outside = _without_project(model, labels, folder)
+    with _input(file) as path:
+        columns: TextColumns = {
+            "file": str(path),
+            "text": text,
+            "id": id_,
+            "label": label,
+            "keep": keep,
+            "split": split,
+            "split_column": split_column,
+            "encoding": encoding,
+        }
+        if outside is None:
+            result = run_verb(folder, verb, model=model, out=target, top_k=top_k, with_text=with_text, **columns)
+        else:
+            result = _outside(PredictFileParams(*outside, text_source(columns), target, top_k, with_text))
+    present(result, prediction_lines, as_json=as_json)
+
+
+def _without_project(model: str, labels: list[str] | None, folder: Path) -> "tuple[Setting, EvaluatedFolder] | None":
+    """A model that lies in a folder, or the baseline of named labels; None for a model of a project."""
+    with errors():
+        from core.config.settings import FILE
+        from core.errors import BadInput
+        from core.models.encoders.encoder import EMBEDDED
+        from core.registry.evaluation_jobs import EvaluatedFolder
+        from core.registry.lookup import BASELINE
+        from core.registry.predict import model_in_folder, setting_outside
+
+        cache = Path.home() / ".cache" / "rondo"
+        if (folder / FILE).exists():
+            if labels:
+                raise BadInput("A project has its own labels. Leave --labels out.")
+            if model == BASELINE:
+                return None
+        if evaluated := model_in_folder(model):
+            return setting_outside(cache, job_threads(), (), EMBEDDED), evaluated
+        if model != BASELINE or (folder / FILE).exists():
+            return None
+        if len(labels or ()) < 2:
+            raise BadInput(
+                "There is no project here, whose labels the baseline could choose from. Name them: --labels ONE "
+                "--labels OTHER; or name a project with --project."
+            )
+        return setting_outside(cache, job_threads(), labels or (), EMBEDDED), EvaluatedFolder(BASELINE, None)
+
+
+def _outside(params: "PredictFileParams") -> "FilePredictions":
+    from app.cli.interrupts import stoppable
+    from core.registry.predict import run_prediction
+
+    with errors(), file_jobs() as jobs:
+        return run_prediction(jobs, params, stoppable(Ticker()))
+
+
+@contextmanager
+def _input(file: Path) -> Iterator[Path]:
+    """Its absolute path; what comes by standard input lies in a file meanwhile: JSON lines, else CSV."""
+    if str(file) != STDIN:
+        yield file.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="rondo-input-") as folder:
+        path = Path(folder) / "input"
+        with path.open("wb") as spool:
+            shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
+        with path.open("rb") as spool:
+            start = spool.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+        yield path.rename(path.with_name("input.jsonl" if start.startswith(b"{") else "input.csv"))
+
+
+def prediction_lines(result: "FilePredictions") -> Iterator[str]:
+    """What was written, which labels it has, and how many are right where that is known."""
+    yield f"{result.model} on {result.rows:,} rows, in {duration(result.seconds)}; wrote {result.out}."
+    if result.resumed:
+        yield f"  {result.resumed:,} of them were predicted by a run before, which was stopped."
+    if result.blank:
+        yield f"  {result.blank:,} have no text, and so no prediction."
+    for name, count in list(result.predicted.items())[:SHOWN]:
+        yield f"  {count:>9,}  {name}"
+    if len(result.predicted) > SHOWN:
+        yield f"  … and {len(result.predicted) - SHOWN} labels more; --json has them."
+    if result.scored:
+        yield f"Of {result.scored:,} rows with a label:"
+        yield f"  accuracy   {interval(result.accuracy, result.scored)}"
+        yield f"  macro F1   {interval(result.macro_f1, result.scored)}"
+        for top in result.top:
+            yield f"  top {top.k:<6} {interval(top.accuracy, result.scored)}"
+    for note in result.notes:
+        yield f"  {note}"

@@ -1,0 +1,73 @@
+"""A model that says of any texts what their labels are, the same whatever other texts there are. Knows no file."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.arrays import Bools, Floats
+from core.registry.evaluation_jobs import EvaluatedFolder, Setting
+from core.registry.text_prediction_job import TEXTS_IN, PredictTextsParams, TextPrediction, TextPredictions
+from gpu_jobs.trainers.trainer_types import Progress
+from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, open_model
+
+PIECE = 1_024
+"""texts between two reports"""
+DIGITS = 6
+NOTHING = TextPrediction(None, (), ())
+
+
+@dataclass(frozen=True)
+class TextPredictor:
+    """An open model."""
+
+    model: EvaluatedModel
+
+    def predict(
+        self, texts: Sequence[str], top_k: int = 3, report: Callable[[int], None] = lambda done: None
+    ) -> list[TextPrediction]:
+        """One for each text, in order; of blank ones nothing is said. report(done): of the texts."""
+        rows_of: dict[str, list[int]] = {}
+        for row, text in enumerate(texts):
+            if text and not text.isspace():
+                rows_of.setdefault(text, []).append(row)
+        result, distinct, done = [NOTHING] * len(texts), sorted(rows_of, key=len), 0
+        for first in range(0, len(distinct), PIECE):
+            piece = distinct[first : first + PIECE]
+            for text, prediction in zip(piece, self._rank(piece, top_k), strict=True):
+                for row in rows_of[text]:
+                    result[row] = prediction
+                done += len(rows_of[text])
+            report(done)
+        return result
+
+    def _rank(self, texts: list[str], top_k: int) -> list[TextPrediction]:
+        """Ties: the label that comes first."""
+        says = self.model.predict(Chunk(ids=[], texts=texts, labels=[]))
+        names = [self.model.names[label] for label in self.model.labels]
+        order = np.argsort(-says.outputs, axis=1, kind="stable")[:, :top_k]
+        return [
+            self._prediction(names, columns.tolist(), outputs, marks)
+            for columns, outputs, marks in zip(order, says.outputs, np.asarray(says.predicted, np.bool_), strict=True)
+        ]
+
+    def _prediction(self, names: Sequence[str], columns: list[int], outputs: Floats, marks: Bools) -> TextPrediction:
+        proposed = tuple(names[column] for column in np.flatnonzero(marks).tolist())
+        scores = tuple(round(float(outputs[column]), DIGITS) for column in columns)
+        predicted = proposed if self.model.multi else proposed[0]
+        return TextPrediction(predicted, tuple(names[column] for column in columns), scores)
+
+
+def open_predictor(model: EvaluatedFolder, setting: Setting, work: Path) -> TextPredictor:
+    """work: a folder to work in. Raises Damaged, Refused or BadInput."""
+    return TextPredictor(open_model(model, setting, work))
+
+
+def predict_texts(bundle: Path, params: PredictTextsParams, report: Progress) -> TextPredictions:
+    """Of the texts in the bundle."""
+    texts = json.loads((bundle / TEXTS_IN).read_text(encoding="utf-8"))
+    predictor = open_predictor(params.model, params.setting, bundle / "ckpt")
+    predictions = predictor.predict(texts, params.top_k, lambda done: report(done, len(texts)))
+    return TextPredictions(predictor.model.name, tuple(predictions))
