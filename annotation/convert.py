@@ -220,11 +220,19 @@ def _value(response: Json, question: str) -> Any:
     return ((response["values"] or {}).get(question) or {}).get("value")
 
 
-def remote_entry(record: Json) -> RemoteEntry:
-    """The state of a record on the server; its suggestion only if it was requested."""
+def remote_entry(record: Json, questions: Mapping[str, str] | None = None, text: str = "") -> RemoteEntry:
+    """The state of a record on the server; its suggestion only if it was requested. questions: name -> id; what is
+    suggested is read with them alone. text: of the record, in which pieces are marked."""
     agents = [one.get("agent") for one in record.get("suggestions") or []]
     model = next((agent or "unknown" for agent in agents), None)
-    return RemoteEntry(record["external_id"] or "", record["id"], model, moment(record["inserted_at"]))
+    names = {id: name for name, id in (questions or {}).items()}
+    values = {
+        names[one["question_id"]]: {"value": one["value"]}
+        for one in record.get("suggestions") or []
+        if one["question_id"] in names
+    }
+    suggested = _answer({"values": values}, text)
+    return RemoteEntry(record["external_id"] or "", record["id"], model, moment(record["inserted_at"]), suggested)
 
 
 def copied_body(record: Json, setup: Setup, questions: Mapping[str, str], old_questions: Mapping[str, str]) -> Json:

@@ -138,7 +138,10 @@ class ArgillaWorkspace:
     def read(self, dataset: str, ids: Sequence[str]) -> list[RemoteRecord]:
         """At most a few hundred at once. Answers of people whom the server does not list are left out."""
         records = self._find_records(dataset, ids, ("responses", "suggestions"))
-        return [RemoteRecord(convert.remote_entry(record), tuple(self._answers(record))) for record in records]
+        questions = self._questions_of(dataset) if records else {}
+        return [
+            RemoteRecord(convert.remote_entry(one, questions, _text(one)), tuple(self._answers(one))) for one in records
+        ]
 
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> PutResult:
         """At most a few hundred at once. Copied again as long as somebody answers meanwhile: no answer is lost."""
@@ -200,9 +203,8 @@ class ArgillaWorkspace:
         responses = record.get("responses") or []
         if any(one["user_id"] not in self._names for one in responses):
             self._read_people()  # somebody new
-        text = str(record["fields"].get(TEXT, ""))
         return [
-            convert.remote_answer(one, self._names[one["user_id"]], text)
+            convert.remote_answer(one, self._names[one["user_id"]], _text(record))
             for one in responses
             if one["user_id"] in self._names
         ]
@@ -281,6 +283,11 @@ def _in_parts(send: Callable[[list[Json]], list[RemoteEntry]], bodies: list[Json
     middle = len(bodies) // 2
     parts = [_in_parts(send, part) for part in (bodies[:middle], bodies[middle:])]
     return PutResult(parts[0].entries + parts[1].entries, {**parts[0].bad, **parts[1].bad})
+
+
+def _text(record: Json) -> str:
+    """In which pieces are marked."""
+    return str(record["fields"].get(TEXT, ""))
 
 
 def _not_ours(metadata: Json, setup: Setup) -> Json:

@@ -51,7 +51,7 @@ def stored(project: Project, user: str) -> dict[str, Any]:
 
 
 def test_a_suggestion_is_filled_in_there_and_accepted_it_is_the_same_here(team: Team, tales: Project) -> None:
-    [user] = team.add("kim")
+    user, other = team.add("kim", "lou")
     push(tales, quiet)
     there = {one["external_id"]: one for one in team.records(dataset_of(tales))}
     assert there["r0"]["fields"] == {"text": TALE}
@@ -69,6 +69,12 @@ def test_a_suggestion_is_filled_in_there_and_accepted_it_is_the_same_here(team: 
     assert sync(tales, quiet).refused == 0
     assert stored(tales, user)["r0"]["values"]["character"] == SUGGESTED["values"]["character"]
     assert stored(tales, user)["r0"]["spans"] == SUGGESTED["spans"]
+    changes = "select difference::varchar from responses where source = 'argilla' order by stamp"
+    assert tales.store.query(changes) == [("{}",)]
+    answer_there(team, other, where(tales)["r0"], shown | {"outcome-moral": "share"})
+    sync(tales, quiet)
+    [_, (changed,)] = tales.store.query(changes)
+    assert json.loads(changed) == {"values": {"outcome.moral": "kindness returns"}}, "as it was suggested"
     assert push(tales, quiet).sent == 0
 
 

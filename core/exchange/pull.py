@@ -31,6 +31,8 @@ from core.labelling.responses import KNOWN, STORED, Event
 from core.project import Project
 from core.store.answers import ARGILLA, ID_PREFIXES, answer_text
 from core.store.database import note, utc_now
+from core.tasks.questions import Value
+from core.tasks.task import Answer
 from core.tasks.tasks import task_of
 
 PART = 200
@@ -40,11 +42,13 @@ Key = tuple[int, str]
 
 @dataclass(frozen=True)
 class RemoteAnswer:
-    """A person's answer to a record, where, and with whose suggestion in view (None: certainly none)."""
+    """A person's answer to a record, where, and with whose suggestion in view (None: certainly none). suggested: what
+    it says there now."""
 
     answer: TeamAnswer
     dataset: str
     model: str | None
+    suggested: Value = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,8 @@ def _listen(project: Project, workspace: Workspace, record_nos: Sequence[int]) -
             )
             successor = _successor(entry, entries, datasets)
             for answer in remote_record.answers:
-                remote, key = RemoteAnswer(answer, dataset, model), (entry.record_no, answer.annotator)
+                remote = RemoteAnswer(answer, dataset, model, remote_record.entry.suggested)
+                key = (entry.record_no, answer.annotator)
                 fits = successor and datasets[successor.dataset].setup.question.fits(answer.value)
                 if successor and answer.at <= successor.made_at and fits:
                     continue  # it was copied, and may have been changed or deleted there since
@@ -274,7 +279,19 @@ def _event(record: str, remote: RemoteAnswer, logged_events: Sequence[LoggedEven
         model=remote.model,
         source=ARGILLA,
         origin=remote.dataset,
+        suggested=_suggested(remote, settings) if submits else None,
     )
+
+
+def _suggested(remote: RemoteAnswer, settings: Settings) -> Answer | None:
+    """None where there was none, where nothing is stored of it, or where it cannot be read."""
+    task = task_of(settings)
+    if task.difference is None or remote.model is None or remote.suggested is None:
+        return None
+    try:
+        return team_form(settings).from_value(remote.suggested, task.setup(settings))
+    except BadInput:
+        return None
 
 
 def _undone(

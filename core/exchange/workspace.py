@@ -74,12 +74,14 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class RemoteEntry:
-    """A record's entry there. record: the server's id. model: of its present suggestion, if any."""
+    """A record's entry there. record: the server's id. model: of its present suggestion, if any; suggested: what that
+    says, where it was asked for."""
 
     id: str
     record: str
     model: str | None
     made_at: datetime
+    suggested: Value = None
 
 
 @dataclass(frozen=True)
