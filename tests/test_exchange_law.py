@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from core import loop
 from core.errors import Cancelled, RondoError
 from core.exchange.pull import reconcile_now, record_no_of
+from core.ids import RecordNo
 from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
@@ -103,7 +104,7 @@ class Played:
         """As the webhook does; where it is not in the schedule, it was lost."""
         if there := where(self.project).get(self.records[record]):
             for _ in range(times):
-                reconcile_now(self.project, [record_no_of(self.project, there) or 0])
+                reconcile_now(self.project, [record_no_of(self.project, there) or RecordNo(0)])
 
     def _sync(self) -> None:
         loop.VERBS["team_sync"](self.project, quiet)

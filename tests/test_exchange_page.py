@@ -12,6 +12,7 @@ from app import background
 from app.team_watch import TeamWatch
 from core import loop
 from core.exchange.pull import reconcile_now, record_no_of
+from core.ids import RecordNo
 from core.labelling.changes import change_settings
 from core.project import open_project
 from gpu_jobs.runners.local import InProcessRunner
@@ -117,5 +118,5 @@ def test_a_dead_server_is_reported_and_tried_again(server: background.ProjectSer
     settled(server)
     assert "does not answer" in drawn().warning[0].value
     team.url = right
-    reconcile_now(server.project, [record_no_of(server.project, remote_id) or 0])
+    reconcile_now(server.project, [record_no_of(server.project, remote_id) or RecordNo(0)])
     assert not drawn().warning

@@ -25,6 +25,7 @@ from app.request_body import read_at_most
 from core.errors import RondoError
 from core.exchange.pull import PART, is_ours, reconcile_now, record_no_of
 from core.exchange.workspace import Workspace
+from core.ids import RecordNo
 from core.project import Project
 from core.store.private_files import made_once, private_folder, written
 
@@ -52,10 +53,10 @@ class WebhookBuffer:
     The next sync finds calls that are lost with the process, or while Argilla does not answer.
     """
 
-    _waiting: set[int] = field(default_factory=set)
+    _waiting: set[RecordNo] = field(default_factory=set)
     _reconciling: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, record_no: int) -> None:
+    def note(self, record_no: RecordNo) -> None:
         """One more, for the next `reconcile`."""
         self._waiting.add(record_no)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import duckdb
 
 from core.config.settings import Settings
+from core.ids import RecordNo
 from core.labelling.cards import named_values, read_context
 from core.labelling.responses import placeholders
 from core.labelling.settling import ANSWERS, answer_parameters
@@ -122,7 +123,7 @@ def still_in_conflict(project: Project, ids: Collection[str]) -> set[str]:
 
 
 def _opinions(
-    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], settings: Settings
+    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo], settings: Settings
 ) -> dict[int, list[Opinion]]:
     """Of each record, in the order in which they came."""
     query = ANSWERS.format(ns=",".join(map(str, record_nos)) or "null")
@@ -139,7 +140,7 @@ def _opinions(
     return opinions
 
 
-def _notes(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> list[tuple[tuple[int, str], str]]:
+def _notes(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo]) -> list[tuple[tuple[int, str], str]]:
     """The note of each person's newest answer that stands."""
     rows = cursor.execute(
         f"""select n, annotator, note from responses_in_force where n in ({placeholders(record_nos)})

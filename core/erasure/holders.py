@@ -13,6 +13,7 @@ import duckdb
 from core.erasure.selection import ErasureSelection
 from core.explore.maps import FILE as MAP
 from core.explore.maps import Map, read_map, write_map
+from core.ids import RecordNo
 from core.jobs.bundle import Bundle, write_json
 from core.jobs.job_states import UNDER_WAY
 from core.language_models.generation import CACHE
@@ -275,7 +276,7 @@ def remove(project: Project, names: Sequence[str]) -> None:
                 path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
-def thin_maps(project: Project, record_nos: Sequence[int]) -> None:
+def thin_maps(project: Project, record_nos: Sequence[RecordNo]) -> None:
     """Removes the records' points from every map."""
     import numpy as np
 

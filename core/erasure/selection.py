@@ -8,6 +8,7 @@ import duckdb
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.explore.filters import RecordSearch, conditions
+from core.ids import RecordNo
 from core.store.database import count
 from core.store.record_numbers import number_of
 
@@ -39,7 +40,7 @@ class ErasureSelection:
     go, with all pairs that they are in.
     """
 
-    record_nos: tuple[int, ...]
+    record_nos: tuple[RecordNo, ...]
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     annotator: str | None = None
@@ -128,7 +129,7 @@ class ShownRecord:
     text: str
 
 
-def shown_records(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> list[ShownRecord]:
+def shown_records(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo]) -> list[ShownRecord]:
     """The first of them."""
     rows = cursor.execute(
         "select id, left(text, ?) from records where n in (select unnest(?::bigint[])) order by n limit ?",
@@ -149,7 +150,7 @@ _OF_RECORDS = {
 }
 
 
-def counts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dict[str, int]:
+def counts(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo]) -> dict[str, int]:
     """Rows that refer to these records. models: made after one of them was labelled, so they may have trained on it."""
     numbers = "select unnest($ns::bigint[])"
     return {name: count(cursor, sql.format(ns=numbers), {"ns": list(record_nos)}) for name, sql in _OF_RECORDS.items()}

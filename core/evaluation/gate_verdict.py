@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from core.evaluation.metrics import Estimate
 from core.evaluation.paired import Difference
+from core.ids import ModelId
 from core.typed_json import from_json
 
 MEASURES = {"macro_f1": "macro F1", "accuracy": "accuracy"}
@@ -42,10 +43,10 @@ class GateVerdict:
     unknown. strata: all that was compared.
     """
 
-    challenger: str
+    challenger: ModelId
     passes: bool
     sentence: str
-    champion: str | None = None
+    champion: ModelId | None = None
     rule: str = ""
     measure: str = "macro_f1"
     stratum: str | None = None

@@ -10,6 +10,7 @@ import duckdb
 from core.config.settings import Settings
 from core.errors import Refused
 from core.exchange.workspace import RemoteEntry, Setup, Workspace
+from core.ids import RecordNo
 from core.labelling.cards import named_values
 from core.store.database import utc_now
 from core.tasks.questions import TEXT, TeamForm
@@ -40,7 +41,7 @@ class Dataset:
 class DatasetRecord:
     """A row of `team_records`. record: Argilla's id. model: of the suggestion that is or was shown there."""
 
-    record_no: int
+    record_no: RecordNo
     dataset: str
     record: str
     sent: str
@@ -48,7 +49,7 @@ class DatasetRecord:
     made_at: datetime
 
 
-def parts(values: Sequence[int], size: int) -> Iterator[list[int]]:
+def parts(values: Sequence[RecordNo], size: int) -> Iterator[list[RecordNo]]:
     """At most `size` at a time."""
     for begin in range(0, len(values), size):
         yield list(values[begin : begin + size])
@@ -93,7 +94,7 @@ def change_setup(cursor: duckdb.DuckDBPyConnection, dataset: str, setup: Setup) 
 
 
 def read_dataset_records(
-    cursor: duckdb.DuckDBPyConnection, datasets: Sequence[str], record_nos: Sequence[int] | None
+    cursor: duckdb.DuckDBPyConnection, datasets: Sequence[str], record_nos: Sequence[RecordNo] | None
 ) -> list[DatasetRecord]:
     """Records in these datasets, some of them or all."""
     rows = cursor.execute(
@@ -106,7 +107,7 @@ def read_dataset_records(
 
 
 def enter_dataset_records(
-    cursor: duckdb.DuckDBPyConnection, dataset: str, entries: Sequence[tuple[int, str, RemoteEntry]]
+    cursor: duckdb.DuckDBPyConnection, dataset: str, entries: Sequence[tuple[RecordNo, str, RemoteEntry]]
 ) -> None:
     """(n, hash of what was sent, position) each. A model that was ever shown there is kept."""
     if not entries:

@@ -28,13 +28,15 @@ class PushPlan:
     waiting: how many of them people can answer.
     """
 
-    ranks: dict[int, int]
+    ranks: dict[RecordNo, int]
     rows: dict[RecordNo, Row]
     blind: frozenset[int]
     waiting: int
 
 
-def plan_push(cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Collection[int], people: int) -> PushPlan:
+def plan_push(
+    cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Collection[RecordNo], people: int
+) -> PushPlan:
     """The open records of batches, spare ones only where those fall short of one tier, and all that stands there.
 
     there: n of the records that stand there already. A review is not sent: it must go to somebody who has not
@@ -62,15 +64,19 @@ def plan_push(cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Coll
     return PushPlan(ranks, rows, hidden, len(chosen))
 
 
-def tiers(rows: Iterable[Row], size: int) -> dict[int, int]:
+def tiers(rows: Iterable[Row], size: int) -> dict[RecordNo, int]:
     """n -> tier, from 0, in the order of the queue. Answered records keep theirs, so that no other changes."""
     order = sorted(rows, key=lambda row: (not row.first, row.spare and not row.first, row.position, row.record_no))
     return {row.record_no: entry // size for entry, row in enumerate(order)}
 
 
 def read_outgoing(
-    cursor: duckdb.DuckDBPyConnection, plan: PushPlan, record_nos: Sequence[int], settings: Settings, question: Question
-) -> dict[int, Outgoing]:
+    cursor: duckdb.DuckDBPyConnection,
+    plan: PushPlan,
+    record_nos: Sequence[RecordNo],
+    settings: Settings,
+    question: Question,
+) -> dict[RecordNo, Outgoing]:
     """These records as they are sent, to a dataset that asks this question."""
     rows = [plan.rows.get(RecordNo(n)) or _unqueued(cursor, RecordNo(n)) for n in record_nos]
     cards = read_cards(cursor, rows, settings)

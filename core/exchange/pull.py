@@ -26,6 +26,7 @@ from core.exchange.datasets import (
     team_form,
 )
 from core.exchange.workspace import DRAFT, SUBMITTED, Gone, TeamAnswer, Workspace
+from core.ids import RecordNo
 from core.jobs.bundle import Report
 from core.labelling.responses import KNOWN, STORED, Event
 from core.project import Project
@@ -37,7 +38,7 @@ from core.tasks.tasks import task_of
 
 PART = 200
 """records whose answers are asked for at once"""
-Key = tuple[int, str]
+Key = tuple[RecordNo, str]
 
 
 @dataclass(frozen=True)
@@ -114,16 +115,16 @@ def _marks(project: Project, workspace: Workspace) -> dict[str, str]:
     return marks
 
 
-def reconcile_now(project: Project, record_nos: Sequence[int]) -> int:
+def reconcile_now(project: Project, record_nos: Sequence[RecordNo]) -> int:
     """The same for these records, at most PART; returns how many events were stored."""
     with project.team.open(project.folder, project.settings()) as workspace:
         return reconcile(project, workspace, record_nos)[0]
 
 
-def record_no_of(project: Project, record: str) -> int | None:
+def record_no_of(project: Project, record: str) -> RecordNo | None:
     """n of one of Argilla's records, None where it is not known (yet)."""
     n = project.store.one("select n from team_records where record = ?", [record])
-    return None if n is None else int(n)
+    return None if n is None else RecordNo(n)
 
 
 def is_ours(project: Project, dataset: str) -> bool:
@@ -141,11 +142,11 @@ class RemoteAnswers:
     newest: dict[Key, RemoteAnswer]
     there: set[int]
     late: list[tuple[DatasetRecord, TeamAnswer]]
-    ids: dict[int, str]
+    ids: dict[RecordNo, str]
     datasets: dict[str, Dataset]
 
 
-def reconcile(project: Project, workspace: Workspace, record_nos: Sequence[int]) -> tuple[int, int]:
+def reconcile(project: Project, workspace: Workspace, record_nos: Sequence[RecordNo]) -> tuple[int, int]:
     """Reconciles the log with these records; returns (events stored, answers refused).
 
     One call at a time: an older state must not be stored after a newer one.
@@ -167,7 +168,7 @@ def reconcile(project: Project, workspace: Workspace, record_nos: Sequence[int])
     return sum(status == STORED for status in statuses.values()), len(refused)
 
 
-def _listen(project: Project, workspace: Workspace, record_nos: Sequence[int]) -> RemoteAnswers:
+def _listen(project: Project, workspace: Workspace, record_nos: Sequence[RecordNo]) -> RemoteAnswers:
     """A record, dataset or person that is gone adds no answer and withdraws none."""
     with project.store.reading() as cursor:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
@@ -295,7 +296,7 @@ def _suggested(remote: RemoteAnswer, settings: Settings) -> Answer | None:
 
 
 def _undone(
-    key: Key, ids: Mapping[int, str], logged_events: Sequence[LoggedEvent], dataset: str
+    key: Key, ids: Mapping[RecordNo, str], logged_events: Sequence[LoggedEvent], dataset: str
 ) -> list[tuple[str, Event]]:
     """All of them: else an earlier answer would be in force again."""
     now = datetime.now(UTC).timestamp()
@@ -313,7 +314,7 @@ def _eid(*parts: object) -> str:
     return ID_PREFIXES[ARGILLA] + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:48]
 
 
-def _logged(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int]) -> dict[Key, list[LoggedEvent]]:
+def _logged(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo]) -> dict[Key, list[LoggedEvent]]:
     """The events from Argilla in force, the newest last. Their author may have undone them in the app, too."""
     rows = cursor.execute(
         """select n, annotator, event_id, action, answer, note from responses_in_force

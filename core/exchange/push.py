@@ -23,6 +23,7 @@ from core.exchange.datasets import (
 from core.exchange.outgoing import PushPlan, digest, plan_push, read_outgoing
 from core.exchange.pull import sync_with
 from core.exchange.workspace import Gone, Outgoing, Workspace
+from core.ids import RecordNo
 from core.jobs.bundle import Report
 from core.project import Project
 from core.store.database import note, utc_now
@@ -147,8 +148,8 @@ def _send(project: Project, workspace: Workspace, dataset: Dataset, report: Repo
 @dataclass(frozen=True)
 class _Part:
     plan: PushPlan
-    records: dict[int, Outgoing]
-    there: dict[int, DatasetRecord]
+    records: dict[RecordNo, Outgoing]
+    there: dict[RecordNo, DatasetRecord]
 
 
 def _send_part(project: Project, workspace: Workspace, dataset: Dataset, part: _Part, tally: Tally) -> None:

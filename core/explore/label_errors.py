@@ -137,7 +137,7 @@ def inspected_at(project: Project) -> datetime | None:
     return value
 
 
-def pair(project: Project, record_no: int, other: int) -> tuple[Side, Side]:
+def pair(project: Project, record_no: RecordNo, other: int) -> tuple[Side, Side]:
     """Two records side by side, word by word. Raises BadInput for one that does not exist."""
     names = project.settings().taxonomy.names
     rows = {

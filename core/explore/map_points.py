@@ -187,7 +187,7 @@ def _nearest_middle(shown: MapPoints, record_nos: Ints, most: int) -> Ints:
     return record_nos[np.argsort(away, kind="stable")[:most]]
 
 
-def _read(project: Project, record_nos: list[int]) -> list[MappedRecord]:
+def _read(project: Project, record_nos: list[RecordNo]) -> list[MappedRecord]:
     with project.store.reading() as cursor:
         rows = cursor.execute(_RECORDS, {"ns": record_nos, **asked_parameters(project.settings())}).fetchall()
     return [MappedRecord(*row) for row in rows]

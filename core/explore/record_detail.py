@@ -180,7 +180,7 @@ def neighbours(project: Project, record: str, count: int = NEIGHBOURS) -> list[t
     return [(float(cosine), lines[n]) for n, cosine in zip(record_nos, cosines, strict=True) if n in lines]
 
 
-def twins(project: Project, record_no: int) -> list[tuple[Side, Side]]:
+def twins(project: Project, record_no: RecordNo) -> list[tuple[Side, Side]]:
     """The near-duplicates with another label that were flagged, each beside this record, differences marked."""
     rows = project.store.query(
         """select distinct if(n = $1, other, n) from flags
@@ -203,7 +203,7 @@ _MODELS = """
 
 
 def _answers(
-    cursor: duckdb.DuckDBPyConnection, record_no: int, describe: Describe
+    cursor: duckdb.DuckDBPyConnection, record_no: RecordNo, describe: Describe
 ) -> tuple[list[GivenAnswer], tuple[tuple[str, str], ...]]:
     rows = cursor.execute(
         f"""select event_id, annotator, action, {as_given("labels", "answer")}, note, undoes, received_at, round,
@@ -247,7 +247,7 @@ _HOW = {
 }
 
 
-def _held_out(cursor: duckdb.DuckDBPyConnection, record_no: int, describe: Describe) -> list[HeldOutAnswer]:
+def _held_out(cursor: duckdb.DuckDBPyConnection, record_no: RecordNo, describe: Describe) -> list[HeldOutAnswer]:
     rows = cursor.execute(
         f"""select {as_given("truth", "truth_answer")}, {as_given("predicted", "predicted_answer")}, probability,
                    stratum from held_out_predictions where n = ?""",
@@ -256,7 +256,7 @@ def _held_out(cursor: duckdb.DuckDBPyConnection, record_no: int, describe: Descr
     return [HeldOutAnswer(describe(truth), describe(predicted), *rest) for truth, predicted, *rest in rows]
 
 
-def _machine_labels(cursor: duckdb.DuckDBPyConnection, record_no: int, describe: Describe) -> list[MachineLabel]:
+def _machine_labels(cursor: duckdb.DuckDBPyConnection, record_no: RecordNo, describe: Describe) -> list[MachineLabel]:
     rows = cursor.execute(
         f"""select {as_given("m.labels", "m.answer")}, m.probability, m.threshold, p.precision, p.confidence,
                   strftime(p.made_at, '%Y-%m-%d %H:%M'), p.user
@@ -266,7 +266,7 @@ def _machine_labels(cursor: duckdb.DuckDBPyConnection, record_no: int, describe:
     return [MachineLabel(describe(answer), *rest) for answer, *rest in rows]
 
 
-def _generated(cursor: duckdb.DuckDBPyConnection, record_no: int, describe: Describe) -> list[GeneratedLine]:
+def _generated(cursor: duckdb.DuckDBPyConnection, record_no: RecordNo, describe: Describe) -> list[GeneratedLine]:
     rows = cursor.execute(
         """select step, model, answer::varchar, state, confidence, made_at from generated_answers
            where n = ? order by made_at, step""",
@@ -279,7 +279,7 @@ def _generated(cursor: duckdb.DuckDBPyConnection, record_no: int, describe: Desc
     return lines
 
 
-def _queued(cursor: duckdb.DuckDBPyConnection, record_no: int) -> str | None:
+def _queued(cursor: duckdb.DuckDBPyConnection, record_no: RecordNo) -> str | None:
     row = cursor.execute(
         "select batch, spare, purpose from queue where n = ? order by batch desc, purpose nulls last limit 1",
         [record_no],

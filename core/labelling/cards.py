@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from core.config.settings import Settings
+from core.ids import RecordNo
 from core.labelling.generated_answers import WHOLE, compare_with_head, is_withheld, read_generated
 from core.labelling.waiting import Row
 from core.tasks.task import GeneratedAnswer
@@ -52,7 +53,7 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
 
 
 def read_context(
-    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], settings: Settings
+    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo], settings: Settings
 ) -> Mapping[int, dict[str, object]]:
     """What the task shows beside each of these records, where it shows anything."""
     context = task_of(settings).context

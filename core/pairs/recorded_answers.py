@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from core.errors import Cancelled, RondoError
+from core.ids import RecordNo
 from core.jobs.bundle import Report, write_json
 from core.language_models.client import Patience
 from core.language_models.providers import provider_of, token_of
@@ -52,7 +53,7 @@ class RecordedAnswers:
 class MeasuringPairs:
     """The settled gold and audit pairs. record_nos: of each, ascending."""
 
-    record_nos: tuple[int, ...]
+    record_nos: tuple[RecordNo, ...]
     pairs: tuple[Pair, ...]
 
 
