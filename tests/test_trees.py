@@ -153,6 +153,12 @@ def test_paths_that_are_none_are_reported(tmp_path: Path) -> None:
     assert tree.skipped == [("a.txt", REPEATED), ("r/../b.txt", UPWARDS), ("else/c.txt", OUTSIDE)]
 
 
+def test_a_path_may_be_very_deep(tmp_path: Path) -> None:
+    tree = listed(tmp_path, b"/".join([b"d"] * 3_000) + b"/x.txt\n")
+    assert (len(paths_of(tree)), max(tree.depths)) == (3_000, 3_000)
+    write_tree(tree, tmp_path)
+
+
 def test_the_tables_say_what_is_below_each_folder(tmp_path: Path) -> None:
     tree = Tree()
     for path, size in (("A/x.png", 3), ("A/B/y.png", 4), ("C/B/y.png", 4)):
