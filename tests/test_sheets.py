@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,8 +174,8 @@ def test_records_of_any_pool_are_sampled_with_their_text(project: Project, tmp_p
     ):
         with pytest.raises(error, match=message):
             samples(project, quiet, out=str(out), **options)
-    with pytest.raises(BadInput, match=r"\.csv, \.jsonl or \.parquet"):
-        samples(project, quiet, out=str(tmp_path / "sample.xlsx"))
+    with pytest.raises(BadInput, match=r"\.csv, \.xlsx, \.jsonl or \.parquet"):
+        samples(project, quiet, out=str(tmp_path / "sample.ods"))
     assert out.read_bytes() == first
 
 
@@ -186,6 +187,25 @@ def test_cells_that_would_be_formulas_come_back_as_the_records_that_they_are(pro
     [odd] = [row for row in sheet(out) if "An odd one" in row["text"]]
     assert odd["id"] == "'=1+1"
     assert take(project, tmp_path, f"id,label\n{odd['id']},food\n").taken == 1
+    assert settled(project)["=1+1"][0] == "food"
+
+
+def test_a_workbook_goes_out_and_comes_back(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("id,text\n=1+1,An odd one.\n")
+    import_file(project, quiet, file=str(tmp_path / "odd.csv"), text=["text"], id="id")
+    out = tmp_path / "sample.xlsx"
+    assert samples(project, quiet, out=str(out), size=100).rows == 49
+    import openpyxl
+
+    book: Any = openpyxl.load_workbook(out)
+    header, *rows = book.active.iter_rows()
+    assert [cell.value for cell in header] == ["id", "label", "text"]
+    for row in rows:
+        row[1].value = "food" if row[0].value == "=1+1" else None
+        row[0].data_type = "s"
+    book.save(out)
+    result = apply(project, quiet, file=str(out))
+    assert (result.taken, result.blank, result.refusals) == (1, 48, 0)
     assert settled(project)["=1+1"][0] == "food"
 
 
