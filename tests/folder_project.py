@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from core import loop
+from core.data.encoding import encode
 from core.project import Project, open_project
+from core.trees.features import features
+from core.trees.gather import gather
 from gpu_jobs.runners.local import InProcessRunner
 
 LABELS = ["format", "pack", "theme"]
@@ -43,9 +46,9 @@ def folder_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loop.create_project(home / "project", LABELS)
     tree = make_tree(home / "assets")
     project = open_project(home / "project", InProcessRunner())
-    loop.gather(project, quiet, source=str(tree))
-    loop.features(project, quiet)
-    loop.encode(project, quiet)
+    gather(project, quiet, source=str(tree))
+    features(project, quiet)
+    encode(project, quiet)
     project.close()
     return home
 

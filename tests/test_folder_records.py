@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
-from core import loop
-from core.backup.archives import restore
+from core.backup.archives import restore, write_archive
+from core.backup.backups import back_up
 from core.data.file_import import import_file
+from core.erasure.erase import erase
 from core.errors import BadInput
 from core.project import Project
+from core.sheets.apply import apply
+from core.trees.features import features
+from core.trees.gather import gather
 from core.trees.snapshots import snapshot_folder
 from tests.conftest import quiet
 from tests.folder_project import label_of
@@ -25,7 +29,7 @@ def answer_all(project: Project, file: Path) -> dict[str, str]:
     """Every folder gets its label from a sheet; returns them."""
     labels = {id_: label_of(id_) for id_ in metadata(project)}
     file.write_text("path,label\n" + "".join(f"{path},{label}\n" for path, label in labels.items()))
-    loop.apply(project, quiet, file=str(file))
+    apply(project, quiet, file=str(file))
     return labels
 
 
@@ -34,8 +38,8 @@ def settled(project: Project) -> dict[str, str]:
 
 
 def take(project: Project, tree: Path) -> Any:
-    loop.gather(project, quiet, source=str(tree))
-    return loop.features(project, quiet)
+    gather(project, quiet, source=str(tree))
+    return features(project, quiet)
 
 
 def test_a_record_names_what_is_around_its_folder(folders: Project) -> None:
@@ -62,7 +66,7 @@ def test_a_record_names_what_is_around_its_folder(folders: Project) -> None:
 
 def test_the_same_again_changes_nothing(folders: Project) -> None:
     before = folders.store.query("select * from records order by n")
-    again = loop.features(folders, quiet, batch_size=7)
+    again = features(folders, quiet, batch_size=7)
     assert (again.folders, again.added, again.known, again.changed) == (36, 0, 36, 0)
     assert folders.store.query("select * from records order by n") == before
 
@@ -88,7 +92,7 @@ def test_a_later_snapshot_adds_and_marks_and_answers_stay(folders: Project, tmp_
     assert "state" not in meta["Forest"]
     assert meta["Forest"]["snapshot"] == meta["Moon/PNG"]["snapshot"] == 2
     assert settled(folders) == labels
-    assert loop.features(folders, quiet).moved == 0, "the same again"
+    assert features(folders, quiet).moved == 0, "the same again"
     assert metadata(folders) == meta
 
 
@@ -112,26 +116,26 @@ def test_what_vanished_comes_back_and_an_old_path_may_be_used_again(folders: Pro
 def test_moves_are_not_seen_without_the_snapshot_before(folders: Project, tmp_path: Path) -> None:
     shutil.rmtree(snapshot_folder(folders, 1))
     (tmp_path / "assets" / "Castle").rename(tmp_path / "assets" / "Fortress")
-    loop.gather(folders, quiet, source=str(tmp_path / "assets"))
-    loop.gather(folders, quiet, source=str(tmp_path / "assets"))
-    result = loop.features(folders, quiet, snapshot=1)
+    gather(folders, quiet, source=str(tmp_path / "assets"))
+    gather(folders, quiet, source=str(tmp_path / "assets"))
+    result = features(folders, quiet, snapshot=1)
     assert (result.moved, result.vanished, result.added) == (0, 9, 9)
 
 
 def test_features_go_forward_and_paths_of_another_tree_are_refused(folders: Project, tmp_path: Path) -> None:
     take(folders, tmp_path / "assets")
     with pytest.raises(BadInput, match="Snapshot 1 of assets is older than 2"):
-        loop.features(folders, quiet, snapshot=1)
-    loop.gather(folders, quiet, source=str(tmp_path / "assets"), name="other")
+        features(folders, quiet, snapshot=1)
+    gather(folders, quiet, source=str(tmp_path / "assets"), name="other")
     before = folders.store.query("select * from records order by n")
     with pytest.raises(BadInput, match=r"'Castle' of snapshot 3 \(other\) has the id of a record from snapshot 1"):
-        loop.features(folders, quiet)
+        features(folders, quiet)
     assert folders.store.query("select * from records order by n") == before
 
 
 def test_features_want_a_snapshot(project: Project) -> None:
     with pytest.raises(BadInput, match="no snapshot yet"):
-        loop.features(project, quiet)
+        features(project, quiet)
 
 
 def test_folders_and_texts_live_in_one_project(folders: Project, tmp_path: Path) -> None:
@@ -141,13 +145,13 @@ def test_folders_and_texts_live_in_one_project(folders: Project, tmp_path: Path)
 
 
 def test_a_backup_holds_the_snapshots(folders: Project, tmp_path: Path) -> None:
-    loop.back_up(folders, quiet, out=str(tmp_path / "copy"))
+    back_up(folders, quiet, out=str(tmp_path / "copy"))
     assert (tmp_path / "copy" / "snapshots" / "00001" / "folders.parquet").exists()
-    loop.write_archive(folders, quiet, archive=str(tmp_path / "all.zip"))
+    write_archive(folders, quiet, archive=str(tmp_path / "all.zip"))
     restore(tmp_path / "all.zip", tmp_path / "restored", quiet)
     assert (tmp_path / "restored" / "snapshots" / "00001" / "manifest.json").exists()
 
 
 def test_erasing_a_folder_names_the_snapshots_that_have_its_path(folders: Project) -> None:
-    result = loop.erase(folders, quiet, record=["Castle"])
+    result = erase(folders, quiet, record=["Castle"])
     assert str(snapshot_folder(folders, 1)) in result.elsewhere

@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,17 @@ from hypothesis import strategies as st
 
 from core import loop
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.errors import BadInput, Refused
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
+from core.labelling.unsure import review
 from core.project import Project
 from core.sampling.diversity import spread_sample
-from core.sheets.apply import AppliedSheet
+from core.sheets.apply import AppliedSheet, apply
+from core.sheets.samples import samples
+from core.trees.features import features
+from core.trees.gather import gather
 from tests.command_line import rondo, rondo_json
 from tests.conftest import quiet
 from tests.folder_project import label_of
@@ -35,7 +41,7 @@ def settled(project: Project) -> dict[str, tuple[str, str]]:
 def take(project: Project, tmp_path: Path, content: str | bytes, **options: str) -> AppliedSheet:
     file = tmp_path / "labels.csv"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return loop.apply(project, quiet, file=str(file), **options)  # type: ignore[arg-type]
+    return apply(project, quiet, file=str(file), **options)  # type: ignore[arg-type]
 
 
 def clustered(rng: np.random.Generator) -> np.ndarray:
@@ -69,7 +75,7 @@ def test_diversity_goes_from_random_to_farthest_first() -> None:
 
 def test_a_sample_of_folders_goes_out_and_its_labels_come_back(folders: Project, tmp_path: Path) -> None:
     out = tmp_path / "sample.csv"
-    written = loop.samples(folders, quiet, out=str(out), snapshot=1, size=10, min_depth=2, max_depth=3)
+    written = samples(folders, quiet, out=str(out), snapshot=1, size=10, min_depth=2, max_depth=3)
     rows = sheet(out)
     assert (written.rows, written.pool, len(rows)) == (10, 32, 10)
     assert list(rows[0]) == [
@@ -82,7 +88,7 @@ def test_a_sample_of_folders_goes_out_and_its_labels_come_back(folders: Project,
     result = take(folders, tmp_path, "\ufeff".encode() + "\r\n".join(lines).encode())
     assert (result.rows, result.taken, result.blank, result.refusals) == (10, 8, 2, 0)
     assert settled(folders) == {row["id"]: (label_of(row["id"]), "file") for row in rows[:8]}
-    again = loop.samples(folders, quiet, out=str(out), snapshot=1, size=100)
+    again = samples(folders, quiet, out=str(out), snapshot=1, size=100)
     assert again.rows == 28, "what is answered is not sampled again"
 
 
@@ -139,8 +145,8 @@ def test_labels_of_a_test_split_are_gold_and_a_persons_are_that_persons(folders:
 
 def test_a_moved_folder_answers_to_its_new_path(folders: Project, tmp_path: Path) -> None:
     (tmp_path / "assets" / "Castle").rename(tmp_path / "assets" / "Fortress")
-    loop.gather(folders, quiet, source=str(tmp_path / "assets"))
-    loop.features(folders, quiet)
+    gather(folders, quiet, source=str(tmp_path / "assets"))
+    features(folders, quiet)
     take(folders, tmp_path, "path,label\nFortress,theme\nFortress/Castle pack 1,pack\n")
     assert set(settled(folders)) == {"Castle", "Castle/Castle pack 1"}
 
@@ -148,16 +154,16 @@ def test_a_moved_folder_answers_to_its_new_path(folders: Project, tmp_path: Path
 def test_an_empty_taxonomy_learns_from_a_sheet_and_a_full_one_when_told(project: Project, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="there is no label 'sport'"):
         take(project, tmp_path, "id,label\nr0,sport\n")
-    assert loop.apply(project, quiet, file=str(tmp_path / "labels.csv"), add_labels=True).taken == 1
+    assert apply(project, quiet, file=str(tmp_path / "labels.csv"), add_labels=True).taken == 1
     assert "sport" in {label.name for label in project.settings().taxonomy.labels}
 
 
 def test_records_of_any_pool_are_sampled_with_their_text(project: Project, tmp_path: Path) -> None:
     out = tmp_path / "sample.csv"
-    assert loop.samples(project, quiet, out=str(out), size=12, diversity=1).pool == 48
+    assert samples(project, quiet, out=str(out), size=12, diversity=1).pool == 48
     assert list(sheet(out)[0]) == ["id", "label", "text"]
     first = out.read_bytes()
-    loop.samples(project, quiet, out=str(out), size=12, diversity=1)
+    samples(project, quiet, out=str(out), size=12, diversity=1)
     assert out.read_bytes() == first
     for options, error, message in (
         ({"snapshot": 1}, BadInput, "no snapshot yet"),
@@ -167,20 +173,39 @@ def test_records_of_any_pool_are_sampled_with_their_text(project: Project, tmp_p
         ({"seed": -1}, BadInput, "0 or more"),
     ):
         with pytest.raises(error, match=message):
-            loop.samples(project, quiet, out=str(out), **options)  # type: ignore[arg-type]
-    with pytest.raises(BadInput, match=r"\.csv, \.jsonl or \.parquet"):
-        loop.samples(project, quiet, out=str(tmp_path / "sample.xlsx"))
+            samples(project, quiet, out=str(out), **options)
+    with pytest.raises(BadInput, match=r"\.csv, \.xlsx, \.jsonl or \.parquet"):
+        samples(project, quiet, out=str(tmp_path / "sample.ods"))
     assert out.read_bytes() == first
 
 
 def test_cells_that_would_be_formulas_come_back_as_the_records_that_they_are(project: Project, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("id,text\n=1+1,An odd one.\n")
-    loop.import_file(project, quiet, file=str(tmp_path / "odd.csv"), text=["text"], id="id")
+    import_file(project, quiet, file=str(tmp_path / "odd.csv"), text=["text"], id="id")
     out = tmp_path / "sample.csv"
-    loop.samples(project, quiet, out=str(out), size=100, excel=True)
+    samples(project, quiet, out=str(out), size=100, excel=True)
     [odd] = [row for row in sheet(out) if "An odd one" in row["text"]]
     assert odd["id"] == "'=1+1"
     assert take(project, tmp_path, f"id,label\n{odd['id']},food\n").taken == 1
+    assert settled(project)["=1+1"][0] == "food"
+
+
+def test_a_workbook_goes_out_and_comes_back(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("id,text\n=1+1,An odd one.\n")
+    import_file(project, quiet, file=str(tmp_path / "odd.csv"), text=["text"], id="id")
+    out = tmp_path / "sample.xlsx"
+    assert samples(project, quiet, out=str(out), size=100).rows == 49
+    import openpyxl
+
+    book: Any = openpyxl.load_workbook(out)
+    header, *rows = book.active.iter_rows()
+    assert [cell.value for cell in header] == ["id", "label", "text"]
+    for row in rows:
+        row[1].value = "food" if row[0].value == "=1+1" else None
+        row[0].data_type = "s"
+    book.save(out)
+    result = apply(project, quiet, file=str(out))
+    assert (result.taken, result.blank, result.refusals) == (1, 48, 0)
     assert settled(project)["=1+1"][0] == "food"
 
 
@@ -198,7 +223,7 @@ def test_the_queue_is_exported_in_its_order_and_taken_back(project: Project, tmp
 
 def test_what_the_model_is_least_sure_of_is_queued_first(project: Project, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="No model has suggested anything yet"):
-        loop.review(project, quiet)
+        review(project, quiet)
     labels = "".join(f"r{number},{('weather', 'food', 'music')[number % 3]}\n" for number in range(0, 12))
     take(project, tmp_path, f"id,label\n{labels}")
     encode(project, quiet)
@@ -207,14 +232,14 @@ def test_what_the_model_is_least_sure_of_is_queued_first(project: Project, tmp_p
         project.store.query("select id, probability from suggestions join records using (n) join pool using (n)")
     )
     limit = sorted(chances.values())[10]
-    result = loop.review(project, quiet, below=limit, size=4)
+    result = review(project, quiet, below=limit, size=4)
     assert (result.unsure, result.queued) == (sum(chance < limit for chance in chances.values()), 4)
     queued = [id_ for (id_,) in project.store.query("select id from queue join records using (n) order by position")]
     assert queued == sorted(chances, key=chances.__getitem__)[:4]
     assert Counter(project.store.query("select purpose from queue")) == {("wanted",): 4}
-    assert loop.review(project, quiet, below=limit, size=100).unsure == result.unsure - 4, "once is enough"
+    assert review(project, quiet, below=limit, size=100).unsure == result.unsure - 4, "once is enough"
     with pytest.raises(BadInput, match="between 0 and 1"):
-        loop.review(project, quiet, below=0)
+        review(project, quiet, below=0)
 
 
 def test_the_commands_say_what_was_refused(tmp_path: Path) -> None:

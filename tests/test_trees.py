@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import loop
 from core.errors import BadInput, Damaged
 from core.project import Project
+from core.trees.gather import gather
 from core.trees.listing import OUTSIDE, REPEATED, UPWARDS, ListingLayout, read_listing
 from core.trees.moves import Contents, moved_folders
-from core.trees.snapshots import snapshot_folder
+from core.trees.snapshots import snapshot, snapshot_diff, snapshot_folder, snapshots
 from core.trees.tree import FILES, FOLDERS, Tree, extension_of, shown, write_tree
 from core.trees.walk import ALREADY, LOOP, NO_FILE, NOT_FOLLOWED, NOWHERE, OWN, UNREADABLE, walk
 from tests.command_line import rondo, rondo_json
@@ -153,6 +153,12 @@ def test_paths_that_are_none_are_reported(tmp_path: Path) -> None:
     assert tree.skipped == [("a.txt", REPEATED), ("r/../b.txt", UPWARDS), ("else/c.txt", OUTSIDE)]
 
 
+def test_a_path_may_be_very_deep(tmp_path: Path) -> None:
+    tree = listed(tmp_path, b"/".join([b"d"] * 3_000) + b"/x.txt\n")
+    assert (len(paths_of(tree)), max(tree.depths)) == (3_000, 3_000)
+    write_tree(tree, tmp_path)
+
+
 def test_the_tables_say_what_is_below_each_folder(tmp_path: Path) -> None:
     tree = Tree()
     for path, size in (("A/x.png", 3), ("A/B/y.png", 4), ("C/B/y.png", 4)):
@@ -196,20 +202,20 @@ def test_a_move_that_could_be_another_is_none() -> None:
 
 def test_a_snapshot_is_numbered_whole_and_checked(project: Project, tmp_path: Path) -> None:
     (tmp_path / "paths.txt").write_text("A/x.png\nB/y.png\n")
-    first = loop.gather(project, quiet, source=str(tmp_path / "paths.txt"))
+    first = gather(project, quiet, source=str(tmp_path / "paths.txt"))
     (tmp_path / "paths.txt").write_text("A/x.png\nC/B/y.png\nA/z.png\n")
-    second = loop.gather(project, quiet, source=str(tmp_path / "paths.txt"), name="paths")
+    second = gather(project, quiet, source=str(tmp_path / "paths.txt"), name="paths")
     assert (first.snapshot, second.snapshot, second.folders, second.files) == (1, 2, 3, 3)
-    assert [one.number for one in loop.snapshots(project, quiet).snapshots] == [1, 2]
-    difference = loop.snapshot_diff(project, quiet, older=1, newer=2)
+    assert [one.number for one in snapshots(project, quiet).snapshots] == [1, 2]
+    difference = snapshot_diff(project, quiet, older=1, newer=2)
     assert (difference.moved_paths, difference.added_paths, difference.changed_paths) == ({"B": "C/B"}, ("C",), ("A",))
-    assert loop.snapshot(project, quiet).depths == {1: 2, 2: 1}
+    assert snapshot(project, quiet).depths == {1: 2, 2: 1}
     with (snapshot_folder(project, 1) / FOLDERS).open("ab") as file:
         file.write(b"x")
     with pytest.raises(Damaged, match="not as it was written"):
-        loop.snapshot(project, quiet, number=1)
+        snapshot(project, quiet, number=1)
     with pytest.raises(BadInput, match="no snapshot 7; there are 1, 2"):
-        loop.snapshot(project, quiet, number=7)
+        snapshot(project, quiet, number=7)
 
 
 def test_a_list_that_cannot_be_read_leaves_no_snapshot(project: Project, tmp_path: Path) -> None:
@@ -220,12 +226,12 @@ def test_a_list_that_cannot_be_read_leaves_no_snapshot(project: Project, tmp_pat
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(BadInput, match=message):
-            loop.gather(project, quiet, source=str(tmp_path / name))
+            gather(project, quiet, source=str(tmp_path / name))
     with pytest.raises(BadInput, match="no folder and no file"):
-        loop.gather(project, quiet, source=str(tmp_path / "nowhere"))
+        gather(project, quiet, source=str(tmp_path / "nowhere"))
     with pytest.raises(BadInput, match="for listings of paths"):
-        loop.gather(project, quiet, source=str(tmp_path), root="x")
-    assert loop.snapshots(project, quiet).snapshots == ()
+        gather(project, quiet, source=str(tmp_path), root="x")
+    assert snapshots(project, quiet).snapshots == ()
     assert not list((project.folder / "snapshots").glob("*"))
 
 

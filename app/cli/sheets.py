@@ -21,7 +21,7 @@ _SHOWN = 20
 
 def samples_(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="File to write: .csv, .jsonl or .parquet.")],
+    out: Annotated[Path, typer.Option(help="File to write: .csv, .xlsx, .jsonl or .parquet.")],
     snapshot: NumberOption = None,
     size: Annotated[int, typer.Option(help="Records in it.", min=1)] = 800,
     min_depth: Annotated[
@@ -65,7 +65,7 @@ def samples_(
 
 def apply_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV (Excel's too), TSV, JSON, JSONL or Parquet with labels.")],
+    file: Annotated[Path, typer.Argument(help="Excel workbook, CSV, TSV, JSON, JSONL or Parquet with labels.")],
     split: Annotated[
         str | None, typer.Option(help="Of all its rows: train, validation, or test, whose records are gold.")
     ] = None,

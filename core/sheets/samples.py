@@ -1,5 +1,7 @@
 """A sample of records for a spreadsheet, as diverse as a person wants it. Knows no card and no queue."""
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,16 +9,21 @@ import numpy as np
 
 from core.arrays import Ints
 from core.data.encoding import encode_if_needed
+from core.data.formats.file_format import Meaning
+from core.data.formats.write_job import TABLE, WHOLE, WRITE_FORMAT, WriteParams
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Report
+from core.jobs.bundle import Bundle, Report
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.reports.sheet_rows import sheet_query
 from core.sheets.sheet_jobs import SAMPLE, SampleParams
 from core.store.tables import EXCEL, FORMATS, quoted, write_table
 from core.store.targets import refuse_target
+from core.store.whole_files import disk_errors, whole_file
 from core.trees.snapshots import check_snapshot, read_snapshot
 from core.trees.tree import FOLDERS
+
+XLSX = "xlsx"
 
 
 @dataclass(frozen=True)
@@ -50,10 +57,10 @@ def samples(  # noqa: PLR0913 - an option is an argument
     """
     refuse_target(project, out)
     file_format = Path(out).suffix.lower().removeprefix(".")
-    if file_format not in FORMATS:
-        raise BadInput(f"{out} ends in no format that can be written; name a file .csv, .jsonl or .parquet.")
+    if file_format not in (*FORMATS, XLSX):
+        raise BadInput(f"{out} ends in no format that can be written; name a file .csv, .xlsx, .jsonl or .parquet.")
     if excel and file_format != "csv":
-        raise BadInput(f"Excel opens CSV; {file_format} has no form for it. Name a file .csv.")
+        raise BadInput(f"{file_format} has no other form for Excel. Name a file .csv, or leave --excel out.")
     if not 0 <= diversity <= 1 or size < 1:
         raise BadInput(f"Asked for {size} records with diversity {diversity}: at least 1, and between 0 and 1.")
     seed = project.settings().seed if seed is None else seed
@@ -66,14 +73,37 @@ def samples(  # noqa: PLR0913 - an option is an argument
     bundle = project.jobs.prepare(SAMPLE, params)
     np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, rows=rows)
     chosen = project.jobs.run(bundle, SAMPLE, report, "Sampling").rows
+    if file_format == XLSX:
+        written = _write_workbook(project, report, chosen, Path(out))
+    else:
+        written = _write(project, chosen, Path(out), EXCEL if excel else file_format)
+    _finish(project, bundle)
+    return WrittenSample(written, out, len(rows), diversity, seed)
+
+
+def _write(project: Project, chosen: Sequence[int], target: Path, file_format: str) -> int:
     with project.store.reading() as cursor:
         ranked = f"select unnest({list(chosen)}::bigint[]) as n, unnest(range({len(chosen)})) as rank"
-        query = sheet_query(cursor, ranked)
-        written = write_table(cursor, query, [], Path(out), EXCEL if excel else file_format)
+        return write_table(cursor, sheet_query(cursor, ranked), [], target, file_format)
+
+
+def _write_workbook(project: Project, report: Report, chosen: Sequence[int], target: Path) -> int:
+    """By a job: it takes a library."""
+    if target.is_dir() or not target.parent.is_dir():
+        raise BadInput(f"{target} is no file that can be written; name one in a folder that is there.")
+    bundle = project.jobs.prepare(WRITE_FORMAT, WriteParams(XLSX, Meaning(title=project.settings().name)))
+    rows = _write(project, chosen, bundle.path / "in" / TABLE, "parquet")
+    project.jobs.run(bundle, WRITE_FORMAT, report, f"Writing {target.name}")
+    with disk_errors(f"The sample {target}"), whole_file(target.resolve()) as partial:
+        shutil.copyfile(bundle.path / "out" / WHOLE, partial)
+    _finish(project, bundle)
+    return rows
+
+
+def _finish(project: Project, bundle: Bundle) -> None:
     with project.store.transaction() as cursor:
         project.jobs.claim_result(bundle, cursor)
     bundle.empty()
-    return WrittenSample(written, out, len(rows), diversity, seed)
 
 
 def _pool(project: Project, snapshot: int | None, depths: tuple[int | None, int | None]) -> Ints:

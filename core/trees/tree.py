@@ -74,8 +74,14 @@ class Tree:
         known = self.numbers.get(path)
         if known is not None:
             return known
-        above, _, name = path.rpartition(SEPARATOR)
-        return self.add_folder(self.folder(above), path, name)
+        missing = []
+        while path not in self.numbers:
+            missing.append(path)
+            path = path.rpartition(SEPARATOR)[0]
+        folder = self.numbers[path]
+        for below in reversed(missing):
+            folder = self.add_folder(folder, below, below.rpartition(SEPARATOR)[2])
+        return folder
 
     def add_folder(self, parent: int, path: str, name: str, modified: float | None = None) -> int:
         """A folder that is not there yet."""

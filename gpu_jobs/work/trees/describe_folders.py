@@ -137,7 +137,7 @@ def _write_marks(
     target: Path, known: Sequence[KnownRecord], moves: dict[str, str], folders: dict[str, Folder], number: int
 ) -> None:
     """A row for each record whose metadata change."""
-    import pyarrow as arrow  # type: ignore[import-untyped]
+    import pyarrow as arrow
     from pyarrow import parquet
 
     rows = []
