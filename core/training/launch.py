@@ -15,7 +15,7 @@ from core.training.entries import TrainingJob, read_row, read_training_job, set_
 from core.training.following import GRID, hand_over, handing_over, locks, raise_end, refresh_job
 from core.training.pair_training_files import pair_training_params, write_pair_training_files
 from core.training.train_job import TRAIN, TRAIN_PAIRS
-from core.training.trainers import TRAINERS, read_values
+from core.training.trainers import TRAINERS, entries_in, read_values
 from core.training.training_files import (
     Order,
     carry_encoder,
@@ -43,7 +43,7 @@ class TrainingRequest:
 
 
 def order_of(project: Project, trainer: str, request: TrainingRequest) -> Order:
-    """The request, checked, with the settings' GPU and time limit filled in."""
+    """The request, checked, with the settings' GPU, time limit and parameters of the trainer filled in."""
     settings = project.settings()
     if request.seed is not None and not 0 <= request.seed < 2**32:
         raise BadInput(f"The seed is {request.seed}; it must lie between 0 and {2**32 - 1:,}.")
@@ -51,7 +51,8 @@ def order_of(project: Project, trainer: str, request: TrainingRequest) -> Order:
         raise BadInput("--gpu asks for a GPU elsewhere (--on modal, --on ray); this machine uses the one it has.")
     gpu = request.gpu or settings.gpu if request.on == "modal" or request.gpu else None
     evened = _evening_values(trainer) if settings.oversample else []
-    resources, values = Resources(settings.job_seconds, gpu), read_values(trainer, [*evened, *request.values])
+    resources = Resources(settings.job_seconds, gpu)
+    values = read_values(trainer, [*evened, *entries_in(settings, trainer), *request.values])
     return Order(trainer, values, request.on, resources, request.seed, None, request.note)
 
 
