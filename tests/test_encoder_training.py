@@ -10,7 +10,7 @@ from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors, fit_head
 from core.tasks.choice import decide
 from gpu_jobs.trainers.bases import open_base, save_encoder
-from gpu_jobs.trainers.encoder import train
+from gpu_jobs.trainers.encoder import _arguments, train
 from gpu_jobs.trainers.losses import contrast_batch, part_hardest
 from tests.tiny_models import lessons, make_encoder, make_run, score
 
@@ -84,3 +84,11 @@ def test_losses_are_least_where_likes_are_one_and_unlikes_apart() -> None:
     for loss in (part_hardest, contrast_batch):
         assert loss(apart, marks) < loss(mixed, marks)
         assert loss(apart[:1], marks[:1]) == 0  # nothing beside it, nothing to learn
+
+
+def test_weight_decay_warm_up_and_the_batch_of_evaluations_reach_the_library(base: Path, tmp_path: Path) -> None:
+    supplied = ("weight_decay=0.3", "warmup_steps=7", "eval_batch_size=5", "batch_size=9")
+    arguments = _arguments(90, make_run("encoder", base, tmp_path, *supplied), has_held_out=True)
+    assert (arguments.weight_decay, arguments.warmup_steps, arguments.per_device_eval_batch_size) == (0.3, 7, 5)
+    plain = _arguments(90, make_run("encoder", base, tmp_path, "batch_size=9"), has_held_out=True)
+    assert (plain.weight_decay, plain.warmup_steps, plain.per_device_eval_batch_size) == (0.01, 6, 9)

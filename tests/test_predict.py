@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars
@@ -19,12 +19,20 @@ import rondo as programs
 from app import background
 from app.cli.root import app
 from app.http.program_routes import api_routes
-from core.errors import BadInput, Cancelled, Damaged, Refused
+from core.errors import BadInput, Cancelled, Damaged
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import EMBEDDED
 from core.project import Project, open_project
 from core.registry.model_export import export_model
-from core.registry.predict import MOST_TEXTS, model_in_folder, predict, predict_texts, setting_outside, text_source
+from core.registry.predict import (
+    MOST_TEXTS,
+    TextColumns,
+    model_in_folder,
+    predict,
+    predict_texts,
+    setting_outside,
+    text_source,
+)
 from core.registry.text_prediction_job import PredictFileParams
 from gpu_jobs.runners.local import InProcessRunner
 from gpu_jobs.work.predict_file import PART, predict_file
@@ -122,7 +130,8 @@ def params_of(exported: Path, source: Path, out: Path, **columns: Any) -> Predic
     model = model_in_folder(str(exported))
     assert model is not None
     setting = setting_outside(exported.parent, 1, (), EMBEDDED)
-    return PredictFileParams(setting, model, text_source({"file": str(source), **columns}), str(out), 2, False)
+    requested = cast(TextColumns, {"file": str(source), **columns})
+    return PredictFileParams(setting, model, text_source(requested), str(out), 2, False)
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
@@ -366,9 +375,11 @@ def test_the_head_of_a_round_predicts_before_anything_was_fine_tuned(played: Pat
     assert result.accuracy.value > 0.8
 
 
-def test_a_project_of_another_task_names_its_own_command(paired: Path, tmp_path: Path) -> None:
-    shutil.copytree(paired, tmp_path / "project")
-    project = open_project(tmp_path / "project", InProcessRunner())
-    with pytest.raises(Refused, match="rondo predict-pairs"):
-        predict(project, quiet, file="x.csv", out=str(tmp_path / "o.csv"))
-    project.close()
+def test_progress_says_how_many_are_right_so_far(exported: Path, tmp_path: Path) -> None:
+    source, events = tmp_path / "many.csv", list[dict[str, float]]()
+    source.write_text("text,topic\n" + "".join(f'"{text}",{topic}\n' for text, topic in sentences(40)) * 103)
+    params = params_of(exported, source, tmp_path / "o.csv", label="topic")
+    result = predict_file(tmp_path / "job", params, lambda done, total, **figures: events.append(figures))
+    assert result.accuracy is not None
+    assert events[-2]["accuracy"] == pytest.approx(result.accuracy.value, abs=0.01)
+    assert events[0] == {}

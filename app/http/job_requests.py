@@ -23,6 +23,8 @@ _KINDS = {
     "int_type": "a whole number",
     "bool_type": "true or false",
     "dict_type": "an object",
+    "list_type": "a list",
+    "float_type": "a number",
     "greater_than_equal": "0 or more",
 }
 """pydantic's word for a wrong type, to ours for the right one"""
