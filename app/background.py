@@ -13,6 +13,7 @@ import duckdb
 
 from app.auth.authenticator import TRUSTED, Authenticator, Binding
 from app.team_watch import TeamWatch
+from app.words import stage_of
 from core import loop
 from core.auto_label.guarantees import answers_to_check
 from core.config.settings import Settings
@@ -127,7 +128,9 @@ class ProjectServer:
                 """The same report, seen by the pages too, and ended by the task's flag."""
                 if background_task.stop.is_set() and not (total and done >= total):  # a last report is passed on
                     raise Cancelled(f"{what}: stopped. What was finished is kept.")
-                background_task.activity = TaskProgress(what, done, total, since.setdefault(what, time.monotonic()))
+                background_task.activity = TaskProgress(
+                    what, done, total, since.setdefault(stage_of(what), time.monotonic())
+                )
                 report(what, done, total)
 
             return loop.do_verb(self.project, background_task.verb, report_step, user=user, **options)

@@ -41,6 +41,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def stage_of(what: str) -> str:
+    """What a report is about, without what is said of it in brackets: by which the time that it takes is counted."""
+    return what.partition(" (")[0]
+
+
 def progress_line(what: str, done: int, total: int, seconds: float) -> str:
     """'Encoding 1,024 of 5,000 (20 %), 512/s, 8 s to go'."""
     if total <= 3:  # steps, not units

@@ -28,6 +28,7 @@ from core.jobs.job_states import LOST, UNDER_WAY, change_state
 from core.labelling.queue import LabelQueue
 from core.labelling.taxonomy_versions import adopt_taxonomy, lost_answers
 from core.store.database import Store, utc_now
+from core.training.trainers import check_entries
 
 Stamp = tuple[tuple[int, int, int], ...]
 """when each of the settings' files was written, how long it is, and which file it is"""
@@ -53,7 +54,7 @@ class SettingsInForce:
         self.error_message: str | None = None
         self._folder = folder
         self._stamp = self._seen = self._now()
-        self._settings = read_settings(folder)
+        self._settings = check_entries(read_settings(folder))
 
     def __call__(self) -> Settings:
         """The settings that hold now."""
@@ -73,7 +74,7 @@ class SettingsInForce:
         if self._seen == self._stamp:
             return None
         try:
-            return read_settings(self._folder)
+            return check_entries(read_settings(self._folder))
         except RondoError as error:
             self.error_message = str(error)
             raise
@@ -94,7 +95,7 @@ class SettingsInForce:
     def _reload(self) -> None:
         self._seen = self._now()
         try:
-            edited = read_settings(self._folder)
+            edited = check_entries(read_settings(self._folder))
         except RondoError as error:
             self.error_message = str(error)
             return

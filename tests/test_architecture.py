@@ -63,6 +63,8 @@ def imports(path: Path) -> Iterator[tuple[str, bool]]:
 
 
 SOURCES = [path for package in MAY_IMPORT for path in sorted((ROOT / package).rglob("*.py"))]
+PROGRAMS = ROOT / "rondo.py"
+"""what other people's programs import"""
 
 
 def offenders(forbidden: Callable[[Path], set[str]]) -> dict[str, list[str]]:
@@ -79,6 +81,11 @@ def test_a_module_imports_only_what_its_package_may() -> None:
         return imported & ((set(MAY_IMPORT) - MAY_IMPORT[package]) | outside)
 
     assert offenders(forbidden) == {}
+
+
+def test_importing_rondo_into_a_program_loads_nothing() -> None:
+    assert {name for name, at_top in imports(PROGRAMS) if at_top} <= {"collections", "dataclasses", "pathlib", "typing"}
+    assert not loaded_after("import rondo") & {"app", "core", "numpy", *HEAVY}
 
 
 def imported_modules(path: Path, names: set[str]) -> set[str]:

@@ -1,16 +1,20 @@
 """Teaching a tiny encoder text by text: every loss teaches it, small labels count, and it stops when nothing comes."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.jobs.bundle import LOG, Bundle
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors, fit_head
 from core.tasks.choice import decide
+from core.training.launch import device_line
 from gpu_jobs.trainers.bases import open_base, save_encoder
-from gpu_jobs.trainers.encoder import train
+from gpu_jobs.trainers.device import say_device
+from gpu_jobs.trainers.encoder import _arguments, train
 from gpu_jobs.trainers.losses import contrast_batch, part_hardest
 from tests.tiny_models import lessons, make_encoder, make_run, score
 
@@ -41,6 +45,7 @@ def test_every_loss_makes_vectors_that_tell_labels_apart(
     trained = train(LEARN, make_run("encoder", base, tmp_path, *supplied))
     assert score(trained, UNSEEN) > untaught + 0.1
     assert [result["step"] for result in trained.info["evaluations"]] == [15, 30, 45, 60]
+    assert all(0 <= result["accuracy"] <= 1 for result in trained.info["evaluations"])
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -84,3 +89,21 @@ def test_losses_are_least_where_likes_are_one_and_unlikes_apart() -> None:
     for loss in (part_hardest, contrast_batch):
         assert loss(apart, marks) < loss(mixed, marks)
         assert loss(apart[:1], marks[:1]) == 0  # nothing beside it, nothing to learn
+
+
+def test_weight_decay_warm_up_and_the_batch_of_evaluations_reach_the_library(base: Path, tmp_path: Path) -> None:
+    supplied = ("weight_decay=0.3", "warmup_steps=7", "eval_batch_size=5", "batch_size=9")
+    arguments = _arguments(90, make_run("encoder", base, tmp_path, *supplied), has_held_out=True)
+    assert (arguments.weight_decay, arguments.warmup_steps, arguments.per_device_eval_batch_size) == (0.3, 7, 5)
+    plain = _arguments(90, make_run("encoder", base, tmp_path, "batch_size=9"), has_held_out=True)
+    assert (plain.weight_decay, plain.warmup_steps, plain.per_device_eval_batch_size) == (0.01, 6, 9)
+
+
+def test_a_job_says_what_it_runs_on_before_anything_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = Bundle(tmp_path)
+    assert device_line(bundle) == ""
+    say_device("head", 2)
+    assert capsys.readouterr().out == ""  # it has no use for a GPU
+    say_device("encoder", 2)
+    (tmp_path / LOG).write_text(capsys.readouterr().out + "and more\n")
+    assert re.fullmatch(r"Training on (the processor, 2 threads|.+ with \d+ GB).*\.", device_line(bundle))

@@ -13,11 +13,16 @@ from core.config.settings import FILE, LAST_GOOD, Settings, read_settings, with_
 from core.config.taxonomy import make_taxonomy
 from core.data.file_import import import_file
 from core.errors import BadInput, Damaged
+from core.ids import JobId
 from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project, open_project
+from core.registry.retraining import retrain
+from core.training.entries import read_training_job
+from core.training.launch import TrainingRequest, order_of
+from core.training.trainers import parameters_in
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.waiting import wait_for
@@ -172,3 +177,43 @@ def test_a_running_app_adopts_labels_from_the_file_by_itself(server: background.
     server.watch()
     wait_for(lambda: "news" in server.settings().taxonomy.ids)
     assert server.project.store.one("select max(version) from taxonomies") == 2
+
+
+def test_parameters_of_a_trainer_in_the_file_hold_where_none_is_named_with_a_training(
+    project: Project, truth: Truth
+) -> None:
+    simulate.simulate_rounds(project, truth, simulate.Budget(2, 15, "default"), quiet)
+    path = project.folder / FILE
+    path.write_text(
+        path.read_text() + "\n[train.head]\nlabel_names = false  # measured\n\n[train.setfit]\nepochs = 8\n"
+    )
+    assert order_of(project, "setfit", TrainingRequest()).values["epochs"] == 8
+    assert order_of(project, "setfit", TrainingRequest(["epochs=2"])).values["epochs"] == 2
+    assert order_of(project, "encoder", TrainingRequest()).values["epochs"] == 6
+    assert parameters_in(project.settings(), "setfit")["epochs"].default == 8
+    project.runners = {"local": lambda _: InProcessRunner()}
+    simulate.answer_queued(project, truth, 8)
+    result = retrain(project, quiet, trainer="head")
+    assert read_training_job(project, result.job or JobId("")).values["label_names"] is False
+    change_settings(project, batch_size=7)
+    assert "[train.head]\nlabel_names = false  # measured" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("[train.sefit]\nepochs = 3", r"\[train.sefit\]: There is no trainer 'sefit'"),
+        ("[train.setfit]\nepocs = 3", "no parameter 'epocs'. Did you mean epochs"),
+        ("[train.setfit]\nepochs = 0", "epochs is 0, but it must lie between"),
+        ("[train.setfit]\nepochs = [1]", "a text or a number is needed"),
+        ("[train]\nsetfit = 3", r"it is a section: \[train.setfit\]"),
+    ],
+)
+def test_a_parameter_that_there_is_not_is_refused_when_the_file_is_read(
+    project: Project, written: str, words: str
+) -> None:
+    path = project.folder / FILE
+    path.write_text(path.read_text() + f"\n{written}\n")
+    with pytest.raises(BadInput, match=words):
+        project.adopt_edits()
+    assert project.settings().train == ()

@@ -38,6 +38,7 @@ FREE: dict[str, str] = {
     "/api/models/{id}": "asks for the token",
     "/api/models/{id}/activate": "asks for the token",
     "/api/suggestions": "asks for the token",
+    "/api/predict": "asks for the token",
     "/api/pairs/training-data": "asks for the token",
     "/api/pairs/fine-tune": "asks for the token",
     "/api/pairs/models": "asks for the token",

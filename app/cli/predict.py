@@ -77,7 +77,8 @@ def predict_(
             "encoding": encoding,
         }
         if outside is None:
-            result = run_verb(folder, verb, model=model, out=target, top_k=top_k, with_text=with_text, **columns)
+            word = str(Path(model).resolve()) if Path(model).is_dir() else model
+            result = run_verb(folder, verb, model=word, out=target, top_k=top_k, with_text=with_text, **columns)
         else:
             result = _outside(PredictFileParams(*outside, text_source(columns), target, top_k, with_text))
     present(result, prediction_lines, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import typer
 from rich.console import Console, RenderableType
 
-from app.words import progress_line
+from app.words import progress_line, stage_of
 from core.typed_json import finite, to_json
 
 Result = TypeVar("Result")
@@ -29,8 +29,9 @@ class Ticker:
     def __call__(self, what: str, done: int, total: int) -> None:
         """Shows share, rate and time to go."""
         now = time.monotonic()
-        new = what not in self._began
-        began = self._began.setdefault(what, now)
+        stage = what if what.endswith(".") else stage_of(what)
+        new = stage not in self._began
+        began = self._began.setdefault(stage, now)
         if not total and what.endswith("."):  # a sentence, not progress: it stays
             if new:
                 typer.echo(f"\r{what:<79}" if self._live else what, err=True)

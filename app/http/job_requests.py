@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from app.http.messages import ACTIONS, Activation, FineTune, ModelAction, Order, PredictPairs, Suggest
+from app.http.messages import ACTIONS, Activation, FineTune, ModelAction, Order, PredictPairs, PredictTexts, Suggest
 from app.request_body import read_at_most
 from core.errors import BadInput
 
 MOST_BYTES = 100_000
+MOST_BYTES_OF_TEXTS = 4_000_000
+"""where texts are sent to be predicted"""
 MOST_LINES = 5_000
 MOST_SECONDS = 60
 """that a promotion is waited for; the gate's no comes sooner"""
@@ -21,10 +23,12 @@ _KINDS = {
     "int_type": "a whole number",
     "bool_type": "true or false",
     "dict_type": "an object",
+    "list_type": "a list",
+    "float_type": "a number",
     "greater_than_equal": "0 or more",
 }
 """pydantic's word for a wrong type, to ours for the right one"""
-Body = TypeVar("Body", Order, Activation, ModelAction, FineTune, PredictPairs, Suggest)
+Body = TypeVar("Body", Order, Activation, ModelAction, FineTune, PredictPairs, PredictTexts, Suggest)
 
 
 class Unknown(BadInput):
@@ -35,11 +39,11 @@ class Malformed(BadInput):
     """The body is no JSON object, or too long."""
 
 
-async def read_body(request: Request) -> dict[str, Any]:
-    """The JSON object that was sent, {} where nothing was. Raises Malformed before it is all in memory."""
-    body = await read_at_most(request, MOST_BYTES)
+async def read_body(request: Request, most: int = MOST_BYTES) -> dict[str, Any]:
+    """The JSON object that was sent, {} where nothing was. most: bytes. Raises Malformed before it is all in memory."""
+    body = await read_at_most(request, most)
     if body is None:
-        raise Malformed(f"The body has more than {MOST_BYTES:,} bytes. Send less.")
+        raise Malformed(f"The body has more than {most:,} bytes. Send less.")
     try:
         result = json.loads(body) if body else {}
         json.dumps(result, ensure_ascii=False).encode()
@@ -91,7 +95,12 @@ def read_suggest(body: Mapping[str, Any]) -> dict[str, Any]:
     return _chosen(_read(body, Suggest))
 
 
-def _chosen(body: Order | Activation | PredictPairs | Suggest) -> dict[str, Any]:
+def read_predict_texts(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `predict_texts`; the verb checks them."""
+    return _chosen(_read(body, PredictTexts))
+
+
+def _chosen(body: Order | Activation | PredictPairs | PredictTexts | Suggest) -> dict[str, Any]:
     """null stands for not chosen."""
     return {name: value for name, value in vars(body).items() if value is not None}
 

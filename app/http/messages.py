@@ -112,6 +112,22 @@ class PredictPairs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictTexts:
+    """Texts whose labels a model shall predict."""
+
+    __pydantic_config__: ClassVar = {
+        "extra": "forbid",
+        "json_schema_extra": {"example": {"texts": ["Put on some jazz"], "model": "champion", "top_k": 3}},
+    }
+
+    texts: Annotated[list[StrictStr], Field(description="1,000 at most, of up to 100,000 characters each.")]
+    model: Annotated[
+        StrictStr | None, Field(description="champion (unless named), a model's id, or baseline: no training at all.")
+    ] = None
+    top_k: Annotated[StrictInt | None, Field(description="Ranked labels of each text; null: 3.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suggest:
     """That the project's language model shall be asked."""
 

@@ -20,6 +20,7 @@ from app.http.messages import (
     Models,
     Order,
     PredictPairs,
+    PredictTexts,
     Suggest,
     Suggestions,
     TrainingExamples,
@@ -31,15 +32,16 @@ from core.pairs.predict import PairPredictions
 from core.registry.activation import Activated
 from core.registry.hosted_promotion import Deactivated
 from core.registry.models import ModelDetail
+from core.registry.text_prediction_job import TextPredictions
 from core.training.hosted import HostedJob, HostedModels
 
 Value = dict[str, Any]
 
 ABOUT = (
-    "Training jobs, models, decided pairs and clusters of the project that this server has open. Every route but GET "
-    "/api/openapi.json and GET /api/docs needs the token: `Authorization: Bearer TOKEN`. It stands in the file "
-    "`.rondo/api-token` of the project's folder, or is what the variable RONDO_API_TOKEN held when the server was "
-    "started."
+    "Training jobs, models and what they predict, decided pairs and clusters of the project that this server has open. "
+    "Every route but GET /api/openapi.json and GET /api/docs needs the token: `Authorization: Bearer TOKEN`. It stands "
+    "in the file `.rondo/api-token` of the project's folder, or is what the variable RONDO_API_TOKEN held when the "
+    "server was started."
 )
 REFUSALS = {
     "400": "The body is not a JSON object, is too long, or holds text that UTF-8 cannot.",
@@ -52,9 +54,10 @@ REFUSALS = {
 
 def document() -> Value:
     """The whole of it, ready for JSON."""
-    sent: list[type] = [Order, Activation, ModelAction, FineTune, PredictPairs, Suggest]
+    sent: list[type] = [Order, Activation, ModelAction, FineTune, PredictPairs, PredictTexts, Suggest]
     answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated, Deactivated]
     answers += [FineTuning, HostedJob, HostedModels, MergeList, PairPredictions, TrainingExamples, Suggestions]
+    answers += [TextPredictions]
     adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((kind.__name__, "validation", TypeAdapter(kind)) for kind in sent),
         *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers),
@@ -114,6 +117,12 @@ def _paths() -> Value:
             "get": _route("See what the language model is worth", "As measured so far.", "Suggestions", "200"),
             "post": _sends(
                 _route("Have the language model suggest labels", "It goes on.", "Suggestions", "202 409 422"), "Suggest"
+            ),
+        },
+        "/api/predict": {
+            "post": _sends(
+                _route("Predict the labels of texts", "In their order.", "TextPredictions", "200 409 422"),
+                "PredictTexts",
             ),
         },
         **_pair_paths(),

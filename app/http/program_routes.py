@@ -14,12 +14,15 @@ from app.background import ProjectServer
 from app.http.activation import activate, activating, known_model
 from app.http.acts import Act, ApiReply, ApiRequest, quiet
 from app.http.job_requests import (
+    MOST_BYTES,
+    MOST_BYTES_OF_TEXTS,
     MOST_LINES,
     Malformed,
     Unknown,
     read_activation,
     read_body,
     read_order,
+    read_predict_texts,
     read_suggest,
     read_whole,
 )
@@ -48,18 +51,23 @@ def api_routes(opened: Callable[[], ProjectServer], token: str) -> list[Route]:
         return HTMLResponse(page(document()))
 
     return [
-        *(Route(path, _guarded(act, opened, token), methods=[method]) for (method, path), act in ACTS.items()),
+        *(
+            Route(path, _guarded(act, opened, token, LARGE.get(path, MOST_BYTES)), methods=[method])
+            for (method, path), act in ACTS.items()
+        ),
         Route("/api/openapi.json", described, methods=["GET"]),
         Route("/api/docs", shown, methods=["GET"]),
     ]
 
 
-def _guarded(act: Act, opened: Callable[[], ProjectServer], token: str) -> Callable[[Request], Any]:
+def _guarded(act: Act, opened: Callable[[], ProjectServer], token: str, most: int) -> Callable[[Request], Any]:
+    """most: bytes of a body."""
+
     async def endpoint(request: Request) -> Response:
         if (refusal := _refusal(request, token)) is not None:
             return refusal
         try:
-            sent = ApiRequest(request.path_params, request.query_params, await read_body(request))
+            sent = ApiRequest(request.path_params, request.query_params, await read_body(request, most))
             answer = await run_in_threadpool(act, opened(), sent)
         except RondoError as error:
             return JSONResponse({"error": str(error)}, _status(error))
@@ -148,6 +156,14 @@ def _suggest(server: ProjectServer, sent: ApiRequest) -> ApiReply:
     return replace(_show_suggestions(server, sent), status=202)
 
 
+def _predict(server: ProjectServer, sent: ApiRequest) -> ApiReply:
+    options = read_predict_texts(sent.body)
+    return ApiReply(server.run(server.begin_task("predict_texts"), quiet, user="api", **options))
+
+
+LARGE = {"/api/predict": MOST_BYTES_OF_TEXTS}
+"""paths whose bodies may be longer than others"""
+
 ACTS: dict[tuple[str, str], Act] = {
     ("POST", "/api/jobs"): _launch,
     ("GET", "/api/jobs"): _list_jobs,
@@ -156,6 +172,7 @@ ACTS: dict[tuple[str, str], Act] = {
     ("GET", "/api/models"): _list_models,
     ("GET", "/api/models/{id}"): _show_model,
     ("POST", "/api/models/{id}/activate"): _activate,
+    ("POST", "/api/predict"): _predict,
     ("GET", "/api/suggestions"): _show_suggestions,
     ("POST", "/api/suggestions"): _suggest,
     **PAIR_ACTS,

@@ -10,7 +10,7 @@ from app.runner_readiness import runner_readiness
 from core.tasks.tasks import lacks_labels, task_of
 from core.training.following import GRID
 from core.training.launch import TrainingRequest
-from core.training.trainers import trainers_for
+from core.training.trainers import parameters_in, trainers_for
 
 server = opened()
 settings = server.settings()
@@ -25,7 +25,7 @@ trainers = trainers_for(two_sides=two_sides, by_step=by_step)
 captions = [trainer.caption for trainer in trainers.values()]
 trainer = st.radio("Trainer", list(trainers), captions=captions, key="trainer") or next(iter(trainers))
 step = st.selectbox("Step", [one.name for one in settings.steps], key="step") if by_step else None
-values = draw_parameters(trainer, trainers[trainer].parameters)
+values = draw_parameters(trainer, parameters_in(settings, trainer))
 searched = None if two_sides or by_step else draw_search(trainer, values)
 on, gpu = draw_runners(runner_readiness(settings))
 note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this job by")

@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.config.record_fields import FieldRule, RecordField, read_fields, read_rules
 from core.config.steps import FILE as STEPS_FILE
@@ -12,12 +12,24 @@ from core.config.taxonomy import Label, Taxonomy, check_name
 from core.errors import BadInput, Damaged, NotAProject
 from core.store.whole_files import write_whole
 
+if TYPE_CHECKING:
+    from tomlkit.items import Table
+
 FILE = "rondo.toml"
 SETTINGS_FILES = (FILE, STEPS_FILE)
 LAST_GOOD = "rondo.last-good.toml"
 """the file as it was when it was last in force, kept beside it"""
 LAST_GOOD_STEPS = "steps.last-good.toml"
 DATABASE = "rondo.duckdb"
+
+
+@dataclass(frozen=True)
+class TrainerValues:
+    """Parameters of a trainer that hold where none is named with a training: [train.NAME]. values: (key, value) as
+    texts."""
+
+    trainer: str
+    values: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,7 @@ class Settings:
     likeliest_keys: with more than nine labels the keys 1 to 9 go to the likeliest ones where a suggestion is shown.
     oversample: trainers that can repeat or weigh rare labels, unless a job says otherwise.
     show_cleaned: people see the cleaned text, as models do, in place of the one that came.
+    train: parameters of trainers; core.training.trainers knows which there are.
     retrain_after counts new labels, retrain_hours hours since the last training; 0: never for that reason.
     settle: which label follows from several people's answers. calibration_share: gold records slipped in with a batch,
     per record of it. team_url: an Argilla server of yours, empty for the embedded one; team_automatic: every batch goes
@@ -80,6 +93,7 @@ class Settings:
     retrain_hours: float = 0.0
     retrain_trainer: str = "head"
     retrain_on: str = "local"
+    train: tuple[TrainerValues, ...] = ()
     team_url: str = ""
     team_workspace: str = "rondo"
     team_automatic: bool = True
@@ -222,7 +236,7 @@ def _text(path: Path) -> str:
 def _from_document(document: dict[str, object], path: Path) -> Settings:
     known: dict[str, Any] = {}
     taxonomy = document.pop("taxonomy", {})
-    rows = {section: _pop_table(document, section, path) for section in ("fields", "golden")}
+    rows = {section: _pop_table(document, section, path) for section in ("fields", "golden", "train")}
     if not isinstance(taxonomy, dict):
         raise BadInput(f"{path}: taxonomy is {taxonomy!r}, but it is a section: [taxonomy].")
     defaults = asdict(Settings(name=""))
@@ -241,7 +255,8 @@ def _from_document(document: dict[str, object], path: Path) -> Settings:
     known.setdefault("name", path.parent.name)
     try:
         fields, golden = read_fields(rows["fields"]), read_rules(rows["golden"])
-        return Settings(**known, taxonomy=_taxonomy(taxonomy, path), fields=fields, golden=golden)
+        train = _trainer_values(rows["train"], path)
+        return Settings(**known, taxonomy=_taxonomy(taxonomy, path), fields=fields, golden=golden, train=train)
     except BadInput as error:
         raise BadInput(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
 
@@ -252,6 +267,20 @@ def _pop_table(document: dict[str, object], section: str, path: Path) -> dict[st
     if not isinstance(table, dict):
         raise BadInput(f"{path}: {section} is {table!r}, but it is a section: [{section}].")
     return table
+
+
+def _trainer_values(table: dict[str, object], path: Path) -> tuple[TrainerValues, ...]:
+    """Of the sections [train.NAME]."""
+    sections = []
+    for trainer, values in table.items():
+        if not isinstance(values, dict):
+            raise BadInput(f"{path}: train.{trainer} is {values!r}, but it is a section: [train.{trainer}].")
+        for key, value in values.items():
+            if not isinstance(value, bool | int | float | str):
+                raise BadInput(f"{path}: train.{trainer}.{key} is {value!r}, but a text or a number is needed.")
+        texts = ((key, str(value).lower() if isinstance(value, bool) else str(value)) for key, value in values.items())
+        sections.append(TrainerValues(trainer, tuple(texts)))
+    return tuple(sections)
 
 
 def _taxonomy(table: dict[str, object], path: Path) -> Taxonomy:
@@ -289,7 +318,7 @@ def _label(entry: object, path: Path) -> Label:
 def write_settings(project: Path, settings: Settings) -> None:
     """Keeps a person's comments and order; a full disk or a power cut leaves the old file whole."""
     import tomlkit
-    from tomlkit.items import AoT, Table
+    from tomlkit.items import Table
 
     check(settings)
     path = project / FILE
@@ -312,17 +341,29 @@ def write_settings(project: Path, settings: Settings) -> None:
         document.pop(section, None)
         if rows:
             document[section] = rows
-    taxonomy = tomlkit.table()
-    taxonomy["version"] = settings.taxonomy.version
+    before = document.get("train")
+    if settings.train != _trainer_values(before.unwrap() if before else {}, path):
+        document.pop("train", None)
+        if settings.train:
+            document["train"] = {one.trainer: dict(one.values) for one in settings.train}
+    document["taxonomy"] = _taxonomy_table(settings.taxonomy)
+    write_whole(path, tomlkit.dumps(document).encode())
+
+
+def _taxonomy_table(taxonomy: Taxonomy) -> "Table":
+    import tomlkit
+    from tomlkit.items import AoT
+
+    result = tomlkit.table()
+    result["version"] = taxonomy.version
     labels = AoT([])
-    for label in settings.taxonomy.labels:
+    for label in taxonomy.labels:
         entry = tomlkit.table()
         entry.update({key: value for key, value in asdict(label).items() if value not in ("", False)})
         labels.append(entry)
     if len(labels):
-        taxonomy["labels"] = labels
-    document["taxonomy"] = taxonomy
-    write_whole(path, tomlkit.dumps(document).encode())
+        result["labels"] = labels
+    return result
 
 
 def with_changes(settings: Settings, **changes: Any) -> Settings:

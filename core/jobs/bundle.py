@@ -130,15 +130,15 @@ class Bundle:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """(done, total) of the newest line that is complete; only the end of the file is read."""
-        try:
-            with (self.path / "events.jsonl").open("rb") as file:
-                file.seek(-min(file.seek(0, os.SEEK_END), 4096), os.SEEK_END)
-                lines = file.read().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return 0, 0
-        result = [event for line in lines[-3:] if (event := _event(line))]
-        return (result[-1]["done"], result[-1]["total"]) if result else (0, 0)
+        """(done, total) of the newest line that is complete."""
+        newest = self._newest
+        return (newest[-1]["done"], newest[-1]["total"]) if newest else (0, 0)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of what a job has scored so far, by the newest lines; None where it scores nothing."""
+        known = [event["accuracy"] for event in self._newest if "accuracy" in event]
+        return known[-1] if known else None
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -164,6 +164,17 @@ class Bundle:
             return from_json(kind.params, values, f"The parameters of {self.path.name}")
         except (OSError, ValueError, KeyError, TypeError, BadInput) as error:
             raise Damaged(f"{self.path / 'job.json'} cannot be read ({error}). Start the job again.") from None
+
+    @property
+    def _newest(self) -> list[dict[str, Any]]:
+        """The last complete lines of progress; only the end of the file is read."""
+        try:
+            with (self.path / "events.jsonl").open("rb") as file:
+                file.seek(-min(file.seek(0, os.SEEK_END), 4096), os.SEEK_END)
+                lines = file.read().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return []
+        return [event for line in lines[-3:] if (event := _event(line))]
 
     @property
     def sealed(self) -> bool:
@@ -207,6 +218,11 @@ def _event(line: bytes) -> dict[str, Any] | None:
     except (ValueError, AttributeError):
         return None
     return entries if {"done", "total"} <= entries.keys() else None
+
+
+def _with_accuracy(what: str, bundle: Bundle) -> str:
+    accuracy = bundle.accuracy
+    return what if accuracy is None else f"{what} ({accuracy:.1%} right so far)"
 
 
 def manifest(out: Path) -> dict[str, str]:
@@ -258,9 +274,9 @@ class Jobs:
         handle = self._attach(bundle) or self._start(bundle, resources)
         try:
             while self.runner.poll(bundle.path, handle).state in UNDER_WAY:
-                report(what, *bundle.progress)
+                report(_with_accuracy(what, bundle), *bundle.progress)
                 time.sleep(POLL_SECONDS)
-            report(what, *bundle.progress)
+            report(_with_accuracy(what, bundle), *bundle.progress)
         except (Cancelled, KeyboardInterrupt):
             self.runner.cancel(bundle.path, handle)
             self._end(bundle, "cancelled", None)

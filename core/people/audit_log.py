@@ -23,7 +23,7 @@ Detail = Mapping[str, object]
 QUIET = {
     *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
     *("rechoose", "check", "follow"),
-    *("integrity", "people", "merges", "merge", "predict_pairs", "blocking_recall"),
+    *("integrity", "people", "merges", "merge", "predict_pairs", "predict_texts", "blocking_recall"),
     *("snapshots", "snapshot", "snapshot_diff"),
     *("rescue_plan", "hosted_estimate", "hosted_job", "hosted_jobs", "hosted_models"),
 }
@@ -57,6 +57,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "job_retry": ("job",),
     "job_forget": ("job",),
     "evaluate": ("model", "on"),
+    "predict": ("model", "file", "out"),
     "model_export": ("model", "out", "library"),
     "model_merge": ("model", "out", "form"),
 }
@@ -80,6 +81,7 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "hosted_tune": ("id", "job"),
     "encode": ("encoded",),
     "export": ("rows",),
+    "predict": ("rows",),
 }
 """what came of it"""
 _ONLY_IF: dict[str, Callable[[Detail], object]] = {

@@ -7,7 +7,6 @@ from typing import NotRequired, TypedDict, Unpack
 
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Jobs, Report
-from core.models.artifacts import MANIFEST
 from core.project import Project
 from core.registry.champions import CHAMPION
 from core.registry.evaluate import MOST_K, setting_of
@@ -141,13 +140,9 @@ def check_prediction(params: PredictFileParams) -> None:
 
 
 def model_in_folder(word: str) -> EvaluatedFolder | None:
-    """A model that needs no project: an export, or an artifact; None for what is no such folder. Raises Damaged."""
+    """An exported model, which needs no project; None for what is no folder of one. Raises Damaged."""
     folder = Path(word)
-    if is_export(folder):
-        return EvaluatedFolder(name_of_export(folder), str(folder.resolve()))
-    if (folder / MANIFEST).is_file():
-        return EvaluatedFolder(folder.resolve().name, str(folder.resolve()))
-    return None
+    return EvaluatedFolder(name_of_export(folder), str(folder.resolve())) if is_export(folder) else None
 
 
 def setting_outside(cache: Path, threads: int, labels: Sequence[str], encoder: str) -> Setting:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.data.encoding import encode_if_needed
-from core.errors import Cancelled, RondoError
+from core.errors import BadInput, Cancelled, RondoError
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import STRATA, in_words, shown_score
 from core.ids import JobId, ModelId
@@ -23,7 +23,7 @@ from core.training.entries import TrainingJob, read_training_job
 from core.training.following import GRID, job_cancel, locks, raise_end, refresh_job
 from core.training.launch import POLL_SECONDS, TrainingRequest, launch, order_of
 from core.training.space import Outcome, choose, lay_out, read_search
-from core.training.trainers import TRAINERS, Value
+from core.training.trainers import TRAINERS, Value, entries_in
 from core.training.training_files import Order, refuse_too_little, write_training_files
 from core.typed_json import from_json, to_json
 
@@ -87,9 +87,12 @@ def start(project: Project, request: TrainingRequest) -> JobId:
     plan = lay_out(search_space, seed)
     known = TRAINERS[search_space.trainer].parameters
     # where runs are compared, few held-out records are better than none
-    few = {"fewest_held_out": 10} if "fewest_held_out" in known and "fewest_held_out" not in search_space.space else {}
+    named = {*search_space.space, *(one.partition("=")[0] for one in entries_in(settings, search_space.trainer))}
+    few = {"fewest_held_out": 10} if "fewest_held_out" in known and "fewest_held_out" not in named else {}
     fixed = [f"{name}={value}" for name, value in {**few, **search_space.fixed}.items()]
     order = order_of(project, search_space.trainer, TrainingRequest(fixed, request.on, request.gpu, seed, request.note))
+    if order.values.get("test_size", 1) == 0:
+        raise BadInput("With test_size=0 nothing is held out that could say which run is best: --set test_size=0.2.")
     runner_of(project, order.on).price(order.resources, 1)
     refuse_too_little(project, settings, search_space.trainer)
     params = SearchParams(

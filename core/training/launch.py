@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from core.config.settings import Settings
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.ids import JobId
-from core.jobs.bundle import Bundle, Report, Resources, Runner
+from core.jobs.bundle import LOG, Bundle, Report, Resources, Runner
 from core.jobs.job_states import ENDED, change_state
 from core.project import Project, runner_of
 from core.training.entries import TrainingJob, read_row, read_training_job, set_state
 from core.training.following import GRID, hand_over, handing_over, locks, raise_end, refresh_job
 from core.training.pair_training_files import pair_training_params, write_pair_training_files
-from core.training.train_job import TRAIN, TRAIN_PAIRS
-from core.training.trainers import TRAINERS, read_values
+from core.training.train_job import ON_DEVICE, TRAIN, TRAIN_PAIRS
+from core.training.trainers import TRAINERS, entries_in, read_values
 from core.training.training_files import (
     Order,
     carry_encoder,
@@ -43,7 +43,7 @@ class TrainingRequest:
 
 
 def order_of(project: Project, trainer: str, request: TrainingRequest) -> Order:
-    """The request, checked, with the settings' GPU and time limit filled in."""
+    """The request, checked, with the settings' GPU, time limit and parameters of the trainer filled in."""
     settings = project.settings()
     if request.seed is not None and not 0 <= request.seed < 2**32:
         raise BadInput(f"The seed is {request.seed}; it must lie between 0 and {2**32 - 1:,}.")
@@ -51,7 +51,8 @@ def order_of(project: Project, trainer: str, request: TrainingRequest) -> Order:
         raise BadInput("--gpu asks for a GPU elsewhere (--on modal, --on ray); this machine uses the one it has.")
     gpu = request.gpu or settings.gpu if request.on == "modal" or request.gpu else None
     evened = _evening_values(trainer) if settings.oversample else []
-    resources, values = Resources(settings.job_seconds, gpu), read_values(trainer, [*evened, *request.values])
+    resources = Resources(settings.job_seconds, gpu)
+    values = read_values(trainer, [*evened, *entries_in(settings, trainer), *request.values])
     return Order(trainer, values, request.on, resources, request.seed, None, request.note)
 
 
@@ -138,9 +139,12 @@ def submit(project: Project, bundle: Bundle, runner: Runner, resources: Resource
 
 def wait(project: Project, report: Report, job: JobId) -> TrainingJob:
     """The job's entry when it has ended well. Raises the job's error, or Cancelled, which leaves it running."""
+    device = ""
     try:
         while True:
             current = refresh_job(project, job)
+            if not device and (device := device_line(Bundle(project.folder / "jobs" / job))):
+                report(device, 0, 0)
             why = (
                 "" if current.state == "running" else f" ({': '.join(filter(None, [current.state, current.message]))})"
             )
@@ -153,6 +157,16 @@ def wait(project: Project, report: Report, job: JobId) -> TrainingJob:
         raise Cancelled(
             f"The job goes on without you: `rondo jobs` shows it, `rondo jobs cancel {job}` stops it."
         ) from None
+
+
+def device_line(bundle: Bundle) -> str:
+    """What the training runs on, as its log begins; empty before it is known."""
+    try:
+        with (bundle.path / LOG).open("rb") as file:
+            lines = file.read(1 << 16).decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return next((line for line in lines if line.startswith(ON_DEVICE)), "")
 
 
 def job_retry(project: Project, report: Report, *, job: JobId) -> TrainingJob:

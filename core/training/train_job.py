@@ -7,6 +7,9 @@ from core.evaluation.metrics import Metrics
 from core.jobs.kinds import JobKind
 from core.training.trainers import Value
 
+ON_DEVICE = "Training on "
+"""with what a job runs on behind it, a line of its log"""
+
 
 @dataclass(frozen=True)
 class TrainParams:

@@ -1,9 +1,10 @@
 """Which trainers there are and what can be set on each, with defaults and ranges. Knows no torch and no records."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
+from core.config.settings import FILE, Settings
 from core.errors import BadInput
 
 Value = int | float | str | bool
@@ -39,6 +40,9 @@ _FINE_TUNING = {
     "batch_size": Parameter(32, "Texts or pairs per step.", 1, 4_096),
     "learning_rate": Parameter(2e-5, "Highest step size, after the warm-up.", 1e-8, 1.0),
     "warmup": Parameter(0.1, "Share of the steps in which the step size rises.", 0.0, 1.0),
+    "warmup_steps": Parameter(0, "Steps of the warm-up; 0: by its share.", 0, 10_000_000),
+    "weight_decay": Parameter(0.01, "How strongly weights are drawn to zero.", 0.0, 1.0),
+    "eval_batch_size": Parameter(0, "Texts or pairs at once at an evaluation; 0: the trainer's own.", 0, 65_536),
     "max_steps": Parameter(0, "Steps at most; 0: as many as the epochs have.", 0, 10_000_000),
     "test_size": Parameter(
         0.2, "Share of the labels held out, to stop early and to keep the best checkpoint.", 0.0, 0.9
@@ -123,6 +127,8 @@ TRAINERS: dict[str, Trainer] = {
             "batch_size": Parameter(16, "Pairs per step.", 1, 4_096),
             "learning_rate": Parameter(5e-5, "Highest step size, after the warm-up.", 1e-8, 1.0),
             "warmup": Parameter(0.1, "Share of the steps in which the step size rises.", 0.0, 1.0),
+            "warmup_steps": Parameter(0, "Steps of the warm-up; 0: by its share.", 0, 10_000_000),
+            "weight_decay": Parameter(0.01, "How strongly weights are drawn to zero.", 0.0, 1.0),
             "max_steps": Parameter(0, "Steps at most; 0: as many as the epochs have.", 0, 10_000_000),
             "max_length": Parameter(256, "Tokens of both texts that count.", 16, 8_192),
             "max_memory_mb": Parameter(0, "Memory the job may take; 0: no limit.", 0, 10_000_000),
@@ -196,8 +202,10 @@ ONE_SIDED = tuple(trainers_for(two_sides=False))
 ALIASES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("num_epochs", "num_train_epochs"), ("epochs",)),
     **dict.fromkeys(("train_batch_size", "per_device_train_batch_size"), ("batch_size",)),
+    "per_device_eval_batch_size": ("eval_batch_size",),
     **dict.fromkeys(("lr", "body_learning_rate"), ("learning_rate",)),
     **dict.fromkeys(("warmup_ratio", "warmup_proportion"), ("warmup",)),
+    "l2_weight": ("weight_decay",),
     **dict.fromkeys(("model", "model_name", "base_model", "model_for_training_finetune"), ("base",)),
     **dict.fromkeys(("val_size", "validation_size"), ("test_size",)),
     "max_seq_length": ("max_length",),
@@ -230,6 +238,27 @@ def read_values(trainer: str, supplied: Sequence[str]) -> dict[str, Value]:
         name, text = read_entry(trainer, *split_entry(entry))
         values[name] = read_value(name, parameters[name], text)
     return values
+
+
+def entries_in(settings: Settings, trainer: str) -> list[str]:
+    """What [train.NAME] of the settings says of a trainer, as "key=value"."""
+    return [f"{key}={value}" for one in settings.train if one.trainer == trainer for key, value in one.values]
+
+
+def check_entries(settings: Settings) -> Settings:
+    """The same settings. Raises BadInput for a trainer or a parameter that there is not, and values out of range."""
+    for one in settings.train:
+        try:
+            read_values(one.trainer, entries_in(settings, one.trainer))
+        except BadInput as error:
+            raise BadInput(f"{FILE}: [train.{one.trainer}]: {error}") from None
+    return settings
+
+
+def parameters_in(settings: Settings, trainer: str) -> dict[str, Parameter]:
+    """The trainer's parameters, with what the settings say in place of defaults."""
+    values = read_values(trainer, entries_in(settings, trainer))
+    return {name: replace(one, default=values[name]) for name, one in TRAINERS[trainer].parameters.items()}
 
 
 def split_entry(entry: str) -> tuple[str, str]:

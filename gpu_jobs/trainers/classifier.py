@@ -21,7 +21,6 @@ from gpu_jobs.trainers.trainer_types import TrainingRun, TrainingSet
 Tensor = Any
 MOST_WEIGHT = 10.0
 """of a rare label: beyond, single texts would lead the whole model"""
-DECAY = 0.01
 TOPS = (1, 2, 3)
 
 
@@ -105,10 +104,10 @@ def _arguments(practice: Practice, run: TrainingRun) -> Any:
         num_train_epochs=values["epochs"],
         max_steps=values["max_steps"] or -1,
         per_device_train_batch_size=values["batch_size"],
-        per_device_eval_batch_size=2 * values["batch_size"],
+        per_device_eval_batch_size=values["eval_batch_size"] or 2 * values["batch_size"],
         learning_rate=values["learning_rate"],
-        warmup_steps=ceil(values["warmup"] * steps),
-        weight_decay=DECAY,
+        warmup_steps=values["warmup_steps"] or ceil(values["warmup"] * steps),
+        weight_decay=values["weight_decay"],
         bf16=multiplies_bfloat16(),
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),

@@ -82,9 +82,10 @@ def make_probe(training_set: TrainingSet, parts: Parts, seed: int) -> Probe | No
     def probe(model: Any) -> dict[str, float]:
         head = fit_plain(labelled_vectors_of(training_set, train_rows, encode(model, training_set, train_rows)))
         probs = head.predict(encode(model, training_set, held_out))
-        score = macro_f1(truth, decide(probs, training_set.multi))
+        predicted = decide(probs, training_set.multi)
+        score, accuracy = macro_f1(truth, predicted), float((truth == predicted).all(axis=1).mean())
         sure = float(np.where(truth, probs, 1 - probs).mean())
-        return {"macro_f1": score, "score": score + TIE * sure}
+        return {"macro_f1": score, "accuracy": accuracy, "score": score + TIE * sure}
 
     return probe
 

@@ -153,6 +153,7 @@ def _make_trainer(model: Any, run: TrainingRun, *, has_held_out: bool) -> Any:
         num_iterations=int(values["iterations"]) or None,
         body_learning_rate=float(values["learning_rate"]),
         warmup_proportion=float(values["warmup"]),
+        l2_weight=float(values["weight_decay"]),
         loss=losses.BatchHardTripletLoss if values["loss"] == "triplet" else losses.CosineSimilarityLoss,
         seed=run.seed % 2**32,
         report_to="none",
@@ -213,7 +214,11 @@ def _set_steps(trainer: Any, run: TrainingRun) -> None:
     arguments.max_steps = min(steps, int(values["max_steps"]) or steps)
     arguments.eval_steps = arguments.save_steps = min(int(values["eval_steps"]) or per_epoch, arguments.max_steps)
     arguments.logging_steps = max(1, arguments.max_steps // LINES)
+    if values["warmup_steps"]:
+        arguments.warmup_proportion = min(int(values["warmup_steps"]) / arguments.max_steps, 1.0)
     trainer.args = arguments  # passes them on to the trainer inside
+    if values["eval_batch_size"]:
+        trainer.st_trainer.args.per_device_eval_batch_size = int(values["eval_batch_size"])
 
 
 def mine(body: Any, training_set: TrainingSet, rows: Ints, anchors: Ints, run: TrainingRun) -> list[tuple[str, str]]:

@@ -54,7 +54,7 @@ def evaluate(bundle: Path, params: EvaluateParams, report: Progress) -> Evaluate
         raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
     columns = columns_of([evaluated], records, setting.names)
     retained, weights = choose_scored(bundle, setting, records, columns, [evaluated])
-    gathered, done = Collector(columns, [evaluated], retained), 0
+    gathered, done, rights = Collector(columns, [evaluated], retained), 0, list[Bools]()
     lines = params.write and writing_lines(bundle / "out" / params.write, columns, evaluated, params.top_k)
     with lines or nullcontext() as write:
         report(0, records.total)
@@ -65,9 +65,11 @@ def evaluate(bundle: Path, params: EvaluateParams, report: Progress) -> Evaluate
             predictions = evaluated.predict(chunk)
             selected = gathered.pick(chunk)
             gathered.keep(part_of(chunk, selected), [some_of(predictions, selected)])
+            rights.append(gathered.newest_rights())
             if write is not None:
                 write(chunk, predictions)
-            report(done, records.total)
+            scored = np.concatenate(rights)
+            report(done, records.total, **({"accuracy": float(scored.mean())} if len(scored) else {}))
     notes = [*_notes(params, records, columns, retained)]
     if evaluated.name != BASELINE:
         notes += leakage_notes(count_training_texts(bundle, records), records.labelled)

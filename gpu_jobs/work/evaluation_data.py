@@ -242,6 +242,11 @@ class Collector:
             ]
         )
 
+    def newest_rights(self) -> Bools:
+        """(n,) of the records added last: does the first model get all of their labels right?"""
+        truth = truth_of(self.parts[-1], self.columns)
+        return np.asarray((self.predicted[-1][0].predicted == truth).all(axis=1))
+
     def collected(self) -> Collected:
         """All together. Raises Refused where no record has a label."""
         ids = [one for part in self.parts for one in part.ids]

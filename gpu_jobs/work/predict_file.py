@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from core.store.whole_files import disk_errors, sha256_of
 from core.tasks.columns import CellRules
 from core.tasks.tasks import reader_of
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.prediction_figures import PartCounts, add_figures, count_part
+from gpu_jobs.work.prediction_figures import PartCounts, accuracy_of, add_figures, count_part
 from gpu_jobs.work.prediction_parts import FORMATS, Fields, Line, Parts
 from gpu_jobs.work.text_predictor import TextPredictor, open_predictor
 
@@ -68,7 +68,7 @@ def predict_file(bundle: Path, params: PredictFileParams, report: Progress) -> F
                     continue
                 before = sum(one.rows for one in counted)
                 total = round((before + len(rows)) / share) if share else before + len(rows)
-                step = _stepper(report, before - resumed, total - resumed)
+                step = _stepper(report, before - resumed, total - resumed, accuracy_of(counted))
                 predictions = predictor.predict([row.text for row in rows], params.top_k, step)
                 lines = [_line(row, one, params, fields) for row, one in zip(rows, predictions, strict=True)]
                 counted.append(count_part(lines, params.top_k, labelled=params.source.label is not None))
@@ -93,8 +93,8 @@ def predict_file(bundle: Path, params: PredictFileParams, report: Progress) -> F
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
-def _stepper(report: Progress, before: int, total: int) -> Callable[[int], None]:
-    return lambda done: report(before + done, max(total, before + done))
+def _stepper(report: Progress, before: int, total: int, figures: Mapping[str, float]) -> Callable[[int], None]:
+    return lambda done: report(before + done, max(total, before + done), **figures)
 
 
 def _layout(source: Source, requested: TextSource) -> Layout:

@@ -96,6 +96,12 @@ def add_figures(
     )
 
 
+def accuracy_of(counted: Sequence[PartCounts]) -> dict[str, float]:
+    """By its name, for a report of progress; empty where nothing was scored."""
+    scored = sum(count for part in counted for *_, count in part.cells)
+    return {"accuracy": _right(counted) / scored} if scored else {}
+
+
 def _right(counted: Sequence[PartCounts]) -> int:
     return sum(count for part in counted for truth, predicted, count in part.cells if set(truth) == set(predicted))
 

@@ -21,6 +21,7 @@ from core.models.out_of_fold import write_held_out
 from core.tasks.labels import label_predictions
 from core.training.train_job import TrainParams, TrainResult
 from core.training.trainers import TRAINERS, in_todays_names, trainers_for
+from gpu_jobs.trainers.device import say_device
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.tracking import track
 from gpu_jobs.trainers.trainer_types import Progress, Train, TrainedModel, TrainingRun, TrainingSet
@@ -58,6 +59,7 @@ TRAIN: dict[str, Train] = {name: _in(name) for name in trainers_for(two_sides=Fa
 def train(bundle: Path, params: TrainParams, report: Progress) -> TrainResult:
     """Leaves `out/model`; metrics are on gold, audit and held-out records. Raises the trainer's refusal."""
     started = time.monotonic()
+    say_device(params.trainer, params.threads)
     with track(bundle.name, params, bundle / "work") as tracker:
 
         def follow(done: int, total: int, **figures: float) -> None:

@@ -20,6 +20,7 @@ from gpu_jobs.language_models.adapters import save_adapter
 from gpu_jobs.language_models.bases import CausalBase, find_base
 from gpu_jobs.language_models.chat import load_tokenizer
 from gpu_jobs.trainers.callbacks import evaluations
+from gpu_jobs.trainers.device import say_device
 from gpu_jobs.trainers.lora.examples import encode_rows, hold_out, read_rows, those_that_fit
 from gpu_jobs.trainers.lora.fitting import Plan, check_fit, free_mb, read_shape
 from gpu_jobs.trainers.lora.loading import four_bit, has_unsloth, load_for_tuning
@@ -40,6 +41,7 @@ def train_lora(bundle: Path, params: LoraParams, report: Progress) -> LoraResult
     run = _run(bundle, params, report)
     if has_unsloth():
         import unsloth  # noqa: F401 - it changes transformers, so it comes before it
+    say_device(params.trainer, params.threads)
     base = _find_base(bundle, run)
     rows, schema = read_rows(bundle / "in", params.step)
     examples, lengths = those_that_fit(encode_rows(load_tokenizer(base.folder), rows), _longest(base, run))

@@ -36,6 +36,7 @@ from gpu_jobs.trainers.cross_encoder import (
     load_cross_encoder,
     save_cross_encoder,
 )
+from gpu_jobs.trainers.device import say_device
 from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb
 from gpu_jobs.trainers.trainer_types import Progress, TrainingRun
 from gpu_jobs.work.held_out import Arrays, audit_records, load_arrays
@@ -82,6 +83,7 @@ def train_pairs(bundle: Path, params: TrainPairsParams, report: Progress) -> Tra
     that was finished. Raises Refused for too few decisions or too little memory, BadInput for a base that cannot read
     pairs."""
     started = time.monotonic()
+    say_device(params.trainer, params.threads)
     run = _run(bundle, params, report)
     with memory_limit(run.values["max_memory_mb"]):
         pool, arrays = _read(bundle)
