@@ -52,9 +52,7 @@ def _base(task: Mapping[str, object], data: Mapping[str, object]) -> Cells:
     return columns
 
 
-def _labels(
-    annotation: Mapping[str, object], location: str, requested: Sequence[str]
-) -> tuple[str, list[str] | None]:
+def _labels(annotation: Mapping[str, object], location: str, requested: Sequence[str]) -> tuple[str, list[str] | None]:
     """(column, choices) of the requested control, else of the only one, which is then `label`; [] where it was answered
     with none."""
     results = objects_at(annotation.get("result"), location, "result")
