@@ -155,10 +155,37 @@ def _commit(hub: Hub, path: re.Match[str], body: bytes) -> object:
     return {"commitUrl": f"{hub.url}/{path['repo']}/commit/{matches.sha}", "commitOid": matches.sha}
 
 
+def _tree(hub: Hub, path: re.Match[str], body: bytes) -> object:
+    files = _repository(hub, path).files
+    return [
+        {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
+        for name, content in files.items()
+    ]
+
+
+def _resolve(hub: Hub, path: re.Match[str], body: bytes) -> object:
+    stored = hub.repositories.get(("datasets", path["repo"]))
+    if stored is None or path["file"] not in stored.files:
+        raise Answer(404, {"error": "Entry not found"})
+    return File(stored.files[path["file"]], stored.sha)
+
+
+@dataclass(frozen=True)
+class File:
+    """What a call answers with that fetches one."""
+
+    content: bytes
+    commit: str
+
+
 _NAME = r"(?P<repo>[\w.-]+/[\w.-]+)"
 _API = rf"/api/(?P<kind>models|datasets)/{_NAME}"
 CALLS: dict[tuple[str, str], Call] = {
     ("GET", _API): _info,
+    ("GET", rf"{_API}/revision/\w+"): _info,
+    ("GET", rf"{_API}/tree/\w+"): _tree,
+    ("GET", rf"/datasets/{_NAME}/resolve/\w+/(?P<file>.+)"): _resolve,
+    ("HEAD", rf"/datasets/{_NAME}/resolve/\w+/(?P<file>.+)"): _resolve,
     ("POST", "/api/repos/create"): _create,
     ("POST", "/api/validate-yaml"): _validate,
     ("POST", rf"{_API}/preupload/main"): _preupload,
@@ -207,14 +234,18 @@ def hub() -> Iterator[Hub]:
                 status, told = 200, _answer(matches, self, body)
             except Answer as answer:
                 status, told = answer.status, answer.body
-            sent = json.dumps(told).encode()
+            sent = told.content if isinstance(told, File) else json.dumps(told).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
+            if isinstance(told, File):
+                self.send_header("etag", f'"{hashlib.sha256(sent).hexdigest()}"')
+                self.send_header("x-repo-commit", told.commit)
             if status == 404:
                 self.send_header("x-error-code", "RepoNotFound")
             self.send_header("content-length", str(len(sent)))
             self.end_headers()
-            self.wfile.write(sent)
+            if self.command != "HEAD":
+                self.wfile.write(sent)
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _any
 

@@ -5,12 +5,14 @@ import threading
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.argilla_server import ArgillaServer
 from tests.argilla_world import annotator, make_dataset, push, request
+from tests.format_tables import LABELS, SEVERAL, made, read_form, suggested_rows, write_form
 from tests.waiting import wait_for
 
 TEXTS = (
@@ -363,3 +365,27 @@ def test_webhooks_send_what_was_requested_signed_and_nothing_after_they_are_gone
     assert json.loads(receiver.wait(3)[2][1])["type"] == "record.created"
     request(argilla, "DELETE", f"/webhooks/{hook['id']}")
     assert len(receiver.got) == 3
+
+
+def test_an_exported_folder_comes_up_on_the_server_and_the_folder_that_the_client_writes_is_read(
+    client: Any, name: str, tmp_path: Path
+) -> None:
+    import argilla as rg
+
+    workspace = rg.Workspace(name=name, client=client).create()
+    rows = suggested_rows(TEXTS, several=True)
+    write_form(tmp_path, "argilla", rows, "all", SEVERAL)
+    dataset = rg.Dataset.from_disk(str(made(tmp_path, "argilla")), workspace=name, client=client)
+    assert dataset.settings.questions["label"].labels == list(LABELS)
+    records = sorted(dataset.records(with_suggestions=True), key=lambda record: str(record.id))
+    assert [record.fields["text"] for record in records] == list(TEXTS)
+    assert records[0].suggestions["label"].value == ["new york", "rouge"]
+    client.me.add_to_workspace(workspace)
+    response = rg.Response(question_name="label", value=["rouge"], user_id=client.me.id)
+    dataset.records.log([rg.Record(id="r0", fields={"text": TEXTS[0]}, responses=[response])])
+    (tmp_path / "theirs").mkdir()
+    dataset.to_disk(str(tmp_path / "theirs"))
+    back = {row["id"]: row for row in read_form(tmp_path / "theirs", "argilla", ["id", "text", "label", "annotator"])}
+    assert back["r0"]["annotator"] == str(client.me.id)
+    assert back["r0"]["label"] == ["rouge"]
+    assert back["r1"]["label"] == ["日本"]

@@ -17,7 +17,8 @@ from core.errors import BadInput
 
 QUESTION, FIELD = "label", "text"
 """what they are called in what is written"""
-OWN, NAMES = "rondo", "people"
+OWN, NAMES, EMPTY = "rondo", "people", "none_of_them"
+"""what Rondo adds to the metadata: Argilla takes no answer without a label, and users by their numbers alone"""
 PEOPLE = "rondo/people"
 """the agent of a suggestion that is a settled label: a response needs a user of the server that it comes to"""
 SETTINGS, DATASET, RECORDS = ".argilla/settings.json", ".argilla/dataset.json", "records.json"
@@ -70,20 +71,27 @@ class _Record:
             if suggestion.get("agent") == PEOPLE:
                 base["label"] = label
             else:
-                values = {"suggestion": label, "probability": suggestion.get("score"), "model": suggestion.get("agent")}
+                values = {
+                    "suggestion": label,
+                    "probability": _least(suggestion.get("score")),
+                    "model": suggestion.get("agent"),
+                }
                 base |= {name: value for name, value in values.items() if value is not None}
-        names = own.get(NAMES)
-        names = names if isinstance(names, Mapping) else {}
+        if own.get(EMPTY) is True:
+            base["label"] = []
+        people = own.get(NAMES)
+        people = people if isinstance(people, Mapping) else {}
         responses = object_at(self.record.get("responses") or {}, self.location, "responses").get(question)
-        people = []
-        for response in objects_at(responses, self.location, "responses"):
-            user = str(response.get("user_id"))
-            about = names.get(user)
+        values = {str(one.get("user_id")): one for one in objects_at(responses, self.location, "responses")}
+        rows = []
+        for user in dict.fromkeys([*people, *values]):
+            about = people.get(user)
             about = about if isinstance(about, Mapping) else {}
-            cells = {"annotator": about.get("name", user), "label": self._labels(response.get("value"))}
+            label = self._labels(values[user].get("value")) if user in values else [] if about.get(EMPTY) else None
+            cells = {"annotator": about.get("name", user), "label": label}
             cells |= {name: about[name] for name in ("note", "answered_at") if about.get(name) is not None}
-            people.append(base | cells)
-        yield from people or [base]
+            rows.append(base | cells)
+        yield from rows or [base]
 
     def _base(self) -> tuple[Cells, Mapping[str, object]]:
         """(what all rows have, what Rondo wrote beside it)"""
@@ -124,6 +132,12 @@ class _Record:
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return value
         raise BadInput(f"{self.location}: an answer is neither a label nor a list of them.")
+
+
+def _least(score: object) -> object:
+    """Of the scores of several labels."""
+    numbers = [one for one in score if isinstance(one, int | float)] if isinstance(score, list) else []
+    return min(numbers) if numbers else None if isinstance(score, list) else score
 
 
 def _own(text: object) -> Mapping[str, object]:
@@ -187,13 +201,19 @@ def _record(table: ExportTable, rows: Sequence[Cells]) -> dict[str, object]:
             user = str(uuid5(NAMESPACE_URL, str(row["annotator"])))
             names = ("note", "answered_at")
             people[user] = {"name": row["annotator"]} | {name: row[name] for name in names if row.get(name) is not None}
-            if row.get("label") is not None:
+            if meaning.names(row.get("label")) == []:
+                people[user] |= {EMPTY: True}
+            elif row.get("label") is not None:
                 responses.append({"value": _value(table, row["label"]), "user_id": user})
     suggestions = {}
-    if first.get("suggestion") is not None:
-        suggested = {"value": _value(table, first["suggestion"]), "score": first.get("probability")}
+    if meaning.names(first.get("suggestion")):
+        value, score = _value(table, first["suggestion"]), first.get("probability")
+        scores = [score] * len(value) if isinstance(value, list) and score is not None else score
+        suggested = {"value": value, "score": scores}
         suggestions[QUESTION] = {**suggested, "agent": first.get("model")}
-    if not table.by_person and first.get("label") is not None:
+    if not table.by_person and meaning.names(first.get("label")) == []:
+        own[EMPTY] = True
+    elif not table.by_person and first.get("label") is not None:
         if suggestions:  # a question has one suggestion
             own |= {"suggestion": meaning.names(first["suggestion"]), "probability": first.get("probability")}
         suggestions[QUESTION] = {"value": _value(table, first["label"]), "score": None, "agent": PEOPLE}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.data.formats.file_format import NONE, STANDARD, Cells, ExportTable, FileFormat, own_columns, provenance
-from core.data.formats.row_source import json_rows, object_at, objects_at
+from core.data.formats.row_source import json_rows, names_at, object_at, objects_at
 from core.errors import BadInput
 
 CONTROL, TEXT = "label", "text"
@@ -15,25 +15,25 @@ KNOWN = ("text", "id", "split")
 
 
 def _entries(task: Mapping[str, object], location: str, requested: Sequence[str]) -> Iterator[Cells]:
-    """A row for each annotation; one for a task without any."""
+    """A row for each annotation that is somebody's; one for a task without any. A ground truth that nobody is named for
+    is the known answer in all of them."""
     data = object_at(task.get("data"), location, "data")
-    base = _base(task, data)
-    if best := _best_prediction(task, location, requested):
-        base |= best
-    rows = []
+    base = _base(task, data) | _best_prediction(task, location, requested)
+    rows: list[Cells] = []
     for annotation in objects_at(task.get("annotations", task.get("completions")), location, "annotations"):
-        labels = _labels(annotation, location, requested)
-        cells: Cells = {"annotator": _annotator(annotation), "label": labels, "note": _note(annotation)}
+        control, labels = _labels(annotation, location, requested)
+        user = _annotator(annotation)
+        if annotation.get("ground_truth") and user is None:
+            base |= {"gold": labels, "annotator": None, "label": None}
+            continue
+        cells: Cells = {"annotator": user, control: labels, "note": _note(annotation)}
         cells["answered_at"] = annotation.get("created_at")
         if annotation.get("was_cancelled") or annotation.get("skipped"):
-            cells |= {"label": None, "action": "skip"}
-        cells = {name: value for name, value in cells.items() if value is not None}
+            cells |= {control: None, "action": "skip"}
         if annotation.get("ground_truth"):
             cells["gold"] = labels
-            if "annotator" not in cells:  # nobody's answer, but one that is known
-                cells |= {"annotator": None, "label": None}
-        rows.append(base | cells)
-    yield from rows or [base]
+        rows.append({name: value for name, value in cells.items() if value is not None})
+    yield from [base | row for row in rows] or [base]
 
 
 def _base(task: Mapping[str, object], data: Mapping[str, object]) -> Cells:
@@ -52,29 +52,25 @@ def _base(task: Mapping[str, object], data: Mapping[str, object]) -> Cells:
     return columns
 
 
-def _labels(annotation: Mapping[str, object], location: str, requested: Sequence[str]) -> list[str] | None:
-    """The choices of the requested control, else of the only one; [] where it was answered with none."""
+def _labels(annotation: Mapping[str, object], location: str, requested: Sequence[str]) -> tuple[str, list[str] | None]:
+    """(column, choices) of the requested control, else of the only one, which is then `label`; [] where it was answered
+    with none."""
     results = objects_at(annotation.get("result"), location, "result")
     choices = [one for one in results if one.get("type") == "choices"]
     controls = list(dict.fromkeys(str(one.get("from_name")) for one in choices))
-    if named := [name for name in controls if name in requested and name != "label"]:
-        controls = named[:1]
-    if len(controls) > 1:
+    named = next((name for name in controls if name in requested and name != "label"), "")
+    if len(controls) > 1 and not named:
         shown = ", ".join(repr(name[:40]) for name in controls[:5])
         raise BadInput(f"{location} has choices of several controls: {shown}; name the one to take: --label NAME.")
-    if not choices:
-        if results:
-            kind = str(results[0].get("type"))[:40]
-            raise BadInput(f"{location} holds annotations of the type {kind!r}, which are no choices of labels.")
-        return []
+    if not choices and results:
+        kind = str(results[0].get("type"))[:40]
+        raise BadInput(f"{location} holds annotations of the type {kind!r}, which are no choices of labels.")
     names: list[str] = []
     for one in choices:
-        if str(one.get("from_name")) in controls:
+        if named in ("", str(one.get("from_name"))):
             value = object_at(one.get("value"), location, "value").get("choices")
-            if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-                raise BadInput(f"{location}: `choices` must be a list of names; correct it.")
-            names += value
-    return list(dict.fromkeys(names))
+            names += names_at(value, location, "choices")
+    return named or "label", list(dict.fromkeys(names))
 
 
 def _annotator(annotation: Mapping[str, object]) -> str | None:
@@ -100,7 +96,7 @@ def _best_prediction(task: Mapping[str, object], location: str, requested: Seque
     if not predictions:
         return {}
     best = max(predictions, key=_score)
-    cells: Cells = {"suggestion": _labels(best, location, requested), "probability": best.get("score")}
+    cells: Cells = {"suggestion": _labels(best, location, requested)[1], "probability": best.get("score")}
     return {name: value for name, value in cells.items() if value is not None}
 
 

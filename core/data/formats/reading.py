@@ -170,6 +170,10 @@ def wrong_encoding(location: str, mark: str | None, encoding: str) -> BadInput:
 def within(folder: Path, name: str) -> Path:
     """The path of a file that something in the folder names. Raises BadInput where it would lead out of it."""
     path = folder / name
-    if not name or "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+    if (
+        not 0 < len(name.encode("utf-8", "replace")) < 256
+        or "\0" in name
+        or not path.resolve().is_relative_to(folder.resolve())
+    ):
         raise BadInput(f"{folder.name} names the file {name[:80]!r}, which is not inside of it; it is not read.")
     return path

@@ -57,16 +57,11 @@ class XlsxFile:
                 batch.append([*row[: len(header)], *[None] * (len(header) - len(row))])
                 size += sum(len(cell) for cell in row if isinstance(cell, str))
                 if len(batch) == BATCH_ROWS or size >= BATCH_CHARACTERS:
-                    yield self._batch(first, header, batch, numbers, blank)
-                    numbers, batch, first, size, blank = [], [], first + len(batch), 0, 0
+                    yield _row_batch(first, _columns(header, requested), batch, numbers, blank)
+                    first += len(batch)
+                    numbers, batch, size, blank = [], [], 0, 0
             if batch or blank:
-                yield self._batch(first, header, batch, numbers, blank)
-
-    def _batch(
-        self, first: int, header: list[str], rows: list[list[object]], numbers: list[int], blank: int
-    ) -> RowBatch:
-        columns = {name: [row[index] for row in rows] for index, name in enumerate(header) if name}
-        return RowBatch(first, columns, 0, lambda row: f"row {numbers[row - first]}", blank)
+                yield _row_batch(first, _columns(header, requested), batch, numbers, blank)
 
     def _header(self, rows: Iterator[list[object]]) -> tuple[int, list[str]]:
         """(its row, the names): those of columns without one are empty."""
@@ -101,6 +96,19 @@ class XlsxFile:
             raise BadInput(
                 f"{self.path.name} cannot be read as a workbook of Excel ({fault}); save it again."
             ) from error
+
+
+def _columns(header: list[str], requested: Sequence[str]) -> dict[str, int]:
+    """Requested column -> its index."""
+    return {name: header.index(name) for name in requested if name in header}
+
+
+def _row_batch(
+    first: int, columns: dict[str, int], rows: list[list[object]], numbers: list[int], blank: int
+) -> RowBatch:
+    """numbers: of the rows in the sheet."""
+    cells = {name: [row[index] for row in rows] for name, index in columns.items()}
+    return RowBatch(first, cells, 0, lambda row: f"row {numbers[row - first]}", blank)
 
 
 def _refuse_bomb(path: Path) -> None:

@@ -1,0 +1,306 @@
+"""Whole projects through every format: exported and imported again they are the same; queries, zips, the Hub."""
+
+import json
+import os
+import shutil
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from core import loop
+from core.data.file_import import ImportSummary, import_file
+from core.data.formats.formats import FORMATS
+from core.errors import BadInput, Refused
+from core.project import Project, open_project
+from core.registry.data_push import push_data
+from gpu_jobs.runners.local import InProcessRunner, LocalRunner
+from tests.command_line import rondo
+from tests.conftest import quiet
+from tests.hub_stub import WRITER, Hub
+from tests.hub_stub import hub as hub  # a fixture
+
+LABELS = ["new york", "rouge", "日本"]
+ROWS = [
+    ("a", "The parcel 😀", "ann", ["new york", "rouge"], "new york", "mail"),
+    ("a", "The parcel 😀", "bob", ["rouge"], "new york", "mail"),
+    ("b", "مرحبا בעולם", "ann", [], None, "fax"),
+    ("c", "three", "bob", ["日本"], None, "mail"),
+    ("c", "three", "ann", ["日本"], None, "mail"),
+]
+NAMES = ("id", "text", "annotator", "label", "gold", "channel")
+FORMS = [name for name, one in FORMATS.items() if one.read and one.write]
+PEOPLE = [name for name in FORMS if FORMATS[name].holds is None or "annotator" in (FORMATS[name].holds or ())]
+
+
+def opened(folder: Path, *labels: str) -> Project:
+    loop.create_project(folder, list(labels), multi=True)
+    return open_project(folder, InProcessRunner())
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Three records with two people's answers, known answers and metadata; a fourth with a label of a file."""
+    folder = tmp_path_factory.mktemp("answered")
+    project = opened(folder / "project", *LABELS)
+    file = folder / "crowd.jsonl"
+    file.write_text("\n".join(json.dumps(dict(zip(NAMES, row, strict=True))) for row in ROWS))
+    crowd = {"text": ["text"], "id": "id", "label": "label", "annotator": "annotator", "gold": "gold"}
+    import_file(project, quiet, file=str(file), meta=["channel"], **crowd)  # type: ignore[arg-type]
+    file.write_text('{"id": "d", "text": "four", "label": ["rouge"], "split": "train"}')
+    import_file(project, quiet, file=str(file), text=["text"], id="id", label="label", split="split")
+    yield project
+    project.close()
+
+
+def bring(project: Project, file: str | Path, form: str = "", **options: Any) -> ImportSummary:
+    """Imports it; of a table its columns are named, of other formats nothing is."""
+    names: dict[str, Any] = {} if form in FORMATS and FORMATS[form].names_itself else {"text": ["text"]}
+    return import_file(project, quiet, file=str(file), form=form, **(names | options))
+
+
+def settled(project: Project, columns: str = "r.id, r.text, s.labels, s.stratum, r.split") -> list[tuple[Any, ...]]:
+    return project.store.query(f"select {columns} from records r left join settled s using (n) order by r.id, r.text")
+
+
+def answers(project: Project) -> set[tuple[Any, ...]]:
+    query = "select r.id, a.annotator, a.labels from responses a join records r using (n) where a.source <> 'file'"
+    return {(record, user, tuple(labels)) for record, user, labels in project.store.query(query)}
+
+
+@pytest.mark.parametrize("form", PEOPLE)
+def test_a_project_whose_answers_are_exported_is_the_same_when_they_are_imported(
+    answered: Project, form: str, tmp_path: Path
+) -> None:
+    out = tmp_path / f"out{FORMATS[form].ending}"
+    result = loop.export(answered, quiet, out=str(out), file_format=form, what="answers")
+    assert result.rows == 5
+    again = opened(tmp_path / "again", *LABELS)
+    roles = {"id": "id", "label": "label", "annotator": "annotator", "gold": "gold", "split": "split"}
+    bring(again, out, form, **({} if FORMATS[form].names_itself else roles))
+    assert answers(again) == answers(answered)
+    assert settled(again) == [row for row in settled(answered) if row[0] != "d"]
+    if FORMATS[form].meta:
+        assert again.store.query("select meta->>'channel' from records order by id") == [("mail",), ("fax",), ("mail",)]
+    again.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_project_whose_labels_are_exported_has_the_same_labels_when_they_are_imported(
+    answered: Project, form: str, tmp_path: Path
+) -> None:
+    out = tmp_path / f"out{FORMATS[form].ending}"
+    result = loop.export(answered, quiet, out=str(out), file_format=form)
+    again = opened(tmp_path / "again", *LABELS)
+    bring(again, out, form, **({} if FORMATS[form].names_itself else {"id": "id", "label": "label", "split": "split"}))
+    holds = FORMATS[form].holds
+    columns = "r.id, r.text, s.labels" if holds is None or "id" in holds else "r.text, s.labels"
+    expected = settled(answered, columns)
+    if form == "fasttext":
+        assert result.changes == ("1 answers that no label fits became texts without a label",)
+        expected = [(text, labels or None) for text, labels in expected]
+    assert sorted(settled(again, columns), key=repr) == sorted(expected, key=repr)
+    assert ("id" in result.lost) == (holds is not None and "id" not in holds)
+    again.close()
+
+
+def test_an_export_by_splits_is_a_file_for_each_and_all_of_them_or_none(answered: Project, tmp_path: Path) -> None:
+    result = loop.export(answered, quiet, out=str(tmp_path / "o.csv"), file_format="csv", by_split=True, card=True)
+    assert {Path(file).name: rows for file, rows in result.files.items()} == {"o_train.csv": 3, "o_test.csv": 1}
+    assert "a,The parcel" in (tmp_path / "o_test.csv").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "o.csv.card.json").read_text())["export"]["file"] == "o.csv"
+    (tmp_path / "p_train.csv").mkdir()
+    with pytest.raises(BadInput, match="is a folder"):
+        loop.export(answered, quiet, out=str(tmp_path / "p.csv"), file_format="csv", by_split=True)
+    with pytest.raises(BadInput, match="responses has no splits"):
+        loop.export(answered, quiet, out=str(tmp_path / "q.csv"), file_format="csv", by_split=True, what="responses")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        *("o.csv.card.json", "o.csv.card.md", "o_test.csv", "o_train.csv")
+    ]
+
+
+def test_what_has_no_form_for_an_answer_says_so_and_nothing_is_left(answered: Project, tmp_path: Path) -> None:
+    for form, what in (("label-studio", "responses"), ("xml", "labels"), ("fasttext", "answers")):
+        with pytest.raises(BadInput, match=r"has no form for responses|Cannot write 'xml'|no room for who"):
+            loop.export(answered, quiet, out=str(tmp_path / "out"), file_format=form, what=what)
+    assert list(tmp_path.iterdir()) == []
+    loop.export(answered, quiet, out=str(tmp_path / "argilla"), file_format="argilla")
+    with pytest.raises(BadInput, match="is there already"):
+        loop.export(answered, quiet, out=str(tmp_path / "argilla"), file_format="argilla")
+
+
+def test_formats_of_labels_are_not_offered_to_pairs(paired: Path, tmp_path: Path) -> None:
+    project = open_project(shutil.copytree(paired, tmp_path / "project"), InProcessRunner())
+    with pytest.raises(BadInput, match="doccano has no form for answers of the task 'pairs'; there are csv, tsv"):
+        loop.export(project, quiet, out=str(tmp_path / "a"), file_format="doccano")
+    assert loop.export(project, quiet, out=str(tmp_path / "a.xlsx"), file_format="xlsx", what="responses").rows > 0
+    project.close()
+
+
+def test_a_suggestion_in_a_file_is_named_and_is_no_label(tmp_path: Path) -> None:
+    project = opened(tmp_path / "project")
+    result = bring(project, Path(__file__).parent / "foreign_files" / "label_studio.json", "label-studio")
+    assert {"suggestion", "probability"} <= set(result.report.left_out)
+    assert {row[0]: row[2] for row in settled(project)}["12"] is None
+    assert project.store.one("select count(*) from records where meta::varchar like '%0.75%'") == 0
+    project.close()
+
+
+def test_a_query_brings_in_rows_of_files_and_of_a_database(tmp_path: Path) -> None:
+    project = opened(tmp_path / "project")
+    (tmp_path / "mails.csv").write_text("no,body,kind\n1,hello,x\n2,bye,y\n3,more,x\n")
+    sql = "select no as id, body as text, kind as label from 'mails.csv' where kind = 'x'"
+    result = bring(project, tmp_path, sql=sql, id="id", label="label")
+    assert (result.added, dict(result.report.labels)) == (2, {"x": 2})
+    with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
+        connection.execute("create table mails as select 'one text' as body union all select 'another'")
+    assert bring(project, tmp_path / "store.duckdb", sql="select body as text from mails order by all").added == 2
+    project.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        ("drop table x", "one query that reads"),
+        ("select 1; select 2", "one query that reads"),
+        ("copy (select 1) to 'x.csv'", "one query that reads"),
+        ("attach 'x.db'", "one query that reads"),
+        ("select from from", "no SQL"),
+        ("select * from 'nowhere.csv'", "The query failed"),
+        ("select * from read_csv('https://example.org/x.csv')", "The query failed"),
+        ("select * from 'project/rondo.duckdb'", "own open file"),
+        ("select 1 as number", "no column 'text'"),
+        ("select 'x' as text where false", "no rows"),
+        ("select blob '\\xff' as text", "where text is needed"),
+    ],
+)
+def test_a_query_that_does_not_read_is_refused_in_one_sentence(sql: str, sentence: str, tmp_path: Path) -> None:
+    project = opened(tmp_path / "project")
+    with pytest.raises(BadInput, match=sentence) as caught:
+        bring(project, tmp_path, sql=sql)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "x.csv").exists()
+    assert project.store.one("select count(*) from records") == 0
+    project.close()
+
+
+def test_a_zip_of_texts_comes_in_and_a_wicked_one_does_not(tmp_path: Path) -> None:
+    project = opened(tmp_path / "project")
+
+    def packed(name: str, **members: bytes) -> Path:
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            for member, content in members.items():
+                archive.writestr(member, content)
+        return tmp_path / name
+
+    good = packed("good.zip", **{"a/1.txt": b"one", "a/2.TXT": "zwei ü".encode(), "x.pdf": b"%", ".h.txt": b"-"})
+    assert bring(project, good, "zip").added == 2
+    assert project.store.query("select id, text from records order by id") == [
+        ("a/1.txt", "one"),
+        ("a/2.TXT", "zwei ü"),
+    ]
+    wicked = {
+        "leads out of it": packed("out.zip", **{"../../evil.txt": b"x"}),
+        "when it is unpacked": packed("bomb.zip", **{"a.txt": b"a" * (50 << 20)}),
+        "cannot be read as utf-8": packed("bytes.zip", **{"a.txt": b"caf\xe9 x"}),
+        "holds no .txt file": packed("none.zip", **{"a.csv": b"x"}),
+        "NUL character": packed("nul.zip", **{"a.txt": b"a\0b"}),
+    }
+    for sentence, file in wicked.items():
+        with pytest.raises(BadInput, match=sentence):
+            bring(project, file)
+    assert project.store.one("select count(*) from records") == 2
+    project.close()
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """Of a server on this machine that has the files of a folder."""
+    (tmp_path / "served").mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_file_at_an_address_is_fetched_only_where_it_is_named(address: str, tmp_path: Path) -> None:
+    loop.create_project(tmp_path / "project", [])
+    project = open_project(tmp_path / "project", LocalRunner())
+    (tmp_path / "served" / "mails.csv").write_text("text,label\nhello,x\nbye,y\n")
+    result = bring(project, f"{address}/mails.csv?key=1", label="label")
+    assert (result.added, result.report.file) == (2, "mails.csv")
+    with pytest.raises(Refused, match=r"cannot be read .*Check the address"):
+        bring(project, f"{address}/nowhere.csv")
+    with pytest.raises(Refused, match="s3:// needs the package s3fs"):
+        bring(project, "s3://bucket/mails.csv")
+    for wrong in ("file:///etc/passwd", "simplecache::http://x/y.csv", "zip://a.csv::http://x/y.zip"):
+        with pytest.raises(BadInput, match="no address that can be read"):
+            bring(project, wrong)
+    assert not list((tmp_path / "project" / "jobs").rglob("mails.csv"))
+    project.close()
+
+
+def test_a_data_set_is_pushed_and_comes_back(
+    answered: Project, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    loop.create_project(tmp_path / "project", LABELS, multi=True)
+    project = open_project(tmp_path / "project", LocalRunner())
+    with pytest.raises(Refused, match="nothing to push"):
+        push_data(project, quiet, repo="me/cities", token=WRITER)
+    loop.export(answered, quiet, out=str(tmp_path / "all.jsonl"), file_format="jsonl", what="labels")
+    bring(project, tmp_path / "all.jsonl", id="id", label="label", split="split")
+    result = push_data(project, quiet, repo="me/cities", token=WRITER)
+    there = hub.repositories["datasets", "me/cities"]
+    assert (result.parts, result.commit, there.private) == ({"train": 3, "test": 1}, there.sha, True)
+    assert set(there.files) == {"README.md", "card.json", "train.parquet", "test.parquet"}
+    card = there.files["README.md"].decode()
+    assert "- split: test\n    path: test.parquet" in card
+    assert "# Data card" in card
+    csv = push_data(project, quiet, repo="me/cities", token=WRITER, file_format="csv", names=True, message="As CSV")
+    assert set(there.files) == {"README.md", "card.json", "train.csv", "test.csv"}
+    assert csv.commit == there.sha
+    assert WRITER not in json.dumps(project.store.query("select detail::varchar from audit_log"))
+    again = open_again(tmp_path / "again")
+    monkeypatch.setenv("HF_TOKEN", WRITER)
+    bring(again, "hf:me/cities", "huggingface")
+    assert settled(again) == [(*row[:4], row[4] or "train") for row in settled(project)]
+    with pytest.raises(Refused, match="no data set me/nothing"):
+        bring(again, "hf:me/nothing", "huggingface")
+    with pytest.raises(BadInput, match="neither a folder here nor OWNER/NAME"):
+        bring(again, "hf:nothing", "huggingface")
+    project.close()
+    again.close()
+
+
+def open_again(folder: Path) -> Project:
+    loop.create_project(folder, LABELS, multi=True)
+    return open_project(folder, LocalRunner())
+
+
+def test_the_commands_read_and_write_formats(tmp_path: Path) -> None:
+    rondo("init", tmp_path / "p", "--labels", "weather,food,music", "--multi")
+    file = Path(__file__).parent / "foreign_files" / "label_studio.json"
+    said = rondo("-p", tmp_path / "p", "import", file)
+    assert "Read as label-studio." in said
+    assert "what a model suggests is no label" in said
+    said = rondo("-p", tmp_path / "p", "export", "--format", "fasttext", "--out", tmp_path / "a.ft")
+    assert "Left out, for the format has no room for it: id (3)" in said
+    listed = json.loads(rondo("formats", "--json"))
+    assert [one["name"] for one in listed] == list(FORMATS)
+    told = rondo("export", "--help")
+    assert all(name in told for name, one in FORMATS.items() if one.write)
+    rondo("-p", tmp_path / "p", "import", "--sql", "select 'of a query' as text", "--text", "text")
+    assert "Name a file" in rondo("-p", tmp_path / "p", "import", code=2)
