@@ -51,6 +51,7 @@ LONG = (
     *("test_interrupts", "test_transformer", "test_setfit", "test_encoder_training", "test_zeroshot", "test_training"),
     *("test_readme", "test_crash", "test_upkeep", "test_erasing", "test_storage", "test_store", "test_vectors"),
     *("test_registry", "test_removal", "test_retraining", "test_model_export", "test_tracking", "test_replay"),
+    "test_recipes",
     *("test_accessibility", "test_sign_in", "test_unsigned_access", "test_many_labels", "test_rounds", "test_proxies"),
 )
 """files that train networks, start and kill processes again and again, or serve a project of their own"""
