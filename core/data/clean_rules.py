@@ -29,6 +29,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LETTERS = re.compile(r"([^\W\d_])\1{3,}")
 _MARKS = re.compile(r"([!?.,])\1{3,}")
 _BLANKS = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r"\n{3,}")
 _CREDIT = re.compile(
     r"[\s\"“”\-–—(\[]*(?:provided by (?:the )?publisher|(?:from )?(?:the )?publisher['’]?s?['’]? "
     r"(?:description|website|web site|note)|(?:from the )?back cover|verlagsinformation|verlagstext|klappentext)"
@@ -111,9 +112,9 @@ def page_furniture(text: str) -> str:
 
 
 def blanks(text: str) -> str:
-    """One blank where there are several, and no empty line."""
+    """One blank where there are several, and one empty line where there are more."""
     lines = (_BLANKS.sub(" ", line).strip() for line in text.split("\n"))
-    return "\n".join(line for line in lines if line)
+    return _LINES.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
 Rule = Callable[[str], str]
