@@ -60,6 +60,7 @@ def test_cleaning_what_is_clean_changes_nothing(pieces: list[str], rules: str) -
             "Kähler geometry , see",
         ),
         ("web", "<nav>Sign in</nav>\nA text.\n<script>x < 1</script>All rights reserved.", "A text."),
+        ("tweets", "RT @a: " * 20 + "so", "so"),
         ("web", "a <b and c> d, if x < y", "a <b and c> d, if x < y"),
         ("names", "write to ann@example.org or @ann", "write to ann@example.org or @user"),
         ("tweets", "سلام @ann 👩‍👩‍👧", "سلام @user 👩‍👩‍👧"),
