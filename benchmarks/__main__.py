@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling", "records", "argilla", "team", "linking")
+ALONE = ("ingest", "prepare", "encoding", "choosing", "rounds", "labelling", "records", "argilla", "team", "linking")
 WITH_DATA = (
     "recipe",
     "replays",

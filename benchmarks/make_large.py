@@ -13,8 +13,8 @@ LABELS = ["billing", "delivery", "returns", "praise", "other"]
 FOREIGN = ["Straße", "naïve", "Ωμέγα", "日本語", "مرحبا", "שלום", "😀"]
 
 
-def make_large(file: Path, rows: int, seed: int = 0) -> None:
-    """Columns: id, text, label (in one row of ten), split, channel."""
+def make_large(file: Path, rows: int, seed: int = 0, labelled: float = 0.1) -> None:
+    """Columns: id, text, label (in that share of the rows), split, channel."""
     rng = random.Random(seed)
     words = [_word(rng) for _ in range(20_000)] + FOREIGN * 30
     recent: list[str] = []
@@ -24,7 +24,7 @@ def make_large(file: Path, rows: int, seed: int = 0) -> None:
         for row in range(rows):
             text = _text(rng, words, recent)
             recent = [*recent[-999:], text] if row % 100 == 0 else recent
-            label = rng.choice(LABELS) if rng.random() < 0.1 else ""
+            label = rng.choice(LABELS) if rng.random() < labelled else ""
             split = "test" if rng.random() < 0.1 else "train"
             writer.writerow([f"t{row:08d}", text, label, split, rng.choice(["mail", "chat", "phone"])])
 

@@ -16,6 +16,7 @@ from core.loop import do_verb
 from core.models.encoders.loading import load_encoder
 from core.models.vectors import check_vectors, open_vectors
 from core.project import Project
+from core.registry.predict import predict_texts
 from core.rounds.run_round import known_now
 from core.store.database import count
 from tests.command_line import rondo, rondo_json
@@ -59,6 +60,7 @@ def test_cleaning_what_is_clean_changes_nothing(pieces: list[str], rules: str) -
             "Kähler geometry , see",
         ),
         ("web", "<nav>Sign in</nav>\nA text.\n<script>x < 1</script>All rights reserved.", "A text."),
+        ("tweets", "RT @a: " * 20 + "so", "so"),
         ("web", "a <b and c> d, if x < y", "a <b and c> d, if x < y"),
         ("names", "write to ann@example.org or @ann", "write to ann@example.org or @user"),
         ("tweets", "سلام @ann 👩‍👩‍👧", "سلام @user 👩‍👩‍👧"),
@@ -244,3 +246,12 @@ def test_a_vector_of_texts_that_the_database_does_not_know_is_made_anew(messy: P
             cursor.execute(f"delete from {table}")
         total = count(cursor, "select count(*) from records")
     assert encode(messy, quiet).encoded == total
+
+
+def test_texts_from_elsewhere_are_cleaned_before_they_are_predicted(messy: Project) -> None:
+    texts = ["RT @bob: the rain &amp; the wind", "the rain & the wind"]
+    first, second = predict_texts(messy, quiet, texts=texts, model="baseline").predictions
+    assert first.scores != second.scores
+    clean(messy, quiet, apply=True, rules=["tweets"])
+    first, second = predict_texts(messy, quiet, texts=texts, model="baseline").predictions
+    assert first.scores == second.scores

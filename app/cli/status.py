@@ -31,6 +31,8 @@ def status_lines(now: "Status") -> Iterator[str]:
         yield f"  {now.machine:,} labelled by machine on a guarantee."
     if now.encoded < now.records:
         yield f"  {now.encoded:,} of {now.records:,} encoded."
+    if now.left_out:
+        yield f"  {now.left_out:,} left out of training by cleaning or balancing."
     if now.skipped or now.flagged or now.tied:
         yield f"  {now.skipped:,} skipped, {now.flagged:,} flagged, {now.tied:,} tied."
     if now.model:

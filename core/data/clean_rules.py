@@ -18,17 +18,25 @@ _TAGS = (
     "noscript|ol|option|p|pre|q|s|script|section|select|small|source|span|strong|style|sub|summary|sup|svg|table|"
     "tbody|td|textarea|tfoot|th|thead|title|tr|tt|u|ul|var|video"
 )
-_HIDDEN = re.compile(r"<!--.*?-->|<(script|style|noscript)\b[^>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_HIDDEN = tuple(
+    (re.compile(opens, re.IGNORECASE), re.compile(closes, re.IGNORECASE))
+    for opens, closes in (
+        ("<!--", "-->"),
+        *((rf"<{name}(?:\s[^<>]*)?>", rf"</{name}\s*>") for name in ("script", "style", "noscript")),
+    )
+)
+"""what stands between them is not shown on a page"""
 _ATTRIBUTE = r"\s+[\w:-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s<>\"']+)"
 _TAG = re.compile(rf"</?(?:{_TAGS})(?:{_ATTRIBUTE})*\s*/?>", re.IGNORECASE)
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+|\bt\.co/\w+", re.IGNORECASE)
 _NAME = re.compile(r"(?<![\w@.])@(?!user\b)\w{1,50}")
-_RETWEET = re.compile(r"^[\s!\"'“”:.]*RT\s+@\w+:?\s*")
+_RETWEET = re.compile(r"^(?:[\s!\"'“”:.]*RT\s+@\w+)+[\s:]*")
 _HASHTAG = re.compile(r"(?<!\w)#(\w*[^\W\d_]\w*)")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LETTERS = re.compile(r"([^\W\d_])\1{3,}")
 _MARKS = re.compile(r"([!?.,])\1{3,}")
 _BLANKS = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r"\n{3,}")
 _CREDIT = re.compile(
     r"[\s\"“”\-–—(\[]*(?:provided by (?:the )?publisher|(?:from )?(?:the )?publisher['’]?s?['’]? "
     r"(?:description|website|web site|note)|(?:from the )?back cover|verlagsinformation|verlagstext|klappentext)"
@@ -63,7 +71,20 @@ def entities(text: str) -> str:
 
 def markup(text: str) -> str:
     """Removes HTML tags, comments, scripts and styles; what only looks like a tag stays."""
-    return _TAG.sub(" ", _HIDDEN.sub(" ", text)) if "<" in text else text
+    if "<" not in text:
+        return text
+    for opens, closes in _HIDDEN:
+        text = _without(text, opens, closes)
+    return _TAG.sub(" ", text)
+
+
+def _without(text: str, opens: re.Pattern[str], closes: re.Pattern[str]) -> str:
+    """A blank in place of everything from one to the other; one that is never closed stays."""
+    parts, start = [], 0
+    while (first := opens.search(text, start)) and (last := closes.search(text, first.end())):
+        parts.append(text[start : first.start()])
+        start = last.end()
+    return " ".join([*parts, text[start:]])
 
 
 def links(text: str) -> str:
@@ -111,9 +132,9 @@ def page_furniture(text: str) -> str:
 
 
 def blanks(text: str) -> str:
-    """One blank where there are several, and no empty line."""
+    """One blank where there are several, and one empty line where there are more."""
     lines = (_BLANKS.sub(" ", line).strip() for line in text.split("\n"))
-    return "\n".join(line for line in lines if line)
+    return _LINES.sub("\n\n", "\n".join(lines)).strip("\n")
 
 
 Rule = Callable[[str], str]

@@ -30,5 +30,7 @@ STATES = {
     "tied": f"""n in (select n from ({_TOLD.format(ns=_UNSETTLED)}) where given > 0 and flags = 0)
         and n not in ({_STILL_ASKED})""",
     "duplicate": "duplicate_of is not null",
+    "left_out": "n in (select o.n from left_out o)",
 }
-"""state -> its condition, which binds `asked_parameters`. Flagged: by a person. Tied: answered, not settled."""
+"""state -> its condition, which binds `asked_parameters`. Flagged: by a person. Tied: answered, not settled. Left out:
+of training, by cleaning or balancing."""

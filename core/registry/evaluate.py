@@ -261,7 +261,7 @@ def setting_of(project: Project, on: str, file: LabelledFile | None) -> Setting:
     active = settings.taxonomy.active
     return Setting(
         on=on,
-        file=replace(file, rules=rules_in_force(project.store)) if file else None,
+        file=file,
         names={label.id: label.name for label in active},
         descriptions={label.id: label.description for label in active},
         multi=settings.multi,
@@ -269,6 +269,7 @@ def setting_of(project: Project, on: str, file: LabelledFile | None) -> Setting:
         vectors=str(project.vectors),
         threads=settings.threads,
         seed=settings.seed,
+        rules=rules_in_force(project.store),
     )
 
 

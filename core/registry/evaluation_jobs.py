@@ -11,8 +11,7 @@ from core.jobs.kinds import JobKind
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """A person's file and its columns. known: names of labels, which are never split at a separator. rules: that clean
-    the project's texts, and so these."""
+    """A person's file and its columns. known: names of labels, which are never split at a separator."""
 
     file: str
     text: tuple[str, ...]
@@ -20,7 +19,6 @@ class LabelledFile:
     id: str | None = None
     encoding: str | None = None
     known: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,8 @@ class Setting:
     """What models are evaluated on, and with.
 
     on: the name of the records. file: None where they are the project's. names, descriptions: of the labels, by
-    id. encoder: of the baseline. vectors: the folder of stored ones.
+    id. encoder: of the baseline. vectors: the folder of stored ones. rules: by which texts
+    from elsewhere are cleaned, as the project's are.
     """
 
     on: str
@@ -50,6 +49,7 @@ class Setting:
     vectors: str
     threads: int
     seed: int
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

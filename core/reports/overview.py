@@ -16,7 +16,7 @@ from core.reports.model_quality import MeasuredModel, caveats, newest_model, poo
 from core.tasks.tasks import unready
 from core.typed_json import from_json
 
-_SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
+_SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied", "left_out")
 _COUNTS = f"""
     select
         (select count(*) from records) as records,
@@ -33,7 +33,8 @@ _COUNTS = f"""
 @dataclass(frozen=True)
 class Status:
     """Where a project stands. Records: labelled (by people), gold, audit, machine (labelled by it), queued, unqueued,
-    flagged, skipped, tied (answered without settling a label), encoded. labels: names. model: the champion, as it was
+    flagged, skipped, tied (answered without settling a label), encoded, left_out (of training, by cleaning or
+    balancing). labels: names. model: the champion, as it was
     measured. caveats: what its figures cannot say. next, command: the one thing to do now.
     """
 
@@ -53,6 +54,7 @@ class Status:
     responses: int
     round: int
     encoded: int
+    left_out: int = 0
     model: MeasuredModel | None = None
     caveats: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -44,7 +44,7 @@ def compare_encoders(bundle: Path, params: CompareEncodersParams, report: Progre
     clusters than records."""
     started, setting = time.monotonic(), params.setting
     if setting.file:
-        records = records_of_file(bundle, setting.file, report, multi=setting.multi)
+        records = records_of_file(bundle, setting.file, report, multi=setting.multi, rules=setting.rules)
     else:
         records = records_of_project(bundle, setting.on, multi=setting.multi)
     chosen, codes, notes = _chosen(records, setting.seed, params.sample)

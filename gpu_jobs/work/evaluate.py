@@ -101,7 +101,8 @@ def open_all(
         known = {
             name for names in (setting.names, *(model.names for model in opened.values())) for name in names.values()
         }
-        records = records_of_file(bundle, replace(setting.file, known=tuple(sorted(known))), report, multi=multi)
+        file = replace(setting.file, known=tuple(sorted(known)))
+        records = records_of_file(bundle, file, report, multi=multi, rules=setting.rules)
     else:
         records = records_of_project(bundle, setting.on, multi=multi)
     if not setting.names:

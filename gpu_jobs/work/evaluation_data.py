@@ -107,8 +107,10 @@ def records_of_project(bundle: Path, name: str, *, multi: bool) -> Records:
     return Records(path, name, total, total, counts, multi, by_name=False)
 
 
-def records_of_file(bundle: Path, file: LabelledFile, report: Progress, *, multi: bool) -> Records:
-    """A person's file, read as for an import. Raises BadInput."""
+def records_of_file(
+    bundle: Path, file: LabelledFile, report: Progress, *, multi: bool, rules: tuple[str, ...] = ()
+) -> Records:
+    """A person's file, read as for an import. rules: that clean its texts. Raises BadInput."""
     layout = Layout(
         text=file.text,
         label=file.label,
@@ -120,7 +122,7 @@ def records_of_file(bundle: Path, file: LabelledFile, report: Progress, *, multi
     path = bundle / "ckpt" / "file" / "records.parquet"
     labelled = _labelled(path) if file.label else 0
     name, labels = Path(file.file).name, ingested.labels
-    return Records(path, name, ingested.records, labelled, labels, multi, by_name=True, rules=file.rules)
+    return Records(path, name, ingested.records, labelled, labels, multi, by_name=True, rules=rules)
 
 
 def _labelled(path: Path) -> int:

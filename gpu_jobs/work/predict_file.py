@@ -230,6 +230,7 @@ def _key(params: PredictFileParams, source: Source) -> str:
         "model": params.model.name,
         "weights": _hash_of_model(params.model),
         "encoder": "" if params.model.folder else params.setting.encoder,
+        "rules": list(params.setting.rules),
         "names": dict(params.setting.names),
         "source": {name: value for name, value in vars(params.source).items() if name != "file"},
         "top_k": params.top_k,

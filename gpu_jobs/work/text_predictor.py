@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Bools, Floats
+from core.data.clean_rules import clean_text
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
 from core.registry.text_prediction_job import TEXTS_IN, PredictTextsParams, TextPrediction, TextPredictions
 from gpu_jobs.trainers.trainer_types import Progress
@@ -21,9 +22,10 @@ NOTHING = TextPrediction(None, (), ())
 
 @dataclass(frozen=True)
 class TextPredictor:
-    """An open model."""
+    """An open model. rules: that clean a text before the model reads it."""
 
     model: EvaluatedModel
+    rules: tuple[str, ...] = ()
 
     def predict(
         self, texts: Sequence[str], top_k: int = 3, report: Callable[[int], None] = lambda done: None
@@ -45,7 +47,8 @@ class TextPredictor:
 
     def _rank(self, texts: list[str], top_k: int) -> list[TextPrediction]:
         """Ties: the label that comes first."""
-        says = self.model.predict(Chunk(ids=[], texts=texts, labels=[]))
+        read = [clean_text(text, self.rules) or text for text in texts] if self.rules else texts
+        says = self.model.predict(Chunk(ids=[], texts=read, labels=[]))
         names = [self.model.names[label] for label in self.model.labels]
         order = np.argsort(-says.outputs, axis=1, kind="stable")[:, :top_k]
         return [
@@ -62,7 +65,7 @@ class TextPredictor:
 
 def open_predictor(model: EvaluatedFolder, setting: Setting, work: Path) -> TextPredictor:
     """work: a folder to work in. Raises Damaged, Refused or BadInput."""
-    return TextPredictor(open_model(model, setting, work))
+    return TextPredictor(open_model(model, setting, work), setting.rules)
 
 
 def predict_texts(bundle: Path, params: PredictTextsParams, report: Progress) -> TextPredictions:
