@@ -12,6 +12,8 @@ from core.backup.backups import back_up
 from core.data.file_import import import_file
 from core.erasure.erase import erase
 from core.errors import BadInput
+from core.explore.browse import find
+from core.explore.filters import RecordSearch
 from core.project import Project
 from core.sheets.apply import apply
 from core.trees.features import features
@@ -92,6 +94,9 @@ def test_a_later_snapshot_adds_and_marks_and_answers_stay(folders: Project, tmp_
     assert "state" not in meta["Forest"]
     assert meta["Forest"]["snapshot"] == meta["Moon/PNG"]["snapshot"] == 2
     assert settled(folders) == labels
+    for state, ids in (("moved", "Castle"), ("vanished", "Desert/Desert pack 1")):
+        listed = find(folders, RecordSearch(state=state)).lines
+        assert {line.id for line in listed} == {one for one in meta if one == ids or one.startswith(f"{ids}/")}
     assert features(folders, quiet).moved == 0, "the same again"
     assert metadata(folders) == meta
 

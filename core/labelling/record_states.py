@@ -19,6 +19,7 @@ _TOLD = f"""
 _FLAGGED_ONCE = "select n from responses where action = 'flag'"
 _UNSETTLED = "select n from responses where n not in (select s.n from settled s)"
 _STILL_ASKED = f"select n from ({ASKED.format(ns=_UNSETTLED)}) where open"
+_FOLDERS = "select m.n from records m where m.meta->>'state' = '{state}' and m.meta->>'tree' is not null"
 
 STATES = {
     "labelled": "n in (select n from settled where stratum <> 'gold')",
@@ -31,6 +32,8 @@ STATES = {
         and n not in ({_STILL_ASKED})""",
     "duplicate": "duplicate_of is not null",
     "left_out": "n in (select o.n from left_out o)",
+    "moved": f"n in ({_FOLDERS.format(state='moved')})",
+    "vanished": f"n in ({_FOLDERS.format(state='vanished')})",
 }
 """state -> its condition, which binds `asked_parameters`. Flagged: by a person. Tied: answered, not settled. Left out:
-of training, by cleaning or balancing."""
+of training, by cleaning or balancing. Moved, vanished: of folders, in a later snapshot of their tree."""
