@@ -19,6 +19,7 @@ import rondo as programs
 from app import background
 from app.cli.root import app
 from app.http.program_routes import api_routes
+from core.data.clean import clean
 from core.errors import BadInput, Cancelled, Damaged
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import EMBEDDED
@@ -124,6 +125,24 @@ def test_a_fine_tuned_model_gives_the_same_numbers_whatever_is_asked_with_a_text
     assert_same(lines, model.predict(texts))
     assert_same(lines[3:4], model.predict(texts[3:4]))
     assert_same(lines[::-1], list(predict_texts(in_use, quiet, texts=texts[::-1]).predictions))
+
+
+def test_an_export_cleans_texts_as_its_project_does(in_use: Project, tmp_path: Path) -> None:
+    texts = ["RT @bob: the rain &amp; the wind", "the rain & the wind", "a song"]
+    before = predict_texts(in_use, quiet, texts=texts).predictions
+    clean(in_use, quiet, apply=True, rules=["tweets"])
+    export_model(in_use, quiet, out=str(tmp_path / "exported"))
+    here, there = (
+        predict_texts(in_use, quiet, texts=texts).predictions,
+        programs.load(tmp_path / "exported").predict(texts),
+    )
+    assert list(here) == there
+    assert before[0].scores != there[0].scores == there[1].scores
+    assert "Texts are cleaned before" in (tmp_path / "exported" / "README.md").read_text()
+    about = json.loads((tmp_path / "exported" / "rondo.json").read_text())
+    (tmp_path / "exported" / "rondo.json").write_text(json.dumps({**about, "rules": ["polish"]}))
+    with pytest.raises(Damaged, match="cleans texts by 'polish', which this version"):
+        programs.load(tmp_path / "exported")
 
 
 def params_of(exported: Path, source: Path, out: Path, **columns: Any) -> PredictFileParams:

@@ -14,6 +14,7 @@ from app.cli.extract import extract
 from app.cli.hosted import hosted
 from app.cli.import_file import import_
 from app.cli.inspection import auto_, calibrate, inspect_, map_, quality_, withdraw_
+from app.cli.job_report import report_
 from app.cli.merges import merges
 from app.cli.models import models, retrain
 from app.cli.options import (
@@ -146,6 +147,7 @@ app.command("map")(map_)
 app.command()(rechoose)
 app.command()(train)
 app.command()(trainers)
+jobs.command("report")(report_)
 app.add_typer(jobs, name="jobs")
 app.add_typer(hosted, name="hosted")
 app.command()(evaluate)

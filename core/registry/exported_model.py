@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.data.clean_rules import RULES
 from core.errors import Damaged
 from core.models.artifacts import MANIFEST
 from core.models.encoders.encoder import EMBEDDED, embedded_folder
@@ -42,6 +43,7 @@ class _About:
     multi: bool
     temperature: float
     encoder: str
+    rules: tuple[str, ...] = ()
 
 
 def is_export(folder: Path) -> bool:
@@ -52,6 +54,11 @@ def is_export(folder: Path) -> bool:
 def name_of_export(folder: Path) -> str:
     """The id of the model that was exported. Raises Damaged."""
     return _about(folder).model
+
+
+def rules_of_export(folder: Path) -> tuple[str, ...]:
+    """By which its project cleaned texts when it was exported. Raises Damaged."""
+    return _about(folder).rules
 
 
 def open_export(folder: Path) -> ExportedModel:
@@ -83,7 +90,10 @@ def _about(folder: Path) -> _About:
     from core.typed_json import from_json
 
     try:
-        return from_json(_About, read_json(folder / ABOUT, ABOUT), str(folder / ABOUT))
+        about = from_json(_About, read_json(folder / ABOUT, ABOUT), str(folder / ABOUT))
+        if unknown := sorted(set(about.rules) - RULES.keys()):
+            raise BadInput(f"It cleans texts by {unknown[0][:40]!r}, which this version of Rondo does not know.")
+        return about
     except (BadInput, OSError, json.JSONDecodeError) as error:
         raise Damaged(f"{folder} is no exported model: {error} Export it again with `rondo models export`.") from None
 

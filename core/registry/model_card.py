@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.config.settings import Settings
+from core.data.clean import rules_in_force
 from core.evaluation.metrics import Metrics, read_metrics
 from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown_score
 from core.ids import ModelId
@@ -109,7 +110,7 @@ def model_card(project: Project, packaged: PackagedModel) -> str:
     parts = [
         ["---", str(_card_data(packaged, info, row)), "---"],
         [f"# {escaped(settings.name)}: model {escaped(row.id)}", "", _what(packaged, settings)],
-        ["## How to use it", "", *usage(packaged.form, packaged.folder_code, versions)],
+        ["## How to use it", "", *usage(packaged.form, packaged.folder_code, versions), *_cleaning(project)],
         _labels(project, packaged, info),
         _making(row, info),
         *_quality(project, row.metrics),
@@ -120,6 +121,18 @@ def model_card(project: Project, packaged: PackagedModel) -> str:
         ["## Licence", "", NO_LICENCE],
     ]
     return str(ModelCard("\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"))
+
+
+def _cleaning(project: Project) -> list[str]:
+    """That texts were cleaned before the model read them, which the code above does not do."""
+    rules = rules_in_force(project.store)
+    if not rules:
+        return []
+    by = escaped(", ".join(rules))
+    return [
+        "",
+        f"Texts are cleaned before ({by}); `rondo predict` and `rondo.load` do so, the code above does not.",
+    ]
 
 
 def _card_data(packaged: PackagedModel, info: Facts, row: StoredModel) -> "ModelCardData":

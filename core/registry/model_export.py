@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.data.clean import rules_in_force
 from core.errors import BadInput, Refused
 from core.ids import ModelId
 from core.jobs.bundle import Bundle, Report
@@ -199,6 +200,7 @@ def _about(project: Project, packaged: PackagedModel, encoder: str, features: Pa
         "labels": [{"id": label, "name": names.get(label, label)} for label in manifest["labels"]],
         "multi": manifest["multi"],
         "temperature": manifest["temperature"],
+        "rules": list(rules_in_force(project.store)),
         "encoder": encoder if encoder == "." else public_name(encoder),
         **(json.loads(features.read_text(encoding="utf-8")) if features else {}),
     }

@@ -69,9 +69,9 @@ def predict_file(bundle: Path, params: PredictFileParams, report: Progress) -> F
                 before = sum(one.rows for one in counted)
                 total = round((before + len(rows)) / share) if share else before + len(rows)
                 step = _stepper(report, before - resumed, total - resumed, accuracy_of(counted))
-                predictions = predictor.predict([row.text for row in rows], params.top_k, step)
+                predictions = predictor.predict([row.text for row in rows], fields.most, step)
                 lines = [_line(row, one, params, fields) for row, one in zip(rows, predictions, strict=True)]
-                counted.append(count_part(lines, params.top_k, labelled=params.source.label is not None))
+                counted.append(count_part(lines, fields.most, labelled=params.source.label is not None))
                 parts.add(number, lines, vars(counted[-1]))
         except BadInput:
             parts.remove()
@@ -89,7 +89,7 @@ def predict_file(bundle: Path, params: PredictFileParams, report: Progress) -> F
         seconds=0.0,
     )
     if params.source.label:
-        result = add_figures(result, counted, predictor.model, params.top_k, params.setting.seed)
+        result = add_figures(result, counted, predictor.model, params.setting.seed)
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
@@ -182,7 +182,7 @@ def _fields(params: PredictFileParams, predictor: TextPredictor) -> Fields:
     most = min(params.top_k, len(model.labels))
     scored = source.label is not None
     own = ["id", *(["text"] if params.with_text else [])]
-    rest = [*(["truth"] if scored else []), "predicted", *(["correct", *_tops(params.top_k)] if scored else [])]
+    rest = [*(["truth"] if scored else []), "predicted", *(["correct", *_tops(most)] if scored else [])]
     names = (*own, *source.keep, *rest, "labels", "scores")
     fields = Fields(names, ("text", *source.keep, "truth", "predicted"), most, model.multi)
     for name in source.keep:
@@ -213,7 +213,7 @@ def _line(row: Row, prediction: TextPrediction, params: PredictFileParams, field
     line["truth"] = truth if fields.several else truth[0] if truth else None
     line["predicted"] = predicted
     line["correct"] = set(truth or ()) == set(proposed or ()) if known else None
-    for k, name in enumerate(_tops(params.top_k), 1):
+    for k, name in enumerate(_tops(fields.most), 1):
         line[name] = bool(set(truth) & set(prediction.labels[:k])) if truth and known else None
     return line | {"labels": prediction.labels, "scores": prediction.scores}
 

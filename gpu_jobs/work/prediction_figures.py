@@ -61,7 +61,7 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 def add_figures(
-    result: FilePredictions, counted: Sequence[PartCounts], model: EvaluatedModel, top_k: int, seed: int
+    result: FilePredictions, counted: Sequence[PartCounts], model: EvaluatedModel, seed: int
 ) -> FilePredictions:
     """Accuracy and top k of all rows, and macro F1 of all or of many drawn at random."""
     scored = sum(count for part in counted for *_, count in part.cells)
@@ -84,7 +84,7 @@ def add_figures(
         seed=seed,
     )
     among, right = sum(part.among for part in counted), _right(counted)
-    top = (sum(part.top[k] for part in counted) for k in range(min(top_k, len(names))))
+    top = (sum(hits) for hits in zip(*(part.top for part in counted), strict=True))
     return replace(
         result,
         scored=scored,

@@ -10,6 +10,7 @@ import numpy as np
 from core.arrays import Bools, Floats
 from core.data.clean_rules import clean_text
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
+from core.registry.exported_model import is_export, rules_of_export
 from core.registry.text_prediction_job import TEXTS_IN, PredictTextsParams, TextPrediction, TextPredictions
 from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, open_model
@@ -65,7 +66,9 @@ class TextPredictor:
 
 def open_predictor(model: EvaluatedFolder, setting: Setting, work: Path) -> TextPredictor:
     """work: a folder to work in. Raises Damaged, Refused or BadInput."""
-    return TextPredictor(open_model(model, setting, work), setting.rules)
+    folder = Path(model.folder) if model.folder else None
+    rules = rules_of_export(folder) if folder and is_export(folder) else setting.rules
+    return TextPredictor(open_model(model, setting, work), rules)
 
 
 def predict_texts(bundle: Path, params: PredictTextsParams, report: Progress) -> TextPredictions:
