@@ -396,7 +396,9 @@ def test_the_head_of_a_round_predicts_before_anything_was_fine_tuned(played: Pat
 
 def test_progress_says_how_many_are_right_so_far(exported: Path, tmp_path: Path) -> None:
     source, events = tmp_path / "many.csv", list[dict[str, float]]()
-    source.write_text("text,topic\n" + "".join(f'"{text}",{topic}\n' for text, topic in sentences(40)) * 103)
+    source.write_text(
+        "text,topic\n" + "".join(f'"{text}",{topic}\n' for text, topic in sentences(40)) * (PART // 40 + 1)
+    )
     params = params_of(exported, source, tmp_path / "o.csv", label="topic")
     result = predict_file(tmp_path / "job", params, lambda done, total, **figures: events.append(figures))
     assert result.accuracy is not None
