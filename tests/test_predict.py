@@ -24,6 +24,7 @@ from core.errors import BadInput, Cancelled, Damaged
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import EMBEDDED
 from core.project import Project, open_project
+from core.registry.evaluate import evaluate
 from core.registry.model_export import export_model
 from core.registry.predict import (
     MOST_TEXTS,
@@ -396,9 +397,24 @@ def test_the_head_of_a_round_predicts_before_anything_was_fine_tuned(played: Pat
 
 def test_progress_says_how_many_are_right_so_far(exported: Path, tmp_path: Path) -> None:
     source, events = tmp_path / "many.csv", list[dict[str, float]]()
-    source.write_text("text,topic\n" + "".join(f'"{text}",{topic}\n' for text, topic in sentences(40)) * 103)
+    source.write_text(
+        "text,topic\n" + "".join(f'"{text}",{topic}\n' for text, topic in sentences(40)) * (PART // 40 + 1)
+    )
     params = params_of(exported, source, tmp_path / "o.csv", label="topic")
     result = predict_file(tmp_path / "job", params, lambda done, total, **figures: events.append(figures))
     assert result.accuracy is not None
     assert events[-2]["accuracy"] == pytest.approx(result.accuracy.value, abs=0.01)
     assert events[0] == {}
+
+
+def test_evaluating_an_export_on_a_file_gives_the_accuracy_that_predicting_it_says(
+    in_use: Project, exported: Path, tmp_path: Path
+) -> None:
+    source = write_csv(tmp_path / "r.csv", 60)
+    predicted = predict(in_use, quiet, file=str(source), out=str(tmp_path / "o.csv"), label="topic", id="id", top_k=99)
+    evaluated = evaluate(in_use, quiet, model=str(exported), on=str(source), text=["text"], label="topic", id="id")
+    assert predicted.accuracy is not None
+    assert evaluated.accuracy is not None
+    assert predicted.accuracy.value == evaluated.accuracy.value
+    assert [top.accuracy.value for top in predicted.top] == [top.accuracy.value for top in evaluated.top]
+    assert len(predicted.top) == len(TOPICS)

@@ -27,7 +27,7 @@ from gpu_jobs.work.prediction_figures import PartCounts, accuracy_of, add_figure
 from gpu_jobs.work.prediction_parts import FORMATS, Fields, Line, Parts
 from gpu_jobs.work.text_predictor import TextPredictor, open_predictor
 
-PART = 4_096
+PART = 8_192
 """rows; some seconds to some minutes of work"""
 SCHEMA = 1
 """of what lines depend on; another number does away with parts of earlier versions"""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.arrays import Bools, Floats
+from core.arrays import Rows
 from core.data.clean_rules import clean_text
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
 from core.registry.exported_model import is_export, rules_of_export
@@ -15,7 +15,7 @@ from core.registry.text_prediction_job import TEXTS_IN, PredictTextsParams, Text
 from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, open_model
 
-PIECE = 1_024
+PIECE = 2_048
 """texts between two reports"""
 DIGITS = 6
 NOTHING = TextPrediction(None, (), ())
@@ -52,16 +52,18 @@ class TextPredictor:
         says = self.model.predict(Chunk(ids=[], texts=read, labels=[]))
         names = [self.model.names[label] for label in self.model.labels]
         order = np.argsort(-says.outputs, axis=1, kind="stable")[:, :top_k]
+        scores = np.round(np.take_along_axis(says.outputs, order, axis=1).astype(np.float64), DIGITS)
         return [
-            self._prediction(names, columns.tolist(), outputs, marks)
-            for columns, outputs, marks in zip(order, says.outputs, np.asarray(says.predicted, np.bool_), strict=True)
+            TextPrediction(predicted, tuple(names[column] for column in columns), tuple(chances))
+            for predicted, columns, chances in zip(
+                self._proposed(names, says.predicted), order.tolist(), scores.tolist(), strict=True
+            )
         ]
 
-    def _prediction(self, names: Sequence[str], columns: list[int], outputs: Floats, marks: Bools) -> TextPrediction:
-        proposed = tuple(names[column] for column in np.flatnonzero(marks).tolist())
-        scores = tuple(round(float(outputs[column]), DIGITS) for column in columns)
-        predicted = proposed if self.model.multi else proposed[0]
-        return TextPrediction(predicted, tuple(names[column] for column in columns), scores)
+    def _proposed(self, names: Sequence[str], predicted: Rows) -> Sequence[str | tuple[str, ...]]:
+        if not self.model.multi:
+            return [names[column] for column in predicted.argmax(axis=1).tolist()]
+        return [tuple(names[column] for column in np.flatnonzero(row).tolist()) for row in predicted]
 
 
 def open_predictor(model: EvaluatedFolder, setting: Setting, work: Path) -> TextPredictor:
