@@ -17,6 +17,7 @@ from core.models.encoders.loading import load_encoder
 from core.models.vectors import check_vectors, open_vectors
 from core.project import Project
 from core.registry.predict import predict_texts
+from core.reports.overview import warnings
 from core.rounds.run_round import known_now
 from core.store.database import count
 from tests.command_line import rondo, rondo_json
@@ -255,3 +256,13 @@ def test_texts_from_elsewhere_are_cleaned_before_they_are_predicted(messy: Proje
     clean(messy, quiet, apply=True, rules=["tweets"])
     first, second = predict_texts(messy, quiet, texts=texts, model="baseline").predictions
     assert first.scores == second.scores
+
+
+def test_records_that_come_after_a_cleaning_are_announced(messy: Project, tmp_path: Path) -> None:
+    clean(messy, quiet, apply=True, rules=["tweets"])
+    assert not [one for one in warnings(messy) if "cleaned" in one]
+    (tmp_path / "late.csv").write_text("id,text\nlate,@ann is late\n", encoding="utf-8")
+    import_file(messy, quiet, file=str(tmp_path / "late.csv"), text=["text"], id="id")
+    assert [one for one in warnings(messy) if one.startswith("1 records came after the texts were cleaned")]
+    clean(messy, quiet, undo=True)
+    assert not [one for one in warnings(messy) if "cleaned" in one]
