@@ -13,6 +13,7 @@ from core.data.clean_rules import RULE_SETS, RULES, clean_text, read_rules
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Refused
+from core.explore.record_detail import record_detail
 from core.loop import do_verb
 from core.models.encoders.loading import load_encoder
 from core.models.vectors import check_vectors, open_vectors
@@ -281,3 +282,11 @@ def test_an_exported_model_says_how_its_texts_were_cleaned_and_cleans_those_it_p
     rondo("predict", tmp_path / "exported", tmp_path / "new.csv", "--out", tmp_path / "out.jsonl", "--no-text")
     first, second = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines())
     assert first["scores"] == second["scores"]
+
+
+def test_a_record_says_how_models_read_it_and_why_it_is_left_out(messy: Project) -> None:
+    clean(messy, quiet, apply=True, **OPTIONS)
+    facts = {fact["name"]: fact["value"] for fact in record_detail(messy, "again").facts}
+    assert facts["as models read it"] == "The fog came @user before the snow & the wind"
+    assert facts["left out of training"] == "duplicate: first"
+    assert "left out of training" not in {fact["name"] for fact in record_detail(messy, "first").facts}
