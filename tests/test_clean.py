@@ -1,6 +1,8 @@
 """Cleaning changes what models read and whom they read of, and nothing else; all of it can be undone."""
 
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,13 @@ from core.explore.record_detail import record_detail
 from core.loop import do_verb
 from core.models.encoders.loading import load_encoder
 from core.models.vectors import check_vectors, open_vectors
-from core.project import Project
+from core.project import Project, open_project
 from core.registry.model_export import export_model
 from core.registry.predict import predict_texts
 from core.reports.overview import warnings
 from core.rounds.run_round import known_now
 from core.store.database import count
+from gpu_jobs.runners.local import InProcessRunner
 from tests.command_line import rondo, rondo_json
 from tests.conftest import TOPICS, quiet
 
@@ -81,9 +84,12 @@ def test_every_rule_says_what_it_does_and_is_in_a_set_or_can_be_named() -> None:
         read_rules(["twets"])
 
 
-@pytest.fixture
-def messy(project: Project, tmp_path: Path) -> Project:
-    """The project with twelve more records: links, repeats, another language, nearly a gold text."""
+@pytest.fixture(scope="module")
+def template(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with twelve more records: links, repeats, another language, nearly a gold text; encoded."""
+    folder = tmp_path_factory.mktemp("messy") / "project"
+    shutil.copytree(encoded, folder)
+    project = open_project(folder, InProcessRunner())
     [gold] = project.store.query("select text from records where id = 'r4'")
     lines = [
         "id,text,topic,split",
@@ -95,11 +101,21 @@ def messy(project: Project, tmp_path: Path) -> Project:
         'long,"' + "The bread came before the soup. " * 40 + '",food,train',
         *(f'plain{n},"The piano number {n} came before the choir did",music,train' for n in range(6)),
     ]
-    file = tmp_path / "messy.csv"
+    file = folder.parent / "messy.csv"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     import_file(project, quiet, file=str(file), text=["text"], id="id", label="topic", split="split")
     encode(project, quiet)
-    return project
+    project.close()
+    return folder
+
+
+@pytest.fixture
+def messy(template: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of it."""
+    shutil.copytree(template, tmp_path / "project")
+    project = open_project(tmp_path / "project", InProcessRunner())
+    yield project
+    project.close()
 
 
 def state(project: Project) -> list[object]:
