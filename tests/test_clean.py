@@ -1,6 +1,5 @@
 """Cleaning changes what models read and whom they read of, and nothing else; all of it can be undone."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ from core.loop import do_verb
 from core.models.encoders.loading import load_encoder
 from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
-from core.registry.model_export import export_model
 from core.registry.predict import predict_texts
 from core.reports.overview import warnings
 from core.rounds.run_round import known_now
@@ -285,19 +283,6 @@ def test_records_that_come_after_a_cleaning_are_announced(messy: Project, tmp_pa
     assert [one for one in warnings(messy) if one.startswith("1 records came after the texts were cleaned")]
     clean(messy, quiet, undo=True)
     assert not [one for one in warnings(messy) if "cleaned" in one]
-
-
-def test_an_exported_model_says_how_its_texts_were_cleaned_and_cleans_those_it_predicts(
-    messy: Project, tmp_path: Path
-) -> None:
-    clean(messy, quiet, apply=True, rules=["tweets"])
-    do_verb(messy, "fit", quiet)
-    export_model(messy, quiet, out=str(tmp_path / "exported"))
-    (tmp_path / "new.csv").write_text("text\nRT @bob: rain &amp; wind\nrain & wind\n", encoding="utf-8")
-    messy.close()
-    rondo("predict", tmp_path / "exported", tmp_path / "new.csv", "--out", tmp_path / "out.jsonl", "--no-text")
-    first, second = (json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines())
-    assert first["scores"] == second["scores"]
 
 
 def test_a_record_says_how_models_read_it_and_why_it_is_left_out(messy: Project) -> None:
