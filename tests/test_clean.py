@@ -1,5 +1,7 @@
 """Cleaning changes what models read and whom they read of, and nothing else; all of it can be undone."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,16 @@ from core.data.clean_rules import RULE_SETS, RULES, clean_text, read_rules
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Refused
+from core.explore.record_detail import record_detail
 from core.loop import do_verb
 from core.models.encoders.loading import load_encoder
 from core.models.vectors import check_vectors, open_vectors
-from core.project import Project
+from core.project import Project, open_project
 from core.registry.predict import predict_texts
+from core.reports.overview import warnings
 from core.rounds.run_round import known_now
 from core.store.database import count
+from gpu_jobs.runners.local import InProcessRunner
 from tests.command_line import rondo, rondo_json
 from tests.conftest import TOPICS, quiet
 
@@ -77,9 +82,12 @@ def test_every_rule_says_what_it_does_and_is_in_a_set_or_can_be_named() -> None:
         read_rules(["twets"])
 
 
-@pytest.fixture
-def messy(project: Project, tmp_path: Path) -> Project:
-    """The project with twelve more records: links, repeats, another language, nearly a gold text."""
+@pytest.fixture(scope="module")
+def template(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with twelve more records: links, repeats, another language, nearly a gold text; encoded."""
+    folder = tmp_path_factory.mktemp("messy") / "project"
+    shutil.copytree(encoded, folder)
+    project = open_project(folder, InProcessRunner())
     [gold] = project.store.query("select text from records where id = 'r4'")
     lines = [
         "id,text,topic,split",
@@ -91,11 +99,21 @@ def messy(project: Project, tmp_path: Path) -> Project:
         'long,"' + "The bread came before the soup. " * 40 + '",food,train',
         *(f'plain{n},"The piano number {n} came before the choir did",music,train' for n in range(6)),
     ]
-    file = tmp_path / "messy.csv"
+    file = folder.parent / "messy.csv"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     import_file(project, quiet, file=str(file), text=["text"], id="id", label="topic", split="split")
     encode(project, quiet)
-    return project
+    project.close()
+    return folder
+
+
+@pytest.fixture
+def messy(template: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of it."""
+    shutil.copytree(template, tmp_path / "project")
+    project = open_project(tmp_path / "project", InProcessRunner())
+    yield project
+    project.close()
 
 
 def state(project: Project) -> list[object]:
@@ -255,3 +273,21 @@ def test_texts_from_elsewhere_are_cleaned_before_they_are_predicted(messy: Proje
     clean(messy, quiet, apply=True, rules=["tweets"])
     first, second = predict_texts(messy, quiet, texts=texts, model="baseline").predictions
     assert first.scores == second.scores
+
+
+def test_records_that_come_after_a_cleaning_are_announced(messy: Project, tmp_path: Path) -> None:
+    clean(messy, quiet, apply=True, rules=["tweets"])
+    assert not [one for one in warnings(messy) if "cleaned" in one]
+    (tmp_path / "late.csv").write_text("id,text\nlate,@ann is late\n", encoding="utf-8")
+    import_file(messy, quiet, file=str(tmp_path / "late.csv"), text=["text"], id="id")
+    assert [one for one in warnings(messy) if one.startswith("1 records came after the texts were cleaned")]
+    clean(messy, quiet, undo=True)
+    assert not [one for one in warnings(messy) if "cleaned" in one]
+
+
+def test_a_record_says_how_models_read_it_and_why_it_is_left_out(messy: Project) -> None:
+    clean(messy, quiet, apply=True, **OPTIONS)
+    facts = {fact["name"]: fact["value"] for fact in record_detail(messy, "again").facts}
+    assert facts["as models read it"] == "The fog came @user before the snow & the wind"
+    assert facts["left out of training"] == "duplicate: first"
+    assert "left out of training" not in {fact["name"] for fact in record_detail(messy, "first").facts}

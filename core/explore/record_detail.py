@@ -126,8 +126,9 @@ def record_detail(project: Project, record: str) -> RecordDetail:
     with project.store.reading() as cursor:
         n = number_of(cursor, record)
         line = read_lines(cursor, [n], settings)[0]
-        text, fields, meta, source, imported_at, split, first = cursor.execute(_RECORD, [n]).fetchall()[0]
-        about = {"source": source, "imported": _day(imported_at), "split": split, "same text as": first}
+        text, fields, meta, source, imported_at, *rest = cursor.execute(_RECORD, [n]).fetchall()[0]
+        names = ("split", "same text as", "as models read it", "left out of training")
+        about = {"source": source, "imported": _day(imported_at), **dict(zip(names, rest, strict=True))}
         answers, corrections = _answers(cursor, n, describe)
         settled = cursor.execute("select answer from settled where n = ?", [n]).fetchone()
         return RecordDetail(
@@ -191,8 +192,10 @@ def twins(project: Project, record_no: RecordNo) -> list[tuple[Side, Side]]:
 
 
 _RECORD = """
-    select r.text, r.fields::varchar, r.meta::varchar, r.source, r.imported_at, r.split, first.id
-    from records r left join records first on first.n = r.duplicate_of where r.n = ?
+    select r.text, r.fields::varchar, r.meta::varchar, r.source, r.imported_at, r.split, first.id, c.text,
+           (select string_agg(o.reason || coalesce(': ' || t.id, ''), ', ' order by o.step)
+            from left_out o left join records t on t.n = o.other where o.n = r.n)
+    from records r left join records first on first.n = r.duplicate_of left join cleaned c on c.n = r.n where r.n = ?
 """
 _MODELS = """
     select id, made_at, round, labels, exists (

@@ -90,10 +90,21 @@ def status(project: Project) -> Status:
 
 
 def warnings(project: Project) -> list[str]:
-    """Broken guarantees, and warnings of the newest batch's self-test while there is another batch to choose."""
+    """Broken guarantees, warnings of the newest batch's self-test while there is another batch to choose, and records
+    that came after the last cleaning.
+    """
     newest = "select self_test from batches order by batch desc limit 1"
     written = None if pool_exhausted(project) else project.store.one(newest)
-    return announcements(project) + list(self_test_of(written).warnings if written else ())
+    sentences = announcements(project) + list(self_test_of(written).warnings if written else ())
+    if uncleaned := project.store.one(_UNCLEANED):
+        sentences.append(f"{uncleaned:,} records came after the texts were cleaned, and are not: `rondo clean` again.")
+    return sentences
+
+
+_UNCLEANED = """
+    select count(*) from records, (from cleanings order by run desc limit 1) c
+    where len(c.rules) > 0 and records.imported_at > make_timestamp(c.run * 1000)
+"""
 
 
 @dataclass(frozen=True)
