@@ -4,6 +4,7 @@ import { element, keyButton, percent, setText } from "../elements.js";
 import { isComposing } from "../keyboard.js";
 import { areDigits, beginsWithDigit, DIGITS, fixedKeys, plain } from "./label_keys.js";
 
+const BETWEEN = " / "; // the names of a path
 const LEAST_SHOWN = 0.05; // chances of less say nothing on a button
 const LAYOUT = `
   <p class="hint" hidden><span></span> <button type="button" class="accept"><kbd aria-hidden="true">Enter</kbd>Accept</button></p>
@@ -23,7 +24,7 @@ export class Labels {
    */
   constructor(settings, { review, reserved }) {
     this.settings = settings;
-    this.labels = settings.labels;
+    this.labels = settings.labels.map((label) => ({ ...label, name: label.path ?? label.name }));
     this.names = new Map(this.labels.map((label) => [label.id, label.name]));
     this.review = review;
     this.submits = settings.multi;
@@ -55,7 +56,7 @@ export class Labels {
   }
 
   glossary() {
-    return this.labels.filter((label) => label.description).map(({ name, description }) => [name, description]);
+    return this.labels.map((label) => [label.name, guidance(label)]).filter(([, sentence]) => sentence);
   }
 
   help() {
@@ -144,11 +145,13 @@ export class Labels {
     return this.names.has(best) ? this.choose(best, moment) : {};
   }
 
-  /** The labels that fit, best first: the one of that name, names that begin so, names with such a word, the rest. */
+  /** The labels that fit, best first: the one of that name, names that begin so, names with such a word, the rest. Of a
+   * path the name at its end counts, then the whole. */
   matches(typed) {
     const query = plain(typed.trim());
     const word = new RegExp(`[^\\p{L}\\p{N}]${query.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`, "u");
-    const rank = (name) => (name === query ? 0 : name.startsWith(query) ? 1 : word.test(name) ? 2 : 3);
+    const rankOf = (name) => (name === query ? 0 : name.startsWith(query) ? 1 : word.test(name) ? 2 : 3);
+    const rank = (path) => Math.min(rankOf(path), rankOf(path.split(BETWEEN).at(-1)));
     return this.labels
       .map((label) => [plain(label.name), label])
       .filter(([name]) => name.includes(query))
@@ -193,10 +196,11 @@ export class Labels {
     this.resize();
   }
 
-  labelButton({ id, name, description }, act) {
+  labelButton({ id, name, description, colour }, act) {
     const button = choiceButton("label", name, " ", () => act((moment) => this.choose(id, moment)));
     button.dataset.label = name;
     button.dataset.labelId = id;
+    if (colour) button.style.boxShadow = `inset 5px 0 ${colour}`;
     button.title = description ? `${name}: ${description}` : name;
     if (this.submits) button.setAttribute("aria-pressed", "false");
     return button;
@@ -310,6 +314,13 @@ export class Labels {
       button.title = name;
     });
   }
+}
+
+/** What a label means, and texts that have it or only look so. */
+function guidance({ description, examples = [], counter_examples = [] }) {
+  const quoted = (texts) => texts.map((text) => `“${text}”`).join(", ");
+  const parts = [description, examples.length && `Such as ${quoted(examples)}.`];
+  return [...parts, counter_examples.length && `But not ${quoted(counter_examples)}.`].filter(Boolean).join(" ");
 }
 
 function choiceButton(action, name, key, press) {
