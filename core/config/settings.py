@@ -256,8 +256,8 @@ def _pop_table(document: dict[str, object], section: str, path: Path) -> dict[st
     return table
 
 
-def read_taxonomy(table: Mapping[str, object], path: Path = Path(FILE)) -> Taxonomy:
-    """The section [taxonomy]. path: of the file that it stands in. Raises BadInput."""
+def read_taxonomy(table: Mapping[str, object], path: Path = Path(FILE), *, whole: bool = True) -> Taxonomy:
+    """The section [taxonomy]. path: of its file. whole: its labels name no others. Raises BadInput."""
     version, entries, in_use = table.get("version", 1), table.get("labels", []), table.get("use", MAIN)
     if unknown := sorted(table.keys() - {"version", "use", "labels"}):
         raise BadInput(f"{path}: unknown setting taxonomy.{unknown[0]}; there are version, use, labels.")
@@ -274,7 +274,8 @@ def read_taxonomy(table: Mapping[str, object], path: Path = Path(FILE)) -> Taxon
     if twice:
         kind, value = twice[0]
         raise BadInput(f"{path}: the label {kind} {value!r} stands twice under [[taxonomy.labels]].")
-    return check_taxonomy(Taxonomy(labels, version, in_use))
+    read = Taxonomy(labels, version, in_use)
+    return check_taxonomy(read) if whole else read
 
 
 _LABEL_FIELDS = get_type_hints(Label)

@@ -82,12 +82,17 @@ _USES = """
 """
 
 
+def used_labels(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Label id to how many records name it anywhere, the most used first."""
+    return dict(cursor.execute(_USES).fetchall())
+
+
 def _refuse_dropped_labels(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     names = settings.taxonomy.names
     newest = cursor.execute("select labels from taxonomies order by version desc limit 1").fetchone()
     before = {entry[0]: entry[1] for entry in json.loads(newest[0])} if newest else {}
     gone = before.keys() - names.keys()
-    uses_of = cursor.execute(_USES).fetchall() if gone else []
+    uses_of = used_labels(cursor).items() if gone else []
     dropped = [(label, uses) for label, uses in uses_of if label in gone]
     if dropped:
         shown = ", ".join(f"{before[label]!r} ({uses:,} records)" for label, uses in dropped[:5])

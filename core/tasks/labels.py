@@ -159,6 +159,24 @@ def generated(
     return {**shown, "model": one.model} if shown else proposed
 
 
+EARLIER = "an earlier answer"
+"""stands for the model of a suggestion that comes from what people answered before"""
+
+
+def hinted(proposed: dict[str, object] | None, answer: Answer, settings: Settings) -> dict[str, object] | None:
+    """What its labels are mapped to; of several it could be now the likeliest is first, where a model knows them."""
+    taxonomy, labels = settings.taxonomy, label_ids(answer)
+    targets = list(dict.fromkeys(target for label in labels for target in taxonomy.hints(label)))
+    if not targets:
+        return proposed
+    listed = proposed["labels"] if proposed else []
+    chances = {one["id"]: one["probability"] for one in listed} if isinstance(listed, list) else {}
+    targets.sort(key=lambda target: -(chances.get(target) or 0.0))
+    shown = [{"id": target, "probability": None if len(targets) == 1 else chances.get(target)} for target in targets]
+    was = ", ".join(taxonomy.names.get(label, label) for label in labels)
+    return {"labels": shown, "was": was, "model": EARLIER}
+
+
 def space(setup: Setup) -> AnswerSpace:
     """Of a project's labels."""
     names = names_in(setup)
@@ -222,6 +240,7 @@ LABELS = Task(
     taxonomy=True,
     suggestion=suggestion,
     generated=generated,
+    hinted=hinted,
     noun=NOUN,
     columns=LABEL_COLUMNS,
     team=LABEL_FORM,

@@ -141,8 +141,14 @@ export class Labels {
     }
     if (!record || early) return {};
     if (this.submits) return { answer: { labels: [...this.names.keys()].filter((id) => draft.on.includes(id)) } };
-    const best = suggestion?.labels[0].id;
+    const best = this.proposed(suggestion);
     return this.names.has(best) ? this.choose(best, moment) : {};
+  }
+
+  /** What Enter takes: where a label that was given before is now one of several, none of them. */
+  proposed(suggestion) {
+    const [first, ...others] = suggestion?.labels ?? [];
+    return suggestion?.was && others.length ? undefined : first?.id;
   }
 
   /** The labels that fit, best first: the one of that name, names that begin so, names with such a word, the rest. Of a
@@ -281,11 +287,12 @@ export class Labels {
     if (this.drawn.suggestion === key) return;
     this.drawn.suggestion = key;
     const chances = new Map(suggested.map((one) => [one.id, one.probability]));
-    const best = suggested[0]?.id;
+    const best = this.proposed(moment.suggestion);
+    const was = moment.suggestion?.was;
     for (const [id, button] of this.buttons) {
       const chance = chances.get(id) ?? null; // a language model may not say how sure it is
       setText(button.querySelector(".chance"), chance !== null && (id === best || chance >= LEAST_SHOWN) ? percent(chance) : "");
-      button.classList.toggle("suggested", id === best);
+      button.classList.toggle("suggested", id === best || Boolean(was && chances.has(id)));
     }
     const inRow = this.likeliest && moment.suggested && this.crowded;
     const { hint, likeliest } = this.boxes;
@@ -293,10 +300,13 @@ export class Labels {
     hint.hidden = inRow || !this.settings.suggestions;
     if (inRow) return this.drawLikeliest(suggested, moment.hidden);
     const name = this.names.get(best);
-    hint.classList.toggle("away", !name);
+    hint.classList.toggle("away", !name && !was);
+    hint.querySelector(".accept").classList.toggle("away", !name);
     const sure = chances.get(best) ?? null;
-    setText(hint.querySelector("span"), name ? `The model suggests ${name}${sure === null ? "" : `, ${percent(sure)}`}` : "");
-    hint.title = name ?? "";
+    const names = suggested.map((one) => this.names.get(one.id));
+    const sentence = name ? `The model suggests ${name}${sure === null ? "" : `, ${percent(sure)}`}` : "";
+    setText(hint.querySelector("span"), was ? `It was ${was}: now ${names.join(" or ")}?` : sentence);
+    hint.title = was ?? name ?? "";
   }
 
   drawLikeliest(suggested, hidden) {
