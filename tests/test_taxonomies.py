@@ -3,10 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from core.config.settings import Settings, read_settings, write_settings
 from core.config.taxonomy import Label, Taxonomy, add_label, make_taxonomy, retire_label
+from core.evaluation.audit import equal_weights
+from core.evaluation.held_out import HeldOutPredictions, score_of
+from core.evaluation.known_truth import level_scores
 from core.tasks.label_prompt import instructions
-from core.tasks.labels import LABELS, setup, still_meant, suggestion
+from core.tasks.labels import LABELS, labels_space, setup, still_meant, suggestion
 
 TREE = Taxonomy(
     (
@@ -63,3 +69,17 @@ def test_a_label_is_known_by_its_path_and_stands_for_itself_above_its_level() ->
     assert TREE.depth == 2
     assert [TREE.ancestor(label, 1) for label in ("cat", "animal")] == ["animal", "animal"]
     assert TREE.ancestor("animal", 2) == "animal"
+
+
+def test_a_level_takes_each_label_for_the_one_above_it() -> None:
+    labels = ("animal", "cat", "plant")
+    truth, predicted = (np.eye(3, dtype=np.bool_)[rows] for rows in ([0, 1, 1, 2], [1, 1, 2, 2]))
+    space = labels_space(labels, several=False)
+    predictions = HeldOutPredictions(space, np.arange(4), truth, predicted, equal_weights(4))
+    top, deepest = level_scores(predictions, labels, {one: TREE.line(one) for one in labels})
+    assert (top.level, top.labels, top.score.accuracy.value) == (1, 2, 0.75), "a cat is an animal"
+    assert (deepest.level, deepest.labels, deepest.score.accuracy.value) == (2, 3, 0.5)
+    assert deepest.score.macro_f1 == score_of(predictions).macro_f1
+    assert top.score.macro_f1
+    assert top.score.macro_f1.value == pytest.approx((0.8 + 2 / 3) / 2)
+    assert list(level_scores(predictions, labels, {one: (one,) for one in labels})) == []

@@ -269,6 +269,7 @@ def setting_of(project: Project, on: str, file: LabelledFile | None) -> Setting:
         vectors=str(project.vectors),
         threads=settings.threads,
         seed=settings.seed,
+        lines={label.id: settings.taxonomy.line(label.id) for label in settings.taxonomy.current},
     )
 
 
