@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core import loop, simulate
-from core.config.taxonomy_steps import TEMPLATES, load_taxonomies
+from core.config.taxonomy_steps import TEMPLATES, LabelDraft, load_taxonomies
 from core.errors import BadInput, Refused
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
@@ -66,6 +66,7 @@ def settled_as(project: Project, label: str) -> list[int]:
         ("split", {"label": "food", "into": ["sweet", "salty"]}),
         ("move", {"label": "food", "under": "music"}),
         ("describe", {"label": "food", "description": "what is eaten", "examples": ["bread"], "colour": "#112233"}),
+        ("arrange", {"labels": [LabelDraft("music", "what is heard", "#00ff00"), LabelDraft("food", parent="music")]}),
         ("load", {"source": "folders"}),
     ],
 )
@@ -198,6 +199,16 @@ def test_a_step_that_cannot_be_is_refused_and_changes_nothing(
         step(project, name, **options)
     assert (project.folder / "rondo.toml").read_bytes() == before
     assert project.store.one("select count(*) from taxonomies") == 1
+
+
+def test_labels_are_put_in_another_order_and_those_of_other_taxonomies_stay_where_they_were(project: Project) -> None:
+    step(project, "load", source="folders")
+    step(project, "arrange", labels=[LabelDraft("music"), LabelDraft("food", parent="music"), LabelDraft("weather")])
+    taxonomy = project.settings().taxonomy
+    assert [label.id for label in taxonomy.labels][:4] == ["music", "food", "weather", "primary_author"]
+    assert taxonomy.path("food") == "music / food"
+    with pytest.raises(BadInput, match="no label 'primary_author' in the taxonomy in use"):
+        step(project, "arrange", labels=[LabelDraft("primary_author")])
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

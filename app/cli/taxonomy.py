@@ -7,9 +7,10 @@ import typer
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
 from app.cli.terminal import present
+from app.words import change_sentences
 
 if TYPE_CHECKING:
-    from core.labelling.taxonomy_changes import LabelEntry, TaxonomyChange, TaxonomyList
+    from core.labelling.taxonomy_changes import LabelEntry, TaxonomyList
 
 taxonomy = typer.Typer(
     help="Taxonomies: list, use, load, diff, map, migrate; add, rename, retire, merge, split, move, describe; undo.",
@@ -46,35 +47,10 @@ def _label_line(label: "LabelEntry") -> str:
     return f"  {label.path} [{'; '.join(parts)}]{description}"
 
 
-def change_lines(result: "TaxonomyChange") -> list[str]:
-    """What changes in the labels, and what of the answers is touched."""
-    if not result.changes:
-        return ["Nothing changes."]
-    lines = list(result.changes)
-    for one in result.touched:
-        if one.answers or one.suggestions or one.machine_labels:
-            counts = [f"{one.answers:,} answers to {one.records:,} records"]
-            counts += [f"{one.suggestions:,} suggestions"] if one.suggestions else []
-            counts += [f"{one.machine_labels:,} machine labels"] if one.machine_labels else []
-            before, after = (name or "nothing" for name in (one.before, one.after))
-            lines.append(f"  {one.taxonomy}:{one.label} counts as {after}, till now as {before}: {', '.join(counts)}")
-    lines.append(
-        f"Touched: {result.answers:,} answers to {result.records:,} records, {result.suggestions:,} suggestions, "
-        f"{result.machine_labels:,} machine labels, {result.models:,} models. No answer is rewritten."
-    )
-    if result.machine_labels:
-        lines.append("Machine labels that name a label which is not offered go; `rondo auto` makes them anew.")
-    if result.queued:
-        lines.append(f"{result.queued:,} records stand before the batch, to be asked again.")
-    if result.applied:
-        return [*lines, f"Done. Take it back: rondo taxonomy undo --version {result.version}"]
-    return [*lines, "Nothing was changed."]
-
-
 def _step(context: typer.Context, project: Path | None, as_json: bool, name: str, /, **options: Any) -> None:
     from core.labelling.taxonomy_changes import STEPS
 
-    present(run_verb(folder_of(context, project), STEPS[name], **options), change_lines, as_json=as_json)
+    present(run_verb(folder_of(context, project), STEPS[name], **options), change_sentences, as_json=as_json)
 
 
 def _source(word: str) -> str:
@@ -95,7 +71,7 @@ def diff(
     from core.labelling.taxonomy_changes import taxonomy_diff
 
     result = run_verb(folder_of(context, project), taxonomy_diff, target=_source(target))
-    present(result, change_lines, as_json=as_json)
+    present(result, change_sentences, as_json=as_json)
 
 
 @taxonomy.command()

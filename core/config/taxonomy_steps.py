@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.config.settings import FILE, read_taxonomy
@@ -159,3 +159,29 @@ def describe_label(taxonomy: Taxonomy, label: str, **fields: object) -> Taxonomy
     """With another description, colour, examples or counter-examples; what is None stays."""
     changes = {name: value for name, value in fields.items() if value is not None}
     return change_label(taxonomy, find_label(taxonomy, label).id, **changes)
+
+
+@dataclass(frozen=True)
+class LabelDraft:
+    """What a label shall say of itself. parent: id of the label above it, or empty."""
+
+    id: str
+    description: str = ""
+    colour: str = ""
+    parent: str = ""
+    examples: tuple[str, ...] = ()
+    counter_examples: tuple[str, ...] = ()
+
+
+def arrange_labels(taxonomy: Taxonomy, drafts: Sequence[LabelDraft]) -> Taxonomy:
+    """These labels of the taxonomy in use, in this order and as they are drafted; its others stand behind them."""
+    for draft in drafts:
+        if draft.id not in {label.id for label in taxonomy.current}:
+            raise BadInput(f"There is no label {draft.id!r} in the taxonomy in use.")
+    arranged = [replace(taxonomy.by_id[draft.id], **vars(draft)) for draft in drafts]
+    here = {draft.id for draft in drafts}
+    others = [label for label in taxonomy.labels if label.id not in here]
+    first = next((index for index, label in enumerate(taxonomy.labels) if label.id in here), 0)
+    before = sum(label.id not in here for label in taxonomy.labels[:first])
+    labels = (*others[:before], *arranged, *others[before:])
+    return check_taxonomy(replace(taxonomy, labels=labels, version=taxonomy.version + 1))

@@ -10,7 +10,9 @@ from core.config.settings import check
 from core.config.taxonomy import Taxonomy, add_label, change_label, rename_label, retire_label
 from core.config.taxonomy_differences import differences
 from core.config.taxonomy_steps import (
+    LabelDraft,
     add_taxonomies,
+    arrange_labels,
     describe_label,
     find_label,
     load_taxonomies,
@@ -283,6 +285,13 @@ def taxonomy_describe(  # noqa: PLR0913 - an option is an argument
     return _change(project, user, preview, lambda now: describe_label(now, label, **fields))
 
 
+def taxonomy_arrange(
+    project: Project, report: Report, *, labels: list[LabelDraft], preview: bool = False, user: str = "local"
+) -> TaxonomyChange:
+    """These labels in this order, each with what it says of itself."""
+    return _change(project, user, preview, lambda now: arrange_labels(now, labels))
+
+
 def taxonomy_map(  # noqa: PLR0913 - an option is an argument
     project: Project, report: Report, *, label: str, to: list[str], preview: bool = False, user: str = "local"
 ) -> TaxonomyChange:
@@ -413,6 +422,7 @@ STEPS: Mapping[str, Callable[..., TaxonomyChange]] = {
     "split": taxonomy_split,
     "move": taxonomy_move,
     "describe": taxonomy_describe,
+    "arrange": taxonomy_arrange,
     "map": taxonomy_map,
     "migrate": taxonomy_migrate,
     "undo": taxonomy_undo,
