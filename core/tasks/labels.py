@@ -139,13 +139,12 @@ def suggestion(alternatives: Alternatives, settings: Settings) -> dict[str, obje
     """What the labels count as now, best first; of several that count as one the chances add up."""
     chances: dict[str, float | None] = {}
     for label, chance in alternatives:
-        meant = settings.taxonomy.meanings.get(label)
+        meant = settings.taxonomy.meanings.get(str(label))
         if meant is not None:
             before = chances.get(meant)
             chances[meant] = chance if before is None or chance is None else before + chance
-    labels = [{"id": id, "probability": chance} for id, chance in chances.items()]
-    labels.sort(key=lambda one: -(one["probability"] or 0.0))
-    return {"labels": labels} if labels else None
+    best_first = sorted(chances.items(), key=lambda pair: -(pair[1] or 0.0))
+    return {"labels": [{"id": id, "probability": chance} for id, chance in best_first]} if chances else None
 
 
 def generated(
