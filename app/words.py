@@ -11,6 +11,7 @@ from core.evaluation.metrics import Estimate, Metrics
 from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, figures, shown, too_few
 
 if TYPE_CHECKING:
+    from core.labelling.taxonomy_changes import TaxonomyChange
     from core.training.entries import TrainingJob
 
 
@@ -77,3 +78,28 @@ def loss_lines(lost: Mapping[str, int], changes: Sequence[str]) -> list[str]:
         columns = ", ".join(f"{name} ({rows:,})" for name, rows in lost.items())
         lines.append(f"Left out, for the format has no room for it: {columns} rows.")
     return lines + [f"{change[:1].upper()}{change[1:]}." for change in changes]
+
+
+def change_sentences(result: "TaxonomyChange") -> list[str]:
+    """What changes in the labels, and what of the answers is touched."""
+    if not result.changes:
+        return ["Nothing changes."]
+    lines = list(result.changes)
+    for one in result.touched:
+        if one.answers or one.suggestions or one.machine_labels:
+            counts = [f"{one.answers:,} answers to {one.records:,} records"]
+            counts += [f"{one.suggestions:,} suggestions"] if one.suggestions else []
+            counts += [f"{one.machine_labels:,} machine labels"] if one.machine_labels else []
+            before, after = (name or "nothing" for name in (one.before, one.after))
+            lines.append(f"  {one.taxonomy}:{one.label} counts as {after}, till now as {before}: {', '.join(counts)}")
+    lines.append(
+        f"Touched: {result.answers:,} answers to {result.records:,} records, {result.suggestions:,} suggestions, "
+        f"{result.machine_labels:,} machine labels, {result.models:,} models. No answer is rewritten."
+    )
+    if result.machine_labels:
+        lines.append("Machine labels that name a label which is not offered go; `rondo auto` makes them anew.")
+    if result.queued:
+        lines.append(f"{result.queued:,} records stand before the batch, to be asked again.")
+    if result.applied:
+        return [*lines, f"Done. Take it back: rondo taxonomy undo --version {result.version}"]
+    return [*lines, "Nothing was changed."]

@@ -14,7 +14,7 @@ from core.backup.integrity import check_tables
 from core.config.settings import Settings, write_settings
 from core.config.steps import FILE as STEPS_FILE
 from core.config.steps import Step, steps_document
-from core.config.taxonomy import make_taxonomy
+from core.config.taxonomy import Taxonomy, make_taxonomy
 from core.data.balance import balance
 from core.data.clean import clean
 from core.data.encoding import encode, encode_if_needed
@@ -37,6 +37,7 @@ from core.extract.train_steps import train_steps
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
+from core.labelling.taxonomy_changes import STEPS, taxonomy_diff, taxonomy_list
 from core.labelling.unsure import review
 from core.merges.guaranteed_merges import dedup_project
 from core.merges.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
@@ -94,23 +95,31 @@ from core.trees.snapshots import snapshot, snapshot_diff, snapshots
 from core.typed_json import from_json
 
 
-def create_project(
-    folder: Path, labels: list[str], *, multi: bool = False, task: str = "labels", steps: Sequence[Step] = ()
+def create_project(  # noqa: PLR0913 - an option is an argument
+    folder: Path,
+    labels: list[str],
+    *,
+    multi: bool = False,
+    task: str = "labels",
+    steps: Sequence[Step] = (),
+    taxonomies: Taxonomy | None = None,
 ) -> None:
     """A folder with `rondo.toml`; the database comes with the first command that needs it.
 
-    steps: of a task that asks for several things, which then stand in a file of their own.
+    steps: of a task that asks for several things, which then stand in a file of their own. taxonomies: in place of
+    labels.
     """
-    settings = Settings(
-        name=folder.resolve().name, task=task, multi=multi, taxonomy=make_taxonomy(labels), steps=tuple(steps)
-    )
+    if labels and taxonomies:
+        raise BadInput("Give either labels or taxonomies: a file of taxonomies has labels of its own.")
+    taxonomy = taxonomies or make_taxonomy(labels)
+    settings = Settings(name=folder.resolve().name, task=task, multi=multi, taxonomy=taxonomy, steps=tuple(steps))
     chosen = task_of(settings)
     if steps and not chosen.steps:
         raise BadInput(f"Answers of the task {task!r} have no steps. Leave --steps out.")
     if chosen.steps and (reason := unready(settings)):
         raise BadInput(f"{reason} Give them with --steps FILE, or the name of a template: {', '.join(TEMPLATES)}.")
-    if (labels or multi) and not chosen.taxonomy:
-        raise BadInput(f"Answers of the task {task!r} are no labels. Leave --labels and --multi out.")
+    if (taxonomy.labels or multi) and not chosen.taxonomy:
+        raise BadInput(f"Answers of the task {task!r} are no labels. Leave --labels, --taxonomies and --multi out.")
     if (folder / "rondo.toml").exists():
         raise BadInput(
             f"{folder} is already a project. Choose another folder, or go on with `rondo --project {folder}`."
@@ -320,6 +329,9 @@ VERBS: dict[str, Callable[..., Any]] = {
     "history": history,
     "team_push": team_push,
     "team_sync": sync,
+    "taxonomy_list": taxonomy_list,
+    "taxonomy_diff": taxonomy_diff,
+    **{f"taxonomy_{name}": step for name, step in STEPS.items()},
 }
 
 
@@ -330,7 +342,7 @@ def name_of(verb: Callable[..., object]) -> str:
 
 LOOKS = (
     *("status", "export", "history", "models", "model", "predictions", "people", "merges", "merge"),
-    *("snapshots", "snapshot", "snapshot_diff"),
+    *("snapshots", "snapshot", "snapshot_diff", "taxonomy_list", "taxonomy_diff"),
 )
 """verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
 

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.config.settings import Settings, check
-from core.config.taxonomy import make_taxonomy, retire_label
+from core.config.taxonomy import change_label, make_taxonomy, retire_label
 from core.errors import BadInput
 from core.ids import RecordNo
 from core.labelling.responses import Arrival, Event, first_stamp, last_stamp, made_at, store_events
-from core.labelling.settling import RULES, AnswerInForce, read_answers, read_facts, settle, settle_few
+from core.labelling.settling import RULES, AnswerInForce, read_answers, read_facts, read_few_answers, settle, settle_few
 from core.store.answers import APP, BULK, CORRECTION
 from core.store.database import Store
 
@@ -205,6 +205,28 @@ def test_an_answer_with_a_retired_label_settles_nothing_but_stays_stored(store: 
         assert [answer.counts for answer in read_answers(cursor, "select 0", retired)] == [False]
     assert settled(store) == {}
     assert store.one("select count(*) from responses") == 1
+
+
+@pytest.mark.parametrize("chosen", [SETTINGS, MULTI], ids=["one", "several"])
+def test_an_answer_with_a_merged_label_counts_as_the_other_one_in_sql_and_in_python(
+    store: Store, chosen: Settings
+) -> None:
+    send(store, "ann", Event("1", "r0", "submit", ("spam",)), Event("2", "r1", "submit", ("ham",)))
+    if chosen.multi:
+        both = (Event("3", "r2", "submit", ("spam", "ham")), Event("4", "r3", "submit", ("eggs", "spam")))
+        send(store, "ann", *both, chosen=chosen)
+    merged = change_label(chosen.taxonomy, "spam", retired=True, counts_as=("ham",))
+    changed = replace(chosen, taxonomy=merged)
+    with store.transaction() as cursor:
+        settle(cursor, "select n from records", changed)
+        by_sql = {row.record_no: row for row in read_answers(cursor, "select n from records", changed)}
+        plainly = {row.record_no: row for row in read_few_answers(cursor, list(by_sql), changed)}
+    assert by_sql == plainly
+    assert {n: labels for n, (labels, *_) in settled(store).items()} == {
+        0: ["ham"],
+        1: ["ham"],
+        **({2: ["ham"], 3: ["eggs", "ham"]} if chosen.multi else {}),
+    }
 
 
 def test_an_answer_given_before_its_label_went_is_stored_when_it_arrives_later(store: Store) -> None:

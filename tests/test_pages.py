@@ -81,6 +81,24 @@ def test_a_label_can_be_added_renamed_and_retired_on_the_settings_page(server: b
     assert "music" not in {label.id for label in server.settings().taxonomy.active}
 
 
+def test_labels_are_merged_and_the_merge_taken_back_on_the_settings_page_which_says_before_what_it_touches(
+    server: background.ProjectServer,
+) -> None:
+    page = shown("settings.py")
+    page.selectbox(key="taxonomy-step").select("merge").run()
+    page.selectbox(key="merge-into").select("food").run()
+    page.multiselect(key="merge-labels").select("music").run()
+    touched = "Touched: 4 answers to 4 records, 0 suggestions, 0 machine labels, 0 models. No answer is rewritten."
+    assert any(touched in text.value for text in page.text)
+    assert len(server.settings().taxonomy.active) == 3
+    page.button(key="do-step").click().run()
+    assert not page.exception
+    assert server.settings().taxonomy.meanings["music"] == "food"
+    page.selectbox(key="taxonomy-step").select("undo").run()
+    page.button(key="do-step").click().run()
+    assert len(server.settings().taxonomy.active) == 3
+
+
 def test_the_settings_page_says_what_another_rule_changes_before_it_is_chosen(
     server: background.ProjectServer, truth: dict[str, tuple[str, ...]]
 ) -> None:

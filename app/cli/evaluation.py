@@ -199,6 +199,7 @@ def evaluation_lines(result: "EvaluateResult") -> Iterator[RenderableType]:
             yield f"  {name:<10} {interval(score, result.n)}"
         for top in result.top if result.multi else result.top[1:]:  # else top 1 is accuracy
             yield f"  top {top.k:<6} {interval(top.accuracy, result.n)}"
+        yield from _levels(result)
         yield from _labels(result)
     confused = [cell for cell in result.confusion if cell.truth_id != cell.predicted_id and cell.records]
     if confused:
@@ -216,6 +217,12 @@ def evaluation_lines(result: "EvaluateResult") -> Iterator[RenderableType]:
         yield f"One line per record in {result.out}."
     if result.saved:
         yield "Kept: the Models page shows it with pictures."
+
+
+def _levels(result: "EvaluateResult") -> Iterator[str]:
+    for one in result.levels:
+        accuracy, macro_f1 = (interval(estimate, result.n) for estimate in (one.score.accuracy, one.score.macro_f1))
+        yield f"  level {one.level} ({one.labels:,} labels): accuracy {accuracy}, macro F1 {macro_f1}"
 
 
 def _labels(result: "EvaluateResult") -> Iterator[RenderableType]:

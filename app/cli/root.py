@@ -33,6 +33,7 @@ from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.sheets import apply_, review_, samples_
 from app.cli.status import status
 from app.cli.suggest import suggest
+from app.cli.taxonomy import taxonomy as taxonomy_commands
 from app.cli.team import team
 from app.cli.terminal import present, say
 from app.cli.training import jobs, train, trainers
@@ -64,18 +65,27 @@ def init(
     ] = "",
     multi: Annotated[bool, typer.Option("--multi", help="Several labels may hold for one record.")] = False,
     task: Annotated[str, typer.Option(help="What an answer is.")] = "labels",
+    taxonomies: Annotated[
+        str, typer.Option(help="In place of labels: a TOML file with [[taxonomy.labels]], or a template: folders.")
+    ] = "",
+    taxonomy: Annotated[str, typer.Option(help="Which of the taxonomies to answer with.")] = "",
     steps: Annotated[
         str, typer.Option(help="What structured answers hold: a TOML or Python file, or a template's name.")
     ] = "",
 ) -> None:
     """Make a project."""
     with errors():
+        from core.config.taxonomy_steps import load_taxonomies, use_taxonomy
         from core.extract.step_files import load_steps
         from core.loop import create_project
         from core.tasks.tasks import TASKS
 
         names = [name.strip() for row in csv.reader([labels], skipinitialspace=True) for name in row if name.strip()]
-        create_project(path, names, multi=multi, task=task, steps=load_steps(steps) if steps else ())
+        loaded = load_taxonomies(taxonomies) if taxonomies else None
+        if loaded and taxonomy:
+            loaded = use_taxonomy(loaded, taxonomy)
+        chosen_steps = load_steps(steps) if steps else ()
+        create_project(path, names, multi=multi, task=task, steps=chosen_steps, taxonomies=loaded)
         say(f"Made {path}. Next: rondo --project {path} import FILE --text COLUMN")
         if TASKS[task].two_sides:
             say("A file of pairs instead: import FILE --left COLUMN --right COLUMN --label COLUMN")
@@ -155,6 +165,7 @@ app.command()(compare)
 app.command("predict")(predict_)
 app.add_typer(models, name="models")
 app.command()(retrain)
+app.add_typer(taxonomy_commands, name="taxonomy")
 app.add_typer(team, name="team")
 app.add_typer(people, name="people")
 app.command("history")(history_)

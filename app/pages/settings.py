@@ -8,10 +8,11 @@ from app.auth.identity import require_right
 from app.background import opened
 from app.pages.parts.field_settings import draw_fields
 from app.pages.parts.steps_view import draw_steps
+from app.pages.parts.taxonomy_settings import draw_labels
 from core.errors import RondoError
 from core.labelling.changes import change_settings
 from core.reports.card_text import escaped
-from core.reports.overview import preview_resettling, retiring_sentence, settle_rules, strategies
+from core.reports.overview import preview_resettling, settle_rules, strategies
 from core.tasks.tasks import task_of
 
 server = opened()
@@ -29,38 +30,11 @@ def change(**changes: Any) -> None:
         st.session_state["settings-trouble"] = str(error)
 
 
-def rename_to(label_id: str) -> None:
-    """Takes what stands in the field now: arguments of a callback come from the run before."""
-    change(rename_label=(label_id, st.session_state[f"name-{label_id}"]))
-
-
-def draw_labels() -> None:
-    """The taxonomy: what each label is called, whether it is offered, and one more."""
-    st.header("Labels")
-    for label in settings.taxonomy.labels:
-        name, rename, retire = st.columns([4, 1, 1], vertical_alignment="bottom")
-        name.text_input(
-            "Name", label.name, key=f"name-{label.id}", label_visibility="collapsed", disabled=label.retired
-        )
-        if label.retired:
-            retire.button("Bring back", key=f"back-{label.id}", on_click=change, kwargs={"add_label": label.name})
-            continue
-        rename.button("Rename", key=f"rename-{label.id}", on_click=rename_to, args=(label.id,))
-        with retire.popover("Retire", width="stretch"):
-            st.text(retiring_sentence(server.project, label.id))
-            st.button("Retire it", key=f"retire-{label.id}", on_click=change, kwargs={"retire_label": label.id})
-    with st.form("add", clear_on_submit=True):
-        added = st.text_input("New label", key="new-label")
-        if st.form_submit_button("Add label", key="add-label"):
-            change(add_label=added)
-            st.rerun()
-
-
 if error_message := st.session_state.pop("settings-trouble", None):
     st.error(escaped(error_message))
 
 if task_of(settings).taxonomy:
-    draw_labels()
+    draw_labels(server, change)
 else:
     st.header("Task")
     st.text(f"The task of this project is {settings.task}.")

@@ -25,6 +25,7 @@ KEYS = {
     "models": "id",
     "jobs": "id",
     "taxonomies": "version",
+    "taxonomy_documents": "version",
     "guarantees": "id",
     "machine_labels": "n",
     "people": "name",

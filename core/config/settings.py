@@ -1,14 +1,16 @@
 """The settings of a project, read from and written to `rondo.toml`. Knows nothing of the database."""
 
 import tomllib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from core.config.record_fields import FieldRule, RecordField, read_fields, read_rules
 from core.config.steps import FILE as STEPS_FILE
 from core.config.steps import Step, read_steps
-from core.config.taxonomy import Label, Taxonomy, check_name
+from core.config.taxonomy import MAIN, Label, Taxonomy, check_name, check_taxonomy
 from core.errors import BadInput, Damaged, NotAProject
 from core.store.whole_files import write_whole
 
@@ -256,7 +258,7 @@ def _from_document(document: dict[str, object], path: Path) -> Settings:
     try:
         fields, golden = read_fields(rows["fields"]), read_rules(rows["golden"])
         train = _trainer_values(rows["train"], path)
-        return Settings(**known, taxonomy=_taxonomy(taxonomy, path), fields=fields, golden=golden, train=train)
+        return Settings(**known, taxonomy=read_taxonomy(taxonomy, path), fields=fields, golden=golden, train=train)
     except BadInput as error:
         raise BadInput(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
 
@@ -283,36 +285,62 @@ def _trainer_values(table: dict[str, object], path: Path) -> tuple[TrainerValues
     return tuple(sections)
 
 
-def _taxonomy(table: dict[str, object], path: Path) -> Taxonomy:
-    version, entries = table.get("version", 1), table.get("labels", [])
-    if unknown := sorted(table.keys() - {"version", "labels"}):
-        raise BadInput(f"{path}: unknown setting taxonomy.{unknown[0]}; there are version, labels.")
+def read_taxonomy(table: Mapping[str, object], path: Path = Path(FILE), *, whole: bool = True) -> Taxonomy:
+    """The section [taxonomy]. path: of its file. whole: its labels name no others. Raises BadInput."""
+    version, entries, in_use = table.get("version", 1), table.get("labels", []), table.get("use", MAIN)
+    if unknown := sorted(table.keys() - {"version", "use", "labels"}):
+        raise BadInput(f"{path}: unknown setting taxonomy.{unknown[0]}; there are version, use, labels.")
     if type(version) is not int or version < 1:
         raise BadInput(f"{path}: taxonomy.version is {version!r}, but a whole number from 1 is needed.")
+    if type(in_use) is not str or not in_use:
+        raise BadInput(f"{path}: taxonomy.use is {in_use!r}, but the name of a taxonomy is needed.")
     if not isinstance(entries, list):
         raise BadInput(f"{path}: taxonomy.labels is {entries!r}; write each label under [[taxonomy.labels]].")
     labels = tuple(_label(entry, path) for entry in entries)
-    for kind in ("id", "name"):
-        values = [getattr(label, kind) for label in labels]
-        if twice := {value for value in values if values.count(value) > 1}:
-            raise BadInput(f"{path}: the label {kind} {sorted(twice)[0]!r} stands twice under [[taxonomy.labels]].")
-    return Taxonomy(labels, version)
+    ids, names = [label.id for label in labels], [(label.taxonomy, label.name) for label in labels]
+    twice = [("id", one) for one, times in Counter(ids).items() if times > 1]
+    twice += [("name", name) for (_, name), times in Counter(names).items() if times > 1]
+    if twice:
+        kind, value = twice[0]
+        raise BadInput(f"{path}: the label {kind} {value!r} stands twice under [[taxonomy.labels]].")
+    read = Taxonomy(labels, version, in_use)
+    return check_taxonomy(read) if whole else read
+
+
+_LABEL_FIELDS = get_type_hints(Label)
 
 
 def _label(entry: object, path: Path) -> Label:
-    kinds = {"id": str, "name": str, "description": str, "retired": bool}
     supplied = entry if isinstance(entry, dict) else {}
     for key, value in supplied.items():
-        if key not in kinds:
-            raise BadInput(f"{path}: a label under [[taxonomy.labels]] has {key!r}; there are {', '.join(kinds)}.")
-        if type(value) is not kinds[key]:
-            raise BadInput(f"{path}: the {key} of a label is {value!r}, but a {kinds[key].__name__} is needed.")
+        if key not in _LABEL_FIELDS:
+            raise BadInput(
+                f"{path}: a label under [[taxonomy.labels]] has {key!r}; there are {', '.join(_LABEL_FIELDS)}."
+            )
+        if _LABEL_FIELDS[key] not in (str, bool):
+            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+                raise BadInput(f"{path}: the {key} of a label are {value!r}, but a list of texts is needed.")
+        elif type(value) is not _LABEL_FIELDS[key]:
+            kind = _LABEL_FIELDS[key].__name__
+            raise BadInput(f"{path}: the {key} of a label is {value!r}, but a {kind} is needed.")
     if not supplied.get("id") or not supplied.get("name"):
         raise BadInput(f"{path}: every label under [[taxonomy.labels]] needs an id and a name; one is {entry!r}.")
     try:
-        return Label(**{**supplied, "name": check_name(supplied["name"])})
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in supplied.items()
+        }
+        return Label(**{**fields, "name": check_name(supplied["name"])})
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
+
+
+def label_fields(label: Label) -> dict[str, Any]:
+    """Its fields as `rondo.toml` has them: without those that say nothing."""
+    values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(label).items()}
+    return {key: value for key, value in values.items() if value not in ("", False, []) and (key, value) != _DEFAULT}
+
+
+_DEFAULT = ("taxonomy", MAIN)
 
 
 def write_settings(project: Path, settings: Settings) -> None:
@@ -356,10 +384,12 @@ def _taxonomy_table(taxonomy: Taxonomy) -> "Table":
 
     result = tomlkit.table()
     result["version"] = taxonomy.version
+    if taxonomy.in_use != MAIN:
+        result["use"] = taxonomy.in_use
     labels = AoT([])
     for label in taxonomy.labels:
         entry = tomlkit.table()
-        entry.update({key: value for key, value in asdict(label).items() if value not in ("", False)})
+        entry.update(label_fields(label))
         labels.append(entry)
     if len(labels):
         result["labels"] = labels

@@ -64,6 +64,16 @@ class CategoryScore(Score):
 
 
 @dataclass(frozen=True)
+class LevelScore:
+    """The same of labels that stand under others, each taken for the one above it at this level, from 1 at the top; one
+    that is higher stands for itself. labels: how many there are then. score: without figures per label."""
+
+    level: int
+    labels: int
+    score: Score
+
+
+@dataclass(frozen=True)
 class Bin:
     """Records of similar confidence. stated: its mean. right: the share that is, with low and high (95 %, Wilson
     1927).

@@ -9,6 +9,7 @@ import duckdb
 from core.config.settings import Settings
 from core.ids import RecordNo
 from core.labelling.generated_answers import WHOLE, compare_with_head, is_withheld, read_generated
+from core.labelling.settling import read_few_answers
 from core.labelling.waiting import Row
 from core.tasks.task import GeneratedAnswer
 from core.tasks.tasks import task_of
@@ -40,12 +41,13 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
     ).fetchall()
     parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in contents}
     context = read_context(cursor, list(parts), settings)
-    generated = _generated(cursor, [row for row in rows if not row.blind], settings)
+    seeing = [row for row in rows if not row.blind]
+    generated, earlier = _generated(cursor, seeing, settings), _earlier(cursor, seeing, settings)
     return [
         Card(
             row.id,
             *parts[row.record_no],
-            _suggestion(row, generated.get(row.record_no, ()), settings),
+            _suggestion(row, generated.get(row.record_no, ()), earlier.get(row.record_no), settings),
             context.get(row.record_no),
         )
         for row in rows
@@ -85,9 +87,28 @@ def _generated(
     }
 
 
-def _suggestion(row: Row, generated: Sequence[GeneratedAnswer], settings: Settings) -> dict[str, object] | None:
+def _earlier(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings: Settings) -> dict[int, str]:
+    """By record number the newest answer to it, where it does not count now and the task can make a hint of it."""
+    if task_of(settings).hinted is None or not rows:
+        return {}
+    answers = read_few_answers(cursor, [row.record_no for row in rows], settings)
+    left = {one.record_no for one in answers if one.action == "submit" and not one.counts}
+    if not left:
+        return {}
+    return dict(
+        cursor.execute(
+            f"""select n, arg_max(answer::varchar, stamp) from responses_in_force
+                where action = 'submit' and n in ({", ".join("?" for _ in left)}) group by n""",
+            list(left),
+        ).fetchall()
+    )
+
+
+def _suggestion(
+    row: Row, generated: Sequence[GeneratedAnswer], earlier: str | None, settings: Settings
+) -> dict[str, object] | None:
     """None on blind rows, and on a random share of those that a language model answered as a whole. generated: what
-    language models said of the record."""
+    language models said of the record. earlier: what people answered when the labels were others."""
     if row.blind or not settings.show_suggestions:
         return None
     if generated and task_of(settings).language and is_withheld(row.id, settings):
@@ -95,4 +116,5 @@ def _suggestion(row: Row, generated: Sequence[GeneratedAnswer], settings: Settin
     task = task_of(settings)
     shown = task.suggestion(json.loads(row.suggestion), settings) if row.suggestion and row.model else None
     shown = {**shown, "model": row.model} if shown else None
-    return task.generated(shown, generated, settings) if generated else shown
+    shown = task.generated(shown, generated, settings) if generated else shown
+    return task.hinted(shown, json.loads(earlier), settings) if task.hinted and earlier else shown

@@ -64,13 +64,15 @@ class RecordFacts:
 # million records, and plainly for the few that one request touches, where planning the SQL takes three times as long as
 # all the rest. A test holds the two together.
 ANSWERS = f"""
-    select n, annotator, action, kept as labels, if(len(kept) = len(labels), answer, answer_of(kept)) as answer,
+    select n, annotator, action, kept as labels, if(kept = labels, answer, answer_of(kept)) as answer,
            blind, round, received_at, stamp, source, from_file,
            bool_or(source = 'correction') over (partition by n, author, from_file) as corrects,
            action <> 'submit'
                or if($multi, len(labels) = 0 or len(kept) > 0, len(labels) = 1 and len(kept) = 1) as counts
     from (
-        select *, list_filter(labels, lambda x: list_contains($active::varchar[], x)) as kept,
+        select *, list_filter(labels, lambda x: list_contains($active::varchar[], x)) as counted,
+               if(len($meant::varchar[]) = 0, counted, list_sort(list_distinct(list_transform(counted,
+                   lambda x: ($meant::varchar[])[list_position($active::varchar[], x)])))) as kept,
                source = 'file' as from_file, if(from_file, '', annotator) as author
         from (select * from responses where action <> 'undo' and n in ({{ns}})) {NOT_TAKEN_BACK}
     )
@@ -79,8 +81,8 @@ ANSWERS = f"""
 
 
 def answer_parameters(settings: Settings) -> dict[str, object]:
-    """What `ANSWERS` binds."""
-    return task_of(settings).parameters(settings)
+    """What `ANSWERS` binds. meant: what each of `active` counts as, none where all count as what they are."""
+    return {"meant": [], **task_of(settings).parameters(settings)}
 
 
 def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> list[AnswerInForce]:

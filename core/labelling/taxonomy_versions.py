@@ -6,7 +6,8 @@ from dataclasses import replace
 import duckdb
 
 from core.config.settings import FILE as SETTINGS_FILE
-from core.config.settings import Settings
+from core.config.settings import Settings, label_fields, read_taxonomy
+from core.config.taxonomy import Label, Taxonomy
 from core.errors import BadInput
 from core.labelling.resettling import adopt_rule, settle_all
 from core.labelling.settling import settle
@@ -20,42 +21,57 @@ _END_EMPTY_GUARANTEES = """
 """
 
 
-def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Settings:
+def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings, restores: int | None = None) -> Settings:
     """Updates the database to the taxonomy and the rule; returns the settings with the new version.
 
     Another rule settles every answer anew. Where the newest version has the same labels that is all; else they become
-    a version of a number never used before, whatever the file says, and every answer is settled anew too, unless labels
-    were only appended. Responses stay as they are. Raises BadInput for settings that would drop labels in use, which is
-    what a shortened file does.
+    a version of a number never used before, whatever the file says, and every answer is settled anew too, unless each
+    label counts as before. Responses stay as they are. restores: the version that these labels are again. Raises
+    BadInput for settings that would drop labels in use, which is what a shortened file does.
     """
     taxonomy = settings.taxonomy
-    labels = [[x.id, x.name, x.description, x.retired] for x in taxonomy.labels]
+    offered = {label.id for label in taxonomy.active}
+    labels = [[x.id, x.name, x.description, x.id not in offered] for x in taxonomy.labels]
     _refuse_dropped_labels(cursor, settings)
     if adopt_rule(cursor, settings):
         note(cursor, "rondo", "settled anew", {"rule": settings.settle, **settle_all(cursor, settings)})
     newest = cursor.execute("select version, labels from taxonomies order by version desc limit 1").fetchone()
     before = json.loads(newest[1]) if newest else []
-    if newest and before == labels:
+    past = read_version(cursor, newest[0]) if newest else Taxonomy()
+    if newest and (taxonomy.labels, taxonomy.in_use) == (past.labels, past.in_use):
         return replace(settings, taxonomy=replace(taxonomy, version=newest[0]))
     version = max(taxonomy.version, newest[0] + 1 if newest else 1)
-    came_back = _were_there(cursor, labels[len(before) :])
+    known = {id for (id,) in cursor.execute("select distinct unnest(labels->>'$[*][0]') from taxonomies").fetchall()}
     cursor.execute("insert into taxonomies values (?, ?, ?)", [version, utc_now(), json.dumps(labels)])
+    cursor.execute("insert into taxonomy_documents values (?, ?, ?)", [version, _document(taxonomy), restores])
     settings = replace(settings, taxonomy=replace(taxonomy, version=version))
-    if labels[: len(before)] != before or came_back:  # else no answer can name the new ones
+    if any(taxonomy.meanings.get(label) != past.meanings.get(label) for label in known):
         settle(cursor, "select distinct n from responses", settings)
-    cursor.execute("update queue set suggestion = null where not is_labelled(n)")
-    active = [label.id for label in taxonomy.active]
-    cursor.execute("delete from machine_labels where not list_has_all(?::varchar[], labels)", [active])
+    if labels != before:
+        cursor.execute("update queue set suggestion = null where not is_labelled(n)")
+    cursor.execute("delete from machine_labels where not list_has_all(?::varchar[], labels)", [sorted(offered)])
     cursor.execute(IDLE_CHECKS)
     cursor.execute(_END_EMPTY_GUARANTEES, [utc_now()])
     return settings
 
 
-def _were_there(cursor: duckdb.DuckDBPyConnection, labels: list[list[object]]) -> bool:
-    """Whether an earlier taxonomy had one of these labels."""
-    ids = [label[0] for label in labels]
-    older = "select count(*) from (select unnest(labels->>'$[*][0]') as id from taxonomies) where list_contains(?, id)"
-    return bool(ids) and count(cursor, older, [ids]) > 0
+def _document(taxonomy: Taxonomy) -> str:
+    labels = [label_fields(label) for label in taxonomy.labels]
+    return json.dumps({"use": taxonomy.in_use, "labels": labels, "counting": list(taxonomy.meanings)})
+
+
+def read_version(cursor: duckdb.DuckDBPyConnection, version: int) -> Taxonomy:
+    """The taxonomy of that version. Raises BadInput where there is none."""
+    row = cursor.execute(
+        "select labels, document from taxonomies left join taxonomy_documents using (version) where version = ?",
+        [version],
+    ).fetchone()
+    if row is None:
+        raise BadInput(f"There is no version {version} of the taxonomy.")
+    if row[1] is None:  # from before labels had more than these four fields
+        return Taxonomy(tuple(Label(*fields) for fields in json.loads(row[0])), version)
+    document = json.loads(row[1])
+    return read_taxonomy({"version": version, "use": document["use"], "labels": document["labels"]})
 
 
 _USES = """
@@ -66,12 +82,17 @@ _USES = """
 """
 
 
+def used_labels(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Label id to how many records name it anywhere, the most used first."""
+    return dict(cursor.execute(_USES).fetchall())
+
+
 def _refuse_dropped_labels(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     names = settings.taxonomy.names
     newest = cursor.execute("select labels from taxonomies order by version desc limit 1").fetchone()
     before = {entry[0]: entry[1] for entry in json.loads(newest[0])} if newest else {}
     gone = before.keys() - names.keys()
-    uses_of = cursor.execute(_USES).fetchall() if gone else []
+    uses_of = used_labels(cursor).items() if gone else []
     dropped = [(label, uses) for label, uses in uses_of if label in gone]
     if dropped:
         shown = ", ".join(f"{before[label]!r} ({uses:,} records)" for label, uses in dropped[:5])

@@ -24,7 +24,7 @@ QUIET = {
     *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
     *("rechoose", "check", "follow"),
     *("integrity", "people", "merges", "merge", "predict_pairs", "predict_texts", "blocking_recall"),
-    *("snapshots", "snapshot", "snapshot_diff"),
+    *("snapshots", "snapshot", "snapshot_diff", "taxonomy_list", "taxonomy_diff"),
     *("rescue_plan", "hosted_estimate", "hosted_job", "hosted_jobs", "hosted_models"),
 }
 """change nothing that anybody asked for"""

@@ -270,6 +270,7 @@ def setting_of(project: Project, on: str, file: LabelledFile | None) -> Setting:
         threads=settings.threads,
         seed=settings.seed,
         rules=rules_in_force(project.store),
+        lines={label.id: settings.taxonomy.line(label.id) for label in settings.taxonomy.current},
     )
 
 

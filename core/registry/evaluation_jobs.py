@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from core.evaluation.metrics import Confusion, Estimate, LabelScore, Reliability
+from core.evaluation.metrics import Confusion, Estimate, LabelScore, LevelScore, Reliability
 from core.evaluation.paired import Difference
 from core.ids import RecordId
 from core.jobs.kinds import JobKind
@@ -37,7 +37,8 @@ class Setting:
 
     on: the name of the records. file: None where they are the project's. names, descriptions: of the labels, by
     id. encoder: of the baseline. vectors: the folder of stored ones. rules: by which texts
-    from elsewhere are cleaned, as the project's are.
+    from elsewhere are cleaned, as the project's are. lines: label id to the ids from the top to it, where labels stand
+    under others.
     """
 
     on: str
@@ -50,6 +51,7 @@ class Setting:
     threads: int
     seed: int
     rules: tuple[str, ...] = ()
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class EvaluateResult:
     calibration: Reliability | None = None
     confusion: tuple[Confusion, ...] = ()
     worst: tuple[Miss, ...] = ()
+    levels: tuple[LevelScore, ...] = ()
     made_at: str = ""
     out: str | None = None
     saved: bool = False

@@ -12,7 +12,7 @@ import duckdb
 from core.config.settings import Settings
 from core.config.taxonomy import SEPARATOR
 from core.errors import BadInput, Refused
-from core.labelling.settling import ANSWERS
+from core.labelling.settling import ANSWERS, answer_parameters
 from core.merges.project_clusters import current_clusters
 from core.project import Project
 from core.reports.card_text import as_markdown
@@ -39,9 +39,9 @@ CAPTIONS = {
 }
 
 # {text:s} stands for what the answer of s says as people read it, {json:a} for the answer itself in a column of its own
-# where that says less, {column} for where an answer stands, {active} and {multi} for the task's parameters. A duplicate
-# has what the first record with its text has, and says so.
-_STANDING = ANSWERS.format(ns="select n from settled").replace("$active", "{active}").replace("$multi", "{multi}")
+# where that says less, {column} for where an answer stands, {active}, {meant} and {multi} for the task's parameters,
+# {offered} for the labels that can be given. A duplicate has what the first record with its text has, and says so.
+_STANDING = re.sub(r"\$(active|meant|multi)", r"{\1}", ANSWERS.format(ns="select n from settled"))
 # Names are joined only where a record has several: ordering inside an aggregate takes as long as all the rest.
 _GIVEN = f"""
     with given as (
@@ -64,13 +64,13 @@ _SETTLED = """
 _SUGGESTED = """
     select r.n, g.labels, g.answer, g.probability, g.model
     from records r join suggestions g on g.n = coalesce(r.duplicate_of, r.n)
-    where list_has_all({active}, g.labels)
+    where list_has_all({offered}, g.labels)
 """
 _MACHINE = f"""
     select r.n, m.labels, m.answer, if(r.duplicate_of is null, 'machine', 'duplicate') as how, m.probability,
            m.threshold, m.guarantee, p.precision, p.confidence, m.model
     from records r join machine_labels m on m.n = coalesce(r.duplicate_of, r.n) join guarantees p on p.id = m.guarantee
-    where p.state = 'in_force' and list_has_all({{active}}, m.labels) and r.n not in (select n from ({_SETTLED}))
+    where p.state = 'in_force' and list_has_all({{offered}}, m.labels) and r.n not in (select n from ({_SETTLED}))
 """
 _PREPARED = """
     select r.id, m.text, r.text as original, {text:s} as label, r.split
@@ -257,10 +257,12 @@ def _query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str) -> st
     if what not in captions(settings):
         raise BadInput(f"Cannot export {what!r}; there are {', '.join(captions(settings))}.")
     task = task_of(settings)
-    parameters, columns = task.parameters(settings), task.columns
-    active = parameters["active"]
-    labels = ", ".join(f"'{quoted(label)}'" for label in (active if isinstance(active, list) else ()))
-    fillings = {"active": f"[{labels}]::varchar[]", "multi": str(parameters["multi"]).lower()}
+    parameters, columns = answer_parameters(settings), task.columns
+    fillings = {"multi": str(parameters["multi"]).lower()}
+    lists = {name: parameters[name] for name in ("active", "meant")}
+    for name, labels in (lists | {"offered": [label.id for label in settings.taxonomy.active]}).items():
+        listed = ", ".join(f"'{quoted(label)}'" for label in (labels if isinstance(labels, list) else ()))
+        fillings[name] = f"[{listed}]::varchar[]"
     fillings["column"] = "labels" if columns else "answer"  # reading the shorter of two takes a twentieth less
     if columns is None:
         _write_texts(cursor, settings)
@@ -280,7 +282,7 @@ def _query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str) -> st
 
     if what == "train" and settings.oversample and columns and not parameters["multi"]:
         query = _OVERSAMPLED.format(query=query)
-    return re.sub(r"\{(?P<name>active|multi|column|text|json)(:(?P<table>[a-z]))?\}", fill, query)
+    return re.sub(r"\{(?P<name>active|meant|offered|multi|column|text|json)(:(?P<table>[a-z]))?\}", fill, query)
 
 
 def _write_texts(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -163,4 +163,11 @@ MIGRATIONS: tuple[str, ...] = (
         other bigint                   -- the record that it repeats
     );
     """,
+    """
+    create table taxonomy_documents (  -- the whole of a version of the labels, as rondo.toml has it
+        version bigint not null,
+        document json not null,        -- "use", "labels"; "counting": ids of labels by which an answer counts
+        restores bigint                -- the version before that this one is again
+    );
+    """,
 )

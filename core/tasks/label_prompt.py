@@ -1,7 +1,10 @@
 """Labels as a language model is asked for them: by their names, of which JSON holds one or several."""
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
+from core.config.taxonomy import PATH
 from core.tasks.language_form import Alternatives, LanguageForm, Setup
 
 
@@ -16,13 +19,24 @@ def schema(setup: Setup) -> Mapping[str, object]:
 def instructions(setup: Setup, guidelines: str) -> str:
     """What to do, the labels with their descriptions, and the project's guidelines."""
     labels = setup["labels"] if isinstance(setup["labels"], list) else []
-    listed = [f"- {one['name']}{': ' + one['description'] if one['description'] else ''}" for one in labels]
+    listed = [line for one in labels for line in _lines(one)]
     if setup["multi"]:
         task, form = "Say which of these labels fit the text. Several may fit, or none.", '{"labels": ["..."]}'
     else:
         task, form = "Say which one of these labels fits the text best.", '{"label": "..."}'
     rules = ["", "Guidelines:", guidelines.strip()] if guidelines.strip() else []
     return "\n".join([task, "", "Labels:", *listed, *rules, "", f"Answer in JSON: {form}"])
+
+
+def _lines(label: Mapping[str, Any]) -> list[str]:
+    """Its name, where it stands, what it means, and texts that have it or only look so."""
+    name, path, description = label["name"], label.get("path"), label["description"]
+    lines = [
+        f"- {name}{f' (under {path.removesuffix(PATH + name)})' if path else ''}{description and ': '}{description}"
+    ]
+    for field, words in (("examples", "such as"), ("counter_examples", "but not")):
+        lines += [f"  {words}: {json.dumps(one, ensure_ascii=False)}" for one in label.get(field, ())]
+    return lines
 
 
 def value(answer: object, setup: Setup) -> object:

@@ -26,8 +26,16 @@ COLD_PER_LABEL = 3
 
 
 def setup(settings: Settings) -> Setup:
-    """The labels that are not retired, and whether several may hold."""
-    labels = [{"id": x.id, "name": x.name, "description": x.description} for x in settings.taxonomy.active]
+    """The labels that can be given, with what helps to choose among them, and whether several may hold."""
+    taxonomy = settings.taxonomy
+    labels = [
+        {"id": x.id, "name": x.name, "description": x.description}
+        | ({"path": taxonomy.path(x.id)} if x.parent else {})
+        | ({"colour": x.colour} if x.colour else {})
+        | ({"examples": list(x.examples)} if x.examples else {})
+        | ({"counter_examples": list(x.counter_examples)} if x.counter_examples else {})
+        for x in taxonomy.active
+    ]
     return {"labels": labels, "multi": settings.multi}
 
 
@@ -113,23 +121,30 @@ def retired(answer: Answer, settings: Settings) -> str | None:
 
 
 def still_meant(answer: Answer, settings: Settings) -> tuple[list[str], bool]:
-    """The labels not retired since; the answer does not count when it has lost its last one."""
-    active = {label.id for label in settings.taxonomy.active}
+    """What its labels count as now; the answer does not count when it has lost its last one."""
+    meanings = settings.taxonomy.meanings
     labels = canonical(answer)
-    left = [label for label in labels if label in active]
+    left = sorted({meanings[label] for label in labels if label in meanings})
     return left, (not labels or bool(left)) if settings.multi else len(left) == len(labels) == 1
 
 
 def parameters(settings: Settings) -> dict[str, object]:
     """What SQL on the column `labels` binds."""
-    return {"active": [label.id for label in settings.taxonomy.active], "multi": settings.multi}
+    meanings = settings.taxonomy.meanings
+    meant = list(meanings.values())
+    return {"active": list(meanings), "meant": [] if meant == list(meanings) else meant, "multi": settings.multi}
 
 
 def suggestion(alternatives: Alternatives, settings: Settings) -> dict[str, object] | None:
-    """Those of the labels that are not retired."""
-    active = {label.id for label in settings.taxonomy.active}
-    labels = [{"id": id, "probability": chance} for id, chance in alternatives if id in active]
-    return {"labels": labels} if labels else None
+    """What the labels count as now, best first; of several that count as one the chances add up."""
+    chances: dict[str, float | None] = {}
+    for label, chance in alternatives:
+        meant = settings.taxonomy.meanings.get(str(label))
+        if meant is not None:
+            before = chances.get(meant)
+            chances[meant] = chance if before is None or chance is None else before + chance
+    best_first = sorted(chances.items(), key=lambda pair: -(pair[1] or 0.0))
+    return {"labels": [{"id": id, "probability": chance} for id, chance in best_first]} if chances else None
 
 
 def generated(
@@ -143,11 +158,29 @@ def generated(
     return {**shown, "model": one.model} if shown else proposed
 
 
+EARLIER = "an earlier answer"
+"""stands for the model of a suggestion that comes from what people answered before"""
+
+
+def hinted(proposed: dict[str, object] | None, answer: Answer, settings: Settings) -> dict[str, object] | None:
+    """What its labels are mapped to; of several it could be now the likeliest is first, where a model knows them."""
+    taxonomy, labels = settings.taxonomy, label_ids(answer)
+    targets = list(dict.fromkeys(target for label in labels for target in taxonomy.hints(label)))
+    if not targets:
+        return proposed
+    listed = proposed["labels"] if proposed else []
+    chances = {one["id"]: one["probability"] for one in listed} if isinstance(listed, list) else {}
+    targets.sort(key=lambda target: -(chances.get(target) or 0.0))
+    shown = [{"id": target, "probability": None if len(targets) == 1 else chances.get(target)} for target in targets]
+    was = ", ".join(taxonomy.names.get(label, label) for label in labels)
+    return {"labels": shown, "was": was, "model": EARLIER}
+
+
 def space(setup: Setup) -> AnswerSpace:
     """Of a project's labels."""
     names = names_in(setup)
     labels = setup["labels"] if isinstance(setup["labels"], list) else []
-    texts = tuple(spoken(f"{label['name']} {label['description']}") for label in labels)
+    texts = tuple(spoken(f"{label.get('path', label['name'])} {label['description']}") for label in labels)
     return labels_space(tuple(names), several=bool(setup["multi"]), names=tuple(names.values()), texts=texts)
 
 
@@ -206,6 +239,7 @@ LABELS = Task(
     taxonomy=True,
     suggestion=suggestion,
     generated=generated,
+    hinted=hinted,
     noun=NOUN,
     columns=LABEL_COLUMNS,
     team=LABEL_FORM,

@@ -150,11 +150,12 @@ class Task:
 
     suggestion: what the card shows of what a model proposes, from `AnswerSpace.alternatives`; None where nothing of it
     can be answered. generated: the same where language models have answered too: (what the head proposes or None, what
-    they say, settings) -> what is shown, with "model" where it is not the head's. composed: (what the language models
-    in use say of a record, settings) -> the whole answer that it comes to and how sure it is, 0..1, or None: by it
-    machine labels are made where a head predicts only parts of an answer. right: (truth, answer, settings) -> is such
-    an answer right? noun: what people call an answer.
-    taxonomy: answers name labels of the project's taxonomy, so it
+    they say, settings) -> what is shown, with "model" where it is not the head's. hinted: the same where people
+    answered before and that does not count now: (what is proposed or None, the newest such answer, settings).
+    composed: (what the language models in use say of a record, settings) -> the whole answer that it comes to and how
+    sure it is, 0..1, or None: by it machine labels are made where a head predicts only parts of an answer.
+    right: (truth, answer, settings) -> is such an answer right? noun: what people call an answer. taxonomy: answers
+    name labels of the project's taxonomy, so it
     has what belongs to one: its part of the Settings page, filters by label, label errors, trainers, evaluations.
     columns: how whole columns of a file are read and written, where that is more than one cell at a time by
     `read_text` and `text`. team: how Argilla asks for an answer, where it can. features: how records become vectors, if
@@ -182,6 +183,7 @@ class Task:
     generated: Callable[[dict[str, object] | None, Sequence[GeneratedAnswer], Settings], dict[str, object] | None] = (
         lambda proposed, generated, settings: proposed
     )
+    hinted: Callable[[dict[str, object] | None, Answer, Settings], dict[str, object] | None] | None = None
     composed: Callable[[Sequence[GeneratedAnswer], Settings], tuple[Answer, float] | None] | None = None
     right: Callable[[Answer, Answer, Settings], bool] | None = None
     settle: Callable[[Sequence[tuple[Answer, float]]], Answer | None] | None = None

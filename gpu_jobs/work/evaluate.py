@@ -12,7 +12,7 @@ from core.arrays import Bools
 from core.errors import Refused
 from core.evaluation.audit import Weights, equal_weights, weigh
 from core.evaluation.held_out import HeldOutPredictions
-from core.evaluation.known_truth import evaluate_predictions
+from core.evaluation.known_truth import evaluate_predictions, level_scores
 from core.registry.evaluation_jobs import (
     EvaluatedFolder,
     EvaluateParams,
@@ -164,6 +164,7 @@ def _with_figures(
         calibration=measured.reliability,
         confusion=measured.confusion,
         worst=tuple(_worst(predictions, columns, collected)),
+        levels=tuple(level_scores(predictions, columns.labels, params.setting.lines, params.setting.seed)),
         notes=(*_lacking(predictions), *result.notes),
     )
 

@@ -46,6 +46,28 @@ test("where several may hold, keys switch labels and Enter sends them in the tax
   assert.deepEqual(task.start(RECORD, { labels: ["id3"] }), { on: ["id3"], typed: "" });
 });
 
+test("a label under another is found by its own name first, and shown with its path", () => {
+  const labels = named([...TWELVE, "cash"]).map((label, index) => (index === 12 ? { ...label, path: "refund / cash" } : label));
+  const task = new Labels({ labels, multi: false, suggestions: false, likeliest_keys: false }, { review: false, reserved: ["f"] });
+  assert.equal(task.describe({ labels: ["id12"] }), "refund / cash");
+  assert.deepEqual(task.matches("cash").map((label) => label.id), ["id2", "id12"]);
+  assert.deepEqual(task.matches("refund").map((label) => label.id), ["id6", "id12"]);
+});
+
+test("what a record was before its label was split is no answer that Enter gives, unless it can be one thing only", () => {
+  const task = make(FOUR);
+  const was = (...ids) => now(task, { suggestion: { ...guess(...ids), was: "old" } });
+  assert.deepEqual(type(task, ["Enter"], was("id1", "id2")), {});
+  assert.deepEqual(type(task, ["Enter"], was("id1")), { answer: { labels: ["id1"] } });
+});
+
+test("guidance has what a label means, and texts that have it or only look so", () => {
+  const [first, ...rest] = named(["a", "b"]);
+  const labels = [{ ...first, description: "Means a.", examples: ["x", "y"], counter_examples: ["z"] }, ...rest];
+  const task = new Labels({ labels, multi: false, suggestions: true, likeliest_keys: false }, { review: false, reserved: [] });
+  assert.deepEqual(task.glossary(), [["a", "Means a. Such as “x”, “y”. But not “z”."]]);
+});
+
 test("letters find one of many labels: by its name, its beginning, a word, anything in it", () => {
   const task = make(TWELVE);
   const found = (...keys) => task.names.get(type(task, [...keys, "Enter"]).answer?.labels[0]);

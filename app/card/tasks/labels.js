@@ -4,6 +4,7 @@ import { element, keyButton, percent, setText } from "../elements.js";
 import { isComposing } from "../keyboard.js";
 import { areDigits, beginsWithDigit, DIGITS, fixedKeys, plain } from "./label_keys.js";
 
+const BETWEEN = " / "; // the names of a path
 const LEAST_SHOWN = 0.05; // chances of less say nothing on a button
 const LAYOUT = `
   <p class="hint" hidden><span></span> <button type="button" class="accept"><kbd aria-hidden="true">Enter</kbd>Accept</button></p>
@@ -23,7 +24,7 @@ export class Labels {
    */
   constructor(settings, { review, reserved }) {
     this.settings = settings;
-    this.labels = settings.labels;
+    this.labels = settings.labels.map((label) => ({ ...label, name: label.path ?? label.name }));
     this.names = new Map(this.labels.map((label) => [label.id, label.name]));
     this.review = review;
     this.submits = settings.multi;
@@ -55,7 +56,7 @@ export class Labels {
   }
 
   glossary() {
-    return this.labels.filter((label) => label.description).map(({ name, description }) => [name, description]);
+    return this.labels.map((label) => [label.name, guidance(label)]).filter(([, sentence]) => sentence);
   }
 
   help() {
@@ -140,15 +141,23 @@ export class Labels {
     }
     if (!record || early) return {};
     if (this.submits) return { answer: { labels: [...this.names.keys()].filter((id) => draft.on.includes(id)) } };
-    const best = suggestion?.labels[0].id;
+    const best = this.proposed(suggestion);
     return this.names.has(best) ? this.choose(best, moment) : {};
   }
 
-  /** The labels that fit, best first: the one of that name, names that begin so, names with such a word, the rest. */
+  /** What Enter takes: where a label that was given before is now one of several, none of them. */
+  proposed(suggestion) {
+    const [first, ...others] = suggestion?.labels ?? [];
+    return suggestion?.was && others.length ? undefined : first?.id;
+  }
+
+  /** The labels that fit, best first: the one of that name, names that begin so, names with such a word, the rest. Of a
+   * path the name at its end counts, then the whole. */
   matches(typed) {
     const query = plain(typed.trim());
     const word = new RegExp(`[^\\p{L}\\p{N}]${query.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`, "u");
-    const rank = (name) => (name === query ? 0 : name.startsWith(query) ? 1 : word.test(name) ? 2 : 3);
+    const rankOf = (name) => (name === query ? 0 : name.startsWith(query) ? 1 : word.test(name) ? 2 : 3);
+    const rank = (path) => Math.min(rankOf(path), rankOf(path.split(BETWEEN).at(-1)));
     return this.labels
       .map((label) => [plain(label.name), label])
       .filter(([name]) => name.includes(query))
@@ -193,10 +202,11 @@ export class Labels {
     this.resize();
   }
 
-  labelButton({ id, name, description }, act) {
+  labelButton({ id, name, description, colour }, act) {
     const button = choiceButton("label", name, " ", () => act((moment) => this.choose(id, moment)));
     button.dataset.label = name;
     button.dataset.labelId = id;
+    if (colour) button.style.boxShadow = `inset 5px 0 ${colour}`;
     button.title = description ? `${name}: ${description}` : name;
     if (this.submits) button.setAttribute("aria-pressed", "false");
     return button;
@@ -277,11 +287,12 @@ export class Labels {
     if (this.drawn.suggestion === key) return;
     this.drawn.suggestion = key;
     const chances = new Map(suggested.map((one) => [one.id, one.probability]));
-    const best = suggested[0]?.id;
+    const best = this.proposed(moment.suggestion);
+    const was = moment.suggestion?.was;
     for (const [id, button] of this.buttons) {
       const chance = chances.get(id) ?? null; // a language model may not say how sure it is
       setText(button.querySelector(".chance"), chance !== null && (id === best || chance >= LEAST_SHOWN) ? percent(chance) : "");
-      button.classList.toggle("suggested", id === best);
+      button.classList.toggle("suggested", id === best || Boolean(was && chances.has(id)));
     }
     const inRow = this.likeliest && moment.suggested && this.crowded;
     const { hint, likeliest } = this.boxes;
@@ -289,10 +300,13 @@ export class Labels {
     hint.hidden = inRow || !this.settings.suggestions;
     if (inRow) return this.drawLikeliest(suggested, moment.hidden);
     const name = this.names.get(best);
-    hint.classList.toggle("away", !name);
+    hint.classList.toggle("away", !name && !was);
+    hint.querySelector(".accept").classList.toggle("away", !name);
     const sure = chances.get(best) ?? null;
-    setText(hint.querySelector("span"), name ? `The model suggests ${name}${sure === null ? "" : `, ${percent(sure)}`}` : "");
-    hint.title = name ?? "";
+    const names = suggested.map((one) => this.names.get(one.id));
+    const sentence = name ? `The model suggests ${name}${sure === null ? "" : `, ${percent(sure)}`}` : "";
+    setText(hint.querySelector("span"), was ? `It was ${was}: now ${names.join(" or ")}?` : sentence);
+    hint.title = was ?? name ?? "";
   }
 
   drawLikeliest(suggested, hidden) {
@@ -310,6 +324,13 @@ export class Labels {
       button.title = name;
     });
   }
+}
+
+/** What a label means, and texts that have it or only look so. */
+function guidance({ description, examples = [], counter_examples = [] }) {
+  const quoted = (texts) => texts.map((text) => `“${text}”`).join(", ");
+  const parts = [description, examples.length && `Such as ${quoted(examples)}.`];
+  return [...parts, counter_examples.length && `But not ${quoted(counter_examples)}.`].filter(Boolean).join(" ");
 }
 
 function choiceButton(action, name, key, press) {

@@ -55,6 +55,11 @@ def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:
         st.text(note)
     entries = {"Accuracy": result.accuracy, "Macro F1": result.macro_f1, "Micro F1": result.micro_f1}
     entries |= {f"True label among the {top.k} likeliest": top.accuracy for top in result.top}
+    for one in result.levels:
+        entries |= {
+            f"Accuracy at level {one.level}": one.score.accuracy,
+            f"Macro F1 at level {one.level}": one.score.macro_f1,
+        }
     scores = [{"measure": name, "95 %": in_words(shown(one, result.n))} for name, one in entries.items()]
     st.dataframe(scores, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
     rows = [
