@@ -157,7 +157,7 @@ def test_a_query_brings_in_rows_of_files_and_of_a_database(tmp_path: Path) -> No
     (tmp_path / "mails.csv").write_text("no,body,kind\n1,hello,x\n2,bye,y\n3,more,x\n")
     sql = "select no as id, body as text, kind as label from 'mails.csv' where kind = 'x'"
     result = bring(project, tmp_path, sql=sql, id="id", label="label")
-    assert (result.added, dict(result.report.labels)) == (2, {"x": 2})
+    assert (result.added, dict(result.report.labels), result.report.file) == (2, {"x": 2}, "query")
     with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
         connection.execute("create table mails as select 'one text' as body union all select 'another'")
     assert bring(project, tmp_path / "store.duckdb", sql="select body as text from mails order by all").added == 2

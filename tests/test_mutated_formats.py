@@ -52,6 +52,12 @@ def original(folder: Path, form: str) -> Path:
             for number, text in enumerate(TEXTS):
                 packed.writestr(f"a/{number}.txt", text)
         return folder / "made.zip"
+    if form == "json-folder":
+        made(folder, form).mkdir()
+        for number, text in enumerate(TEXTS):
+            entry = {"text": text, "id": number, "label": ["rouge"], "more": {"deep": [text]}}
+            (made(folder, form) / f"{number}.json").write_text(json.dumps([entry] if number % 2 else entry))
+        return made(folder, form)
     people = FORMATS[form].holds is None or "annotator" in (FORMATS[form].holds or ())
     rows = (
         person_rows(TEXTS, several=True) if people else label_rows([t.replace("\n", " ") for t in TEXTS], several=True)

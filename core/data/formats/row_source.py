@@ -77,7 +77,7 @@ def json_rows(
     """
 
     def rows(path: Path, encoding: str, requested: Sequence[str]) -> Iterator[Row]:
-        for location, done, size, value in JsonFile(path, encoding).objects():
+        for location, done, size, value in JsonFile(path, encoding, arrays=True).objects():
             try:
                 for cells in entries(value, location, requested):
                     yield Row(cells, location, done, size)

@@ -34,7 +34,7 @@ def _open(path: Path, encoding: str) -> Source:
 def _rows(path: Path, encoding: str, requested: Sequence[str]) -> Iterator[Row]:
     """A row for each user who responded; one for a record without responses."""
     questions = _questions(path.parent / SETTINGS)
-    for location, done, size, record in JsonFile(path, encoding).objects():
+    for location, done, size, record in JsonFile(path, encoding, arrays=True).objects():
         try:
             for cells in _Record(record, location, requested, questions).rows():
                 yield Row(cells, location, done, size)
