@@ -35,7 +35,7 @@ _DECODER = json.JSONDecoder()
 class JsonFile:
     """One JSON object per line; a key that a line lacks is a missing value, blank lines are passed over.
 
-    Where the name ends in .json, and with `arrays` always, it may be an array of objects instead, on however many lines.
+    Where the name ends in .json, and with `arrays` always, it may be an array of objects instead, on any lines.
     """
 
     path: Path
