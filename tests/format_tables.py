@@ -78,8 +78,8 @@ def suggested_rows(texts: Sequence[str], *, several: bool) -> list[dict[str, Any
 
 def write_table(folder: Path, rows: list[dict[str, Any]], kind: str) -> Path:
     """The rows as the table that an export makes. kind: of COLUMNS."""
-    import pyarrow as arrow
-    import pyarrow.parquet as parquet
+    import pyarrow as arrow  # type: ignore[import-untyped]
+    import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
     columns = {}
     for name in COLUMNS[kind]:

@@ -17,9 +17,13 @@ import pytest
 from core import loop, simulate
 from core.backup.stored_tables import broken_rules
 from core.data.file_import import import_file
+from core.data.formats.formats import FORMATS
 from core.erasure.erase import erase
+from core.erasure.holders import holds
+from core.erasure.selection import ErasureSelection
 from core.errors import BadInput, Refused
 from core.explore.maps import open_map, project_map
+from core.ids import RecordNo
 from core.labelling.corrections import correct
 from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
@@ -27,6 +31,7 @@ from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import InProcessRunner
 from tests.command_line import figures, rondo
 from tests.conftest import plain_kind, quiet, sentences
+from tests.format_tables import SINGLE, label_rows, made, write_form
 from tests.ports import free_port
 from tests.waiting import wait_for
 
@@ -224,3 +229,12 @@ def test_a_record_is_erased_while_a_server_holds_the_project(served: tuple[Path,
     assert mentions(folder) == []
     assert figures(folder)["records"] == 61
     assert rondo("erase", "twin", "--yes", "--project", folder, code=2).startswith("There is no record 'twin'")
+
+
+@pytest.mark.parametrize("form", [name for name, one in FORMATS.items() if one.write])
+def test_an_export_of_any_format_that_holds_the_text_is_noticed(form: str, tmp_path: Path) -> None:
+    write_form(tmp_path, form, label_rows(["one", TEXT, "another one"], several=False), "label", SINGLE)
+    written = made(tmp_path, form)
+    files = [path for path in written.rglob("*") if path.is_file()] if written.is_dir() else [written]
+    assert any(holds(path, ErasureSelection((RecordNo(1),), ("none",), (TEXT,))) for path in files)
+    assert not any(holds(path, ErasureSelection((RecordNo(1),), ("none",), ("Quite another text",))) for path in files)

@@ -157,7 +157,7 @@ def test_a_query_brings_in_rows_of_files_and_of_a_database(tmp_path: Path) -> No
     (tmp_path / "mails.csv").write_text("no,body,kind\n1,hello,x\n2,bye,y\n3,more,x\n")
     sql = "select no as id, body as text, kind as label from 'mails.csv' where kind = 'x'"
     result = bring(project, tmp_path, sql=sql, id="id", label="label")
-    assert (result.added, dict(result.report.labels)) == (2, {"x": 2})
+    assert (result.added, dict(result.report.labels), result.report.file) == (2, {"x": 2}, "query")
     with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
         connection.execute("create table mails as select 'one text' as body union all select 'another'")
     assert bring(project, tmp_path / "store.duckdb", sql="select body as text from mails order by all").added == 2
@@ -241,6 +241,8 @@ def test_a_file_at_an_address_is_fetched_only_where_it_is_named(address: str, tm
         bring(project, f"{address}/nowhere.csv")
     with pytest.raises(Refused, match="s3:// needs the package s3fs"):
         bring(project, "s3://bucket/mails.csv")
+    with pytest.raises(BadInput, match="with a password"):
+        bring(project, "https://me:secret@example.org/mails.csv")
     for wrong in ("file:///etc/passwd", "simplecache::http://x/y.csv", "zip://a.csv::http://x/y.zip"):
         with pytest.raises(BadInput, match="no address that can be read"):
             bring(project, wrong)
@@ -276,7 +278,7 @@ def test_a_data_set_is_pushed_and_comes_back(
     again = open_again(tmp_path / "again")
     monkeypatch.setenv("HF_TOKEN", WRITER)
     bring(again, "hf:me/cities", "huggingface")
-    assert settled(again) == [(*row[:4], row[4] or "train") for row in settled(project)]
+    assert settled(again) == settled(project)
     with pytest.raises(Refused, match="no data set me/nothing"):
         bring(again, "hf:me/nothing", "huggingface")
     with pytest.raises(BadInput, match="neither a folder here nor OWNER/NAME"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.data.formats.documentation import formats_table
 from core.data.formats.file_format import Meaning
 from core.data.formats.formats import ENDINGS, FORMATS
 from core.data.formats.sources import open_source, recognised
@@ -296,3 +297,24 @@ def test_a_workbook_as_people_make_them_is_read(tmp_path: Path) -> None:
     assert source.columns([]) == ["id", "text", "when"]
     assert batch.columns == {"id": [1, 2], "text": ["one", "two"]}
     assert (batch.location(2), batch.blank) == ("row 5", 1)
+
+
+def test_the_documentation_lists_every_format_with_what_it_holds() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert formats_table() in page
+
+
+def test_a_folder_of_json_files_is_read_by_paths_through_its_objects(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a.json").write_text('{"body": {"text": "one", "lang": "en"}, "kind": "x"}')
+    (tmp_path / "b" / "c.json").write_text('[{"body": {"text": "two"}}, {"body": {"text": "three"}, "kind": ["y"]}]')
+    assert recognised(tmp_path, "utf-8", by_content=True) == "json-folder"
+    rows = read_form(tmp_path, "json-folder", ["file", "body.text", "kind"])
+    assert [tuple(row.values()) for row in rows] == [
+        ("a.json", "one", "x"),
+        ("b/c.json", "two", None),
+        ("b/c.json", "three", ["y"]),
+    ]
+    (tmp_path / "b" / "c.json").write_text('[{"body": 1}, 7]')
+    with pytest.raises(BadInput, match=r"the file b/c\.json, entry 2 is no object"):
+        open_source(tmp_path, form="json-folder").columns([])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as parquet
+import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 import pytest
 
 from core.data.file_import import import_file
@@ -52,6 +52,12 @@ def original(folder: Path, form: str) -> Path:
             for number, text in enumerate(TEXTS):
                 packed.writestr(f"a/{number}.txt", text)
         return folder / "made.zip"
+    if form == "json-folder":
+        made(folder, form).mkdir()
+        for number, text in enumerate(TEXTS):
+            entry = {"text": text, "id": number, "label": ["rouge"], "more": {"deep": [text]}}
+            (made(folder, form) / f"{number}.json").write_text(json.dumps([entry] if number % 2 else entry))
+        return made(folder, form)
     people = FORMATS[form].holds is None or "annotator" in (FORMATS[form].holds or ())
     rows = (
         person_rows(TEXTS, several=True) if people else label_rows([t.replace("\n", " ") for t in TEXTS], several=True)
@@ -147,7 +153,7 @@ def test_a_damaged_file_of_any_format_is_read_whole_or_refused_in_one_sentence(
     out = tmp_path / "bundle" / "out"
     for number in range(MUTANTS):
         damaged(tmp_path, form, dice, number)
-        names = {} if FORMATS[form].names_itself else {"text": ("text",), "label": "label", "id": "id"}
+        names: dict[str, Any] = {} if FORMATS[form].names_itself else {"text": ("text",), "label": "label", "id": "id"}
         layout = Layout(about={"multi": True}, form=form, many_labels=True, **names)
         (out / "records.parquet").unlink(missing_ok=True)
         sentence = ""

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from app.auth.authenticator import Binding
 from app.navigation import ENTRIES, Entry, home
+from core.data.formats.formats import FORMATS
 from core.people.people import remove_person, set_role
 from core.people.roles import ROLES
 from core.project import Project
@@ -241,3 +242,16 @@ def test_the_session_of_an_access_code_is_worth_nothing_where_accounts_are_asked
     assert not (page.text)
     assert not (page.metric)
     assert not (page.dataframe)
+
+
+def test_the_export_page_offers_every_format_and_says_what_one_cannot_hold(server: background.ProjectServer) -> None:
+    page = as_(server, "manager", "export")
+    forms = [name for name, one in FORMATS.items() if one.write]
+    box = page.selectbox(key=f"format-{len(forms)}")
+    assert box.options == forms
+    box.select("fasttext").run()
+    page.button(key="write").click().run()
+    assert not page.exception
+    assert any(text.value.startswith("Left out, for the format has no room for it: id (12)") for text in page.text)
+    [file] = (server.project.folder / "exports").glob("*.fasttext")
+    assert file.read_text(encoding="utf-8").startswith("__label__")

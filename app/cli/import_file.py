@@ -57,6 +57,13 @@ SourceOption = Annotated[
 ]
 
 
+AddLabelsOption = Annotated[bool, typer.Option("--add-labels", help="Add labels that are not in the taxonomy yet.")]
+KeepMissingOption = Annotated[
+    bool, typer.Option("--keep-missing-words", help="NA, null, None and their like are labels, not missing ones.")
+]
+ManyLabelsOption = Annotated[
+    bool, typer.Option("--many-labels", help="More than 1,000 different labels are no mistake.")
+]
 FileArgument = Annotated[
     str | None,
     typer.Argument(
@@ -97,15 +104,9 @@ def import_(
     near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
     form: FormatOption = "",
     sql: SqlOption = "",
-    add_labels: Annotated[
-        bool, typer.Option("--add-labels", help="Add labels that are not in the taxonomy yet.")
-    ] = False,
-    keep_missing_words: Annotated[
-        bool, typer.Option("--keep-missing-words", help="NA, null, None and their like are labels, not missing ones.")
-    ] = False,
-    many_labels: Annotated[
-        bool, typer.Option("--many-labels", help="More than 1,000 different labels are no mistake.")
-    ] = False,
+    add_labels: AddLabelsOption = False,
+    keep_missing_words: KeepMissingOption = False,
+    many_labels: ManyLabelsOption = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -20,7 +20,7 @@ choices = captions(server.settings())
 what = st.selectbox("What", list(choices), key="what")
 st.caption(choices[what])
 forms = forms_of(server.project, what)
-file_format = st.selectbox("Format", list(forms), key=f"format-{what}")
+file_format = st.selectbox("Format", list(forms), key=f"format-{len(forms)}")
 st.caption(forms[file_format].caption[:1].upper() + forms[file_format].caption[1:])
 excel = file_format == "csv" and st.toggle(
     "For Excel",

@@ -92,7 +92,7 @@ def store_read_file(  # noqa: PLR0913 - an option is an argument
 
 def read_file(project: Project, report: Report, params: IngestParams) -> tuple[Bundle, FileReport]:
     """Runs the job that reads the file; its result is not claimed yet. Nothing is left of a job that was stopped."""
-    name, bundle = name_of(params.file), project.jobs.prepare(INGEST, params)
+    name, bundle = "the query" if params.sql else name_of(params.file), project.jobs.prepare(INGEST, params)
     resources = Resources(environment=secrets_for(params.file, os.environ))
     try:
         contents = project.jobs.run(bundle, INGEST, report, f"Reading {name}", resources)

@@ -56,6 +56,8 @@ def ingest(params: IngestParams, out: Path, report: Progress) -> FileReport:
             contradictions=contradictions_in(part, reader) if layout.label else None,
             near_duplicates=near_duplicates_in(part) if params.near_duplicates else None,
         )
+        if params.sql and source.path.is_dir():
+            result = replace(result, file="query")
         part.replace(out / "records.parquet")  # last: whoever finds it has all of it
     finally:
         part.unlink(missing_ok=True)

@@ -24,6 +24,8 @@ def scheme_of(file: str) -> str:
     if scheme not in SCHEMES:
         known = ", ".join(f"{one}://" for one in SCHEMES)
         raise BadInput(f"{file[:80]!r} is no address that can be read; there are {known}. Name a file by its path.")
+    if "@" in file.partition("://")[2].partition("/")[0]:
+        raise BadInput("An address with a password would be written down. Set what it needs in the environment.")
     return scheme
 
 

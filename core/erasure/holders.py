@@ -1,5 +1,6 @@
 """Files that hold what is to be erased: job inputs, exports, evaluations, backups, and files outside the project."""
 
+import glob
 import json
 import re
 import shutil
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import duckdb
 
+from core.data.formats.sources import open_source
 from core.erasure.selection import ErasureSelection
+from core.errors import BadInput
 from core.explore.maps import FILE as MAP
 from core.explore.maps import Map, read_map, write_map
 from core.ids import RecordNo
@@ -30,6 +33,8 @@ _READERS = {
     ".json": "read_json($path)",
     ".parquet": "read_parquet($path)",
 }
+PACKED = (".xlsx", ".arrow", ".feather", ".spacy")
+"""tables whose bytes do not show their texts"""
 _IDS = ("id", "record_id", "record")
 _PEOPLE = ("annotator", "annotators", "user", "who")  # who: in histories exported before
 _READ_BYTES = 64_000_000
@@ -127,7 +132,10 @@ def _exports(project: Project, selection: ErasureSelection) -> tuple[list[Path],
     """(in the project and written by it, elsewhere or a person's own)."""
     written = {Path(out) for out in logged(project, ("export", "history exported", "evaluate"), "out")}
     inside = {path for path in (project.folder / "exports").rglob("*") if path.is_file()}
-    lying = {path for path in project.folder.iterdir() if path.is_file() and path.suffix.lower() in (*_READERS, ".txt")}
+    written |= {file for path in written if path.is_dir() for file in path.rglob("*")}
+    written |= {part for path in written for part in path.parent.glob(f"{glob.escape(path.stem)}_*{path.suffix}")}
+    endings = (*_READERS, *PACKED, ".txt", ".ft", ".fasttext")
+    lying = {path for path in project.folder.iterdir() if path.is_file() and path.suffix.lower() in endings}
     home = project.folder.resolve()
     recorded = {path.resolve() for path in written}
     ours: list[Path] = []
@@ -193,6 +201,8 @@ def holds(path: Path, selection: ErasureSelection) -> bool:
     contains it.
     """
     reader = _READERS.get(path.suffix.lower())
+    if path.suffix.lower() in PACKED:
+        return _in_packed(path, selection)
     if reader is None:
         return _says(path, selection)
     try:
@@ -202,12 +212,33 @@ def holds(path: Path, selection: ErasureSelection) -> bool:
         return _says(path, selection)
 
 
+def _in_packed(path: Path, selection: ErasureSelection) -> bool:
+    """The same of files whose bytes do not show their texts; true also of those that cannot be read."""
+    people = set(selection.words) if selection.annotator else set()
+    texts, ids = (set(), set()) if people else (set(selection.words), set(selection.ids))
+    try:
+        source = open_source(path)
+        columns = source.columns([])
+        for batch in source.batches(columns):
+            for name, cells in batch.columns.items():
+                traces = texts | ids if name in _IDS else texts
+                if any(cell in traces for cell in cells if isinstance(cell, str)):
+                    return True
+                if name in _PEOPLE and any(people & set(str(cell).split("|")) for cell in cells if people):
+                    return True
+    except BadInput:
+        return True
+    return False
+
+
 def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, selection: ErasureSelection) -> bool:
     source = reader.replace("$path", f"'{quoted(path)}'")
     columns = [name for name, *_ in connection.execute(f"describe select * from {source}").fetchall()]
     connection.execute("create temp table words as select unnest(?::varchar[]) as word", [list(selection.words)])
     connection.execute("create temp table ids as select unnest(?::varchar[]) as word", [list(selection.ids)])
     tests = []
+    if path.suffix.lower() in (".json", ".jsonl") and _is_nested(connection, source):
+        return _says(path, selection)
     for name in columns:
         cell = '"' + name.replace('"', '""') + '"::varchar'
         if selection.annotator:
@@ -220,6 +251,12 @@ def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, se
     if not tests:
         return False
     return bool(connection.execute(f"select 1 from {source} where {' or '.join(tests)} limit 1").fetchall())
+
+
+def _is_nested(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
+    """Do texts stand in objects or lists, as other programs write them?"""
+    kinds = [kind for _, kind, *_ in connection.execute(f"describe select * from {source}").fetchall()]
+    return any(kind.startswith(("STRUCT", "MAP", "JSON")) or kind.endswith("[]") for kind in kinds)
 
 
 def _says(path: Path, selection: ErasureSelection) -> bool:

@@ -31,7 +31,7 @@ QUIET = {
 
 _ROUND = ("size", "strategy", "seed", "audit_share")
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "import": ("file", "text", "label", "id", "split", "meta", "add_labels", "keep_missing_words"),
+    "import": ("file", "form", "sql", "text", "label", "id", "split", "meta", "add_labels", "keep_missing_words"),
     "import_source": ("file", "source", "text", "id"),
     "gather": ("source", "name"),
     "features": ("snapshot",),
@@ -45,7 +45,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "next": _ROUND,
     "round": _ROUND,
     "map": ("again",),
-    "export": ("out", "file_format", "what", "card"),
+    "export": ("out", "file_format", "what", "card", "by_split"),
     "backup": ("out",),
     "archive": ("archive",),
     "train": ("trainer", "on", "gpu", "seed", "note", "values"),

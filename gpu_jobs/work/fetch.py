@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.data.formats.hugging_face import TABLES
+from core.data.formats.programs.hugging_face import TABLES
 from core.data.remote_files import HUB, name_of, scheme_of
 from core.errors import BadInput, Refused
 from core.registry.hub_push import check_repo
@@ -21,7 +21,7 @@ def fetch(file: str, folder: Path, report: Progress) -> Path:
     if file.startswith(HUB):
         return _fetch_data_set(file.removeprefix(HUB), folder)
     scheme = scheme_of(file)
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
 
     target = folder / name_of(file)[-100:]
     try:

@@ -27,7 +27,8 @@ def main() -> None:
 
     def result(*names: str) -> list[dict[str, object]]:
         regions = [topic.label(list(names))] if names else []
-        return AnnotationValue(result=regions, completed_by=1).model_dump(exclude_none=True)["result"]
+        made = AnnotationValue(result=regions, completed_by=1).model_dump(exclude_none=True)
+        return list(made["result"])
 
     def annotation(number: int, user: dict[str, object], *names: str, **more: object) -> dict[str, object]:
         common = {"was_cancelled": False, "ground_truth": False, "created_at": "2026-01-02T03:04:05.000000Z"}

@@ -41,7 +41,7 @@ def format_lines() -> list[FormatLine]:
 def _line(name: str, form: FileFormat) -> FormatLine:
     ways = "read and written" if form.read and form.write else "read" if form.read else "written"
     columns = set((*STANDARD, "meta")) if form.holds is None else form.holds
-    if form.write is None:  # texts alone
+    if form.write is None and form.names_itself:  # texts alone
         columns = {"id", "text"}
     held = tuple(group for group, names in GROUPS.items() if columns.issuperset(names))
     lost = tuple(group for group in GROUPS if group not in held)

@@ -3,20 +3,21 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from core.data.formats.argilla_records import ARGILLA
 from core.data.formats.arrow_files import ArrowFile, write_arrow
-from core.data.formats.chat_lines import OPENAI_CHAT
 from core.data.formats.csv_files import CsvFile
-from core.data.formats.doccano import DOCCANO
-from core.data.formats.fasttext import FASTTEXT
 from core.data.formats.file_format import FileFormat
-from core.data.formats.hugging_face import HUGGING_FACE
 from core.data.formats.json_files import JsonFile
-from core.data.formats.label_studio import LABEL_STUDIO
+from core.data.formats.json_folder import JsonFolder, json_files
 from core.data.formats.parquet_files import ParquetFile, write_parquet
-from core.data.formats.prodigy import PRODIGY
+from core.data.formats.programs.argilla_records import ARGILLA
+from core.data.formats.programs.chat_lines import OPENAI_CHAT
+from core.data.formats.programs.doccano import DOCCANO
+from core.data.formats.programs.fasttext import FASTTEXT
+from core.data.formats.programs.hugging_face import HUGGING_FACE
+from core.data.formats.programs.label_studio import LABEL_STUDIO
+from core.data.formats.programs.prodigy import PRODIGY
+from core.data.formats.programs.spacy_docbin import SPACY
 from core.data.formats.reading import Source
-from core.data.formats.spacy_docbin import SPACY
 from core.data.formats.sql_tables import written_by
 from core.data.formats.text_folder import TextFolder
 from core.data.formats.text_zip import TextZip
@@ -71,6 +72,12 @@ FORMATS: dict[str, FileFormat] = {
     "spacy": SPACY,
     "fasttext": FASTTEXT,
     "openai-chat": OPENAI_CHAT,
+    "json-folder": FileFormat(
+        "a folder of .json files; what is nested is named by its path, as in --text body.text",
+        "",
+        recognise_folder=lambda folder: bool(json_files(folder)) and next(folder.rglob("*.txt"), None) is None,
+        read=JsonFolder,
+    ),
 }
 
 ENDINGS: dict[str, Callable[[Path, str], Source]] = {

@@ -35,11 +35,12 @@ _DECODER = json.JSONDecoder()
 class JsonFile:
     """One JSON object per line; a key that a line lacks is a missing value, blank lines are passed over.
 
-    Where the name ends in .json it may be an array of objects instead, on however many lines.
+    Where the name ends in .json, and with `arrays` always, it may be an array of objects instead, on any lines.
     """
 
     path: Path
     encoding: str
+    arrays: bool = False
 
     @property
     def total(self) -> int:
@@ -82,7 +83,7 @@ class JsonFile:
     @contextmanager
     def _open(self) -> Iterator[tuple[Iterator[Row], Callable[[], int]]]:
         is_array = False
-        if ".json" in [suffix.lower() for suffix in self.path.suffixes[-2:]]:
+        if self.arrays or ".json" in [suffix.lower() for suffix in self.path.suffixes[-2:]]:
             with open_text(self.path, self.encoding, newline="\n", errors="surrogateescape") as (stream, _):
                 is_array = stream.read(_PIECE).lstrip().startswith("[")
         with open_text(self.path, self.encoding, newline="\n") as (stream, tell):

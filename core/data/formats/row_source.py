@@ -56,13 +56,14 @@ class RowSource:
             batch.append(row)
             size += row.size
             if len(batch) == BATCH_ROWS or size >= BATCH_CHARACTERS:
-                yield _row_batch(first, batch, requested)
+                yield row_batch(first, batch, requested)
                 first, size, batch = first + len(batch), 0, []
         if batch:
-            yield _row_batch(first, batch, requested)
+            yield row_batch(first, batch, requested)
 
 
-def _row_batch(first: int, rows: Sequence[Row], requested: Sequence[str]) -> RowBatch:
+def row_batch(first: int, rows: Sequence[Row], requested: Sequence[str]) -> RowBatch:
+    """These rows as columns; a cell that a row lacks is a missing value."""
     columns = {name: [row.cells.get(name) for row in rows] for name in requested}
     return RowBatch(first, columns, rows[-1].done, lambda row: rows[row - first].location)
 
@@ -76,7 +77,7 @@ def json_rows(
     """
 
     def rows(path: Path, encoding: str, requested: Sequence[str]) -> Iterator[Row]:
-        for location, done, size, value in JsonFile(path, encoding).objects():
+        for location, done, size, value in JsonFile(path, encoding, arrays=True).objects():
             try:
                 for cells in entries(value, location, requested):
                     yield Row(cells, location, done, size)

@@ -19,7 +19,7 @@ from core.store.tables import quoted
 
 DATABASES = (".duckdb", ".db", ".ddb")
 STORE = "rondo.duckdb"
-_SETTINGS = {
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",

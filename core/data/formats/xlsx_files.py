@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from core.data.formats.file_format import ExportTable, FileFormat
 from core.data.formats.reading import BATCH_CHARACTERS, BATCH_ROWS, UNPACKED, RowBatch
@@ -80,15 +81,13 @@ class XlsxFile:
 
         _refuse_bomb(self.path)
         try:
-            book = openpyxl.load_workbook(self.path, read_only=True, data_only=True, keep_links=False)
-            try:
-                if not book.worksheets:
-                    raise BadInput(f"{self.path.name} has no sheet with cells.")
-                sheet = book.worksheets[0]
-                sheet.reset_dimensions()  # what a file says of them may be wrong
-                yield ([_plain(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
-            finally:
-                book.close()
+            with catch_warnings():
+                simplefilter("ignore", UserWarning)  # of parts that are no cells, which are not read
+                book = openpyxl.load_workbook(self.path, read_only=True, data_only=True, keep_links=False)
+                try:
+                    yield self._rows(book)
+                finally:
+                    book.close()
         except BadInput:
             raise
         except _BROKEN as error:
@@ -96,6 +95,14 @@ class XlsxFile:
             raise BadInput(
                 f"{self.path.name} cannot be read as a workbook of Excel ({fault}); save it again."
             ) from error
+
+    def _rows(self, book: Any) -> Iterator[list[object]]:
+        if not book.worksheets:
+            raise BadInput(f"{self.path.name} has no sheet with cells.")
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()  # what a file says of them may be wrong
+        for row in sheet.iter_rows(values_only=True):
+            yield [_plain(cell) for cell in row]
 
 
 def _columns(header: list[str], requested: Sequence[str]) -> dict[str, int]:

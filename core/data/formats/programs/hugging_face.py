@@ -174,7 +174,7 @@ def _save(rows: "object", folder: Path, split: str) -> None:
     with arrow.OSFile(str(folder / name), "wb") as file, arrow.ipc.new_stream(file, table.schema) as writer:
         writer.write_table(table)
     info = {"citation": "", "description": "", "features": features, "homepage": "", "license": ""}
-    state = {
+    state: dict[str, object] = {
         "_data_files": [{"filename": name}],
         "_fingerprint": "0" * 16,
         "_format_columns": None,

@@ -34,7 +34,7 @@ def _open(path: Path, encoding: str) -> Source:
 def _rows(path: Path, encoding: str, requested: Sequence[str]) -> Iterator[Row]:
     """A row for each user who responded; one for a record without responses."""
     questions = _questions(path.parent / SETTINGS)
-    for location, done, size, record in JsonFile(path, encoding).objects():
+    for location, done, size, record in JsonFile(path, encoding, arrays=True).objects():
         try:
             for cells in _Record(record, location, requested, questions).rows():
                 yield Row(cells, location, done, size)
@@ -79,16 +79,19 @@ class _Record:
                 base |= {name: value for name, value in values.items() if value is not None}
         if own.get(EMPTY) is True:
             base["label"] = []
-        people = own.get(NAMES)
-        people = people if isinstance(people, Mapping) else {}
+        named = own.get(NAMES)
+        people: Mapping[str, object] = named if isinstance(named, Mapping) else {}
         responses = object_at(self.record.get("responses") or {}, self.location, "responses").get(question)
-        values = {str(one.get("user_id")): one for one in objects_at(responses, self.location, "responses")}
+        by_user: dict[str, Mapping[str, object]] = {
+            str(one.get("user_id")): one for one in objects_at(responses, self.location, "responses")
+        }
         rows = []
-        for user in dict.fromkeys([*people, *values]):
-            about = people.get(user)
-            about = about if isinstance(about, Mapping) else {}
-            label = self._labels(values[user].get("value")) if user in values else [] if about.get(EMPTY) else None
-            cells = {"annotator": about.get("name", user), "label": label}
+        for user in dict.fromkeys([*people, *by_user]):
+            stored = people.get(user)
+            about: Mapping[str, object] = stored if isinstance(stored, Mapping) else {}
+            none: list[str] | None = [] if about.get(EMPTY) else None
+            label = self._labels(by_user[user].get("value")) if user in by_user else none
+            cells: Cells = {"annotator": about.get("name", user), "label": label}
             cells |= {name: about[name] for name in ("note", "answered_at") if about.get(name) is not None}
             rows.append(base | cells)
         yield from rows or [base]

@@ -82,7 +82,8 @@ def _annotator(annotation: Mapping[str, object]) -> str | None:
 
 def _note(annotation: Mapping[str, object]) -> str | None:
     """What stands as text beside the first region that has any."""
-    for one in annotation.get("result") if isinstance(annotation.get("result"), list) else ():  # type: ignore[union-attr]
+    results = annotation.get("result")
+    for one in results if isinstance(results, list) else ():
         meta = one.get("meta") if isinstance(one, Mapping) else None
         texts = meta.get("text") if isinstance(meta, Mapping) else None
         if isinstance(texts, list) and texts:
