@@ -19,6 +19,7 @@ from core.explore.map_points import points
 from core.explore.maps import Map, MapFacts
 from core.explore.nearest import nearest
 from core.explore.record_detail import model_answers, neighbours, record_detail, twins
+from core.ids import RecordNo
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
@@ -184,7 +185,7 @@ def test_flagged_pairs_stand_together_the_most_suspicious_first(project: Project
         )
     assert ids(project, RecordSearch(kind="near_duplicate")) == ["r5", "r40", "r2", "r30"]
     assert ids(project, RecordSearch(kind="near_duplicate", words="witness 30")) == ["r30"]
-    ((left, right),) = twins(project, 2)
+    ((left, right),) = twins(project, RecordNo(2))
     assert (left.id, right.id) == ("r2", "r30")
     assert "".join(part.text for part in left.segments) == TEXTS["r2"]
 

@@ -217,7 +217,7 @@ def test_a_search_names_its_winner_in_what_comes_next() -> None:
 
 
 def test_the_way_back_is_named_only_where_there_is_one() -> None:
-    gate = GateVerdict("m2", passes=True, sentence="Better.")
+    gate = GateVerdict(ModelId("m2"), passes=True, sentence="Better.")
     result = Activated(ModelId("m2"), ModelId("m1"), "encoder", 0, None, "Done.", gate=gate)
     assert promotion_lines(result) == ["Done.", "Better."]
     assert "rollback" in promotion_lines(replace(result, rollback=RollbackOffer(ModelId("m1"), "")))[-1]

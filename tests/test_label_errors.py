@@ -16,6 +16,7 @@ from core.explore import label_errors as error_search
 from core.explore.browse import find
 from core.explore.filters import RecordSearch
 from core.explore.label_errors import KINDS, inspect, inspected_at, pair, word_diff
+from core.ids import RecordNo
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
@@ -117,13 +118,13 @@ def test_a_whole_kind_can_be_sent_for_review_once_and_its_lines_say_why(flawed: 
 
 
 def test_two_records_stand_side_by_side_with_their_differences(flawed: Project) -> None:
-    left, right = pair(flawed, 0, 3)
+    left, right = pair(flawed, RecordNo(0), RecordNo(3))
     assert (left.id, right.id, left.labels) == ("r0", "r3", ("weather",))
     assert "".join(part.text for part in left.segments) == sentences(1)[0][0]
     assert [part.text.strip() for part in left.segments if not part.same] == ["rain", "0."]
     assert [part.text.strip() for part in right.segments if not part.same] == ["wind", "3."]
     with pytest.raises(BadInput, match="no record number 99"):
-        pair(flawed, 0, 99)
+        pair(flawed, RecordNo(0), RecordNo(99))
 
 
 @given(st.lists(st.sampled_from(["a", "b ", " c", "\n", "d  e"])), st.lists(st.sampled_from(["a ", "b ", "c\t", "f"])))
