@@ -117,6 +117,7 @@ def import_(
         return import_annotated(folder, Path(path), map_, (chunk, chunk_overlap), as_json=as_json)
     if not (left or right) and _is_paired(folder):
         others = {"--label": label, "--split": split, "--annotator": annotator, "--meta": meta}
+        others |= {"--format": form, "--sql": sql}
         return _import_source(folder, _SourceFile(path, text or [], id_, source, encoding), others, as_json=as_json)
     from core.data.file_import import import_file
 
