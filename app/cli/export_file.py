@@ -9,6 +9,8 @@ from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_ve
 from app.cli.terminal import present
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from core.loop import ExportedFile
     from core.registry.data_push import DataPushResult
 
@@ -118,11 +120,13 @@ def formats_(as_json: JsonOption = False) -> None:
     with errors():
         from core.data.formats.documentation import FormatLine, format_lines
 
-        def lines(result: list[FormatLine]) -> list[str]:
-            return [
-                f"{one.name}: {one.caption}. {one.ways.capitalize()}. Holds {', '.join(one.holds)}."
-                + (f" ({'; '.join(one.changes)})" if one.changes else "")
-                for one in result
-            ]
+        def lines(result: list[FormatLine]) -> list["RenderableType"]:
+            from rich.table import Table
+
+            table = Table("format", "", "", "does not hold", box=None, pad_edge=False)
+            for one in result:
+                lost = ", ".join(one.lost) if len(one.lost) <= len(one.holds) else f"all but {', '.join(one.holds)}"
+                table.add_row(one.name, one.ways, "; ".join((one.caption, *one.changes)), lost)
+            return [table]
 
         present(format_lines(), lines, as_json=as_json)
