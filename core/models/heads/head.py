@@ -14,7 +14,7 @@ from core.models.heads.kind import Arrays, CrossFit, HeadKind, NeighbourGraph, T
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import AnchoredGraph, attach, propagate_labels
 
-CHUNK, BLOCK = 8192, 256
+CHUNK, BLOCK = 8192, 1024
 STRENGTH = 10.0  # C of the logistic regression; vectors are unit length
 GUESS_WEIGHT = 0.4  # weight of a pseudo-label; a person's label has weight 1
 GUESSES_PER_LABEL = 6.0  # pseudo-labels of a label, times its mean number of labels
