@@ -329,7 +329,8 @@ export class Labels {
 /** What a label means, and texts that have it or only look so. */
 function guidance({ description, examples = [], counter_examples = [] }) {
   const quoted = (texts) => texts.map((text) => `“${text}”`).join(", ");
-  const parts = [description, examples.length && `Such as ${quoted(examples)}.`];
+  const more = examples.length || counter_examples.length;
+  const parts = [more && /[^.!?]$/.test(description) ? `${description}.` : description, examples.length && `Such as ${quoted(examples)}.`];
   return [...parts, counter_examples.length && `But not ${quoted(counter_examples)}.`].filter(Boolean).join(" ");
 }
 
