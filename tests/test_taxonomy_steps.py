@@ -128,13 +128,15 @@ def test_a_label_that_was_given_since_is_retired_by_an_undo_and_its_answers_stay
 def test_split_records_are_asked_again_with_the_old_label_as_a_hint(answered: Project) -> None:
     food = settled_as(answered, "food")
     gold = [n for (n,) in answered.store.query("select n from records where split = 'test'")]
-    step(answered, "split", label="food", into=["sweet", "salty"])
+    split = step(answered, "split", label="food", into=["sweet", "salty"])
     assert not set(food) & {n for n, _ in answered.store.query(SETTLED)}
     people = {n for n in food if n not in gold}
     reply = answered.label_queue.exchange(Holder("oracle", "tab"), QueueRequest(want=40))
     hints = {card.id: card.suggestion for card in reply.cards if card.suggestion}
     blind = {f"r{n}" for (n,) in answered.store.query("select n from queue where audit")}
     assert hints.keys() == {f"r{n}" for n in people} - blind
+    assert split.queued == len(hints)
+    assert {card.id for card in reply.cards[: len(hints)]} == hints.keys(), "they come before the batch"
     assert next(iter(hints.values())) == {
         "labels": [{"id": "sweet", "probability": None}, {"id": "salty", "probability": None}],
         "was": "food",

@@ -42,10 +42,22 @@ def send_to_queue(project: Project, record_nos: Sequence[RecordNo], user: str) -
         return send(cursor, record_nos, user, project.settings())
 
 
+def send_again(project: Project, record_nos: Sequence[RecordNo], user: str) -> dict[str, int]:
+    """The same for records that people have answered, with labels that cannot be given any more: only those that are
+    asked blind, or for a purpose, keep their place in the queue."""
+    with project.label_queue.changing() as cursor:
+        return send(cursor, record_nos, user, project.settings(), "audit or purpose is not null")
+
+
 def send(
-    cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[RecordNo], user: str, settings: Settings
+    cursor: duckdb.DuckDBPyConnection,
+    record_nos: Sequence[RecordNo],
+    user: str,
+    settings: Settings,
+    waiting: str = "not is_free_spare(n, spare, purpose)",
 ) -> dict[str, int]:
-    """The same in the caller's transaction, which must be one of `LabelQueue.changing`."""
+    """The same in the caller's transaction, which must be one of `LabelQueue.changing`. waiting: in SQL, which rows of
+    the queue stay where they are."""
     _stage(cursor, record_nos)
     counts = _leave_out(
         cursor,
@@ -53,7 +65,7 @@ def send(
         "n in (select n from records where is_gold(n, split))",
         "n in (select n from records where duplicate_of is not null)",
         "is_labelled(n)",
-        "n in (select n from queue where not is_free_spare(n, spare, purpose))",
+        f"n in (select n from queue where {waiting})",
     )
     cursor.execute("delete from queue where n in (select n from asked)")
     cursor.execute(_SEND, {"exclusive": space_of(settings).exclusive})

@@ -25,7 +25,7 @@ from core.config.taxonomy_steps import (
 )
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
-from core.labelling.reviews import send_to_queue
+from core.labelling.reviews import send_again
 from core.labelling.taxonomy_versions import adopt_taxonomy, read_version, used_labels
 from core.project import Project
 from core.store.database import count, note
@@ -246,7 +246,7 @@ def taxonomy_split(  # noqa: PLR0913 - an option is an argument
     change = _change(project, user, preview, lambda now: split_label(now, label, into))
     if preview or not affected:
         return change
-    return replace(change, queued=send_to_queue(project, affected, user)["queued"])
+    return replace(change, queued=send_again(project, affected, user)["queued"])
 
 
 def taxonomy_move(  # noqa: PLR0913 - an option is an argument

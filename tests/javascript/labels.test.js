@@ -63,7 +63,7 @@ test("what a record was before its label was split is no answer that Enter gives
 
 test("guidance has what a label means, and texts that have it or only look so", () => {
   const [first, ...rest] = named(["a", "b"]);
-  const labels = [{ ...first, description: "Means a.", examples: ["x", "y"], counter_examples: ["z"] }, ...rest];
+  const labels = [{ ...first, description: "Means a", examples: ["x", "y"], counter_examples: ["z"] }, ...rest];
   const task = new Labels({ labels, multi: false, suggestions: true, likeliest_keys: false }, { review: false, reserved: [] });
   assert.deepEqual(task.glossary(), [["a", "Means a. Such as “x”, “y”. But not “z”."]]);
 });

@@ -4,7 +4,7 @@ import { element, keyButton, percent, setText } from "../elements.js";
 import { isComposing } from "../keyboard.js";
 import { areDigits, beginsWithDigit, DIGITS, fixedKeys, plain } from "./label_keys.js";
 
-const BETWEEN = " / "; // the names of a path
+const PATH_MARK = " / "; // the names of a path
 const LEAST_SHOWN = 0.05; // chances of less say nothing on a button
 const LAYOUT = `
   <p class="hint" hidden><span></span> <button type="button" class="accept"><kbd aria-hidden="true">Enter</kbd>Accept</button></p>
@@ -157,7 +157,7 @@ export class Labels {
     const query = plain(typed.trim());
     const word = new RegExp(`[^\\p{L}\\p{N}]${query.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`, "u");
     const rankOf = (name) => (name === query ? 0 : name.startsWith(query) ? 1 : word.test(name) ? 2 : 3);
-    const rank = (path) => Math.min(rankOf(path), rankOf(path.split(BETWEEN).at(-1)));
+    const rank = (path) => Math.min(rankOf(path), rankOf(path.split(PATH_MARK).at(-1)));
     return this.labels
       .map((label) => [plain(label.name), label])
       .filter(([name]) => name.includes(query))
@@ -329,7 +329,8 @@ export class Labels {
 /** What a label means, and texts that have it or only look so. */
 function guidance({ description, examples = [], counter_examples = [] }) {
   const quoted = (texts) => texts.map((text) => `“${text}”`).join(", ");
-  const parts = [description, examples.length && `Such as ${quoted(examples)}.`];
+  const more = examples.length || counter_examples.length;
+  const parts = [more && /[^.!?]$/.test(description) ? `${description}.` : description, examples.length && `Such as ${quoted(examples)}.`];
   return [...parts, counter_examples.length && `But not ${quoted(counter_examples)}.`].filter(Boolean).join(" ");
 }
 
