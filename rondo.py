@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.registry.text_prediction_job import TextPrediction
-    from gpu_jobs.work.text_predictor import TextPredictor
+    from gpu_jobs.work.registry.text_predictor import TextPredictor
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def load(folder: str | Path, *, threads: int = 0) -> Model:
     from core.errors import BadInput
     from core.models.encoders.encoder import EMBEDDED
     from core.registry.predict import model_in_folder, setting_outside
-    from gpu_jobs.work.text_predictor import open_predictor
+    from gpu_jobs.work.registry.text_predictor import open_predictor
 
     path = Path(folder)
     exported = model_in_folder(str(path))

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from app.cli.pairs import file_jobs, limits_of
+from app.cli.pairs.pairs import file_jobs, limits_of
 from app.cli.terminal import Ticker
 from benchmarks.make_people import make_people
 from core.arrays import Bools, Ints

@@ -23,7 +23,7 @@ from statistics import mean
 
 import polars as pl
 
-from app.cli.pair_replay import PairCurves, PairReplay, PairReplayOptions, run_pair_replay
+from app.cli.pairs.pair_replay import PairCurves, PairReplay, PairReplayOptions, run_pair_replay
 from app.cli.terminal import Ticker
 from core.pairs.features import split_fields
 from core.pairs.pair_jobs import POSITIVES

@@ -20,7 +20,7 @@ from core.models.heads.head import Head
 from core.registry.evaluation_jobs import EvaluatedFolder
 from core.registry.predict import setting_outside
 from core.registry.text_prediction_job import PredictFileParams, TextSource
-from gpu_jobs.work.predict_file import predict_file
+from gpu_jobs.work.registry.predict_file import predict_file
 
 SETS = ("snips", "hwu64", "davidson_hate")
 LABELS = 30

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 from statistics import fmean, pstdev
 
-from app.cli.step_replay import StepReplay, StepReplayOptions, run_step_replay
+from app.cli.steps.step_replay import StepReplay, StepReplayOptions, run_step_replay
 
 
 def main() -> None:

@@ -245,11 +245,9 @@ ROOMS_OF_LABELS = (
     *("core/project.py", "core/loop.py", "app/cli/root.py", "app/cli/trials.py", "app/cli/replay.py"),
     # heads and trainers of labels, their artifacts, and what is measured of them
     *("core/models/heads/*", "core/models/artifacts.py", "core/training/*", "gpu_jobs/trainers/*", "core/registry/*"),
-    *("core/explore/label_errors.py", "core/explore/explore_jobs.py", "core/agreement/*", "app/cli/evaluation.py"),
-    *(f"gpu_jobs/work/{name}.py" for name in ("annotator_quality", "evaluate", "evaluated_model", "evaluation_data")),
-    *(f"gpu_jobs/work/{name}.py" for name in ("compare", "compare_encoders", "inspect", "prediction_lines")),
-    *(f"gpu_jobs/work/{name}.py" for name in ("setfit_head", "train")),
-    *(f"gpu_jobs/work/{name}.py" for name in ("predict_file", "prediction_figures", "text_predictor")),
+    *("core/explore/label_errors.py", "core/explore/explore_jobs.py", "core/agreement/*"),
+    *("app/cli/models/evaluation.py", "gpu_jobs/work/registry/*"),
+    *(f"gpu_jobs/work/{name}.py" for name in ("annotator_quality", "inspect", "setfit_head", "train")),
     # figures about several labels, told only where they may hold
     *("core/reports/datacard.py", "core/reports/overview.py"),
 )

@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.cli.evaluation import evaluation_lines
-from app.cli.models import promotion_lines
+from app.cli.models.evaluation import evaluation_lines
+from app.cli.models.models import promotion_lines
+from app.cli.models.training import jobs_lines, shown_lines, train_lines
 from app.cli.terminal import Ticker, present, say_json
-from app.cli.training import jobs_lines, shown_lines, train_lines
 from app.client import answers, call
 from core.errors import BadInput
 from core.evaluation.gate_verdict import GateVerdict

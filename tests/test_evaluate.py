@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import background
 from app.charts.evaluation import difference_chart, label_bars, label_differences
-from app.cli.evaluation import comparison_lines, encoder_lines, evaluation_lines
+from app.cli.models.evaluation import comparison_lines, encoder_lines, evaluation_lines
 from core import loop, simulate
 from core.errors import BadInput, Damaged, Refused
 from core.evaluation.metrics import Metrics, Score, read_metrics

@@ -26,7 +26,7 @@ from core.project import Project
 from core.reports.export import CAPTIONS, count_rows, first_rows, stamp, write_export
 from core.store.tables import EXCEL, FORMATS, write_table
 from core.tasks.columns import MISSING_WORDS
-from gpu_jobs.work.ingest import ingest
+from gpu_jobs.work.data.ingest import ingest
 from tests.conftest import quiet
 
 Record = tuple[str, str, str | None]

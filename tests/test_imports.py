@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from app.cli.import_file import import_lines
+from app.cli.data.import_file import import_lines
 from core import loop
 from core.data.file_import import ImportSummary, import_file
 from core.data.ingest_job import Contradiction, Contradictions

@@ -18,7 +18,7 @@ from core.data.ingest_job import ExactDuplicates, FileReport, IngestParams, Layo
 from core.data.ledger import normalise, normalised_hashes
 from core.data.near_duplicates import connected
 from core.errors import BadInput
-from gpu_jobs.work.ingest import ingest
+from gpu_jobs.work.data.ingest import ingest
 
 
 def silent(done: int, total: int) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.job_report import _send, report_page
+from app.cli.models.job_report import _send, report_page
 from core.evaluation.metrics import Metrics
 from core.ids import JobId
 from core.jobs.bundle import Resources

@@ -13,7 +13,7 @@ import pytest
 
 from core.data.ingest_job import IngestParams, Layout
 from core.errors import BadInput
-from gpu_jobs.work.ingest import ingest
+from gpu_jobs.work.data.ingest import ingest
 
 MUTANTS = 150
 """of each format"""
@@ -128,7 +128,7 @@ import re, sys
 from pathlib import Path
 from core.errors import BadInput
 from core.data.ingest_job import IngestParams, Layout
-from gpu_jobs.work.ingest import ingest
+from gpu_jobs.work.data.ingest import ingest
 file = Path(sys.argv[1])
 try:
     ingest(file.parent / file.suffixes[0], IngestParams(str(file), Layout(("text",))), lambda done, total: None)

@@ -17,7 +17,7 @@ from core.data.ingest_job import IngestParams, Layout
 from core.errors import BadInput, RondoError
 from core.project import open_project
 from gpu_jobs.runners.local import InProcessRunner
-from gpu_jobs.work.ingest import ingest
+from gpu_jobs.work.data.ingest import ingest
 from tests.conftest import quiet
 from tests.format_tables import SEVERAL, label_rows, made, person_rows, write_form
 from tests.test_mutated_files import mutated

@@ -37,7 +37,7 @@ from core.registry.predict import (
 )
 from core.registry.text_prediction_job import PredictFileParams
 from gpu_jobs.runners.local import InProcessRunner
-from gpu_jobs.work.predict_file import PART, predict_file
+from gpu_jobs.work.registry.predict_file import PART, predict_file
 from tests.command_line import rondo
 from tests.conftest import TOPICS, quiet, sentences, write_csv
 from tests.model_world import head, put_to_use

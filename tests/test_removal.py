@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.models import model_line
+from app.cli.models.models import model_line
 from core import loop
 from core.config.settings import write_settings
 from core.errors import BadInput, Damaged, Refused

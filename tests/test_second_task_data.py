@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from annotation.convert import remote_answer, response_values
-from app.cli.import_file import import_lines
+from app.cli.data.import_file import import_lines
 from app.cli.replay import ReplayOptions, replay_lines, run_replay
 from core.agreement.agreement import SharedAnswers, agreement, confused
 from core.agreement.conflicts import read_conflicts

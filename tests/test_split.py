@@ -18,7 +18,7 @@ from core.loop import create_project
 from core.project import Project, open_project
 from core.rounds.run_round import known_now
 from gpu_jobs.runners.local import InProcessRunner
-from gpu_jobs.work.split import split as split_work
+from gpu_jobs.work.data.split import split as split_work
 from tests.command_line import rondo, rondo_json
 from tests.conftest import TOPICS, quiet, sentences
 

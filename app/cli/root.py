@@ -7,16 +7,20 @@ from typing import Annotated
 import typer
 
 from app.cli.backup import backup, check, repair, restore
+from app.cli.data.export_file import export, formats_, push_data_
+from app.cli.data.import_file import import_
+from app.cli.data.predict import predict_
+from app.cli.data.prepare import balance_, clean_, split_
+from app.cli.data.sheets import apply_, review_, samples_
+from app.cli.data.taxonomy import taxonomy as taxonomy_commands
+from app.cli.data.trees import features_, gather_, snapshots
 from app.cli.erase import erase_
-from app.cli.evaluation import compare, evaluate
-from app.cli.export_file import export, formats_, push_data_
-from app.cli.extract import extract
-from app.cli.hosted import hosted
-from app.cli.import_file import import_
 from app.cli.inspection import auto_, calibrate, inspect_, map_, quality_, withdraw_
-from app.cli.job_report import report_
-from app.cli.merges import merges
-from app.cli.models import models, retrain
+from app.cli.models.evaluation import compare, evaluate
+from app.cli.models.hosted import hosted
+from app.cli.models.job_report import report_
+from app.cli.models.models import models, retrain
+from app.cli.models.training import jobs, train, trainers
 from app.cli.options import (
     JsonOption,
     NoTokenOption,
@@ -25,19 +29,15 @@ from app.cli.options import (
     folder_of,
     run_verb,
 )
-from app.cli.pairs import candidates_, dedup, predict_pairs_
+from app.cli.pairs.merges import merges
+from app.cli.pairs.pairs import candidates_, dedup, predict_pairs_
 from app.cli.people import history_, people
-from app.cli.predict import predict_
-from app.cli.prepare import balance_, clean_, split_
 from app.cli.rounds import fit, next_, rechoose, round_
-from app.cli.sheets import apply_, review_, samples_
 from app.cli.status import status
+from app.cli.steps.extract import extract
 from app.cli.suggest import suggest
-from app.cli.taxonomy import taxonomy as taxonomy_commands
 from app.cli.team import team
 from app.cli.terminal import present, say
-from app.cli.training import jobs, train, trainers
-from app.cli.trees import features_, gather_, snapshots
 from app.cli.trials import demo, replay
 
 app = typer.Typer(

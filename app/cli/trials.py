@@ -75,14 +75,14 @@ def replay(
         if not label and task != "extract":
             raise BadInput("Which column holds the true answers? --label COLUMN.")
         if task == "pairs":
-            from app.cli.pair_replay import PairReplayOptions, pair_replay_lines, run_pair_replay
+            from app.cli.pairs.pair_replay import PairReplayOptions, pair_replay_lines, run_pair_replay
 
             if multi or llm:
                 raise BadInput("--multi and --llm are for labels; two records are the same, or they are not.")
             pairs = PairReplayOptions(file, left, right, label, split, positive, budget, seeds or 3, out)
             return present(run_pair_replay(pairs, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
         if task == "extract":
-            from app.cli.step_replay import StepReplayOptions, run_step_replay, step_replay_lines
+            from app.cli.steps.step_replay import StepReplayOptions, run_step_replay, step_replay_lines
 
             strategies = "random" if strategies == STRATEGIES else strategies
             counts = budget, batch or max(1, budget // 2), seeds or 1
@@ -121,8 +121,8 @@ def demo(
     that a module in C and its twin in Python have of the same function, or take tales apart (--task extract)."""
     with errors():
         from app.cli.demo import LABEL_DEMO, open_page
-        from app.cli.pair_demo import PAIR_DEMO
-        from app.cli.step_demo import STEP_DEMO
+        from app.cli.pairs.pair_demo import PAIR_DEMO
+        from app.cli.steps.step_demo import STEP_DEMO
         from core.errors import BadInput
 
         demos = {"labels": LABEL_DEMO, "pairs": PAIR_DEMO, "extract": STEP_DEMO}

@@ -20,7 +20,7 @@ from core.registry.evaluation_jobs import LabelledFile
 from core.tasks.labels import labels_space
 from core.tasks.task import AnswerSpace
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
+from gpu_jobs.work.registry.evaluated_model import Chunk, EvaluatedModel
 
 CHUNK = 2_048
 MOST_HELD_OUT, MOST_CELLS = 200_000, 20_000_000

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.interrupts import stoppable
+from app.cli.models.training import OnOption
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import Ticker, present
-from app.cli.training import OnOption
 
 if TYPE_CHECKING:
     from core.jobs.bundle import Jobs

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.data.trees import NumberOption
 from app.cli.options import JsonOption, ProjectOption, SeedOption, folder_of, run_verb
 from app.cli.terminal import present
-from app.cli.trees import NumberOption
 
 if TYPE_CHECKING:
     from core.labelling.unsure import ReviewBatch

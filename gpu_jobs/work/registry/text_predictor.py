@@ -13,7 +13,7 @@ from core.registry.evaluation_jobs import EvaluatedFolder, Setting
 from core.registry.exported_model import is_export, rules_of_export
 from core.registry.text_prediction_job import TEXTS_IN, PredictTextsParams, TextPrediction, TextPredictions
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, open_model
+from gpu_jobs.work.registry.evaluated_model import Chunk, EvaluatedModel, open_model
 
 PIECE = 2_048
 """texts between two reports"""

@@ -8,7 +8,7 @@ from pathlib import Path
 from core.data.formats.file_format import Meaning
 from core.data.formats.write_job import TABLE, WriteParams, write_parts
 from core.registry.data_push import CARD, CARD_TEXT, DataPushParams, SentData
-from gpu_jobs.work.hub_push import in_sentences, prepare, send
+from gpu_jobs.work.registry.hub_push import in_sentences, prepare, send
 
 
 def push_data(bundle: Path, params: DataPushParams, report: Callable[[int, int], None]) -> SentData:

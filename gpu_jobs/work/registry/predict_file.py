@@ -23,9 +23,9 @@ from core.store.whole_files import disk_errors, sha256_of
 from core.tasks.columns import CellRules
 from core.tasks.tasks import reader_of
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.prediction_figures import PartCounts, accuracy_of, add_figures, count_part
-from gpu_jobs.work.prediction_parts import FORMATS, Fields, Line, Parts
-from gpu_jobs.work.text_predictor import TextPredictor, open_predictor
+from gpu_jobs.work.registry.prediction_figures import PartCounts, accuracy_of, add_figures, count_part
+from gpu_jobs.work.registry.prediction_parts import FORMATS, Fields, Line, Parts
+from gpu_jobs.work.registry.text_predictor import TextPredictor, open_predictor
 
 PART = 8_192
 """rows; some seconds to some minutes of work"""

@@ -32,8 +32,8 @@ from core.registry.evaluation_jobs import (
     Setting,
 )
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.evaluated_model import Chunk
-from gpu_jobs.work.evaluation_data import Records, records_of_file, records_of_project
+from gpu_jobs.work.registry.evaluated_model import Chunk
+from gpu_jobs.work.registry.evaluation_data import Records, records_of_file, records_of_project
 
 PIECE = 256
 """texts between two reports"""

@@ -59,7 +59,7 @@ def report_(
 
 def report_page(job: "TrainingJob") -> str:
     """HTML with the pictures in it, and no script."""
-    from app.cli.training import shown_lines
+    from app.cli.models.training import shown_lines
 
     title = escape(f"{job.trainer}, {job.id}")
     rows = "".join(f"<tr><td>{escape(name)}<td>{escape(str(value))}" for name, value in _values(job).items())

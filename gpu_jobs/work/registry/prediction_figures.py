@@ -10,10 +10,10 @@ from core.arrays import label_matrix
 from core.evaluation.scores import score, share
 from core.registry.evaluation_jobs import TopAccuracy
 from core.registry.text_prediction_job import FilePredictions
-from gpu_jobs.work.evaluate import unknown_label_notes
-from gpu_jobs.work.evaluated_model import EvaluatedModel
-from gpu_jobs.work.evaluation_data import MOST_HELD_OUT, MOST_OF_SEVERAL, MOST_UNKNOWN
-from gpu_jobs.work.prediction_parts import Line
+from gpu_jobs.work.registry.evaluate import unknown_label_notes
+from gpu_jobs.work.registry.evaluated_model import EvaluatedModel
+from gpu_jobs.work.registry.evaluation_data import MOST_HELD_OUT, MOST_OF_SEVERAL, MOST_UNKNOWN
+from gpu_jobs.work.registry.prediction_parts import Line
 
 Cell = tuple[list[str], list[str], int]
 """true labels, predicted ones, and rows with just these"""

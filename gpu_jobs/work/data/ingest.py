@@ -7,7 +7,7 @@ from pathlib import Path
 from core.data.ingest import ingest as ingest_file
 from core.data.ingest_job import FileReport, IngestParams
 from core.data.remote_files import is_remote
-from gpu_jobs.work.fetch import fetch
+from gpu_jobs.work.data.fetch import fetch
 
 
 def ingest(bundle: Path, params: IngestParams, report: Callable[[int, int], None]) -> FileReport:

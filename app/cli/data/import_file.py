@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.extract import import_annotated
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
+from app.cli.steps.extract import import_annotated
 from app.cli.terminal import present
 
 if TYPE_CHECKING:

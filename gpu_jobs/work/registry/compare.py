@@ -13,9 +13,16 @@ from core.evaluation.paired import Paired, paired
 from core.evaluation.scores import score
 from core.registry.evaluation_jobs import CompareParams, CompareResult, Example, LabelDifference, SideScore
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.evaluate import choose_scored, leakage_notes, named, open_all, unknown_label_notes
-from gpu_jobs.work.evaluated_model import part_of
-from gpu_jobs.work.evaluation_data import Collected, Collector, Columns, Records, columns_of, count_training_texts
+from gpu_jobs.work.registry.evaluate import choose_scored, leakage_notes, named, open_all, unknown_label_notes
+from gpu_jobs.work.registry.evaluated_model import part_of
+from gpu_jobs.work.registry.evaluation_data import (
+    Collected,
+    Collector,
+    Columns,
+    Records,
+    columns_of,
+    count_training_texts,
+)
 
 MOST_EXAMPLES = 20
 """records of each kind that only one model gets right, to show"""

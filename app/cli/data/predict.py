@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.evaluation import EncodingOption, IdOption, TextOption
+from app.cli.models.evaluation import EncodingOption, IdOption, TextOption
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
-from app.cli.pairs import file_jobs, job_threads
+from app.cli.pairs.pairs import file_jobs, job_threads
 from app.cli.terminal import Ticker, present
 from app.words import duration, interval
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.hosted import start
+from app.cli.models.hosted import start
 from app.cli.options import JsonOption, ProjectOption, SeedOption, errors, folder_of, run_verb, without_a_command
 from app.cli.terminal import present
 from app.words import ended_in, score_lines

@@ -8,7 +8,7 @@ from statistics import mean
 from rich.console import RenderableType
 from rich.table import Column, Table
 
-from app.cli.pairs import file_jobs, job_threads
+from app.cli.pairs.pairs import file_jobs, job_threads
 from app.cli.replay import CurveFigures, check_counts, check_picture, curve_figures, curve_lines
 from core.errors import BadInput
 from core.jobs.bundle import Report

@@ -23,8 +23,9 @@ from core.registry.evaluation_jobs import (
 )
 from core.tasks.choice import confidence
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.evaluated_model import BASELINE, EvaluatedModel, open_model, part_of, some_of
-from gpu_jobs.work.evaluation_data import (
+from gpu_jobs.work.held_out import audit_records, load_arrays, read_history, subsample
+from gpu_jobs.work.registry.evaluated_model import BASELINE, EvaluatedModel, open_model, part_of, some_of
+from gpu_jobs.work.registry.evaluation_data import (
     Collected,
     Collector,
     Columns,
@@ -35,8 +36,7 @@ from gpu_jobs.work.evaluation_data import (
     records_of_file,
     records_of_project,
 )
-from gpu_jobs.work.held_out import audit_records, load_arrays, read_history, subsample
-from gpu_jobs.work.prediction_lines import writing_lines
+from gpu_jobs.work.registry.prediction_lines import writing_lines
 
 MOST_WORST = 20
 

@@ -12,8 +12,8 @@ import numpy as np
 from core.arrays import Bools
 from core.models.out_of_fold import OutOfSamplePredictions
 from core.store.whole_files import whole_file
-from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
-from gpu_jobs.work.evaluation_data import Columns, align, truth_of
+from gpu_jobs.work.registry.evaluated_model import Chunk, EvaluatedModel
+from gpu_jobs.work.registry.evaluation_data import Columns, align, truth_of
 
 Write = Callable[[Chunk, OutOfSamplePredictions], None]
 

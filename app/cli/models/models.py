@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.models.training import HOSTED, GpuOption, SetOption
 from app.cli.options import JsonOption, ModelArgument, ProjectOption, errors, folder_of, run_verb, without_a_command
 from app.cli.terminal import present, say
-from app.cli.training import HOSTED, GpuOption, SetOption
 from app.words import interval, score_lines
 from core.errors import BadInput
 from core.evaluation.reporting import best_score, headline
