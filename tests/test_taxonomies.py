@@ -59,7 +59,10 @@ def test_only_an_answer_whose_labels_are_gone_is_a_hint() -> None:
     settings = Settings(name="any", taxonomy=TREE)
     assert hinted(None, ["cat", "plant"], settings) is None, "several labels where one may hold"
     assert hinted(None, ["never"], settings) is None
-    model = {"labels": [{"id": "plant", "probability": 0.9}, {"id": "cat", "probability": 0.1}], "model": "m"}
+    model: dict[str, object] = {
+        "labels": [{"id": "plant", "probability": 0.9}, {"id": "cat", "probability": 0.1}],
+        "model": "m",
+    }
     targets = [{"id": "plant", "probability": 0.9}, {"id": "cat", "probability": 0.1}]
     assert hinted(model, ["wild"], settings) == {"labels": targets, "was": "Plant", "model": "an earlier answer"}
 
