@@ -12,7 +12,7 @@ from core.evaluation.audit import equal_weights
 from core.evaluation.held_out import HeldOutPredictions, score_of
 from core.evaluation.known_truth import level_scores
 from core.tasks.label_prompt import instructions
-from core.tasks.labels import LABELS, labels_space, setup, still_meant, suggestion
+from core.tasks.labels import LABELS, hinted, labels_space, setup, still_meant, suggestion
 
 TREE = Taxonomy(
     (
@@ -53,6 +53,18 @@ def test_an_answer_counts_as_what_its_label_counts_as_now() -> None:
     assert suggestion([("pet", 0.2), ("cat", 0.3), ("plant", 0.4), ("wild", 0.1)], settings) == {
         "labels": [{"id": "cat", "probability": 0.5}, {"id": "plant", "probability": 0.4}]
     }
+
+
+def test_only_an_answer_whose_labels_are_gone_is_a_hint() -> None:
+    settings = Settings(name="any", taxonomy=TREE)
+    assert hinted(None, ["cat", "plant"], settings) is None, "several labels where one may hold"
+    assert hinted(None, ["never"], settings) is None
+    model: dict[str, object] = {
+        "labels": [{"id": "plant", "probability": 0.9}, {"id": "cat", "probability": 0.1}],
+        "model": "m",
+    }
+    targets = [{"id": "plant", "probability": 0.9}, {"id": "cat", "probability": 0.1}]
+    assert hinted(model, ["wild"], settings) == {"labels": targets, "was": "Plant", "model": "an earlier answer"}
 
 
 def test_names_are_unique_within_a_taxonomy_only() -> None:

@@ -102,7 +102,9 @@ def test_merged_labels_count_as_one_and_a_chain_of_merges_ends_at_its_end(answer
 
 
 def test_steps_are_taken_back_one_after_the_other_and_new_ones_after_that(answered: Project) -> None:
-    names = lambda: [label.name for label in answered.settings().taxonomy.active]  # noqa: E731
+    def names() -> list[str]:
+        return [label.name for label in answered.settings().taxonomy.active]
+
     for name in ("one", "two"):
         step(answered, "add", name=name)
     step(answered, "undo")

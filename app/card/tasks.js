@@ -12,8 +12,9 @@ import { Pairs } from "./tasks/pairs.js";
  *
  * An *answer* is a plain object; its fields go into the event that the server stores. A *draft* is an answer in the making,
  * plain data too, one per record. A *moment* is what holds as a key comes: {record, draft, suggestion, hidden, suggested,
- * saving, early}. suggestion: the model's, null where none may be seen. hidden: the person hides suggestions. suggested:
- * one has come in this visit. saving: the answer that is on its way to the server, or null. early: the key was pressed
+ * saving, early}. suggestion: the model's, null where none may be seen; with `was` it is from an earlier answer. hidden: the
+ * person hides suggestions. suggested: a model's has come in this visit. saving: the answer that is on its way to the
+ * server, or null. early: the key was pressed
  * before the record on the screen came up, so `record` is the one before.
  *
  * What a key or click does is a *step*: {draft, words} changes the draft, {answer} answers the record, {skip: true}

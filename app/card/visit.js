@@ -204,7 +204,7 @@ export class Visit {
   }
 
   add(cards) {
-    this.suggested ||= cards.some((card) => card.suggestion);
+    this.suggested ||= cards.some((card) => card.suggestion && !card.suggestion.was); // what was answered before is no model's
     const known = new Set([...this.queue.map((card) => card.id), ...this.outbox.pendingRecords()]);
     const empty = !this.card;
     const fresh = cards.filter((card) => !known.has(card.id));

@@ -106,11 +106,11 @@ class Taxonomy:
 
     def hints(self, label_id: str) -> tuple[str, ...]:
         """Ids of the labels that can be given now which an answer with this label is a hint at."""
-        if label_id not in self.by_id:
-            return ()
         if label_id in self.meanings:
             return (self.meanings[label_id],)
-        targets = [self.meanings.get(target) for target in self.by_id[label_id].maps_to]
+        targets = (
+            [self.meanings.get(target) for target in self.by_id[label_id].maps_to] if label_id in self.by_id else []
+        )
         return tuple(dict.fromkeys(target for target in targets if target))
 
     def line(self, label_id: str) -> tuple[str, ...]:

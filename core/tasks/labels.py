@@ -164,7 +164,8 @@ EARLIER = "an earlier answer"
 
 def hinted(proposed: dict[str, object] | None, answer: Answer, settings: Settings) -> dict[str, object] | None:
     """What its labels are mapped to; of several it could be now the likeliest is first, where a model knows them."""
-    taxonomy, labels = settings.taxonomy, label_ids(answer)
+    taxonomy = settings.taxonomy
+    labels = [label for label in label_ids(answer) if label not in taxonomy.meanings]
     targets = list(dict.fromkeys(target for label in labels for target in taxonomy.hints(label)))
     if not targets:
         return proposed

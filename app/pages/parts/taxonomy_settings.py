@@ -59,7 +59,7 @@ def _rename_to(label_id: str, change: Callable[..., None]) -> None:
 def _draw_table(server: ProjectServer, taxonomy: Taxonomy) -> None:
     """One list of all labels that are offered; it is saved as one step."""
     paths = {taxonomy.path(label.id): label.id for label in taxonomy.current}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "order": order,
             "name": label.name,
