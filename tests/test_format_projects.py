@@ -161,6 +161,8 @@ def test_a_query_brings_in_rows_of_files_and_of_a_database(tmp_path: Path) -> No
     with duckdb.connect(str(tmp_path / "store.duckdb")) as connection:
         connection.execute("create table mails as select 'one text' as body union all select 'another'")
     assert bring(project, tmp_path / "store.duckdb", sql="select body as text from mails order by all").added == 2
+    with pytest.raises(BadInput, match="no file or folder"):
+        bring(project, tmp_path / "nowhere.duckdb", sql="select 'x' as text")
     project.close()
 
 

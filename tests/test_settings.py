@@ -51,6 +51,7 @@ def test_a_persons_comments_stay(tmp_path: Path) -> None:
         ("taxonomy = 3", r"it is a section: \[taxonomy\]"),
         ("[taxonomy]\nversion = 'x'", "taxonomy.version is 'x'"),
         ("[taxonomy]\nversion = 0", "taxonomy.version is 0"),
+        ("[taxonomy]\nversion = 99999999999", "taxonomy.version is 99999999999, but a whole number from 1 to"),
         ("[taxonomy]\nlabel = []", "unknown setting taxonomy.label"),
         ("[taxonomy]\nlabels = 3", "taxonomy.labels is 3"),
         ("[taxonomy]\nlabels = ['a']", "needs an id and a name; one is 'a'"),

@@ -188,6 +188,7 @@ def reopened(project: Project) -> Project:
         ("split", {"label": "food", "into": ["sweet"]}, "at least two"),
         ("split", {"label": "food", "into": ["food", "sweet"]}, "none of its parts can have its name"),
         ("move", {"label": "food", "under": "food"}, "stands under itself"),
+        ("move", {"label": "food", "before": "food"}, "cannot stand before itself"),
         ("describe", {"label": "food", "colour": "red"}, "#rrggbb"),
         ("map", {"label": "food", "to": ["music"]}, "are of one taxonomy"),
         ("migrate", {"source": "main"}, "migrated to itself"),
@@ -211,6 +212,8 @@ def test_labels_are_put_in_another_order_and_those_of_other_taxonomies_stay_wher
     taxonomy = project.settings().taxonomy
     assert [label.id for label in taxonomy.labels][:4] == ["music", "food", "weather", "primary_author"]
     assert taxonomy.path("food") == "music / food"
+    with pytest.raises(BadInput, match="of another taxonomy than 'content'"):
+        step(project, "move", label="food", before="v1:content")
     with pytest.raises(BadInput, match="no label 'primary_author' in the taxonomy in use"):
         step(project, "arrange", labels=[LabelDraft("primary_author")])
 

@@ -23,6 +23,7 @@ LAST_GOOD = "rondo.last-good.toml"
 """the file as it was when it was last in force, kept beside it"""
 LAST_GOOD_STEPS = "steps.last-good.toml"
 DATABASE = "rondo.duckdb"
+MOST_VERSIONS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -290,8 +291,10 @@ def read_taxonomy(table: Mapping[str, object], path: Path = Path(FILE), *, whole
     version, entries, in_use = table.get("version", 1), table.get("labels", []), table.get("use", MAIN)
     if unknown := sorted(table.keys() - {"version", "use", "labels"}):
         raise BadInput(f"{path}: unknown setting taxonomy.{unknown[0]}; there are version, use, labels.")
-    if type(version) is not int or version < 1:
-        raise BadInput(f"{path}: taxonomy.version is {version!r}, but a whole number from 1 is needed.")
+    if type(version) is not int or not 1 <= version <= MOST_VERSIONS:
+        raise BadInput(
+            f"{path}: taxonomy.version is {version!r}, but a whole number from 1 to {MOST_VERSIONS:,} is needed."
+        )
     if type(in_use) is not str or not in_use:
         raise BadInput(f"{path}: taxonomy.use is {in_use!r}, but the name of a taxonomy is needed.")
     if not isinstance(entries, list):

@@ -113,9 +113,13 @@ def move_label(taxonomy: Taxonomy, label: str, under: str, before: str = "") -> 
     parent = find_label(taxonomy, under).id if under else ""
     taxonomy = change_label(taxonomy, moved.id, parent=parent)
     if before:
-        target = find_label(taxonomy, before).id
+        target = find_label(taxonomy, before)
+        if target.id == moved.id:
+            raise BadInput(f"The label {moved.name!r} cannot stand before itself.")
+        if target.taxonomy != moved.taxonomy:
+            raise BadInput(f"{moved.name!r} is of another taxonomy than {target.name!r}, and cannot stand before it.")
         rest = [one for one in taxonomy.labels if one.id != moved.id]
-        position = next((index for index, one in enumerate(rest) if one.id == target), len(rest))
+        position = next(index for index, one in enumerate(rest) if one.id == target.id)
         order = (*rest[:position], taxonomy.by_id[moved.id], *rest[position:])
         taxonomy = replace(taxonomy, labels=order)
     return taxonomy

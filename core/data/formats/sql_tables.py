@@ -63,6 +63,8 @@ class SqlSource:
             raise BadInput(
                 f"A query does not read {STORE}, the project's own open file. Use `rondo export` for its rows."
             )
+        if not self.path.exists():
+            raise BadInput(f"There is no file or folder {self.path} for --sql to query; check its path.")
         connection = duckdb.connect(config=_SETTINGS)
         try:
             if self.path.is_file():
