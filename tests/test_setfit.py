@@ -76,7 +76,7 @@ def test_progress_rises_to_its_end_and_brings_every_figure(recording: Heard) -> 
     assert list(done) == sorted(done)
     assert (done[-1], set(totals)) == (recording.trained.info["steps"], {done[-1]})
     assert {name for result in figures for name in result} == {
-        *("loss", "eval_loss", "eval_macro_f1", "epoch", "learning_rate")
+        *("loss", "eval_loss", "eval_macro_f1", "eval_accuracy", "epoch", "learning_rate")
     }
 
 
