@@ -221,6 +221,7 @@ def test_a_snapshot_is_numbered_whole_and_checked(project: Project, tmp_path: Pa
 def test_a_list_that_cannot_be_read_leaves_no_snapshot(project: Project, tmp_path: Path) -> None:
     for name, content, message in (
         ("empty.txt", b"", "is empty"),
+        ("picture.txt", bytes(range(256)) * 20, "no text at all"),
         ("no.csv", b"a,b\n1,2\n", "which has the paths"),
         ("blank.txt", b"\n\n", "nothing to gather"),
     ):

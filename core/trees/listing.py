@@ -112,6 +112,8 @@ def _read_text(file: Path, encoding: str, report: Progress) -> Iterator[ListedPa
     total = file.stat().st_size
     with open_text(file, encoding, newline="\n", errors="surrogateescape") as (stream, tell):
         head = stream.readline()
+        if _is_binary(head[:4096]):
+            raise BadInput(f"{file.name} is no text with a path a line: what it begins with is no text at all.")
         lines = iter((head + stream.read()).split("\0")) if "\0" in head else iter(_lines(head, stream))
         for number, line in enumerate(lines):
             if number % _REPORTED == 0:
@@ -119,6 +121,12 @@ def _read_text(file: Path, encoding: str, report: Progress) -> Iterator[ListedPa
             if line:
                 yield ListedPath(line)
     report(total, total)
+
+
+def _is_binary(text: str) -> bool:
+    """Is a tenth of it control characters, or bytes that the encoding does not know?"""
+    odd = sum((one < " " and one not in "\0\t\r\n") or "\udc80" <= one <= "\udcff" for one in text)
+    return odd * 10 > len(text)
 
 
 def _lines(head: str, stream: Iterator[str]) -> Iterator[str]:

@@ -79,7 +79,7 @@ FormatOption = Annotated[
 SqlOption = Annotated[
     str,
     typer.Option(
-        "--sql", help="A query of DuckDB in place of FILE, on files of this folder; FILE may be a DuckDB database."
+        "--sql", help="A query of DuckDB in place of FILE: paths count from this folder; FILE may be a DuckDB database."
     ),
 ]
 
