@@ -6,7 +6,8 @@ record's text, the end is not part of it. A value that should be in the text and
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import cast
+from functools import lru_cache
+from typing import Any, cast
 
 from core.config.steps import Schema, Step, StepField, properties
 from core.errors import BadInput
@@ -208,13 +209,19 @@ def faults(step: Step, value: Json) -> list[str]:
     What is missing may be missing where the schema does not require it; a list that is required may be empty. What the
     schema does not name is wrong, unless it says otherwise.
     """
-    from jsonschema import Draft202012Validator
-
     checked = _without_nulls(step.output, complete(step, value))
-    errors = sorted(Draft202012Validator(_closed(step.output)).iter_errors(checked), key=lambda error: error.json_path)
+    errors = sorted(_validator(json.dumps(step.output)).iter_errors(checked), key=lambda error: error.json_path)
     wrong = [(error.json_path[1:], error.instance is None, _short(error.message)) for error in errors]
     lines = (f"{step.name}{path} {MISSING if gone else f'is wrong: {why}'}" for path, gone, why in wrong)
     return list(dict.fromkeys(lines))
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Any:
+    """Of a schema as JSON, closed. Made once: that takes longer than to check a value."""
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(_closed(json.loads(schema)))
 
 
 _OPEN = ("additionalProperties", "patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if")
