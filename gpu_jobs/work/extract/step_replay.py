@@ -73,6 +73,7 @@ def step_replay(bundle: Path, params: StepReplayParams, report: Progress) -> Ste
     model = load_model(base, None, AnswerCache(), threads=params.threads)
     untuned = _measure(data, {step.name: model for step in data.steps}, clock)
     order = np.random.default_rng(0).permutation(len(data.pool))
+    classifier = _classify(params, data, [data.pool[i] for i in order], answers)  # seconds, tuning takes hours
     few_shot = None
     if params.few_shot:
         shown = [data.pool[i] for i in order[:budget]]
@@ -93,7 +94,7 @@ def step_replay(bundle: Path, params: StepReplayParams, report: Progress) -> Ste
         answers=answers,
         untuned=untuned,
         few_shot=few_shot,
-        classifier=_classify(params, data, [data.pool[i] for i in order], answers),
+        classifier=classifier,
         curves=curves,
         faults=data.faults,
         tuning=round(clock.tuning, 1),
