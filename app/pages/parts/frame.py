@@ -19,7 +19,7 @@ STYLE = """<style>
   --on-primary: light-dark(#fff, #0b1020); }
 div[data-testid="stCaptionContainer"] { opacity: 1; }
 div[data-testid="stCaptionContainer"] :is(p, li, code) { color: var(--pale); }
-.stApp [data-testid^="stBaseButton-primary"] { &, p { color: var(--on-primary); } }
+.stApp [data-testid^="stBaseButton-primary"]:not(:disabled) { &, p { color: var(--on-primary); } }
 .stApp [data-baseweb="tag"] :is(span, svg) { color: var(--on-primary); }
 </style>"""
 """what Streamlit draws too faintly: captions, and white words on the primary colour of the dark scheme"""
