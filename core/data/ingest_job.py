@@ -142,4 +142,23 @@ class FileReport(ColumnSummary):
     left_out: tuple[str, ...] = ()
 
 
+def records_alone(file: str, rows: int) -> FileReport:
+    """The report of records that were made here, as of a file with nothing else. file: what stands for its name."""
+    return FileReport(
+        file=file,
+        rows=rows,
+        records=rows,
+        blank_rows=0,
+        repeated_ids=RepeatedIds(0, 0),
+        relabelled_rows=(),
+        exact_duplicates=ExactDuplicates(0, 0),
+        splits={},
+        unknown_splits={},
+        answers=0,
+        annotators=0,
+        known_answers=0,
+        repeated_answers=0,
+    )
+
+
 INGEST = JobKind("ingest", IngestParams, FileReport)

@@ -27,7 +27,7 @@ CARD, CARD_TEXT = "card.json", "card.md"
 
 @dataclass(frozen=True)
 class DataPushParams:
-    """repo: OWNER/NAME. file_format: of FORMS. message: of the commit. names: of the annotators go with it."""
+    """repo: OWNER/NAME. file_format: of FORMS. message: of the commit. title: of the data set on its card."""
 
     repo: str
     private: bool

@@ -219,11 +219,7 @@ def with_generated(
     proposed: dict[str, object] | None, generated: Sequence[GeneratedAnswer], settings: Settings
 ) -> dict[str, object] | None:
     """Each step as its language model says it, but the enumerations in which the head does better as the head says."""
-    values: dict[str, object] = {}
-    spans: extract_answers.Spans = {}
-    for one in generated:
-        values[one.step] = one.answer
-        spans |= extract_answers.spans_of({"spans": one.spans})
+    values, spans = _together(generated)
     head = extract_answers.values_of(proposed["answer"]) if proposed else {}
     outdone = {path for one in generated for path in one.outdone}
     for step, value in head.items():
@@ -231,7 +227,7 @@ def with_generated(
         if isinstance(own, dict) and isinstance(value, Mapping):
             better = {name: choice for name, choice in value.items() if f"{step}.{name}" in outdone or name not in own}
             values[step] = own | better
-    whole = {"values": values, "spans": extract_answers.first_mentions(spans)}
+    whole = {"values": values, "spans": spans}
     left, enough = extract_answers.suggestible(whole, settings.steps)
     if not enough:
         return proposed
@@ -240,16 +236,22 @@ def with_generated(
     return {"answer": left, "probability": min(chances, default=None), "model": MODELS.join(models)[:200]}
 
 
-def composed(generated: Sequence[GeneratedAnswer], settings: Settings) -> tuple[Answer, float] | None:
-    """All steps as their language models say them, and the product of the confidences that are known, .5 where none is;
-    None where a step is missing that must be answered, or the steps do not allow it."""
+def _together(generated: Sequence[GeneratedAnswer]) -> tuple[dict[str, object], extract_answers.Spans]:
+    """(step -> value, spans of all steps), as many spans as an answer may have."""
     values = {one.step: one.answer for one in generated}
     spans: extract_answers.Spans = {}
     for one in generated:
         spans |= extract_answers.spans_of({"spans": one.spans})
+    return values, extract_answers.first_mentions(spans)
+
+
+def composed(generated: Sequence[GeneratedAnswer], settings: Settings) -> tuple[Answer, float] | None:
+    """All steps as their language models say them, and the product of the confidences that are known, .5 where none is;
+    None where a step is missing that must be answered, or the steps do not allow it."""
+    values, spans = _together(generated)
     if any(step.name not in values for step in settings.steps if not step.optional):
         return None
-    answer = extract_answers.canonical({"values": values, "spans": extract_answers.first_mentions(spans)})
+    answer = extract_answers.canonical({"values": values, "spans": spans})
     if extract_answers.refusal(answer, settings.steps):
         return None
     chances = [one.confidence for one in generated if one.confidence is not None]

@@ -5,7 +5,7 @@ answer.
 from dataclasses import dataclass
 
 from core.data.file_import import store_read_file
-from core.data.ingest_job import ExactDuplicates, FileReport, RepeatedIds
+from core.data.ingest_job import records_alone
 from core.errors import BadInput, RondoError
 from core.jobs.bundle import Bundle, Report
 from core.project import Project
@@ -62,7 +62,13 @@ def features(project: Project, report: Report, *, snapshot: int | None = None, b
         raise
     _mark(project, bundle)
     if described.added:
-        store_read_file(project, report, bundle, _report(one, described), about=about_columns(project.settings()))
+        store_read_file(
+            project,
+            report,
+            bundle,
+            records_alone(f"snapshot {one.number} of {one.name}", described.added),
+            about=about_columns(project.settings()),
+        )
     else:
         with project.store.transaction() as cursor:
             project.jobs.claim_result(bundle, cursor)
@@ -100,22 +106,3 @@ def _refuse_foreign_ids(project: Project, bundle: Bundle, snapshot: Snapshot) ->
             "Is it the same tree? Then gather it again with the name that it had (--name). Else use another project. "
             "Nothing was changed."
         )
-
-
-def _report(snapshot: Snapshot, described: DescribedFolders) -> FileReport:
-    """As of a file that holds records alone."""
-    return FileReport(
-        file=f"snapshot {snapshot.number} of {snapshot.name}",
-        rows=described.added,
-        records=described.added,
-        blank_rows=0,
-        repeated_ids=RepeatedIds(0, 0),
-        relabelled_rows=(),
-        exact_duplicates=ExactDuplicates(0, 0),
-        splits={},
-        unknown_splits={},
-        answers=0,
-        annotators=0,
-        known_answers=0,
-        repeated_answers=0,
-    )

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.data.formats.reading import BATCH_CHARACTERS, BATCH_ROWS, RowBatch, decoded
-from core.data.formats.row_source import Row, row_batch
+from core.data.formats.reading import decoded
+from core.data.formats.row_source import Row, RowReader, RowSource
 from core.errors import BadInput
 
 LARGEST = 64 << 20
@@ -18,53 +18,32 @@ DEEPEST = 20
 """levels that are named by their path; what is deeper stays as it is"""
 
 
+def _rows(folder: Path, encoding: str, requested: Sequence[str]) -> Iterator[Row]:
+    files = json_files(folder)
+    if not files:
+        raise BadInput(f"The folder {folder} holds no .json file.")
+    for number, file in enumerate(files, 1):
+        below = file.relative_to(folder).as_posix()
+        content = _content(file, below, encoding)
+        for entry, value in enumerate(content if isinstance(content, list) else [content], 1):
+            location = f"the file {below}, entry {entry}" if isinstance(content, list) else f"the file {below}"
+            if not isinstance(value, Mapping):
+                raise BadInput(f"{folder.name}: {location} is no object; write objects.")
+            cells = {"file": below} | dict(_named("", value))
+            yield Row(cells, location, number, file.stat().st_size)
+
+
 @dataclass(frozen=True)
-class JsonFolder:
+class JsonFolder(RowSource):
     """Every .json file below a folder, in the order of their paths: hidden ones are left out. {"a": {"b": 1}} has the
     columns `a.b` and `a`; `file` is the path below the folder."""
 
-    path: Path
-    encoding: str
+    rows: RowReader = _rows
 
     @property
     def total(self) -> int:
         """Files."""
         return len(json_files(self.path))
-
-    def columns(self, requested: Sequence[str]) -> list[str]:
-        """Every path in order of appearance; where some are requested, until all of them are seen."""
-        names: dict[str, None] = {}
-        for row in self._rows():
-            names |= dict.fromkeys(row.cells)
-            if requested and names.keys() >= set(requested):
-                break
-        return list(names)
-
-    def batches(self, requested: Sequence[str]) -> Iterator[RowBatch]:
-        """Rows in the order of the files."""
-        first, size, batch = 1, 0, list[Row]()
-        for row in self._rows():
-            batch.append(row)
-            size += row.size
-            if len(batch) == BATCH_ROWS or size >= BATCH_CHARACTERS:
-                yield row_batch(first, batch, requested)
-                first, size, batch = first + len(batch), 0, []
-        if batch:
-            yield row_batch(first, batch, requested)
-
-    def _rows(self) -> Iterator[Row]:
-        files = json_files(self.path)
-        if not files:
-            raise BadInput(f"The folder {self.path} holds no .json file.")
-        for number, file in enumerate(files, 1):
-            below = file.relative_to(self.path).as_posix()
-            content = _content(file, below, self.encoding)
-            for entry, value in enumerate(content if isinstance(content, list) else [content], 1):
-                location = f"the file {below}, entry {entry}" if isinstance(content, list) else f"the file {below}"
-                if not isinstance(value, Mapping):
-                    raise BadInput(f"{self.path.name}: {location} is no object; write objects.")
-                cells = {"file": below} | dict(_named("", value))
-                yield Row(cells, location, number, file.stat().st_size)
 
 
 def json_files(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ import duckdb
 
 from core.config.settings import Settings
 from core.data.import_parts import begin_import, continue_import, finish_imports
-from core.data.ingest_job import ExactDuplicates, FileReport, RepeatedIds
+from core.data.ingest_job import records_alone
 from core.data.records import number_records
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle, Report, Resources
@@ -146,7 +146,7 @@ def _take_in(project: Project, bundle: Bundle, result: CandidateResult, report: 
             added = _enter_pairs(cursor, bundle) if rows else 0
             cursor.execute("insert into candidate_searches values (?, ?, ?)", [utc_now(), result.near, result.far])
             if rows:
-                begin_import(cursor, bundle.path.name, _as_file(rows), current, sizes)
+                begin_import(cursor, bundle.path.name, records_alone("candidates", rows), current, sizes)
         if rows:
             continue_import(project.store, bundle, project.holding_settings, report)
         else:
@@ -207,22 +207,3 @@ def _tidy_queue(cursor: duckdb.DuckDBPyConnection, project: Project) -> None:
     cursor.execute("drop table no_more")
     if not count(cursor, "select count(*) from pool"):
         ask_non_candidates(cursor, 0, project.settings().seed)
-
-
-def _as_file(rows: int) -> FileReport:
-    """What an import would report of them."""
-    return FileReport(
-        file="candidates",
-        rows=rows,
-        records=rows,
-        blank_rows=0,
-        repeated_ids=RepeatedIds(0, 0),
-        relabelled_rows=(),
-        exact_duplicates=ExactDuplicates(0, 0),
-        splits={},
-        unknown_splits={},
-        answers=0,
-        annotators=0,
-        known_answers=0,
-        repeated_answers=0,
-    )
