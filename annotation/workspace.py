@@ -51,13 +51,7 @@ class ArgillaWorkspace:
         self._name = name
         self._embedded = embedded
         self._home = home
-        self._client = httpx.Client(
-            base_url=f"{self._url}/api/v1",
-            headers={"X-Argilla-Api-Key": api_key},
-            timeout=httpx.Timeout(SECONDS, connect=5),
-            trust_env=not embedded,
-            verify=_certificates(),
-        )
+        self._client = client_for(self._url, api_key, trust_env=not embedded)
         self._names = _NAMES.setdefault(self._url, {})
         self._questions: dict[str, dict[str, str]] = {}
 
@@ -248,23 +242,47 @@ class ArgillaWorkspace:
         json: Json | None = None,
         params: Mapping[str, str | int | list[str]] | None = None,
     ) -> Json:
-        try:
-            reply = self._client.request(method, path, json=json, params=params)
-        except httpx.HTTPError as error:
-            raise Unreachable(
-                f"The Argilla server at {self._url} does not answer ({type(error).__name__}). Start it with "
-                "`rondo team start`, or look whether the address is right; nothing is lost, it is tried again."
-            ) from None
-        if reply.is_success:
-            return dict(reply.json()) if reply.content else {}
-        where = f"The Argilla server at {self._url}"
-        if reply.status_code == 404:
-            raise Gone(f"{where} has no {path.split('?')[0]} any more.")
-        if reply.status_code in _WORDS:
-            raise Refused(f"{where} {_WORDS[reply.status_code]}.")
-        if reply.status_code in (400, 409, 413, 422):
-            raise Unfit(_reason(reply))
-        raise Unreachable(f"{where} answered {reply.status_code}. Its log says why; it is tried again.")
+        return ask_server(self._client, self._url, method, path, json=json, params=params)
+
+
+def ask_server(  # noqa: PLR0913 - an option is an argument
+    client: httpx.Client,
+    url: str,
+    method: str,
+    path: str,
+    *,
+    json: Json | None = None,
+    params: Mapping[str, str | int | list[str]] | None = None,
+) -> Json:
+    """The answer's JSON. Raises Unreachable, Gone, Refused, Unfit, each with a sentence for people."""
+    try:
+        reply = client.request(method, path, json=json, params=params)
+    except httpx.HTTPError as error:
+        raise Unreachable(
+            f"The Argilla server at {url} does not answer ({type(error).__name__}). Start it with "
+            "`rondo team start`, or look whether the address is right; nothing is lost, it is tried again."
+        ) from None
+    if reply.is_success:
+        return dict(reply.json()) if reply.content else {}
+    where = f"The Argilla server at {url}"
+    if reply.status_code == 404:
+        raise Gone(f"{where} has no {path.split('?')[0]} any more.")
+    if reply.status_code in _WORDS:
+        raise Refused(f"{where} {_WORDS[reply.status_code]}.")
+    if reply.status_code in (400, 409, 413, 422):
+        raise Unfit(_reason(reply))
+    raise Unreachable(f"{where} answered {reply.status_code}. Its log says why; it is tried again.")
+
+
+def client_for(url: str, api_key: str, *, trust_env: bool) -> httpx.Client:
+    """Of the API of a server; the key is in the client alone."""
+    return httpx.Client(
+        base_url=f"{url}/api/v1",
+        headers={"X-Argilla-Api-Key": api_key},
+        timeout=httpx.Timeout(SECONDS, connect=5),
+        trust_env=trust_env,
+        verify=_certificates(),
+    )
 
 
 @cache

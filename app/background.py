@@ -19,18 +19,23 @@ from core.auto_label.guarantees import answers_to_check
 from core.config.settings import Settings
 from core.errors import Cancelled, NotAProject, Refused, RondoError
 from core.jobs.bundle import Report
+from core.labelling.own_keys import choose_keys
 from core.labelling.queue import LabelQueue
 from core.models.encoders.text_limit import characters_read
+from core.models.feature_plans import awaited_encoder
 from core.project import Project, Stamp
-from core.registry.retraining import is_due
+from core.registry.retraining import is_due, tuning_due
+from core.registry.tuning import tunable
+from core.reports.quality_news import QualityNews, quality_news
 from core.store.database import note
-from core.store.private_files import made_once, private_folder
+from core.store.private_files import drop_uploads, made_once, private_folder
 from core.training.following import jobs_to_follow
 from core.training.watching import follow
 from core.upkeep import sweep
 
 log = logging.getLogger("rondo")
 WATCH_SECONDS = 2.0
+UNEXPECTED = "Something went wrong that Rondo did not expect. Try again; what happened stands in the app's output."
 Options = ParamSpec("Options")
 Result = TypeVar("Result")
 
@@ -64,6 +69,12 @@ class BackgroundTask:
     run: str = ""
     """id that the command that started it gave it"""
     stop: threading.Event = field(default_factory=threading.Event)
+    result: Any = None
+    """of a verb that was started in the background, once it has succeeded"""
+    error: str = ""
+    """the same, once it was refused"""
+    erasures: int = 0
+    """that the app had done when it began: what ran before another one may tell what was erased"""
 
 
 @dataclass
@@ -75,6 +86,14 @@ class ProjectServer:
     authenticator: Authenticator
     error_message: str | None = None
     """error of the last background work, until the next one succeeds"""
+    home: str = ""
+    """address of the home that the project was opened from, empty where it is served alone"""
+    served: bool = False
+    """whether `watch` was called: pages then begin by themselves what is only a matter of time"""
+    latest: dict[str, BackgroundTask] = field(default_factory=dict)
+    """the last background run of each verb, whose result a page shows, also to whoever comes back"""
+    erasures: int = 0
+    """done since the app began"""
     _tasks: list[BackgroundTask] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _changing: threading.Lock = field(default_factory=threading.Lock)
@@ -82,6 +101,7 @@ class ProjectServer:
     _closed: threading.Event = field(default_factory=threading.Event)
     _looked_at: int = 0
     """responses there were when the guarantee in force was last looked at"""
+    _quality: tuple[int, QualityNews | None] = (-1, None)
 
     @property
     def label_queue(self) -> LabelQueue:
@@ -116,6 +136,7 @@ class ProjectServer:
             if alone and any(background_task.verb == verb for background_task in self._tasks):
                 return None
             background_task = BackgroundTask(verb, TaskProgress("Starting", 0, 0, time.monotonic()), run)
+            background_task.erasures = self.erasures
             self._tasks.append(background_task)
             return background_task
 
@@ -133,9 +154,21 @@ class ProjectServer:
                 )
                 report(what, done, total)
 
-            return loop.do_verb(self.project, background_task.verb, report_step, user=user, **options)
+            verb = background_task.verb
+            background_task.result = loop.do_verb(self.project, verb, report_step, user=user, **options)
+            if verb == "erase" and options.get("sure"):
+                self._forget(background_task)
+            return background_task.result
         finally:
             self.end_task(background_task)
+
+    def _forget(self, erasure: BackgroundTask) -> None:
+        """What ran before it is not told any more."""
+        self.erasures += 1
+        erasure.erasures = self.erasures
+        for one in self.latest.values():
+            if one is not erasure:
+                one.result = None
 
     def end_task(self, background_task: BackgroundTask) -> None:
         """Ends a task that `begin_task` began; `run` does so by itself."""
@@ -166,6 +199,16 @@ class ProjectServer:
             return None
         return cast(Result, self.run(background_task, lambda *_: None, user=user, **options))
 
+    def quality(self, version: int) -> QualityNews | None:
+        """How good the model is, read anew with every version of the queue: a key press must not wait for it."""
+        if self._quality[0] != version:
+            self._quality = (version, quality_news(self.project))
+        return self._quality[1]
+
+    def choose_keys(self, annotator: str, keys: dict[str, str]) -> None:
+        """Keys of the card that this person has from now on, wherever they sign in."""
+        choose_keys(self.project.store, annotator, keys)
+
     def after_events(self) -> None:
         """Starts a round when a batch is finished, and looks at a guarantee when machine labels were answered since it
         last did; returns at once."""
@@ -177,11 +220,13 @@ class ProjectServer:
         if self.settings().automatic and not self.project.round_lock.locked() and self.label_queue.round_due():
             self.start("round")
 
-    def start(self, verb: str, *, user: str = "rondo", **options: Any) -> None:
-        """Runs the verb in the background; an error is shown on the pages, saved results are kept."""
+    def start(self, verb: str, *, user: str = "rondo", **options: Any) -> BackgroundTask | None:
+        """Runs the verb in the background; an error is shown on the pages, saved results are kept. None, and nothing is
+        done, while the verb runs already."""
         background_task = self.begin_task(verb, alone=True)
         if background_task is None:
-            return
+            return None
+        self.latest[verb] = background_task
         thread = threading.Thread(
             target=self._background,
             args=(background_task, {**options, "user": user}),
@@ -190,9 +235,11 @@ class ProjectServer:
         )
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
+        return background_task
 
     def watch(self) -> None:
         """Looks at training jobs, and whether it is time to train again, every WATCH_SECONDS; returns at once."""
+        self.served = True
         thread = threading.Thread(target=self._watch, name="rondo-watch", daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -201,7 +248,8 @@ class ProjectServer:
         exchange.start()
 
     def _watch(self) -> None:
-        answered = -1
+        answered = tuned = -1
+        encoding = ""
         edit: Stamp | None = None
         while not self._closed.wait(WATCH_SECONDS):
             try:
@@ -215,6 +263,18 @@ class ProjectServer:
                 ):
                     answered = now  # a retraining that could not start is not retried before there are new answers
                     self.start("retrain")
+                elif tunable(self.project) and tuned != (
+                    now := self.project.store.one(
+                        "select (select count(*) from responses) + (select count(*) from models)"
+                    )
+                ):
+                    tuned = now  # looked at once for each answer or model: it counts them all
+                    if tuning_due(self.project):
+                        by_itself = self.project.settings().retrain_after > 0  # elsewhere it may cost
+                        self.start("retrain", tune=True, on=None if by_itself else "local")
+                if (encoder := awaited_encoder(self.project)) and encoder != encoding:
+                    encoding = encoder  # once: what could not be encoded is not tried again every few seconds
+                    self.start("encode")
             except (RondoError, OSError, duckdb.Error) as error:  # rondo.toml half written, say: the next may succeed
                 self.error_message = str(error)
                 log.warning("watch: %s", error)
@@ -245,6 +305,7 @@ class ProjectServer:
             time.sleep(0.05)
         for thread in self._threads:
             thread.join(1)
+        drop_uploads(self.project.folder)
         self.project.close()
 
     def _background(self, background_task: BackgroundTask, options: dict[str, Any]) -> None:
@@ -254,8 +315,11 @@ class ProjectServer:
         except Cancelled:
             self.error_message = None
         except RondoError as error:
-            self.error_message = str(error)
+            self.error_message = background_task.error = str(error)
             log.warning("%s: %s", background_task.verb, error)
+        except Exception:
+            self.error_message = background_task.error = UNEXPECTED
+            log.exception("%s", background_task.verb)
 
 
 _OPEN: list[ProjectServer] = []

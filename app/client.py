@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -49,6 +50,8 @@ def call(
     from core.store.database import StoreHeld
 
     require_project(folder)
+    if odd := [option for option, value in options.items() if isinstance(value, float) and not isfinite(value)]:
+        raise BadInput(f"--{odd[0].replace('_', '-')} is {options[odd[0]]}, which is no number. Take another.")
     name = name_of(verb)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -65,6 +68,14 @@ def call(
                 ) from None
             report("Waiting for another rondo command", 0, 0)
             time.sleep(0.2)
+
+
+def ask_server(folder: Path, verb: Callable[["Project", Report], Result]) -> Result | None:
+    """The verb's result from the server that has the project open; None where none has."""
+    from core.loop import name_of
+
+    address = read_address(folder)
+    return cast(Result, _remote(address, name_of(verb), lambda *_: None, {})) if address else None
 
 
 def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> object:
@@ -88,10 +99,9 @@ def opened_project(folder: Path) -> Iterator["Project"]:
     from core.config.settings import read_settings
     from core.project import open_project
     from gpu_jobs.runners.choice import RUNNERS
-    from gpu_jobs.runners.local import LocalRunner
 
     load_secrets(folder)
-    project = open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, _connect)
+    project = open_project(folder, RUNNERS["local"](read_settings(folder)), RUNNERS, _connect)
     try:
         yield project
     finally:

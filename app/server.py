@@ -1,12 +1,14 @@
 """The server: one uvicorn process with Streamlit's pages and our routes under /api. Owns the project, holds no ML."""
 
+import base64
+import hashlib
 import ipaddress
 import os
 import re
 import secrets
 import socket
 import tomllib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,29 +30,34 @@ from app.auth.public_address import PublicPath, host_name, parse_address
 from app.auth.secret_file import load_secrets, take_shared_code
 from app.auth.sign_in import sign_in_routes
 from app.cli import interrupts
+from app.compressed_files import CompressedFiles
 from app.http.adjudication_routes import adjudicate_routes
+from app.http.find_routes import find_routes
 from app.http.label_routes import label_routes
 from app.http.program_routes import api_routes
 from app.http.verb_routes import verb_routes
 from app.http.webhook_routes import webhook_routes
 from core.config.settings import read_settings
 from core.errors import BadInput, Cancelled, Refused
-from core.project import open_project
+from core.project import Project, open_project
+from core.store.private_files import private_folder
 from gpu_jobs.runners.choice import RUNNERS
+from gpu_jobs.runners.loaded_models import KeptModels
 from gpu_jobs.runners.local import LocalRunner
 
 if TYPE_CHECKING:
     import streamlit
+    from starlette.middleware import Middleware
 
 _BESIDE = Path(__file__).parent / "streamlit.toml"  # where a wheel carries it
 CONFIG = _BESIDE if _BESIDE.exists() else Path(__file__).parent.parent / ".streamlit" / "config.toml"
 POLICY = (
-    "default-src 'self'; script-src 'self' blob: 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'self'; script-src 'self' blob: 'wasm-unsafe-eval'{inline}; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
     "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 )
+"""inline: the hashes of what stands as a script in Streamlit's own page"""
 HEADERS = (
-    (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),  # by which a page behind a proxy says its own address
     (b"cross-origin-resource-policy", b"same-origin"),  # no page of another port may show a file of ours
@@ -64,7 +71,7 @@ _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 @dataclass(frozen=True)
 class Listening:
     """Where the app listens. public: its address behind a proxy, or empty; no_token: access from this machine without
-    the link's token; page: that is announced.
+    the link's token; page: that is announced; home: address of the home that this project's pages belong to, or empty.
     """
 
     host: str = "127.0.0.1"
@@ -72,11 +79,14 @@ class Listening:
     public: str = ""
     no_token: bool = False
     page: str = "/label"
+    home: str = ""
 
 
-def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -> None:
-    """Opens the project, announces its address, serves it until it is stopped. Raises Refused when port or project is
-    taken."""
+def serve(
+    folder: Path, listening: Listening, announce: Callable[[str], None], around: Sequence["Middleware"] = ()
+) -> None:
+    """Opens the project, announces its address, serves it until it is stopped. around: what sees each request first.
+    Raises Refused when port or project is taken."""
     import uvicorn
 
     host, port = listening.host, listening.port
@@ -94,13 +104,12 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
         host,
         public,
     )
-    server = background.open_server(
-        lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, connect), bound
-    )
+    server = background.open_server(lambda: _open(folder), bound)
     try:
         refuse_open_door(server.authenticator, host)
         key = secrets.token_hex(32)
-        app = make_app(server, key, auth)  # before anything is announced: it may refuse
+        server.home = listening.home
+        app = make_app(server, key, auth, around)  # before anything is announced: it may refuse
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in _ANY else host
         own = f"http://{shown}:{port}"
         link = _link(bound, own, listening.page, with_token=server.authenticator.auth_mode() is AuthMode.TRUST)
@@ -116,6 +125,14 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
         raise Cancelled("Stopped. What was saved is kept.")
 
 
+def _open(folder: Path) -> Project:
+    """With models that stay loaded for the requests of programs."""
+    threads = read_settings(folder).threads
+    project = open_project(folder, LocalRunner(threads), RUNNERS, connect)
+    project.loaded_models = KeptModels(private_folder(folder, "models"), threads)
+    return project
+
+
 def _link(bound: Binding, own: str, page: str, *, with_token: bool) -> str:
     """The link for a browser; its token is needed once in each browser."""
     address = f"{bound.public.url if bound.public else own}{page}"
@@ -129,7 +146,12 @@ def _refuse_second_server(folder: Path) -> None:
         raise Refused(f"The project is open already at {address.link}. Use that one, or stop it first.")
 
 
-def make_app(server: background.ProjectServer, key: str, auth: Mapping[str, Any] | None = None) -> "streamlit.App":
+def make_app(
+    server: background.ProjectServer,
+    key: str,
+    auth: Mapping[str, Any] | None = None,
+    around: Sequence["Middleware"] = (),
+) -> "streamlit.App":
     """The ASGI app: pages, label routes, verbs, the guard around them. auth: [auth] of the secrets, for st.login."""
     import streamlit
     from starlette.middleware import Middleware
@@ -144,9 +166,11 @@ def make_app(server: background.ProjectServer, key: str, auth: Mapping[str, Any]
         Path(__file__).parent / "main.py",
         routes=own_routes(server, key),
         middleware=[
+            *around,
             *([Middleware(PublicPath, address=public)] if public else []),
             Middleware(SecurityHeaders),
             Middleware(Guard, authenticator=lambda: server.authenticator),
+            Middleware(CompressedFiles),
         ],
         lifespan=lifespan,
         secrets={"auth": dict(auth)} if auth else None,
@@ -160,6 +184,7 @@ def own_routes(server: background.ProjectServer, key: str) -> list[Route]:
         *label_routes(background.opened, server.authenticator),
         *webhook_routes(background.opened),
         *adjudicate_routes(background.opened, server.authenticator),
+        *find_routes(background.opened, server.authenticator),
         *verb_routes(background.opened, key),
         *api_routes(background.opened, read_token(server.project.folder)),
     ]
@@ -175,11 +200,21 @@ def own_routes(server: background.ProjectServer, key: str) -> list[Route]:
     return [*routes, Route("/api/{rest:path}", unknown, methods=[*METHODS])]
 
 
+def content_policy() -> str:
+    """No script runs but our own files and, by their hashes, the inline ones of the page that Streamlit ships."""
+    import streamlit
+
+    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_bytes()
+    digests = (hashlib.sha256(script).digest() for script in re.findall(rb"<script>(.*?)</script>", page, re.DOTALL))
+    return POLICY.format(inline="".join(f" 'sha256-{base64.b64encode(one).decode()}'" for one in digests))
+
+
 class SecurityHeaders:
     """Adds a strict content policy to every answer: even a record that became HTML could load and send nothing."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._headers = ((b"content-security-policy", content_policy().encode()), *HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Plain ASGI, since a wrapped response would buffer streams."""
@@ -188,7 +223,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 supplied = list(message.get("headers", []))
                 there = {name for name, _ in supplied}
-                message["headers"] = [*supplied, *(one for one in HEADERS if one[0] not in there)]
+                message["headers"] = [*supplied, *(one for one in self._headers if one[0] not in there)]
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

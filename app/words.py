@@ -3,7 +3,7 @@
 Knows no verb.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,15 @@ from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, figures, shown, t
 
 if TYPE_CHECKING:
     from core.labelling.taxonomy_changes import TaxonomyChange
+    from core.pairs.predict_file import PredictedPairFile
+    from core.registry.text_prediction_job import FilePredictions
+    from core.sheets.apply import AppliedSheet
     from core.training.entries import TrainingJob
+    from core.trees.features import Features
+    from core.trees.snapshots import SnapshotDifference
+
+PERCENT = "%d %%"
+"""format of a column of `whole_percents`: 22 %, not 21.63 %"""
 
 
 def score_lines(metrics: Metrics) -> list[str]:
@@ -40,6 +48,14 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def size_in_words(count: int) -> str:
+    """'312 bytes', '4.1 MB'."""
+    size, units = float(count), ["bytes", "kB", "MB", "GB", "TB", "PB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:,.0f} {units[0]}" if units[0] == "bytes" else f"{size:,.1f} {units[0]}"
 
 
 def stage_of(what: str) -> str:
@@ -98,8 +114,103 @@ def change_sentences(result: "TaxonomyChange") -> list[str]:
     )
     if result.machine_labels:
         lines.append("Machine labels that name a label which is not offered go; `rondo auto` makes them anew.")
+    if result.switched:
+        lines.append("No model of another taxonomy suggests here: the answers that count here teach one anew.")
     if result.queued:
         lines.append(f"{result.queued:,} records stand before the batch, to be asked again.")
     if result.applied:
         return [*lines, f"Done. Take it back: rondo taxonomy undo --version {result.version}"]
     return [*lines, "Nothing was changed."]
+
+
+def difference_sentence(result: "SnapshotDifference") -> str:
+    """What came, went and moved between two snapshots of a tree, in numbers."""
+    return (
+        f"From {result.older} to {result.newer}: {result.added:,} folders came, {result.vanished:,} vanished, "
+        f"{result.moved:,} moved; of {result.changed:,} the own files changed. "
+        f"Files: {result.files_added:,} came, {result.files_removed:,} went."
+    )
+
+
+def prediction_sentences(result: "FilePredictions") -> list[str]:
+    """How much was predicted, and what of it was not, or by a run before."""
+    lines = [f"{result.model} on {result.rows:,} rows, in {duration(result.seconds)}; wrote {result.out}."]
+    if result.resumed:
+        lines.append(f"  {result.resumed:,} of them were predicted by a run before, which was stopped.")
+    if result.blank:
+        lines.append(f"  {result.blank:,} have no text, and so no prediction.")
+    return lines
+
+
+def score_sentences(result: "FilePredictions") -> list[str]:
+    """How many predictions are right where the file says what is, and what is to be minded."""
+    lines = []
+    if result.scored:
+        lines = [
+            f"Of {result.scored:,} rows with a label:",
+            f"  accuracy   {interval(result.accuracy, result.scored)}",
+            f"  macro F1   {interval(result.macro_f1, result.scored)}",
+            *(f"  top {top.k:<6} {interval(top.accuracy, result.scored)}" for top in result.top),
+        ]
+    return lines + [f"  {note}" for note in result.notes]
+
+
+def sheet_sentences(result: "AppliedSheet") -> list[str]:
+    """How many labels of a spreadsheet are in, or would be, and what is to be minded."""
+    taken = "labels taken" if result.applied else "labels would be taken"
+    parts = [f"{result.taken:,} {taken}", f"{result.blank:,} without a label", f"{result.refusals:,} refused"]
+    lines = [f"{result.rows:,} rows of {result.file}: {', '.join(parts)}."]
+    if result.changed or result.same:
+        lines.append(f"{result.new:,} new, {result.changed:,} changed, {result.same:,} as files said before.")
+    if result.declared_gold:
+        lines.append(f"{result.declared_gold:,} records are gold now: they judge, and never teach.")
+    if result.contradicted:
+        lines.append(f"Warning: {result.contradicted:,} contradict what people answered, which holds.")
+    return lines
+
+
+def pair_file_sentences(result: "PredictedPairFile") -> list[str]:
+    """How many of each decision, and who decided."""
+    counts = {name: result.decisions.get(name, 0) for name in ("merge", "apart", "unsure")}
+    sources = result.sources
+    several = ", ".join(f"{name} ({count:,})" for name, count in sources.items())
+    lines = [
+        f"{result.rows:,} pairs: {counts['merge']:,} to merge, {counts['apart']:,} to keep apart, "
+        f"{counts['unsure']:,} for a person (from {result.apart_below:g} to {result.merge_from:g}).",
+        f"Decided by {several if len(sources) > 1 else next(iter(sources), 'nobody')}."
+        f"{f' {result.reason}' if result.reason else ''}",
+    ]
+    if result.requests:
+        lines.append(f"The hosted model was sent {result.requests:,} requests.")
+    if result.guarantee:
+        lines.append(f"Of the merges at least {result.guarantee:.0%} are right, says the guarantee in force.")
+    if result.new_records:
+        lines.append(f"{result.new_records:,} unsure pairs came into the project.")
+    return lines
+
+
+def features_sentences(result: "Features") -> list[str]:
+    """What became of a snapshot's folders: new records, and marks on those that were there."""
+    lines = [
+        f"Snapshot {result.snapshot} of {result.name}: {result.folders:,} folders, {result.added:,} new records, "
+        f"{result.known:,} known already."
+    ]
+    if result.moved or result.vanished or result.returned:
+        lines.append(
+            f"Marked: {result.moved:,} moved, {result.vanished:,} vanished, {result.returned:,} came back; "
+            "their answers stay."
+        )
+    if result.renewed:
+        lines.append(
+            f"{result.renewed:,} records follow what is in and around their folder; a round encodes them anew."
+        )
+    if still := result.changed - result.renewed:
+        lines.append(f"{still:,} stay as they were, for answers name places in their text.")
+    return lines
+
+
+def whole_percents(row: Mapping[str, object], names: Collection[str]) -> dict[str, object]:
+    """The row with these shares, 0..1, as whole per cents; None stays."""
+    return {
+        name: round(100 * value) if name in names and isinstance(value, float) else value for name, value in row.items()
+    }

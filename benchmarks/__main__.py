@@ -3,7 +3,20 @@
 import subprocess
 import sys
 
-ALONE = ("ingest", "prepare", "encoding", "choosing", "rounds", "labelling", "records", "argilla", "team", "linking")
+ALONE = (
+    "ingest",
+    "prepare",
+    "first_record",
+    "encoding",
+    "choosing",
+    "rounds",
+    "labelling",
+    "records",
+    "page_times",
+    "argilla",
+    "team",
+    "linking",
+)
 WITH_DATA = (
     "recipe",
     "replays",
@@ -15,6 +28,7 @@ WITH_DATA = (
     "heads",
     "trainers",
     "crowd",
+    "languages",
     "pairs",
     "blocking_recall",
     "guaranteed_merges",

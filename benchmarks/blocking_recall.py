@@ -22,7 +22,15 @@ from core.evaluation.metrics import Estimate
 from core.evaluation.missed_matches import DrawnStratum
 from core.models.encoders.encoder import EMBEDDED
 from core.pairs.blocking.blocking_recall import BlockingRecall, DecidedCandidates, estimate_recall
-from core.pairs.blocking.candidates import FIRST, SECOND, Pairs, SearchedPairs, search_spaces
+from core.pairs.blocking.candidates import (
+    FIRST,
+    SECOND,
+    Pairs,
+    SearchedPairs,
+    SearchedSides,
+    search_spaces,
+    with_near_misses,
+)
 from core.pairs.blocking.non_candidates import PairSpace, draw
 from core.pairs.pair_jobs import PairReplayParams
 from gpu_jobs.work.pairs.pair_replay import build_all_spaces, read_decided_pairs
@@ -55,12 +63,15 @@ def load_worlds(path: Path, name: str) -> list[World]:
         PairReplayParams(str(path), "text", "text_b", "label", "split", "", 0, 1, 1, cache="", encoder=EMBEDDED)
     )
     spaces = build_all_spaces(decided.sides, EMBEDDED, 1, "", lambda done, total, **figures: None)
+    sides = SearchedSides(
+        (spaces.characters.left, spaces.characters.right), (spaces.encoder.left, spaces.encoder.right)
+    )
     width = len(decided.sides[0])
     space = PairSpace(np.repeat([0, 1], [width, len(decided.sides[1])]), within=False)
     true = decided.pairs.left[decided.same], decided.pairs.right[decided.same] + width
     worlds = []
     for count in PER_RECORD:
-        one = search_spaces(spaces, count)
+        one = with_near_misses(search_spaces(sides, range(sum(map(len, decided.sides))), count))
         placed = [Pairs(pairs.left, pairs.right + width) for pairs in (one.pairs, one.near)]
         searched = SearchedPairs(placed[0], one.similarity, one.searches, placed[1])
         worlds.append(World(name, count, searched, space, np.unique((true[0] << 32) | true[1])))

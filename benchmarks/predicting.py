@@ -8,6 +8,7 @@ encoding, the head, parts, the file of three labels and scores per text.
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -64,10 +65,7 @@ def job(work: Path, texts: list[str]) -> PredictFileParams:
     """A model with a random head of LABELS labels, and the texts as a CSV file."""
     import polars
 
-    rng = np.random.default_rng(0)
-    labels = tuple(f"label {number}" for number in range(LABELS))
-    head = Head(rng.normal(size=(LABELS, 384)).astype(np.float32), np.zeros(LABELS, np.float32), 1.0, labels, False)
-    save_head(work / "model", head, {"encoder": EMBEDDED})
+    random_head(work / "model", [f"label {number}" for number in range(LABELS)])
     polars.DataFrame({"id": np.arange(len(texts)), "text": texts}).write_csv(work / "texts.csv")
     return PredictFileParams(
         setting=setting_outside(work, 1, (), EMBEDDED),
@@ -77,6 +75,13 @@ def job(work: Path, texts: list[str]) -> PredictFileParams:
         top_k=3,
         with_text=True,
     )
+
+
+def random_head(folder: Path, labels: Sequence[str]) -> None:
+    """A model of these labels on the encoder that is always there."""
+    weights = np.random.default_rng(0).normal(size=(len(labels), 384)).astype(np.float32)
+    head = Head(weights, np.zeros(len(labels), np.float32), 1.0, tuple(labels), False)
+    save_head(folder, head, {"encoder": EMBEDDED})
 
 
 if __name__ == "__main__":

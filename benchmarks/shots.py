@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks import shots_extract, shots_pairs, shots_team
+from benchmarks import shots_extract, shots_home, shots_pairs, shots_team
 from benchmarks.screens import FLAGS, OUT, SCREENS, wait_for
 
 PORT = 8599
@@ -23,7 +23,11 @@ BOTH_ENDS = (
     "records?record={record}",
     "map",
     "auto_label",
+    "prepare",
     "export",
+    "predict",
+    "folders",
+    "upkeep",
     "jobs?job={job}",
     "models",
     "team?annotator=me",
@@ -61,6 +65,7 @@ def main() -> None:
                 page = browser.new_page(viewport={"width": width, "height": 860}, color_scheme=scheme)
                 page.goto(f"{URL}/sign-in")
                 page.screenshot(path=OUT / f"sign-in-{width}-{scheme}.png")
+            shots_home.take(browser, folder)
             shots_pairs.take(browser)
             shots_extract.take(browser)
             browser.close()
@@ -73,14 +78,19 @@ def main() -> None:
 def _take(page: Page, suffix: str, shown: dict[str, str]) -> None:
     page.goto(f"{URL}/label?annotator=me-{suffix}")
     page.wait_for_selector('[data-testid="record"]:not([data-record-id=""])')
+    for _ in range(5):  # the last answers stand beside the card, and a record with a suggestion in it
+        blind = page.locator("[data-action=accept]").is_disabled()
+        page.keyboard.press("Space" if blind else "Enter")
+        page.wait_for_timeout(300)
+    if page.locator("[data-action=accept]").is_disabled():
+        page.keyboard.press("Space")
     page.wait_for_timeout(1500)
     page.screenshot(path=OUT / f"label-{suffix}.png")
     both = BOTH_ENDS if suffix in ("1280-light", "390-dark") else ()
     for address in (*EVERYWHERE, *both):
         page.goto(f"{URL}/{address.format(**shown)}")
         page.wait_for_selector("h1")
-        if address == "auto_label":
-            page.get_by_role("button", name="Look", exact=True).click()
+        page.wait_for_selector('[data-test-script-state="notRunning"]')
         page.wait_for_timeout(4000)
         if address.startswith("team"):
             page.wait_for_selector('[data-testid="record"]:not([data-record-id=""])')

@@ -129,7 +129,7 @@ def take(browser: Browser) -> None:
             page.wait_for_timeout(1500)
             page.screenshot(path=OUT / f"pair-{width}-{scheme}.png")
             page.goto(f"http://127.0.0.1:{PORT}/clusters")
-            page.wait_for_selector("h1, h2")
+            page.wait_for_selector("h1")
             page.wait_for_timeout(3000)
             page.screenshot(path=OUT / f"clusters-{width}-{scheme}.png")
             page.close()

@@ -10,13 +10,14 @@ from core.agreement.annotator_quality import quality
 from core.auto_label.accepting import auto, check, withdraw
 from core.backup.archives import write_archive
 from core.backup.backups import back_up
-from core.backup.integrity import check_tables
+from core.backup.integrity import check_project, check_tables
 from core.config.settings import Settings, write_settings
 from core.config.steps import FILE as STEPS_FILE
 from core.config.steps import Step, steps_document
 from core.config.taxonomy import Taxonomy, make_taxonomy
 from core.data.balance import balance
 from core.data.clean import clean
+from core.data.encode_elsewhere import encode_elsewhere, encode_elsewhere_estimate, resume_encoding
 from core.data.encoding import encode, encode_if_needed
 from core.data.file_import import import_file
 from core.data.split import split
@@ -34,6 +35,8 @@ from core.extract.step_files import TEMPLATES
 from core.extract.step_models import step_deactivate, step_promote, step_report, step_rollback
 from core.extract.suggest import suggest_steps
 from core.extract.train_steps import train_steps
+from core.home.summary import home_entry
+from core.ids import ModelId
 from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
@@ -42,10 +45,15 @@ from core.labelling.unsure import review
 from core.merges.guaranteed_merges import dedup_project
 from core.merges.merge_edits import merges_decide, merges_pick, merges_redo, merges_survivor, merges_undo
 from core.merges.merges import merge, merges
+from core.models.feature_plans import adopt_features
+from core.models.in_use import active_model
 from core.pairs.blocking.blocking_recall import blocking_recall
+from core.pairs.blocking.candidates_elsewhere import candidates_elsewhere, candidates_elsewhere_estimate
 from core.pairs.blocking.find_candidates import candidates
 from core.pairs.predict import predict_pairs
+from core.pairs.predict_file import predict_pair_file
 from core.pairs.sides import import_source
+from core.paper.paper import paper
 from core.people.audit_log import history, note_verb
 from core.people.people import add_person, list_people, new_code, remove_person, set_role
 from core.project import Project
@@ -59,12 +67,14 @@ from core.registry.hub_push import push
 from core.registry.model_export import export_model
 from core.registry.models import model, model_note, models
 from core.registry.predict import predict, predict_texts
+from core.registry.predict_elsewhere import predict_elsewhere, predict_elsewhere_estimate
 from core.registry.predictions import predictions
 from core.registry.removal import model_remove
 from core.registry.rescue import rescue, rescue_plan
 from core.registry.retraining import retrain
 from core.reports.format_export import ExportForm, export_as
 from core.reports.overview import Status, status
+from core.rounds.early_batch import early_batch
 from core.rounds.plans import BatchRequest
 from core.rounds.rechoosing import rechoose
 from core.rounds.round_results import RoundSummary
@@ -140,13 +150,37 @@ def next_batch(project: Project, report: Report, **request: Unpack[BatchRequest]
 
 def fit(project: Project, report: Report) -> RoundSummary:
     """Refits the head on the settled labels, scores the pool, measures, and re-ranks what waits."""
+    adopt_features(project)
     encode_if_needed(project, report)
     check(project, report)
     return run_round(project, report, learn=True, request=None)
 
 
+@dataclass(frozen=True)
+class Refitted:
+    """model: None where none was made. labels: that it has learnt from."""
+
+    model: ModelId | None = None
+    labels: int = 0
+
+
+def refit(project: Project, report: Report) -> Refitted:
+    """A head of the taxonomy in use, where models were in use and none suggests, and there is something to learn."""
+    suggests = project.store.one("select exists(from suggestions) or not exists(from models)")
+    if suggests or not can_learn(project):
+        return Refitted()
+    fitted = fit(project, report)
+    return Refitted(fitted.model, fitted.labels or 0)
+
+
 def play_round(project: Project, report: Report, **request: Unpack[BatchRequest]) -> RoundSummary:
-    """Learn from what is labelled, then choose and queue the next batch: one process, one step."""
+    """Learn from what is labelled, then choose and queue the next batch: one process, one step.
+
+    While the records of a new project are being encoded, batches are drawn without learning.
+    """
+    if project.encoding_now.locked() and (early := early_batch(project, report, request)):
+        return early
+    adopt_features(project)
     encode_if_needed(project, report)
     check(project, report)
     return run_round(project, report, learn=can_learn(project), request=request)
@@ -214,14 +248,20 @@ def catch_up(project: Project, report: Report) -> CaughtUp:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
     taken = apply_finished_rounds(project, report)
     check(project, report)
-    result = CaughtUp(taken, encode(project, report).encoded)
+    early = early_batch(project, report, {}) if _batch_due(project) else None
+    result = CaughtUp(taken, resume_encoding(project, report).encoded)
+    if early and can_learn(project) and not active_model(project):  # from the answers that came meanwhile, or a file's
+        fit(project, report)
+    summary = play_round(project, report) if _batch_due(project) else early
+    return replace(result, batch=summary.batch, queued=summary.queued) if summary else result
+
+
+def _batch_due(project: Project) -> bool:
+    """Is a batch to be queued by itself: the one before is finished, or there is none?"""
     settings = project.settings()
     left = project.store.one(f"select count(*) from (select n from pool union all {UNASKED_TEST})")
     ready = settings.automatic and not unready(settings) and left
-    if ready and (project.label_queue.round_due() or not project.store.one("select max(batch) from batches")):
-        summary = play_round(project, report)
-        result = replace(result, batch=summary.batch, queued=summary.queued)
-    return result
+    return bool(ready and (project.label_queue.round_due() or not project.store.one("select max(batch) from batches")))
 
 
 def show_status(project: Project, report: Report) -> Status:
@@ -255,8 +295,11 @@ VERBS: dict[str, Callable[..., Any]] = {
     "step_deactivate": step_deactivate,
     "step_agreement": step_agreement,
     "candidates": candidates,
+    "candidates_elsewhere": candidates_elsewhere,
+    "candidates_elsewhere_estimate": candidates_elsewhere_estimate,
     "blocking_recall": blocking_recall,
     "predict_pairs": predict_pairs,
+    "predict_pair_file": predict_pair_file,
     "suggest": suggest,
     "dedup_project": dedup_project,
     "merges": merges,
@@ -267,8 +310,11 @@ VERBS: dict[str, Callable[..., Any]] = {
     "merges_pick": merges_pick,
     "merges_survivor": merges_survivor,
     "encode": encode,
+    "encode_elsewhere": encode_elsewhere,
+    "encode_elsewhere_estimate": encode_elsewhere_estimate,
     "next": next_batch,
     "fit": fit,
+    "refit": refit,
     "round": play_round,
     "calibrate": calibrate,
     "inspect": inspect,
@@ -279,11 +325,14 @@ VERBS: dict[str, Callable[..., Any]] = {
     "check": check,
     "withdraw": withdraw,
     "status": show_status,
+    "home_entry": home_entry,
     "export": export,
+    "paper": paper,
     "erase": erase,
     "backup": back_up,
     "archive": write_archive,
     "integrity": check_tables,
+    "check_project": check_project,
     "train": train,
     "train_steps": train_steps,
     "jobs": jobs,
@@ -304,6 +353,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "compare": compare,
     "compare_encoders": compare_encoders,
     "predict": predict,
+    "predict_elsewhere": predict_elsewhere,
+    "predict_elsewhere_estimate": predict_elsewhere_estimate,
     "predict_texts": predict_texts,
     "models": models,
     "model": model,
@@ -341,7 +392,7 @@ def name_of(verb: Callable[..., object]) -> str:
 
 
 LOOKS = (
-    *("status", "export", "history", "models", "model", "predictions", "people", "merges", "merge"),
+    *("status", "home_entry", "export", "history", "models", "model", "predictions", "people", "merges", "merge"),
     *("snapshots", "snapshot", "snapshot_diff", "taxonomy_list", "taxonomy_diff"),
 )
 """verbs that change nothing in a project's folder: they serve one that may not be written to, too"""

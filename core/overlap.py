@@ -1,5 +1,6 @@
 """How far two values of JSON say the same, 0..1. Knows no schema, no task and no record."""
 
+import json
 import re
 import unicodedata
 from collections import Counter
@@ -16,6 +17,20 @@ def overlap(truth: object, predicted: object, *, choice: bool = False) -> float:
     if choice or not isinstance(truth or predicted, str):
         return float(truth == predicted)
     return bag_f1(Counter(normal(words(truth)).split()), Counter(normal(words(predicted)).split()))
+
+
+def same_json(one: object, other: object) -> bool:
+    """Equal but for the order of keys and of a list's entries, at any depth; 1 and 1.0 are one number."""
+    return _ordered_text(one) == _ordered_text(other)
+
+
+def _ordered_text(value: object) -> str:
+    """JSON whose lists are sorted."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(sorted(map(_ordered_text, value)))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{json.dumps(name)}:{_ordered_text(one)}' for name, one in sorted(value.items()))}}}"
+    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def bag_f1(truth: Counter[str], predicted: Counter[str]) -> float:

@@ -27,6 +27,7 @@ from core.jobs.bundle import Jobs, Runner
 from core.jobs.job_states import LOST, UNDER_WAY, change_state
 from core.labelling.queue import LabelQueue
 from core.labelling.taxonomy_versions import adopt_taxonomy, lost_answers
+from core.registry.text_prediction_job import LoadedModels
 from core.store.database import Store, utc_now
 from core.training.trainers import check_entries
 
@@ -120,6 +121,8 @@ class Project:
     runners: "Runners" = field(default_factory=dict)
     """what can carry a training job, by name"""
     team: Link = field(default_factory=Link)
+    loaded_models: LoadedModels | None = None
+    """what predicts texts without starting a job for each request; a server has it"""
     encoding_now: threading.Lock = field(default_factory=threading.Lock)
     _changing: threading.RLock = field(default_factory=threading.RLock)
     storing: threading.Lock = field(default_factory=threading.Lock)
@@ -179,6 +182,8 @@ class Project:
 
     def close(self) -> None:
         """Leaves a file that another process can open."""
+        if self.loaded_models:
+            self.loaded_models.close()
         self.store.close()
 
 

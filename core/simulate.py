@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core import loop
 from core.config.settings import copy_settings
+from core.data.encoding import encode
 from core.errors import Refused
 from core.evaluation.metrics import Metrics
 from core.jobs.bundle import Report
@@ -16,7 +17,9 @@ from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.settling import settle
+from core.models.feature_plans import awaited_encoder
 from core.project import Project
+from core.registry.retraining import Retrained, retrain, tuning_due
 from core.tasks.task import Answer
 
 ORACLE = Holder("oracle", "replay")
@@ -25,22 +28,25 @@ HANDFUL = 50
 
 @dataclass(frozen=True)
 class Point:
-    """One fit: labels asked for so far, and the model's scores as `fit` reports them."""
+    """One fit: labels asked for so far, and the model's scores as `fit` reports them. tuned: what came of tuning the
+    encoder right after it, where it was due; the next fit is on its vectors, if they are better."""
 
     labels: int
     metrics: Metrics
+    tuned: Retrained | None = None
 
 
 @dataclass(frozen=True)
 class Budget:
     """How long to play: `rounds` batches of `size` records chosen by `strategy`; the first one drawn at random as an
-    audit where `audit_first`.
+    audit where `audit_first`. tune: the encoder is tuned where that is due.
     """
 
     rounds: int
     size: int
     strategy: str
     audit_first: bool = False
+    tune: bool = False
 
 
 Truth = Mapping[str, Answer]
@@ -86,12 +92,20 @@ def simulate_rounds(
             result = loop.play_round(project, report, size=budget.size, strategy=budget.strategy, spare=0)
         else:
             result = loop.fit(project, report)
-        points.append(Point(answers, result.metrics or Metrics()))
+        tuned = _tune_if_due(project, report) if budget.tune and result.queued else None
+        points.append(Point(answers, result.metrics or Metrics(), tuned))
+        if awaited_encoder(project):
+            encode(project, report)
         summary(points[-1])
         queued = result.queued
         if not queued:
             break
     return points
+
+
+def _tune_if_due(project: Project, report: Report) -> Retrained | None:
+    """As the app does it behind people's backs, but here the rounds wait."""
+    return retrain(project, report, tune=True) if tuning_due(project) else None
 
 
 def withhold_answers(project: Project) -> dict[str, Answer]:

@@ -18,6 +18,7 @@ from core.jobs.job_states import ENDED, UNDER_WAY
 from core.models.vectors import cleaned_texts, encoded_rows
 from core.project import Project
 from core.store.database import utc_now
+from core.store.private_files import drop_uploads
 from core.training.following import PATIENCE_DAYS
 from core.training.watching import follow
 
@@ -45,13 +46,16 @@ def sweep(project: Project) -> None:
     """Goes on with an erasure that was cut off, and deletes what a kill left behind. Before anything else is begun."""
     with suppress(Refused):  # a full disk, say: it is gone on with next time
         finish_erasures(project)
+    drop_uploads(project.folder)
     for path in _partials(project.folder):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
     rows = project.store.query(
-        "select id, kind from jobs where runner is null and list_contains(?, state)", [[*UNDER_WAY]]
+        """select id, kind from jobs where runner is null and list_contains(?, state)
+           and (parent is null or state = 'draft')""",  # parts of a fan-out go on elsewhere, and are found again
+        [[*UNDER_WAY]],
     )
     for job, kind in rows:  # their owners are gone
         bundle = Bundle(project.folder / "jobs" / job)
@@ -84,9 +88,10 @@ def empty_dead(project: Project) -> None:
     """
     since = utc_now() - timedelta(days=PATIENCE_DAYS)
     rows = {
-        job: (kind, state, runner is not None and made_at > since, start)
-        for job, kind, state, runner, made_at, start in project.store.query(
-            """select id, kind, state, runner, coalesce(ended_at, made_at),
+        job: (kind, state, can_be_tried_again and made_at > since, start)
+        for job, kind, state, can_be_tried_again, made_at, start in project.store.query(
+            """select id, kind, state, runner is not null or parent in (select id from jobs where state <> 'succeeded'),
+                      coalesce(ended_at, made_at),
                       if(params->>'encoder' = ?, (params->>'start')::bigint, null) from jobs""",
             [project.settings().encoder],
         )

@@ -1,9 +1,13 @@
 """What tests share: a project on real files with real vectors, small enough to be quick."""
 
+import compileall
 import gc
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +20,17 @@ from core import loop, simulate
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.jobs.kinds import JobKind
+from core.labelling.changes import change_settings
 from core.project import Project, open_project
 from core.store.database import Store
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import serve_argilla  # noqa: F401 - the fixture argilla: a real server for all files
+from tests.command_line import jobs_here
 from tests.extract_project import make_extracted  # noqa: F401 - the fixture extracted: one of a third task
 from tests.folder_project import folder_template, folders  # noqa: F401 - fixtures: records that are folders
 from tests.modal_plane.fixture import serve_modal  # noqa: F401 - the fixture modal_plane: one for all files
 from tests.pair_project import make_paired  # noqa: F401 - the fixture paired: a project of another task
+from tests.people_world import make_peopled  # noqa: F401 - the fixture peopled: a project with people
 from tests.ray_cluster import serve_ray  # noqa: F401 - the fixture ray_cluster
 
 settings.register_profile("rondo", deadline=None)  # a test never asserts a time
@@ -35,10 +42,25 @@ SHARED = {
         *("test_exchange", "test_exchange_law", "test_exchange_killed", "test_exchange_page", "test_exchange_pairs"),
         "test_exchange_extract",
     ),
-    "browser": ("test_journeys", "test_card", "test_keyboards", "test_map", "test_records", "test_adjudication"),
-    "runners": ("test_modal", "test_ray", "test_runners", "test_steps_elsewhere"),
+    "browser": (
+        *("test_journeys", "test_card", "test_keyboards", "test_map", "test_records", "test_adjudication"),
+        "test_palette",
+    ),
+    "runners": (
+        *("test_modal", "test_ray", "test_runners", "test_steps_elsewhere", "test_encode_elsewhere"),
+        *("test_predict_elsewhere", "test_candidates_elsewhere"),
+    ),
+    "language_models": (
+        *("test_lora", "test_train_steps", "test_causal_models", "test_language_models"),
+        *("test_step_suggestions", "test_step_replay"),
+    ),
+    "trainers": (
+        *("test_transformer", "test_setfit", "test_encoder_training", "test_zeroshot", "test_cross_encoder"),
+        "test_encoders",
+    ),
 }
-"""files that share servers, and so a process: Argilla; a few projects, served; Modal's plane and a Ray cluster"""
+"""files that share a process: for their servers (Argilla; a few projects, served; Modal's plane and a Ray cluster), or
+because what they train with takes ten seconds to load"""
 
 SERVERS = {"argilla": "argilla", "modal_plane": "runners", "ray_cluster": "runners", "odd_server": "browser"}
 """fixture -> its files"""
@@ -48,7 +70,10 @@ SYSTEM = {*SERVERS, "own", "served"}
 
 
 LONG = (
-    *("test_interrupts", "test_transformer", "test_setfit", "test_encoder_training", "test_zeroshot", "test_training"),
+    *SHARED["language_models"],
+    *SHARED["trainers"],
+    *("test_interrupts", "test_training"),
+    *("test_runners", "test_encode_elsewhere", "test_home", "test_predict", "test_blocking_recall"),
     *("test_readme", "test_crash", "test_upkeep", "test_erasing", "test_storage", "test_store", "test_vectors"),
     *("test_registry", "test_removal", "test_retraining", "test_model_export", "test_tracking", "test_replay"),
     *("test_recipe_folders", "test_folder_card"),
@@ -56,6 +81,15 @@ LONG = (
     *("test_accessibility", "test_sign_in", "test_unsigned_access", "test_many_labels", "test_rounds", "test_proxies"),
 )
 """files that train networks, start and kill processes again and again, or serve a project of their own"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compiles what is tested once, before several processes begin with it; else each command and job would do so."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    if not hasattr(config, "workerinput"):
+        for package in ("core", "app", "gpu_jobs", "annotation"):
+            compileall.compile_dir(config.rootpath / package, quiet=2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,6 +110,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server_of(stem: str) -> str:
     """Of a file: the name in SHARED, or nothing."""
     return next((server for server, stems in SHARED.items() if stem in stems), "")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: Any, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Ends the servers of a group with its last test: an idle Ray cluster takes a tenth of a core."""
+    yield
+    group = server_of(item.path.stem)
+    if group and (nextitem is None or server_of(nextitem.path.stem) != group):
+        for name in (name for name, files in SERVERS.items() if files == group):
+            for fixture in item.session._fixturemanager.getfixturedefs(name, item) or ():
+                fixture.finish(item._request)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -156,29 +201,74 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with two batches labelled, audit records among them; tests work on copies of it."""
-    folder = tmp_path_factory.mktemp("played") / "project"
-    shutil.copytree(encoded, folder)
-    opened = open_project(folder, InProcessRunner())
-    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
-    simulate.simulate_rounds(opened, truth, simulate.Budget(2, 10, "default"), quiet)
-    opened.close()
-    return folder
-
-
-@pytest.fixture
-def project(encoded: Path, tmp_path: Path) -> Iterator[Project]:
-    """48 unlabelled records in three topics, 12 gold ones, all encoded, nothing queued."""
-    folder = tmp_path / "project"
-    shutil.copytree(encoded, folder)
+@contextmanager
+def copy_of(template: Path, folder: Path) -> Iterator[Project]:
+    """An open copy of a project, closed with the block."""
+    shutil.copytree(template, folder)
     opened = open_project(folder, InProcessRunner())
     yield opened
     opened.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def libraries_prepare_once() -> Iterator[None]:
+    """For each page under test Streamlit reads about every installed package, and for each command typer makes all of
+    them anew: half of what a page, or a command, costs here and would cost once in a process of its own."""
+    from streamlit.components.v2 import manifest_scanner
+    from typer.main import get_command
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
+
+
+@pytest.fixture(name="jobs_here")
+def run_jobs_here() -> Iterator[None]:
+    """`jobs_here` for the test."""
+    with jobs_here():
+        yield
+
+
+PlayRounds = Callable[..., Path]
+"""(rounds, size, audit_share) -> a project in which so many batches of that size were labelled"""
+
+
+@pytest.fixture(scope="session")
+def play_rounds(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> PlayRounds:
+    """Plays what was not played before in this session, for tests that copy it. audit_share: 0 for the usual one."""
+
+    @cache
+    def play(rounds: int, size: int, audit_share: float = 0.0) -> Path:
+        folder = tmp_path_factory.mktemp("played") / "project"
+        with copy_of(encoded, folder) as opened:
+            if audit_share:
+                change_settings(opened, audit_share=audit_share)
+            simulate.simulate_rounds(opened, topic_of_each(), simulate.Budget(rounds, size, "default"), quiet)
+        return folder
+
+    return play
+
+
+@pytest.fixture(scope="session")
+def played(play_rounds: PlayRounds) -> Path:
+    """`encoded` with two batches labelled, audit records among them; tests work on copies of it."""
+    return play_rounds(2, 10)
+
+
+@pytest.fixture
+def project(encoded: Path, tmp_path: Path) -> Iterator[Project]:
+    """48 unlabelled records in three topics, 12 gold ones, all encoded, nothing queued."""
+    with copy_of(encoded, tmp_path / "project") as opened:
+        yield opened
+
+
 @pytest.fixture
 def truth() -> dict[str, tuple[str, ...]]:
     """Record id to label id, for an oracle."""
+    return topic_of_each()
+
+
+def topic_of_each() -> dict[str, tuple[str, ...]]:
+    """The labels that `sentences` says, by record id."""
     return {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}

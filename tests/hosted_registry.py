@@ -14,7 +14,6 @@ from core.pairs.recorded_answers import measuring_pairs
 from core.pairs.training_examples import DIFFERENT, SAME, prompt
 from core.project import Project, open_project
 from core.training.hosted import hosted_tune
-from gpu_jobs.runners.hosted import HostedRunner
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.hosted_api import TOKEN, HostedApi
@@ -26,7 +25,8 @@ GOLD = 40
 
 
 def reopen(folder: Path) -> Project:
-    return open_project(folder, InProcessRunner(), {"hosted": lambda _: HostedRunner(1)})
+    """Its jobs run here: tests/test_hosted_tuning.py is about their processes."""
+    return open_project(folder, InProcessRunner(), {"hosted": lambda _: InProcessRunner()})
 
 
 @pytest.fixture(scope="session")

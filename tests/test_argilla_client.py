@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from annotation.dataset_copy import DatasetAddress, check_address, copy_dataset
+from core.errors import RondoError
 from tests.argilla_server import ArgillaServer
 from tests.argilla_world import annotator, make_dataset, push, request
 from tests.format_tables import LABELS, SEVERAL, made, read_form, suggested_rows, write_form
@@ -389,3 +391,42 @@ def test_an_exported_folder_comes_up_on_the_server_and_the_folder_that_the_clien
     assert back["r0"]["annotator"] == str(client.me.id)
     assert back["r0"]["label"] == ["rouge"]
     assert back["r1"]["label"] == ["日本"]
+
+
+def test_a_dataset_is_fetched_as_the_folder_that_an_import_reads(
+    argilla: ArgillaServer, unchanged: Any, tmp_path: Path
+) -> None:
+    workspace = unchanged.workspace.name
+    person = annotator(argilla, workspace)
+    record = next(one for one in unchanged.records if one.id == "r3")
+    answer = {"values": {"label": {"value": "cash"}}, "status": "submitted"}
+    request(argilla, "POST", f"/records/{record._server_id}/responses", answer, key=person["api_key"])
+    seen: list[tuple[int, int]] = []
+
+    def copy(**changes: str) -> Path:
+        supplied = {"workspace": workspace, "dataset": "banking", "question": "label", "api_key": argilla.api_key}
+        address = DatasetAddress(url=argilla.url, **(supplied | changes))
+        return copy_dataset(check_address(address), tmp_path, lambda done, total: seen.append((done, total)))
+
+    folder = copy()
+    assert seen == [(6, 6)]
+    columns = ["id", "text", "annotator", "label", "suggestion", "length"]
+    rows = {row["id"]: row for row in read_form(folder, "argilla", columns)}
+    assert {row["text"] for row in rows.values()} == set(TEXTS)
+    assert (rows["r3"]["annotator"], rows["r3"]["label"], rows["r3"]["suggestion"]) == (
+        person["username"],
+        ["cash"],
+        ["other"],
+    )
+    assert rows["r3"]["length"] == len(TEXTS[3])
+    assert not any(argilla.api_key in path.read_text() for path in folder.rglob("*.json"))
+    for changes, words in (
+        ({"dataset": "none"}, "There is no dataset 'none' on this Argilla server; there is banking"),
+        ({"question": ""}, "in several questions: label, topics"),
+        ({"question": "sure"}, "there is label, topics"),
+        ({"api_key": "wrong"}, "does not accept the key"),
+        ({"api_key": "wr\nong"}, "characters that no key has"),
+    ):
+        with pytest.raises(RondoError, match=words) as error:
+            copy(**changes)
+        assert "wr\nong" not in str(error.value)

@@ -135,6 +135,23 @@ def test_an_archive_writes_nowhere_but_into_its_project_and_of_a_newer_rondo_it_
         write_archive(labelled, quiet, archive=str(archive))
 
 
+def test_an_archive_brings_no_sql(labelled: Project, tmp_path: Path) -> None:
+    archive = archived(labelled, tmp_path)
+    stored = json.loads(zipfile.ZipFile(archive).read(MANIFEST))["tables"]
+    escaped = tmp_path / "escaped"
+    copies = f"n\") select 1; copy (select 1) to '{escaped}'; --"
+    for table in (
+        {"records": {"rows": 1, "columns": {copies: "VARCHAR"}}},
+        {"records": {"rows": 1, "columns": {}}},
+        {f"records; copy (select 1) to '{escaped}'": stored["records"]},
+    ):
+        bad = changed(archive, tmp_path / "bad.rondo", tables=stored | table)
+        with pytest.raises(Damaged, match=r"which no Rondo has|has no columns"):
+            restore(bad, tmp_path / "made", quiet)
+    assert not escaped.exists()
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_backup_is_a_project_with_the_models_that_its_database_names(labelled: Project, tmp_path: Path) -> None:
     before = rows(labelled)
     back_up(labelled, quiet, out=str(tmp_path / "copy"))

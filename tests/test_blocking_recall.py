@@ -280,7 +280,7 @@ def test_zero_of_thirty_bounds_what_is_missed_and_never_says_none() -> None:
     assert DrawnStratum(30, 30, 2).missed() == Bounds(2, 2, 2)
 
 
-def test_far_pairs_that_bound_nothing_are_said_in_words() -> None:
+def test_far_pairs_that_bound_nothing_are_put_in_words() -> None:
     history = weigh(audit(1_000, 200))
     sample = DecidedCandidates(np.arange(200) < 40, np.ones(200, bool), np.arange(200) % 10 > 0, history)
     recall = estimate_recall(sample, DrawnStratum(300, 30, 0), DrawnStratum(1_000_000, 20, 0))

@@ -241,6 +241,7 @@ def test_records_of_two_sides_are_not_cleaned(paired: Path) -> None:
     assert "two sides" in rondo("--project", paired, "clean", "--rules", "web", code=4)
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_command_shows_then_does_then_undoes(messy: Project) -> None:
     folder = messy.folder
     messy.close()

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,19 +36,27 @@ from tests.test_jobs_pages import JOB as LISTED
 from tests.waiting import wait_for
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A project with 30 imported records."""
-    made = tmp_path / "project"
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with 30 imported records; tests work on copies of it."""
+    home = tmp_path_factory.mktemp("imported")
+    made = home / "project"
     rondo("init", made, "--labels", "weather,food,music")
-    file = write_csv(tmp_path / "topics.csv", 30, labelled=False)
+    file = write_csv(home / "topics.csv", 30, labelled=False)
     rondo("--project", made, "import", file, "--text", "text", "--id", "id", "--label", "topic", "--split", "split")
     return made
 
 
 @pytest.fixture
-def served(folder: Path) -> Iterator[tuple[Path, int]]:
-    """The same project, held by a running server."""
+def folder(imported: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(imported, tmp_path / "project"))
+
+
+@pytest.fixture(scope="module")
+def served(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """Another copy, held by a running server; the first test changes its queue."""
+    folder = Path(shutil.copytree(imported, tmp_path_factory.mktemp("served") / "project"))
     port = free_port()
     child = subprocess.Popen(
         [sys.executable, "-m", "app", "up", "--project", str(folder), "--port", str(port)],
@@ -112,7 +121,7 @@ def test_the_servers_address_and_secret_are_for_the_owner_only(served: tuple[Pat
     assert httpx.post(url, json={}, headers={"host": "evil.example"}, trust_env=False).status_code == 400
 
 
-def test_a_command_may_send_much_to_a_running_app_and_too_much_is_said(served: tuple[Path, int]) -> None:
+def test_a_command_may_send_much_to_a_running_app_and_too_much_is_reported(served: tuple[Path, int]) -> None:
     folder, _ = served
     with pytest.raises(BadInput, match="status has no option `x`"):
         call(folder, show_status, quiet, x="a" * 3_000_000)  # type: ignore[call-arg]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from annotation import convert
 from core.exchange.workspace import LAST, Outgoing, Setup, Suggested
 from core.labelling.responses import NOTE_LIMIT
-from core.tasks.label_question import LABEL_FORM, NONE, SEVERAL
-from core.tasks.questions import Question
+from core.tasks.label_question import LABEL_FORM, SEVERAL
+from core.tasks.questions import NONE, Question
 
 TEXT = st.text(max_size=40)
 IDS = st.lists(st.text(min_size=1, max_size=12), min_size=2, max_size=6, unique=True).filter(

@@ -134,15 +134,17 @@ def test_promoted_its_score_is_a_feature_of_rounds_and_programs_and_a_rollback_t
     assert encode(shops, quiet).encoded == 0
 
 
-def test_a_changed_model_is_not_used(shops: Project, base: Path) -> None:
-    model = str(fit(shops, base).model)
-    (shops.models / model / "encoder" / "pair_scorer.json").write_text("{}")
+def test_a_changed_model_is_not_used(shops: Project, trained: TrainingJob) -> None:
+    facts = shops.models / str(trained.model) / "encoder" / "pair_scorer.json"
+    whole = facts.read_bytes()
+    facts.write_text("{}")
     with pytest.raises(Damaged, match=r"pair_scorer\.json"):
-        promote(shops, quiet, model=model, force=True, reason="whatever it is")
+        promote(shops, quiet, model=str(trained.model), force=True, reason="whatever it is")
+    facts.write_bytes(whole)
 
 
 def test_a_killed_attempt_goes_on_after_its_finished_twins(shops: Project, base: Path) -> None:
-    values = [f"base={base}", "epochs=2", "folds=6", "max_length=48"]
+    values = [f"base={base}", "epochs=1", "folds=6", "max_length=48"]
     job = train(shops, quiet, trainer="cross-encoder", detach=True, values=values).id
     bundle = shops.folder / "jobs" / job
     first = bundle / "ckpt" / "fold-0.npy"

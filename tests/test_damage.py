@@ -1,26 +1,25 @@
 """Files that can be made again may be damaged or gone: work goes on, and what is missing is said."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from core import loop, simulate
+from core import loop
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.bulk import label_many
 from core.project import Project
 from core.reports.model_quality import caveats, learning_curve, prospects
 from core.rounds.rechoosing import rechoose
-from tests.conftest import quiet
-
-Truth = dict[str, tuple[str, ...]]
+from tests.conftest import PlayRounds, copy_of, quiet
 
 
 @pytest.fixture
-def played(project: Project, truth: Truth) -> Project:
+def played(play_rounds: PlayRounds, tmp_path: Path) -> Iterator[Project]:
     """Three rounds, three models."""
-    simulate.simulate_rounds(project, truth, simulate.Budget(3, 10, "default"), quiet)
-    return project
+    with copy_of(play_rounds(3, 10), tmp_path / "project") as project:
+        yield project
 
 
 def models(project: Project) -> list[Path]:

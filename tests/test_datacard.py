@@ -99,7 +99,7 @@ def test_one_sided_corrections_and_bulk_answers_are_listed_as_limits(project: Pr
     assert "(how = bulk): 1." in limits
 
 
-def test_machine_labels_are_told_apart_with_their_checks(project: Project) -> None:
+def test_machine_labels_are_distinguished_with_their_checks(project: Project) -> None:
     guarantee(project, "in_force", 10)
     with project.store.transaction() as cursor:
         for n, label in ((20, "food"), (21, "music")):

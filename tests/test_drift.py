@@ -78,7 +78,7 @@ def test_a_source_where_the_model_fails_is_named() -> None:
     assert between_sources(equal_weights(2), ["a", "a"], one_hot(truth[:2]), one_hot(message[:2]), NAMES).unsaid == ()
 
 
-def test_equal_sources_are_seldom_told_apart() -> None:
+def test_equal_sources_are_seldom_distinguished() -> None:
     rng, claims = np.random.default_rng(2), 0
     for _ in range(40):
         truth, sources = rng.integers(0, 2, 150), rng.choice(["a", "b", "c"], 150).tolist()

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
+from app import background
 from core import loop, simulate
 from core.backup.stored_tables import broken_rules
 from core.data.file_import import import_file
@@ -27,12 +28,14 @@ from core.ids import RecordNo
 from core.labelling.corrections import correct
 from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
+from core.store.database import note
 from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import InProcessRunner
 from tests.command_line import figures, rondo
 from tests.conftest import plain_kind, quiet, sentences
 from tests.format_tables import SINGLE, label_rows, made, write_form
 from tests.ports import free_port
+from tests.test_pages import shown
 from tests.waiting import wait_for
 
 ENCODER = "all-MiniLM-L6-v2"
@@ -96,6 +99,28 @@ def test_a_record_that_is_erased_is_in_no_file_of_the_project(told: Project, tmp
     assert NAME not in line[0]
 
 
+def test_uploads_and_predictions_that_are_not_joined_yet_go_too(told: Project, tmp_path: Path) -> None:
+    import polars
+
+    upload, other, part = (
+        told.folder / ".rondo" / "uploads" / "a" / "mails.tsv",
+        told.folder / ".rondo" / "import" / "b" / "others.csv",
+        told.folder / "exports" / ".mails-by-m0001.parquet.parts" / "part-000000",
+    )
+    for path in (upload, other, part):
+        path.parent.mkdir(parents=True)
+    upload.write_text(f"text\n{TEXT}\n", encoding="utf-8")
+    other.write_text("text\nNobody is in it.\n", encoding="utf-8")
+    predicted = polars.DataFrame({"id": ["1"], "text": [TEXT]})
+    predicted.write_parquet(part, compression="zstd")
+    predicted.write_csv(tmp_path / "predicted.csv")
+    with told.store.transaction() as cursor:
+        note(cursor, "local", "predict", {"out": str(tmp_path / "predicted.csv")})
+    result = erase(told, quiet, record=["twin"], sure=True)
+    assert str(tmp_path / "predicted.csv") in result.elsewhere
+    assert [path.exists() for path in (upload, other, part)] == [False, True, False]
+
+
 def test_the_project_goes_on_after_an_erasure_and_no_number_is_given_twice(told: Project, tmp_path: Path) -> None:
     erase(told, quiet, record=["last"], sure=True)
     with told.store.reading() as cursor:
@@ -131,6 +156,25 @@ def test_a_preview_says_what_would_go_and_changes_nothing(told: Project) -> None
     assert set(before) <= set(mentions(told.folder))
     assert told.store.one("select count(*) from records") == 63
     assert not told.store.one("select count(*) from audit_log where what = 'erase'")
+
+
+def test_a_record_is_erased_on_its_page_once_it_was_shown_what_goes(told: Project) -> None:
+    server = background.open_server(lambda: told)
+    page = shown("upkeep.py")
+    page.text_input(key="erase-text").input("no such words")
+    page.button(key="erase-look").click().run()
+    assert page.error
+    page.text_input(key="erase-text").input(f"elm {NAME.lower()}")
+    page.button(key="erase-look").click().run()
+    assert any(text.value.startswith("To be erased: 2 records.") for text in page.text)
+    assert mentions(told.folder)
+    page.button(key="erase").click().run()
+    wait_for(lambda: "erase" not in server.activities)
+    page.run()
+    assert not page.exception
+    assert any(text.value.startswith("Erased: 2 records.") for text in page.text)
+    assert mentions(told.folder) == []
+    background._OPEN.clear()
 
 
 def test_a_person_is_erased_with_every_answer_and_other_peoples_answers_are_kept(told: Project) -> None:
@@ -206,6 +250,23 @@ def test_an_erasure_that_is_killed_is_finished_by_whoever_opens_the_project_next
 def figures_left(folder: Path) -> int:
     """Exports that still lie there."""
     return sum((folder / "exports" / f"{what}.{ending}").exists() for what, ending in KINDS)
+
+
+def test_a_paper_with_texts_goes_with_the_record_as_a_zip_and_as_a_folder(told: Project, tmp_path: Path) -> None:
+    exports, outside = told.folder / "exports", tmp_path / "paper.zip"
+    for target in (exports / "paper-1", outside):
+        loop.do_verb(told, "paper", quiet, out=str(target), texts=True)
+    shutil.copy(outside, exports / "paper-2.zip")
+    left = told.jobs.prepare(plain_kind("figures"), {"names": []})
+    (left.path / "in" / "pace.vl.json").write_text("{}", encoding="utf-8")
+    result = erase(told, quiet, record=["twin"], sure=True)
+    assert str(outside) in result.elsewhere
+    assert not (exports / "paper-2.zip").exists()
+    assert mentions(told.folder) == []
+    assert not (left.path / "in").exists()
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(outside.read_bytes()[:500])
+    assert holds(broken, ErasureSelection((RecordNo(1),), ("none",), (TEXT,)))
 
 
 @pytest.fixture

@@ -370,7 +370,7 @@ def test_encoders_are_set_side_by_side_on_labelled_records(judged: Project) -> N
 
 def encoders_page(result: object) -> None:
     """A page with nothing else."""
-    from app.pages.parts.evaluation_view import draw_encoders
+    from app.pages.parts.models.evaluation_view import draw_encoders
     from core.registry.evaluation_jobs import CompareEncodersResult
 
     assert isinstance(result, CompareEncodersResult)

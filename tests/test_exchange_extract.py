@@ -78,7 +78,7 @@ def test_a_suggestion_is_filled_in_there_and_accepted_it_is_the_same_here(team: 
     assert push(tales, quiet).sent == 0
 
 
-def test_marks_and_texts_come_back_and_what_cannot_be_read_is_said(team: Team, tales: Project) -> None:
+def test_marks_and_texts_come_back_and_what_cannot_be_read_is_reported(team: Team, tales: Project) -> None:
     [user] = team.add("lea")
     push(tales, quiet)
     records = where(tales)

@@ -44,7 +44,7 @@ def drawn() -> AppTest:
 
     def script() -> None:
         from app.background import opened
-        from app.pages.parts.exchange_view import draw_exchange
+        from app.pages.parts.people.exchange_view import draw_exchange
 
         draw_exchange(opened())
 

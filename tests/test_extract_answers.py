@@ -89,7 +89,7 @@ OBJECT = {"type": "object", "properties": {"x": {"type": "string"}}}
         ({"inputs": "text"}, "must be a list"),
     ],
 )
-def test_what_is_wrong_with_a_step_is_said_with_its_name(change: dict[str, object], why: str) -> None:
+def test_what_is_wrong_with_a_step_is_reported_with_its_name(change: dict[str, object], why: str) -> None:
     step = {"name": "one", "instruction": "Read {text}", "output": OBJECT}
     assert steps_in({"steps": [step]})
     with pytest.raises(BadInput, match=why):
@@ -113,7 +113,7 @@ def test_the_same_answer_has_one_form_in_which_nothing_empty_or_stale_is_left() 
     assert canonical(other) == tidy
 
 
-def test_what_was_changed_of_a_suggestion_is_told_as_it_was_suggested() -> None:
+def test_what_was_changed_of_a_suggestion_is_reported_as_it_was_suggested() -> None:
     suggested = {
         "values": {"who": {"names": ["Ann", "Bob"], "age": 3}, "end": "well"},
         "spans": {"who.names": {"Ann": [[0, 3]]}},

@@ -49,7 +49,7 @@ def test_what_is_typed_is_found_in_the_text_and_an_optional_step_may_stay_empty(
         ("outcome.moral", "be good", r"outcome.status is missing"),
     ],
 )
-def test_what_does_not_fit_is_said_with_its_field(path: str, typed: str, message: str) -> None:
+def test_what_does_not_fit_is_reported_with_its_field(path: str, typed: str, message: str) -> None:
     whole = typed_as_they_stand(STEPS, None) | {"outcome.status": "success" if path.endswith("year") else None}
     with pytest.raises(BadInput, match=message):
         form_answer(STEPS, whole | {path: typed}, None, TALE)
@@ -66,7 +66,7 @@ def test_lists_of_objects_are_typed_as_json() -> None:
         form_answer((step,), {"ties": "[{"}, None, "")
 
 
-def test_a_schema_is_said_in_words() -> None:
+def test_a_schema_is_put_in_words() -> None:
     [doers, _, status, _, year] = [schema_in_words(one.schema) for one in fields_of(STEPS)]
     assert doers == "list of text; at most 9 of them"
     assert status == "one of success, attempt, failure"

@@ -42,10 +42,10 @@ def test_a_model_is_tuned_for_a_step_on_the_jobs_page(tales: background.ProjectS
     page.selectbox(key="step").select("outcome")
     page.button(key="start").click().run()
     assert "The step 'outcome' has 0 answers to learn from" in page.error[0].value
-    assert [one.value for one in page.header] == ["Train a model", "All jobs"]
+    assert [one.value for one in page.header] == ["All jobs", "Train a model"]
 
 
-def test_a_record_shows_what_language_models_said_of_each_step(tales: background.ProjectServer) -> None:
+def test_a_record_shows_the_answers_of_language_models_to_each_step(tales: background.ProjectServer) -> None:
     lines = record_detail(tales.project, "r0").generated
     assert [(line.step, line.model, line.state) for line in lines] == [
         ("character", "m1", "valid"),

@@ -4,7 +4,7 @@ import pytest
 
 from core.extract.scores import Scored, field_f1, overlapping, same_span, score_step
 from core.extract.step_files import load_steps
-from core.overlap import bag_f1, normal
+from core.overlap import bag_f1, normal, same_json
 
 CHARACTER, INSTRUMENT, RELATIONSHIP, ACTION, *_ = load_steps("folktales")
 
@@ -73,3 +73,11 @@ def test_normal_texts_have_no_case_articles_or_punctuation() -> None:
     from collections import Counter
 
     assert bag_f1(Counter(), Counter()) == 1.0
+
+
+def test_json_is_the_same_whatever_the_order_of_keys_and_entries_and_not_with_two_fields_exchanged() -> None:
+    one = {"deeds": [{"who": "Mara", "whom": "Ned"}, {"who": "Ned", "times": 2}]}
+    assert same_json(one, {"deeds": [{"times": 2.0, "who": "Ned"}, {"whom": "Ned", "who": "Mara"}]})
+    assert not same_json(one, {"deeds": [{"who": "Ned", "whom": "Mara"}, {"who": "Ned", "times": 2}]})
+    assert not same_json(["a", "a"], ["a"])
+    assert not same_json(1, "1")

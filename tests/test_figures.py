@@ -9,10 +9,10 @@ from app import background
 from app.charts.quality import learning_chart
 from app.cli.status import status_lines
 from app.cli.terminal import present
-from app.pages.parts.model_rows import version_rows
+from app.pages.parts.models.model_rows import version_rows
 from core import loop, simulate
 from core.evaluation.metrics import Estimate, LabelScore, Missing, Score
-from core.evaluation.reporting import TOO_FEW, shown, shown_label, shown_score
+from core.evaluation.reporting import TOO_FEW, shown, shown_label, shown_score, with_minus
 from core.project import Project
 from core.registry.models import models
 from core.reports.card_text import as_markdown
@@ -21,6 +21,7 @@ from core.reports.model_quality import NOTHING_LEFT, caveats, learning_curve, pr
 from core.reports.overview import label_counts, status
 from tests.conftest import quiet
 from tests.test_pages import shown as page_of
+from tests.test_pages import unfolded_overview
 
 Truth = dict[str, tuple[str, ...]]
 WORDS = "too few audit records yet (3 of 10)"
@@ -50,11 +51,11 @@ def test_three_audit_records_are_too_few_to_say_everywhere(
     chart = learning_chart(learning_curve(project), "accuracy")
     assert chart is not None
     assert {row["stratum"] for row in chart.to_dict()["data"]["values"]} == {"gold"}
-    for page in ("overview.py", "models.py"):
-        drawn = page_of(page)
+    for drawn in (unfolded_overview(), page_of("models.py")):
         assert WORDS in texts(drawn)
         assert [metric.label for metric in drawn.metric if "audit records" in metric.label] == []
     rounds = page_of("rounds.py")
+    rounds.session_state["tabs"] = "Labels"
     rounds.segmented_control(key="stratum").set_value("audit").run()
     table = next(frame.value for frame in rounds.dataframe if "precision" in frame.value)
     assert set(table["recall"]) == {TOO_FEW}
@@ -105,7 +106,7 @@ def test_labelled_counts_peoples_answers_and_gold_is_named_apart(
     assert sum(row.labelled for row in counts) == card["people"]["settled"] == 10
     assert sum(row.gold for row in counts) == sum(row["gold"] for row in card["taxonomy"]["labels"]) == 12
     assert sum(row["records"] for row in card["taxonomy"]["labels"]) == 10
-    overview = page_of("overview.py")
+    overview = unfolded_overview()
     assert {("Labelled", "10"), ("Gold", "12")} <= {(metric.label, metric.value) for metric in overview.metric}
     assert {"Accuracy on 12 gold records", "Macro F1 on 12 gold records"} <= {one.label for one in overview.metric}
     assert "22 rows, 12 of them gold that came with a file; the first 20:" in texts(page_of("export.py"))
@@ -119,3 +120,8 @@ def test_a_figure_needs_ten_records_and_a_label_five_of_its_own() -> None:
     label = LabelScore(good, good, good, good, records=4, predicted=9)
     assert shown_label(label, 50) == LabelScore(good, None, good, good, records=4, predicted=9)
     assert shown_label(label, 9) == LabelScore(None, None, None, None, records=4, predicted=9)
+
+
+def test_negative_figures_in_sentences_have_a_minus_and_dates_and_ranges_none() -> None:
+    assert with_minus("bring -1 to 2 (95 %: -1.5 to +2.0)") == "bring \u22121 to 2 (95 %: \u22121.5 to +2.0)"
+    assert with_minus("on 2026-11-30, of model m-3, 54-67") == "on 2026-11-30, of model m-3, 54-67"

@@ -5,15 +5,21 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from core import loop
 from core.backup.archives import restore, write_archive
 from core.backup.backups import back_up
+from core.data.clean import clean, rules_in_force
+from core.data.clean_rules import read_rules
+from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.erasure.erase import erase
 from core.errors import BadInput
 from core.explore.browse import find
 from core.explore.filters import RecordSearch
+from core.models.vectors import open_vectors
 from core.project import Project
 from core.sheets.apply import apply
 from core.trees.features import features
@@ -97,8 +103,42 @@ def test_a_later_snapshot_adds_and_marks_and_answers_stay(folders: Project, tmp_
     for state, ids in (("moved", "Castle"), ("vanished", "Desert/Desert pack 1")):
         listed = find(folders, RecordSearch(state=state)).lines
         assert {line.id for line in listed} == {one for one in meta if one == ids or one.startswith(f"{ids}/")}
-    assert features(folders, quiet).moved == 0, "the same again"
+    again = features(folders, quiet)
+    assert (again.moved, again.changed) == (0, 0), "the same again"
     assert metadata(folders) == meta
+
+
+def test_records_follow_their_folders_and_only_those_are_encoded_again(folders: Project, tmp_path: Path) -> None:
+    tree, vectors = tmp_path / "assets", open_vectors(folders.vectors, folders.settings().encoder)
+    before, names = np.array(vectors), dict(folders.store.query("select n, id from records"))
+    clean(folders, quiet, apply=True, rules=["web"])
+    encode(folders, quiet)
+    (tree / "Space" / "Space pack 1" / "PNG" / "new.png").write_text("new")
+    (tree / "Space" / "Space pack 3").mkdir()
+    assert take(folders, tree).renewed == 4
+    [row] = folders.store.query("select text, fields->>'siblings' from records where id = 'Space/Space pack 2'")
+    assert all("Space pack 3" in one for one in row)
+    assert encode(folders, quiet).encoded == 4 + 1
+    after = np.array(open_vectors(folders.vectors, folders.settings().encoder))[: len(before)]
+    changed = {names[int(n)] for n in np.flatnonzero((before != after).any(axis=1))}
+    assert changed == {"Space", "Space/Space pack 1", "Space/Space pack 1/PNG", "Space/Space pack 2"}
+    assert rules_in_force(folders.store) == read_rules(["web"])
+
+
+def test_what_vanished_is_not_asked_and_case_alone_makes_two_folders(folders: Project, tmp_path: Path) -> None:
+    tree = tmp_path / "assets"
+    loop.next_batch(folders, quiet, size=20)
+    shutil.rmtree(tree / "Desert")
+    (tree / "forest").mkdir()
+    (tree / "FOREST").mkdir()
+    take(folders, tree)
+    assert not folders.store.one("select count(*) from records where duplicate_of is not null")
+    gone = "select n from records where id = 'Desert' or id like 'Desert/%'"
+    for table in ("queue", "pool", "audit_pool"):
+        assert not folders.store.one(f"select count(*) from {table} where n in ({gone})")
+    (tree / "Desert").mkdir()
+    take(folders, tree)
+    assert folders.store.query(f"select id from records where n in ({gone}) and n in (from pool)") == [("Desert",)]
 
 
 def test_what_vanished_comes_back_and_an_old_path_may_be_used_again(folders: Project, tmp_path: Path) -> None:

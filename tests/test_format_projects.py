@@ -6,6 +6,7 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from app import background
 from core import loop
 from core.data.file_import import ImportSummary, import_file
 from core.data.formats.formats import FORMATS
 from core.errors import BadInput, Refused
+from core.jobs.bundle import Runner
 from core.project import Project, open_project
 from core.registry.data_push import push_data
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
@@ -25,6 +28,8 @@ from tests.command_line import rondo
 from tests.conftest import quiet
 from tests.hub_stub import WRITER, Hub
 from tests.hub_stub import hub as hub  # a fixture
+from tests.test_pages import shown
+from tests.waiting import wait_for
 
 LABELS = ["new york", "rouge", "日本"]
 ROWS = [
@@ -120,6 +125,8 @@ def test_an_export_by_splits_is_a_file_for_each_and_all_of_them_or_none(answered
         loop.export(answered, quiet, out=str(tmp_path / "p.csv"), file_format="csv", by_split=True)
     with pytest.raises(BadInput, match="responses has no splits"):
         loop.export(answered, quiet, out=str(tmp_path / "q.csv"), file_format="csv", by_split=True, what="responses")
+    with pytest.raises(BadInput, match=r"--format is xlsx, but --out is a\.csv.*name it a\.xlsx"):
+        loop.export(answered, quiet, out=str(tmp_path / "a.csv"), file_format="xlsx")
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
         *("o.csv.card.json", "o.csv.card.md", "o_test.csv", "o_train.csv")
     ]
@@ -143,12 +150,43 @@ def test_formats_of_labels_are_not_offered_to_pairs(paired: Path, tmp_path: Path
     project.close()
 
 
-def test_a_suggestion_in_a_file_is_named_and_is_no_label(tmp_path: Path) -> None:
+def test_notes_times_and_suggestions_of_another_program_come_in_as_what_they_are(tmp_path: Path) -> None:
     project = opened(tmp_path / "project")
     result = bring(project, Path(__file__).parent / "foreign_files" / "label_studio.json", "label-studio")
-    assert {"suggestion", "probability"} <= set(result.report.left_out)
+    assert (result.suggestions, result.report.left_out) == (2, ("action",))
     assert {row[0]: row[2] for row in settled(project)}["12"] is None
     assert project.store.one("select count(*) from records where meta::varchar like '%0.75%'") == 0
+
+    def choice(name: str, **more: object) -> dict[str, object]:
+        return {"type": "choices", "from_name": "topic", "to_name": "text", "value": {"choices": [name]}, **more}
+
+    by_ann = {"completed_by": "ann", "created_at": "2026-02-03T05:06:07+01:00", "result": [choice("food")]}
+    by_bob = {"completed_by": "bob", "result": [choice("music", meta={"text": ["sounds like it"]})]}
+    predictions = [{"model_version": "v2", "score": 0.25, "result": [choice("music")]}]
+    unknown = [{"model_version": "v2", "score": 0.9, "result": [choice("opera")]}]
+    tasks = [
+        {"data": {"id": "n1", "text": "a new one"}, "annotations": [by_ann, by_bob], "predictions": predictions},
+        {"data": {"id": "n2", "text": "another"}, "annotations": [], "predictions": unknown},
+    ]
+    (tmp_path / "more.json").write_text(json.dumps(tasks))
+    for expected in (1, 1):  # the same again changes nothing
+        assert bring(project, tmp_path / "more.json", "label-studio").suggestions == expected
+        assert project.store.query(
+            "select annotator, note, made_at < received_at, made_at from responses join records r using (n) "
+            "where r.id = 'n1' order by 1"
+        )[0] == ("ann", None, True, datetime(2026, 2, 3, 4, 6, 7))
+        notes = project.store.query("select annotator, note from responses where note is not null")
+        assert notes == [("bob", "sounds like it")]
+    assert project.store.query(
+        "select r.id, model, answer::varchar, confidence from generated_answers join records r using (n) order by 1"
+    ) == [
+        ("12", "v1", '["music"]', 0.75),
+        ("8", "v1", '["music"]', 0.75),
+        ("n1", "v2", '["music"]', 0.25),
+    ]
+    (tmp_path / "more.json").write_text(json.dumps(tasks).replace("2026-02-03T05:06:07+01:00", "yesterday"))
+    with pytest.raises(BadInput, match=r"row 1 .*column 'answered_at' holds no time"):
+        bring(project, tmp_path / "more.json", "label-studio")
     project.close()
 
 
@@ -241,8 +279,8 @@ def test_a_file_at_an_address_is_fetched_only_where_it_is_named(address: str, tm
     assert (result.added, result.report.file) == (2, "mails.csv")
     with pytest.raises(Refused, match=r"cannot be read .*Check the address"):
         bring(project, f"{address}/nowhere.csv")
-    with pytest.raises(Refused, match="s3:// needs the package s3fs"):
-        bring(project, "s3://bucket/mails.csv")
+    with pytest.raises(Refused, match="gs:// needs the package gcsfs"):
+        bring(project, "gs://bucket/mails.csv")
     with pytest.raises(BadInput, match="with a password"):
         bring(project, "https://me:secret@example.org/mails.csv")
     for wrong in ("file:///etc/passwd", "simplecache::http://x/y.csv", "zip://a.csv::http://x/y.zip"):
@@ -252,22 +290,72 @@ def test_a_file_at_an_address_is_fetched_only_where_it_is_named(address: str, tm
     project.close()
 
 
-def test_a_data_set_is_pushed_and_comes_back(
-    answered: Project, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(name="reached")
+def reach(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The Hub, where the real client looks for it; no token is set."""
     for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
-    loop.create_project(tmp_path / "project", LABELS, multi=True)
-    project = open_project(tmp_path / "project", LocalRunner())
+    return hub
+
+
+def like(answered: Project, folder: Path, runner: Runner) -> Project:
+    """One with its records and labels."""
+    loop.create_project(folder, LABELS, multi=True)
+    project = open_project(folder, runner)
+    file = folder / "all.jsonl"
+    loop.export(answered, quiet, out=str(file), file_format="jsonl", what="labels")
+    bring(project, file, id="id", label="label", split="split")
+    return project
+
+
+def test_a_data_set_is_pushed_on_the_export_page_which_says_before_what_is_sent(
+    answered: Project, reached: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = background.open_server(lambda: like(answered, tmp_path / "like", LocalRunner()))
+    page = shown("export.py")
+    assert "HF\\_TOKEN is not set" in page.info[-1].value
+    monkeypatch.setenv("HF_TOKEN", WRITER)
+    page.run()
+    page.text_input(key="push_data-repo").input("cities").run()
+    assert "is no name of a repository" in page.error[0].value
+    page.text_input(key="push_data-repo").input("me/cities").run()
+    [said] = [text.value for text in page.text if "huggingface.co/datasets/me/cities" in text.value]
+    assert said.startswith("4 rows of labels, with their texts")
+    assert "without the annotators' names" in said
+    assert ("datasets", "me/cities") not in reached.repositories
+    page.button(key="push_data").click().run()
+    wait_for(lambda: "push_data" not in server.activities)
+    page.run()
+    assert not page.exception
+    assert page.success[0].value.startswith("Private: ")
+    assert reached.repositories["datasets", "me/cities"].private
+    background.close_server()
+
+
+def test_the_export_page_writes_a_file_for_each_split(answered: Project, tmp_path: Path) -> None:
+    background.open_server(lambda: like(answered, tmp_path / "like", InProcessRunner()))
+    page = shown("export.py")
+    page.toggle(key="by-split").set_value(True).run()
+    page.button(key="write").click().run()
+    assert not page.exception
+    names = [text.value.rpartition("/")[2] for text in page.text if " rows are in " in text.value]
+    assert [name.rpartition("_")[2] for name in names] == ["train.csv", "test.csv"]
+    background.close_server()
+
+
+def test_a_data_set_is_pushed_and_comes_back(
+    answered: Project, reached: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = open_again(tmp_path / "empty")
     with pytest.raises(Refused, match="nothing to push"):
-        push_data(project, quiet, repo="me/cities", token=WRITER)
-    loop.export(answered, quiet, out=str(tmp_path / "all.jsonl"), file_format="jsonl", what="labels")
-    bring(project, tmp_path / "all.jsonl", id="id", label="label", split="split")
+        push_data(empty, quiet, repo="me/cities", token=WRITER)
+    empty.close()
+    project = like(answered, tmp_path / "project", LocalRunner())
     result = push_data(project, quiet, repo="me/cities", token=WRITER)
-    there = hub.repositories["datasets", "me/cities"]
+    there = reached.repositories["datasets", "me/cities"]
     assert (result.parts, result.commit, there.private) == ({"train": 3, "test": 1}, there.sha, True)
     assert set(there.files) == {"README.md", "card.json", "train.parquet", "test.parquet"}
     card = there.files["README.md"].decode()
@@ -294,12 +382,13 @@ def open_again(folder: Path) -> Project:
     return open_project(folder, LocalRunner())
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_commands_read_and_write_formats(tmp_path: Path) -> None:
     rondo("init", tmp_path / "p", "--labels", "weather,food,music", "--multi")
     file = Path(__file__).parent / "foreign_files" / "label_studio.json"
     said = rondo("-p", tmp_path / "p", "import", file)
     assert "Read as label-studio." in said
-    assert "what a model suggests is no label" in said
+    assert "2 suggestions of another program's model: no labels, but shown as suggestions" in said
     said = rondo("-p", tmp_path / "p", "export", "--format", "fasttext", "--out", tmp_path / "a.ft")
     assert "Left out, for the format has no room for it: id (3)" in said
     listed = json.loads(rondo("formats", "--json"))

@@ -8,7 +8,7 @@ import pytest
 
 from core.data.formats.documentation import formats_table
 from core.data.formats.file_format import Meaning
-from core.data.formats.formats import ENDINGS, FORMATS
+from core.data.formats.formats import ENDINGS, FORMATS, foreign_ending
 from core.data.formats.sources import open_source, recognised
 from core.errors import BadInput
 from tests.format_tables import (
@@ -127,6 +127,14 @@ def test_every_ending_belongs_to_one_format_and_every_format_is_described() -> N
     endings = [ending for one in FORMATS.values() if one.read for ending in one.endings]
     assert len(endings) == len(set(endings)) == len(ENDINGS)
     assert all(one.caption and (one.read or one.write) for one in FORMATS.values())
+
+
+def test_a_name_that_says_another_format_is_noticed() -> None:
+    fitting = {"csv": "a.csv", "jsonl": "a.ndjson", "prodigy": "a.jsonl", "label-studio": "a.json", "argilla": "a"}
+    assert not any(foreign_ending(form, name) for form, name in fitting.items())
+    assert not foreign_ending("csv", "a.txt")
+    wrong = {"xlsx": "a.CSV", "csv": "a.csv.gz", "prodigy": "a.json", "argilla": "a.csv", "tsv": "a.csv"}
+    assert all(foreign_ending(form, name) for form, name in wrong.items())
 
 
 @pytest.mark.parametrize("form", OWN)
@@ -315,6 +323,12 @@ def test_a_folder_of_json_files_is_read_by_paths_through_its_objects(tmp_path: P
         ("b/c.json", "two", None),
         ("b/c.json", "three", ["y"]),
     ]
+    (tmp_path / "b" / "c.json").write_text('{"turns": [{"who": "A", "tags": ["x"]}, {"who": "B", "tags": ["y", "z"]}]}')
+    paths = ["turns.1.who", "turns.*.tags", "turns.+.who", "turns.7.who"]
+    source = open_source(tmp_path, form="json-folder")
+    assert source.columns(paths)[-3:] == paths[:3]
+    [batch] = source.batches(paths)
+    assert [cells[1] for cells in batch.columns.values()] == ["B", ["x", "y", "z"], "A\n\nB", None]
     (tmp_path / "b" / "c.json").write_text('[{"body": 1}, 7]')
     with pytest.raises(BadInput, match=r"the file b/c\.json, entry 2 is no object"):
         open_source(tmp_path, form="json-folder").columns([])

@@ -112,13 +112,13 @@ def test_the_project_stays_as_it_is(shops: Project, tmp_path: Path) -> None:
     assert not shops.store.query("select * from guarantees")
 
 
-def test_without_proof_nothing_is_written_and_what_is_missing_is_said(shops: Project, tmp_path: Path) -> None:
+def test_without_proof_nothing_is_written_and_what_is_missing_is_reported(shops: Project, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="audit labels"):
         dedup(shops, tmp_path / "out.csv", precision=0.99)
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_what_people_said_apart_is_never_joined(shops: Project, tmp_path: Path) -> None:
+def test_what_people_keep_apart_is_never_joined(shops: Project, tmp_path: Path) -> None:
     with shops.label_queue.changing() as cursor:
         n = AUDITS + 5
         cursor.execute(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +21,8 @@ from app.server import own_routes
 from core.people.people import Person, remove_person, set_role
 from core.people.roles import ROLES
 from core.project import Project
-from tests.conftest import quiet
-from tests.people_world import NAMES, Visit, add_all
+from tests.conftest import copy_of, quiet
+from tests.people_world import NAMES, Visit
 
 KEY = "the key of the command line"
 WHO = [None, *ROLES]
@@ -29,11 +30,11 @@ SHUT_TO_ALL = "/api/something/new"
 
 
 @pytest.fixture
-def server(project: Project) -> Iterator[background.ProjectServer]:
+def server(peopled: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     """With one person of each role."""
-    add_all(project)
-    yield background.open_server(lambda: project)
-    background._OPEN.clear()
+    with copy_of(peopled, tmp_path / "project") as project:
+        yield background.open_server(lambda: project)
+        background._OPEN.clear()
 
 
 async def page(request: Request) -> Response:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.arrays import Bools, Floats, Ints
 from core.errors import BadInput
-from core.models.heads.calibration import expected_error
+from core.models.heads.calibration import expected_error, weights_by_doubt
 from core.models.heads.head import Head, LabelledVectors, cross_fit, fit_head
 from core.models.heads.kind import NeighbourGraph, WeakRecords
 from core.models.heads.logistic import Examples, fit_linear, softmax_loss
@@ -123,7 +123,7 @@ def test_a_label_nobody_has_used_stays_possible_and_unlikely(multi: bool) -> Non
     assert 0.0001 < probs[:, 3].mean() < 0.05
 
 
-def test_hundreds_of_labels_are_told_apart() -> None:
+def test_hundreds_of_labels_are_distinguished() -> None:
     vectors, truth, _ = texts(1500, 200, noise=0.2)
     head = train_rows(labelled_vectors_of(vectors[:900], truth[:900], 200), around(vectors))
     assert (head.predict(vectors[900:]).argmax(axis=1) == truth[900:]).mean() > 0.7
@@ -170,6 +170,25 @@ def test_predictions_do_not_depend_on_the_chunk_or_the_file(tmp_path: Path) -> N
     rows = np.array([8999, 3, 8200], dtype=np.int64)
     np.testing.assert_allclose(head.predict(mapped), head.predict(vectors), atol=5e-3)
     np.testing.assert_allclose(head.predict(mapped, rows), head.predict(mapped)[rows], rtol=1e-5)
+
+
+@pytest.mark.parametrize("multi", [False, True])
+@pytest.mark.parametrize("labels", [2, 3, 64])
+def test_a_prediction_that_people_compare_is_the_same_to_the_bit_wherever_its_record_stands(
+    labels: int, multi: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    weights, bias = rng.normal(size=(labels, 384)).astype(np.float32), rng.normal(size=labels).astype(np.float32)
+    head = Head(weights, bias, 1.3, tuple(map(str, range(labels))), multi)
+    vectors = rng.normal(size=(100, 384)).astype(np.float16)
+    together = head.predict_each(vectors)
+    assert np.allclose(together, head.predict(vectors), atol=1e-4)
+    for first, last in ((0, 1), (1, 4), (5, 100), (37, 85)):
+        assert np.array_equal(head.predict_each(vectors[first:last]), together[first:last])
+
+
+def test_margins_that_are_alike_in_the_pool_leave_weights_that_are_numbers() -> None:
+    assert weights_by_doubt(np.array([0.55]), np.array([0.5] * 5 + [0.6] * 5)) == pytest.approx([1])
 
 
 def test_vectors_that_do_not_fit_are_refused() -> None:

@@ -91,7 +91,7 @@ def test_one_answer_that_is_no_decision_falls_back_alone(decided: Project, hoste
     assert result.predictions[0].reason == ""
 
 
-def test_one_that_has_ended_is_asked_no_more_but_what_it_said_holds(
+def test_one_that_has_ended_is_asked_no_more_but_its_answers_hold(
     decided: Project, hosted_api: HostedApi, tuned: str
 ) -> None:
     predict_pairs(decided, quiet, pairs=PAIRS[:1])
@@ -116,7 +116,7 @@ def test_without_any_model_similarity_answers_with_both_reasons(
     assert "No model is in use yet" in first.reason
 
 
-def test_what_it_said_before_people_decided_is_in_the_log(decided: Project, tuned: str) -> None:
+def test_its_answers_before_people_decided_are_in_the_log(decided: Project, tuned: str) -> None:
     brought = predict_pairs(decided, quiet, pairs=PAIRS, auto_above=1.0, drop_below=0.0, keep_unsure=True)
     assert brought.new_records == 2
     assert decided.store.one("select count(*) from model_predictions where model = ?", [tuned]) == 0
@@ -142,7 +142,7 @@ def test_what_it_said_before_people_decided_is_in_the_log(decided: Project, tune
     assert (point.n, point.model, point.accuracy.value) == (2, tuned, 0.5)
 
 
-def test_with_a_record_what_a_model_said_of_it_is_erased(decided: Project, tuned: str) -> None:
+def test_with_a_record_a_models_answers_to_it_are_erased(decided: Project, tuned: str) -> None:
     predict_pairs(decided, quiet, pairs=PAIRS, auto_above=1.0, drop_below=0.0, keep_unsure=True)
     count = "select count(*) from hosted_answers"
     before = decided.store.one(count)

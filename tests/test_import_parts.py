@@ -91,7 +91,7 @@ def test_a_row_is_answered_while_the_rest_of_its_file_comes_in_and_the_answer_st
     ) == [(ROWS * 2 // 3 + 2, ROWS * 2 // 3 + 2, True)]
 
 
-def test_new_and_known_records_of_one_file_are_told_apart(project: Project, tmp_path: Path, large: Path) -> None:
+def test_new_and_known_records_of_one_file_are_distinguished(project: Project, tmp_path: Path, large: Path) -> None:
     import_file(project, quiet, file=str(write(tmp_path / "first.csv", range(ROWS // 4))), **COLUMNS)
     counts = import_file(project, quiet, file=str(large), **COLUMNS)
     assert (counts.rows, counts.added, counts.known) == (ROWS, ROWS - ROWS // 4, ROWS // 4)

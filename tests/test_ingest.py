@@ -160,7 +160,7 @@ def test_a_label_is_written_in_one_way_however_the_file_writes_it(tmp_path: Path
     assert report_of(tmp_path, file, label="label", about={"multi": True}).labels == {"café": 3, "spam": 2}
 
 
-def test_importing_the_same_file_again_gives_the_same_ids_and_repeats_are_told_apart(tmp_path: Path) -> None:
+def test_importing_the_same_file_again_gives_the_same_ids_and_repeats_are_distinguished(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", "text,n\nsame,1\nother,2\nsame,3\nsame,4\n")
     first, again = read(tmp_path / "1", file), read(tmp_path / "2", file)
     assert first == again

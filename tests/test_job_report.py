@@ -68,7 +68,7 @@ def test_weights_and_biases_gets_the_page_without_a_path_of_this_machine(
     assert b"/home/me" not in log.read_bytes()
 
 
-def test_what_is_missing_is_said_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_reported_before_anything_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
     report = ("--project", tmp_path, "jobs", "report", "job", "--out")
     assert "name an .html file" in rondo(*report, tmp_path / "page.pdf", code=2)

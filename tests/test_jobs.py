@@ -18,6 +18,7 @@ from core.errors import BadInput, Cancelled
 from core.ids import ModelId, RecordNo
 from core.jobs.bundle import Bundle, Handle, JobBroke, Jobs, Resources, Runner, read_handle
 from core.jobs.kinds import JobKind
+from core.jobs.many_jobs import POOL_WORK
 from core.registry.models import ModelNote
 from core.store.database import Store
 from core.training.following import GRID
@@ -45,7 +46,7 @@ def test_both_sides_of_a_job_use_the_same_types() -> None:
     declared = [path for path in sorted((root / "core").rglob("*.py")) if "= JobKind(" in path.read_text("utf-8")]
     modules = [import_module(".".join(path.relative_to(root).with_suffix("").parts)) for path in declared]
     kinds = {kind.name: kind for module in modules for kind in vars(module).values() if isinstance(kind, JobKind)}
-    assert kinds.keys() == KINDS.keys() | {GRID}, "a search is a job without work of its own: its runs do it"
+    assert kinds.keys() == KINDS.keys() | {GRID, *POOL_WORK}, "rows without work of their own: others do it"
     for name, entry in KINDS.items():
         hints = get_type_hints(entry.work)
         assert (hints["params"], hints["return"]) == (kinds[name].params, kinds[name].result), name

@@ -1,5 +1,6 @@
 """The Jobs and Models pages: a job is started, told, cancelled and retried; models are compared and put to use."""
 
+import base64
 import json
 import shutil
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 from app import background
 from app.charts.evaluation import gate_chart, reach_of
 from app.charts.training import LOSSES, evaluation_chart, loss_chart, points_of
-from app.pages.parts.job_rows import STATES, figures_of, how_far, run_rows
-from app.pages.parts.model_rows import score_rows, version_rows, what_promoting_does
+from app.pages.parts.models.job_rows import STATES, expectation, figures_of, how_far, run_rows
+from app.pages.parts.models.model_rows import BAR, bar_title, interval_rows, version_rows, what_promoting_does
 from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
 from core.evaluation.metrics import Estimate, Metrics, Score
@@ -27,6 +28,7 @@ from core.models.in_use import active_model
 from core.project import open_project
 from core.registry.models import ModelEntry
 from core.training.entries import TrainingJob, list_training_jobs
+from core.training.expected import expected_run
 from core.training.train import train
 from core.training.trainers import TRAINERS, trainers_for
 from core.training.watching import follow
@@ -34,6 +36,7 @@ from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.running import running
 from tests.test_pages import HOSTILE, shown, text_of
+from tests.waiting import wait_for
 
 JOB = TrainingJob(
     id=JobId("20261121-101112-train-ab12cd"),
@@ -121,7 +124,7 @@ def test_a_trainer_starts_out_with_its_defaults_and_every_parameter_has_a_widget
     server: background.ProjectServer, trainer: str
 ) -> None:
     page = shown("jobs.py")
-    page.radio(key="trainer").set_value(trainer).run()
+    page.button(key=f"trainer-{trainer}").click().run()
     kinds = (page.number_input, page.text_input, page.selectbox, page.toggle)
     keys = {one.key for kind in kinds for one in kind}
     assert {f"set-{trainer}-{name}" for name in TRAINERS[trainer].parameters} <= keys
@@ -185,7 +188,7 @@ def test_a_search_says_its_budget_first_and_then_shows_its_runs(server: backgrou
     machine = Endless()
     server.project.runners = {"local": lambda _: machine}
     page = shown("jobs.py")
-    page.radio(key="trainer").set_value("encoder").run()
+    page.button(key="trainer-encoder").click().run()
     page.toggle(key="several").set_value(True).run()
     page.multiselect(key="over-encoder").set_value(["epochs"]).run()
     page.text_input(key="try-encoder-epochs").set_value("1, 2, 3").run()
@@ -193,7 +196,7 @@ def test_a_search_says_its_budget_first_and_then_shows_its_runs(server: backgrou
     page.button(key="start").click().run()
     assert not page.error
     assert [job.kind for job in list_training_jobs(server.project).jobs].count("grid") == 1
-    table = next(one.value for one in page.dataframe if "run" in one.value.columns)
+    [table] = wait_for(lambda: [one.value for one in page.run().dataframe if "run" in one.value.columns])
     assert sorted(table["epochs"]) == [1, 2]
 
 
@@ -253,6 +256,27 @@ def test_a_model_is_evaluated_while_a_command_evaluates_another(
         page.button(key=button).click().run()
         assert not page.exception
         assert len(page.dataframe) > tables or page.error
+
+
+def test_a_model_is_written_as_files_that_are_fetched_from_its_page(challenged: background.ProjectServer) -> None:
+    page = shown("models.py")
+    page.button(key="model_export").click().run()
+    wait_for(lambda: "model_export" not in challenged.activities)
+    page.run()
+    assert not page.exception
+    [file] = (challenged.project.folder / "exports").glob("*.zip")
+    assert any(f"to {file}: " in text.value for text in page.text)
+
+
+def test_known_answers_are_slipped_in_by_a_click(challenged: background.ProjectServer) -> None:
+    page = shown("team.py")
+    page.number_input(key="calibrate-size").set_value(2)
+    page.button(key="calibrate").click().run()
+    assert not page.exception
+    assert page.success[0].value.startswith("2 are queued")
+    page.number_input(key="calibrate-size").set_value(9_999)
+    page.button(key="calibrate").click().run()
+    assert "Ask for fewer" in page.error[0].value
 
 
 def test_a_note_under_a_name_that_cannot_be_kept_says_so(challenged: background.ProjectServer) -> None:
@@ -320,7 +344,69 @@ def test_a_version_is_identified_by_the_same_records_as_its_job() -> None:
 def test_a_score_that_could_be_anything_is_no_figure() -> None:
     [row] = version_rows([replace(MODEL, metrics=Metrics(gold=score(0.9, 0.0, 1.0, 3)))])
     assert row["macro F1"] is None
-    assert score_rows([row], "macro F1") == []
+    assert [one[BAR] for one in interval_rows([row], "macro F1")] == [None]
+
+
+def test_the_interval_of_a_version_is_drawn_in_its_row_on_an_axis_that_all_rows_share() -> None:
+    rows = version_rows([MODEL, replace(MODEL, id=ModelId("m4"), state="champion")])
+    images = [str(one[BAR]).partition(",")[2] for one in interval_rows(rows, "macro F1")]
+    first, second = (base64.b64decode(image).decode() for image in images)
+    assert bar_title(rows, "macro F1") == "60% to 80%"
+    assert '<rect x="6.0" y="8.5" width="108.0"' in first  # from 60 to 80 %
+    assert "<circle" in first
+    assert "<circle" not in second  # the champion is a diamond
+    assert 'fill="none"' not in first + second
+
+
+def test_a_version_judged_on_other_records_than_the_one_in_use_is_drawn_hollow() -> None:
+    other = replace(MODEL, metrics=Metrics(audit=score(0.7, 0.6, 0.8, 60)))
+    rows = interval_rows(version_rows([other, replace(MODEL, state="champion")]), "macro F1")
+    hollow, filled = (base64.b64decode(str(one[BAR]).partition(",")[2]).decode() for one in rows)
+    assert 'fill="none"' in hollow
+    assert 'fill="none"' not in filled
+
+
+def test_a_run_is_expected_to_take_what_runs_took_for_each_label_and_costs_what_that_time_costs(
+    server: background.ProjectServer,
+) -> None:
+    project = server.project
+    project.runners = {"local": lambda _: Endless()}
+    assert expected_run(project, "head", "local", 100).why == "no such run has ended there yet"
+    with project.store.transaction() as cursor:
+        for job, seconds in (("a", 20), ("b", 40)):
+            cursor.execute(
+                """insert into jobs (id, kind, state, made_at, params, runner, resources, started_at, ended_at)
+                   values (?, 'train', 'succeeded', now()::timestamp, '{"trainer": "head", "values": {}}', 'local',
+                           '{}', timestamp '2026-01-01', timestamp '2026-01-01' + to_seconds(?))""",
+                [job, seconds],
+            )
+            cursor.execute(
+                """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds, trainer)
+                   values (?, now()::timestamp, 1, 'e', 1, 50, 0, '{}', 1, 'head')""",
+                [job],
+            )
+        for job, values, labels in (("c", {"max_minutes": 1}, 50), ("d", {"downsample": 9}, 50), ("e", {}, 0)):
+            cursor.execute(
+                """insert into jobs (id, kind, state, made_at, params, runner, resources, started_at, ended_at)
+                   values ($1, 'train', 'succeeded', now()::timestamp,
+                           json_object('trainer', if($3 = 0, 'zeroshot', 'head'), 'values', $2::json), 'local', '{}',
+                           timestamp '2026-01-02', timestamp '2026-01-02' + to_seconds(9))""",
+                [job, json.dumps(values), labels],
+            )
+            cursor.execute(
+                """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds, trainer)
+                   values (?, now()::timestamp, 1, 'e', 1, ?, 0, '{}', 1, 'head')""",
+                [job, labels],
+            )
+    assert "learn from no labels" in expected_run(project, "zeroshot", "local", 100).why
+    run = expected_run(project, "head", "local", 100)
+    assert run.runs == 2  # not those with a limit
+    assert (run.low, run.seconds, run.high) == pytest.approx((40, 60, 80))
+    assert run.dollars == pytest.approx(0.006)
+    assert expectation(run, "Here") == "Here: about 60 s (40 s to 80 s), by 2 runs before; about 0.01 USD"
+    far = expected_run(project, "head", "local", 1_000)
+    assert far.seconds is None
+    assert "learnt from much less" in expectation(far, "Here")
 
 
 def test_a_model_with_vectors_of_its_own_says_that_all_records_are_encoded_again() -> None:

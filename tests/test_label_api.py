@@ -41,6 +41,12 @@ class Opened:
     def after_events(self) -> None:
         self.details += 1
 
+    def choose_keys(self, annotator: str, keys: dict[str, str]) -> None:
+        raise AssertionError("of a name that was only typed")
+
+    def quality(self, version: int) -> None:
+        """Nothing was measured."""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Opened]:

@@ -72,6 +72,20 @@ def test_a_skipped_record_goes_to_others_last_and_a_flagged_one_to_nobody(world:
     assert ids(world.ask(ANN, want=50)) == []
 
 
+def test_an_answer_to_a_former_batch_that_is_taken_back_opens_its_record_after_a_restart(world: World) -> None:
+    answer = submit("r3")
+    world.ask(ANN, answer, submit("r1"), submit("r2"))
+    with world.label_queue.changing() as cursor:
+        cursor.execute("insert into queue values (5, 2, 9, false, false, 0.5, null, 'm1', null, null)")
+        row = "2, ?, 1, 'default', 1, 0, 10, 0, 'm1', '{}', [], null"
+        cursor.execute(f"insert into batches values ({row})", [world.now])
+    world.restart()
+    assert world.label_queue.waiting() == 1
+    world.ask(ANN, undo("r3", answer.eid))
+    assert world.label_queue.waiting() == 2
+    assert world.live() == {"r3": 1}, "it goes back to who took it back"
+
+
 def test_undo_opens_the_record_again_and_leases_it_to_the_same_holder(world: World) -> None:
     world.ask(ANN, want=1)
     world.ask(ANN, submit("r3", eid="1"))

@@ -201,7 +201,7 @@ def test_a_rectangle_holds_what_lies_between_its_sides(
     assert points_inside(made_points(xy), [[(float(x), float(y)) for x, y in shape]]).tolist() == requested
 
 
-def test_the_palette_can_be_told_apart_by_colour_blind_eyes() -> None:
+def test_the_palette_can_be_distinguished_by_colour_blind_eyes() -> None:
     """Distances in OKLab (Ottosson 2020) as protanopes and deuteranopes see them (Machado et al. 2009)."""
     codes = np.array([[int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)] for colour in PALETTE])
     light = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)

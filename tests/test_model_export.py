@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput, Damaged, Refused
-from core.models.encoders.encoder import EMBEDDED
+from core.models.encoders.encoder import EMBEDDED, JOINED, MULTILINGUAL
+from core.models.encoders.loading import load_encoder
 from core.project import Project, open_project
 from core.registry.model_export import export_model
 from core.tasks.choice import decide
@@ -106,6 +107,25 @@ def test_an_encoder_known_by_name_stays_a_name(project: Project, tmp_path: Path)
         *("README.md", "head.safetensors", "rondo.json", "training_info.json")
     }
     assert json.loads((tmp_path / "out" / "rondo.json").read_text())["encoder"] == "somebody/encoder"
+
+
+@pytest.mark.parametrize(("encoder", "dims"), [(MULTILINGUAL, 512), (JOINED, 576)])
+def test_a_head_on_an_encoder_that_only_rondo_has_is_said_to_be_loaded_by_rondo(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str, dims: int
+) -> None:
+    one = head(dims)
+    put_to_use(project, encoder, one)
+    export_model(project, quiet, out=str(tmp_path / "out"))
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "library_name: rondo" in card
+    assert "sentence_transformers" not in card
+    assert "base_model" not in card
+    assert json.loads((tmp_path / "out" / "rondo.json").read_text())["encoder"] == encoder
+    monkeypatch.chdir(tmp_path / "out")
+    vectors = load_encoder(encoder, tmp_path, 1).encode(TEXTS)
+    assert np.allclose(run_readme(tmp_path / "out"), one.predict(vectors), atol=0.02)
+    with pytest.raises(Refused, match="is loaded by Rondo alone"):
+        export_model(project, quiet, out=str(tmp_path / "setfit"), library="setfit")
 
 
 def test_a_card_names_what_the_model_was_made_from_not_what_encodes_for_the_project(

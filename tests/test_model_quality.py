@@ -1,6 +1,8 @@
 """Where the model stands: every model judged on the same records, what more would buy, and what it is worth."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,17 +11,16 @@ from core.evaluation.metrics import Forecast, Missing
 from core.labelling.changes import change_settings
 from core.project import Project
 from core.reports.model_quality import Prospects, learning_curve, newest_model, prospects
-from tests.conftest import quiet
+from tests.conftest import PlayRounds, copy_of, quiet
 
 Truth = dict[str, tuple[str, ...]]
 
 
 @pytest.fixture
-def played(project: Project, truth: Truth) -> Project:
+def played(play_rounds: PlayRounds, tmp_path: Path) -> Iterator[Project]:
     """Four rounds of ten records, half of them audit."""
-    change_settings(project, audit_share=0.5)
-    simulate.simulate_rounds(project, truth, simulate.Budget(4, 10, "default"), quiet)
-    return project
+    with copy_of(play_rounds(4, 10, 0.5), tmp_path / "project") as project:
+        yield project
 
 
 def test_all_models_of_the_curve_are_scored_on_the_audit_records_of_today(played: Project) -> None:

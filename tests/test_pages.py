@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import background
+from app.navigation import ENTRIES
 from core import loop, simulate
 from core.auto_label.guarantee_sentences import what_broke
 from core.auto_label.guarantees import LabelCheck
@@ -17,9 +18,11 @@ from core.evaluation.metrics import Metrics, Mix
 from core.project import Project, open_project
 from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner
-from tests.conftest import quiet
+from tests.conftest import copy_of, quiet
+from tests.waiting import wait_for
 
 MAIN = Path(__file__).parent.parent / "app" / "main.py"
+TITLES = {f"{entry.file}.py": entry.title for entry in ENTRIES}
 PAGES = sorted(path.name for path in (MAIN.parent / "pages").glob("[a-z]*.py"))
 
 
@@ -31,10 +34,18 @@ def server(project: Project) -> Iterator[background.ProjectServer]:
     background._OPEN.clear()
 
 
-def shown(name: str) -> AppTest:
-    """The page after one run; an exception on it fails the test."""
+@pytest.fixture
+def played_server(played: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
+    """The same after two rounds."""
+    with copy_of(played, tmp_path / "played") as project:
+        yield background.open_server(lambda: project)
+        background._OPEN.clear()
+
+
+def shown(name: str, **query: str) -> AppTest:
+    """The page after one run, opened by its address, which spares a run of the overview; an exception fails it."""
     test = AppTest.from_file(str(MAIN), default_timeout=30)
-    test.run()
+    test.query_params.update(query)
     test.switch_page(f"pages/{name}").run()
     assert not test.exception
     return test
@@ -44,25 +55,39 @@ def shown(name: str) -> AppTest:
 def test_a_page_opens_on_a_new_project(tmp_path: Path, name: str) -> None:
     loop.create_project(tmp_path / "new", [])
     background.open_server(lambda: open_project(tmp_path / "new", InProcessRunner()))
-    shown(name)
+    assert shown(name).title[0].value == TITLES[name]
     background.close_server()
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_opens_on_a_project_with_a_model(
-    server: background.ProjectServer, truth: dict[str, tuple[str, ...]], name: str
-) -> None:
-    simulate.simulate_rounds(server.project, truth, simulate.Budget(2, 10, "default"), quiet)
-    shown(name)
+def test_a_page_opens_on_a_project_with_a_model(played_server: background.ProjectServer, name: str) -> None:
+    assert shown(name).title[0].value == TITLES[name]
 
 
-def test_the_rounds_page_tells_what_each_self_test_found(
-    server: background.ProjectServer, truth: dict[str, tuple[str, ...]]
-) -> None:
-    simulate.simulate_rounds(server.project, truth, simulate.Budget(2, 10, "default"), quiet)
-    page = shown("rounds.py")
+def test_the_rounds_page_tells_what_each_self_test_found(played_server: background.ProjectServer) -> None:
+    page = shown("rounds.py", round="1")
     assert page.dataframe[-1].value["redundancy_by_chance"].between(0, 1).any()
     assert any("in random batches it is" in text.value for text in page.text)
+
+
+def unfolded_overview() -> AppTest:
+    """With all that is drawn once somebody opens it."""
+    page = AppTest.from_file(str(MAIN), default_timeout=30)
+    for key in ("scores", "counts", "costs"):
+        page.session_state[key] = True
+    page.switch_page("pages/overview.py").run()
+    assert not page.exception
+    return page
+
+
+def test_what_is_folded_or_behind_a_tab_is_drawn_once_it_is_opened(played_server: background.ProjectServer) -> None:
+    closed = {name: len(shown(name).dataframe) for name in ("overview.py", "rounds.py")}
+    opened = unfolded_overview()
+    assert len(opened.dataframe) >= closed["overview.py"] + 2
+    opened.session_state["tabs"] = "Labels"
+    opened.switch_page("pages/rounds.py").run()
+    assert not opened.exception
+    assert len(opened.dataframe) > closed["rounds.py"]
 
 
 def test_the_overview_says_the_one_next_thing(server: background.ProjectServer) -> None:
@@ -97,6 +122,25 @@ def test_labels_are_merged_and_the_merge_taken_back_on_the_settings_page_which_s
     page.selectbox(key="taxonomy-step").select("undo").run()
     page.button(key="do-step").click().run()
     assert len(server.settings().taxonomy.active) == 3
+
+
+def test_a_taxonomy_is_added_mapped_and_migrated_to_on_the_settings_page(server: background.ProjectServer) -> None:
+    page = shown("settings.py")
+    page.selectbox(key="taxonomy-step").select("load").run()
+    page.selectbox(key="load-taxonomy").select("folders").run()
+    page.button(key="do-step").click().run()
+    assert {"main", "legacy"} <= set(server.settings().taxonomy.taxonomies)
+    page.selectbox(key="taxonomy-step").select("map").run()
+    page.selectbox(key="map-label").select("food").run()
+    page.multiselect(key="map-to").select("primary_author").run()
+    page.button(key="do-step").click().run()
+    assert server.settings().taxonomy.by_id["food"].maps_to == ("primary_author",)
+    page.selectbox(key="taxonomy-step").select("migrate").run()
+    page.selectbox(key="migrate-from").select("main").run()
+    page.selectbox(key="migrate-to").select("legacy").run()
+    page.button(key="do-step").click().run()
+    assert not page.exception
+    assert server.settings().taxonomy.by_id["food"].counts_as == ("primary_author",)
 
 
 def test_the_settings_page_says_what_another_rule_changes_before_it_is_chosen(
@@ -191,3 +235,25 @@ def test_the_records_page_queues_what_the_model_is_least_sure_of(
     page.button(key="unsure").click().run()
     assert not page.exception
     assert server.project.store.one("select count(*) from queue where purpose = 'wanted'") == 3
+
+
+def test_whoever_runs_the_app_imports_a_folder_of_this_machine_on_the_page(
+    server: background.ProjectServer, tmp_path: Path
+) -> None:
+    before = server.project.store.one("select count(*) from records")
+    texts = tmp_path / "mails"
+    texts.mkdir()
+    for name in ("one", "two"):
+        (texts / f"{name}.txt").write_text(f"A mail about {name} thing that nobody has sent yet.", encoding="utf-8")
+    page = shown("import.py")
+    page.segmented_control(key="import-from").set_value("Path or address").run()
+    page.text_input(key="import-path").input(str(tmp_path / "none.csv"))
+    page.button(key="import-path-go").click().run()
+    assert "There is no file or folder" in page.error[0].value
+    page.text_input(key="import-path").input(str(texts))
+    page.button(key="import-path-go").click().run()
+    wait_for(lambda: any(one.key == "import" for one in page.run().button))
+    page.button(key="import").click().run()
+    wait_for(lambda: page.run().success)
+    assert "2 new records" in page.success[0].value
+    assert server.project.store.one("select count(*) from records") == before + 2

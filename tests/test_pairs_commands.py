@@ -12,6 +12,8 @@ import pytest
 from tests.command_line import rondo
 from tests.pair_world import products, write_pairs
 
+pytestmark = pytest.mark.usefixtures("jobs_here")
+
 
 def write_records(path: Path, texts: list[str], ids: list[str] | None = None) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:

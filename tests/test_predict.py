@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from app import background
 from app.cli.root import app
 from app.http.program_routes import api_routes
 from core.data.clean import clean
-from core.errors import BadInput, Cancelled, Damaged
+from core.errors import BadInput, Cancelled, Damaged, Refused
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import EMBEDDED
 from core.project import Project, open_project
@@ -183,6 +184,24 @@ def test_a_run_that_was_stopped_goes_on_where_it_was_and_writes_the_same_bytes(
     assert not list(tmp_path.glob(".*.parts"))
 
 
+def test_a_second_run_to_the_same_file_is_refused_while_the_first_one_writes_it(exported: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "few.csv", tmp_path / "out.csv"
+    source.write_text("text\nrain\n")
+    seconds: list[str] = []
+
+    def second(*_: object, **__: object) -> None:
+        if out.exists():  # the last word comes when it is written
+            return
+        with pytest.raises(Refused, match=rf"is being written by another run \(process {os.getpid()}\)") as refused:
+            predict_file(tmp_path / "job", params_of(exported, source, out), lambda *_, **__: None)
+        seconds.append(str(refused.value))
+
+    assert predict_file(tmp_path / "job", params_of(exported, source, out), second).rows == 1
+    assert seconds
+    assert predict_file(tmp_path / "job", params_of(exported, source, out), lambda *_, **__: None).rows == 1
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_parts_of_another_input_or_of_other_options_are_not_gone_on_with(exported: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "many.csv", tmp_path / "out.csv"
     source.write_text("text\n" + "rain\n" * (PART + 1))
@@ -246,7 +265,7 @@ def test_only_the_rows_of_a_split_and_labels_that_the_model_does_not_know_count_
     assert "does not know 1 of the labels" in " ".join(result.notes)
 
 
-def test_where_several_labels_may_hold_all_that_are_proposed_are_said(project: Project, tmp_path: Path) -> None:
+def test_where_several_labels_may_hold_all_that_are_proposed_are_reported(project: Project, tmp_path: Path) -> None:
     put_to_use(project, make_encoder(tmp_path / "tiny"), head(multi=True))
     source = tmp_path / "s.jsonl"
     rows = [{"text": text, "topic": [topic, "food"] if topic != "food" else []} for text, topic in sentences(9)]
@@ -295,7 +314,7 @@ def test_a_folder_of_texts_and_standard_input_are_read(embedded: Path, tmp_path:
         ({"model": "nothing"}, "There is no model 'nothing'"),
     ],
 )
-def test_what_does_not_fit_is_said_and_nothing_is_left(
+def test_what_does_not_fit_is_reported_and_nothing_is_left(
     in_use: Project, file: Path, tmp_path: Path, options: dict[str, Any], words: str
 ) -> None:
     before = set(tmp_path.rglob("*.csv"))

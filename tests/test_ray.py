@@ -66,7 +66,7 @@ def test_a_job_that_waits_for_a_machine_is_stopped_before_it_begins(ray_cluster:
         runner.start(bundle.path, Resources())
 
 
-def test_nodes_that_do_not_see_the_code_are_told_apart_from_a_job_that_fails(
+def test_nodes_that_do_not_see_the_code_are_distinguished_from_a_job_that_fails(
     ray_cluster: RayCluster, tmp_path: Path
 ) -> None:
     runner, bundle = RayRunner(ray_cluster.address, str(tmp_path)), reading(tmp_path)

@@ -31,18 +31,25 @@ from core.registry.champions import RollbackOffer, champion_history, champion_st
 from core.registry.models import model, model_note, models
 from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner
-from tests.conftest import quiet
+from tests.conftest import copy_of, quiet
 from tests.registry_world import answers, bad_head, enter, good_head, played, stored_predictions, waiting
 from tests.tiny_models import make_encoder
 
 FORCED: dict[str, Any] = {"force": True, "reason": "for this test"}
 
 
-@pytest.fixture
-def two(encoded: Path, tmp_path: Path) -> Iterator[Project]:
-    """Two rounds, and a third batch of eight records that wait."""
-    with played(encoded, tmp_path / "played") as project:
+@pytest.fixture(scope="module")
+def two_played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two") / "played"
+    with played(encoded, folder) as project:
         loop.next_batch(project, quiet, size=8, spare=4)
+    return folder
+
+
+@pytest.fixture
+def two(two_played: Path, tmp_path: Path) -> Iterator[Project]:
+    """Two rounds, and a third batch of eight records that wait."""
+    with copy_of(two_played, tmp_path / "played") as project:
         yield project
 
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.replay import Gain, ReplayOptions, run_replay, summarise
+from app.cli.replay import FullScore, Gain, Replay, ReplayOptions, TuningPoint, replay_lines, run_replay, summarise
 from core.errors import BadInput
+from core.evaluation.gate_verdict import GateVerdict
 from core.evaluation.metrics import Estimate, Metrics, Score
+from core.ids import JobId, ModelId
+from core.registry.retraining import Retrained
 from core.simulate import Point
 from core.typed_json import to_json
 from tests.conftest import quiet, write_csv
@@ -66,6 +69,17 @@ def test_labels_to_a_target_are_counted_on_the_mean_over_seeds() -> None:
     result = summarise(runs, 1.0, None)
     assert (result.to90, result.to95, result.to90_per_seed) == (30, 30, [30, 20])
     assert result.aulc == pytest.approx(0.8)
+
+
+def test_a_replay_says_when_it_tuned_what_the_gate_said_and_what_it_brought() -> None:
+    verdict = GateVerdict(ModelId("m"), passes=True, sentence="Better.", difference=Estimate(0.05, 0.01, 0.09))
+    tuned = Retrained(True, 20, JobId("m"), ModelId("m"), True, verdict, ModelId("m"), "It is in use. Better.")
+    metrics = [Metrics(gold=score_of(value)) for value in (0.5, 0.8)]
+    curves = summarise([[Point(10, metrics[0], tuned), Point(20, metrics[1])]], 1.0, None)
+    [[tuning]] = curves.tunings
+    assert tuning == TuningPoint(10, True, "It is in use. Better.", 0.5, 0.8, 0.05, 0.01, 0.09)
+    lines = replay_lines(Replay(FullScore(1.0), 30, {"default": curves}))
+    assert "encoder tuned once, put to use once, +0.300 macro F1 by the next round" in str(lines[-1])
 
 
 def test_recorded_answers_of_a_language_model_play_along(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review, send_to_queue
-from core.labelling.waiting import ASKED, asked_parameters, read_waiting
+from core.labelling.waiting import ASKED, asked_parameters, read_open, read_waiting
 from core.project import Project, SettingsInForce
 from core.store.answers import CORRECTION
 from core.store.database import Store
@@ -283,7 +283,12 @@ def check_sql(world: World) -> None:
     """What pages ask the store is what the desk does."""
     with world.store.reading() as cursor:
         result = cursor.execute(ASKED.format(ns="select n from queue"), asked_parameters(world.settings)).fetchall()
-        open_rows = list(read_waiting(cursor, world.settings).open())
+        waiting, some = read_waiting(cursor, world.settings), read_open(cursor, world.settings)
+    open_rows = list(waiting.open())
+    assert list(some.open()) == open_rows, "what is left out is not open"
+    assert (some.batch, sorted(some.own), some.since, some.end, some.untouched) == (
+        *(waiting.batch, sorted(waiting.own), waiting.since, waiting.end, waiting.untouched),
+    )
     assert {n for n, *_, is_open in result if is_open} == {row.record_no for row in open_rows}
     assert {n for n, _, _, blind, *_, is_open in result if blind and is_open} == {
         r.record_no for r in open_rows if r.blind

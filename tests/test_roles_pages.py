@@ -16,8 +16,8 @@ from core.data.formats.formats import FORMATS
 from core.people.people import remove_person, set_role
 from core.people.roles import ROLES
 from core.project import Project
-from tests.conftest import quiet
-from tests.people_world import NAMES, Visit, add_all
+from tests.conftest import copy_of, quiet
+from tests.people_world import NAMES, Visit
 from tests.running import running
 
 MAIN = Path(__file__).parent.parent / "app" / "main.py"
@@ -36,9 +36,13 @@ def frame(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def project(peopled: Path, tmp_path: Path) -> Iterator[Project]:
+    with copy_of(peopled, tmp_path / "project") as opened:
+        yield opened
+
+
+@pytest.fixture
 def server(project: Project) -> Iterator[background.ProjectServer]:
-    """With one person of each role."""
-    add_all(project)
     yield background.open_server(lambda: project)
     background._OPEN.clear()
 
@@ -46,7 +50,6 @@ def server(project: Project) -> Iterator[background.ProjectServer]:
 @pytest.fixture
 def accounts(project: Project) -> Iterator[background.ProjectServer]:
     """The same, where an organisation's accounts let people in."""
-    add_all(project)
     yield background.open_server(lambda: project, Binding(loopback=False, accounts=True))
     background._OPEN.clear()
 
@@ -55,9 +58,9 @@ def opened(page: str | None, user: dict[str, object]) -> AppTest:
     """The page as somebody with this st.user has it after one run."""
     test = AppTest.from_file(str(MAIN), default_timeout=30)
     test.user = dict(user)
-    test.run()
     if page:
-        test.switch_page(f"pages/{page}.py").run()
+        test.switch_page(f"pages/{page}.py")
+    test.run()
     assert not test.exception
     return test
 
@@ -111,16 +114,17 @@ def test_somebody_not_signed_in_sees_nothing_of_the_project(
 
 def test_a_page_shows_nothing_more_once_its_person_is_removed(server: background.ProjectServer) -> None:
     page = as_(server, "annotator", "label")
-    assert page.get("bidi_component")
+    assert page.main.get("bidi_component")
     remove_person(server.project, quiet, name="Ann")
     page.run()
-    assert not page.get("bidi_component")
+    assert not page.main.get("bidi_component")
 
 
 ACTIONS = {
     "settings": lambda page: page.text_input(key="new-label").input("traffic") and page.button(key="add-label").click(),
     "map": lambda page: page.button(key="make").click(),
     "export": lambda page: page.selectbox(key="what").select("all") and page.button(key="write").click(),
+    "prepare": lambda page: page.button(key="clean-preview").click(),
 }
 
 
@@ -142,6 +146,35 @@ def test_a_click_on_a_page_that_is_older_than_the_role_changes_nothing(
     assert not server.activities
     assert refused(page)
     assert len(server.settings().taxonomy.labels) == 3
+
+
+def test_people_are_added_and_changed_by_a_manager_who_is_shown_their_code_once(
+    server: background.ProjectServer,
+) -> None:
+    assert not [one for one in as_(server, "adjudicator", "team").button if one.key == "person-add"]
+    page = as_(server, "manager", "team")
+    page.text_input(key="person-name").input("Bea")
+    page.button(key="person-add").click().run()
+    assert not page.exception
+    assert server.authenticator.try_code("Bea", page.code[0].value)
+    page.selectbox(key="person").select("Bea").run()
+    assert not page.code
+    page.selectbox(key="role-of-Bea").select("adjudicator").run()
+    page.button(key="person-set-role").click().run()
+    assert "Bea has the role adjudicator now" in page.success[0].value
+    page.selectbox(key="person").select("Max").run()
+    page.button(key="person-code").click().run()
+    [words] = [text.value for text in page.text]
+    assert server.authenticator.try_code("Max", words.rpartition(" ")[2]), "the old one's visit ends with it"
+    page = as_(server, "manager", "team")
+    page.selectbox(key="person").select("Max").run()
+    page.button(key="person-remove").click().run()
+    assert "only manager" in page.error[0].value
+    page.selectbox(key="person").select("Bea").run()
+    page.button(key="person-remove").click().run()
+    assert "Bea is out" in page.success[0].value
+    assert server.authenticator.person("Bea") is None
+    assert server.project.store.one("select user from audit_log where what = 'person removed'") == "Max"
 
 
 def test_settings_are_changed_under_the_name_of_who_is_signed_in(server: background.ProjectServer) -> None:
@@ -170,7 +203,7 @@ def test_nobody_labels_under_the_name_of_another(server: background.ProjectServe
     page.query_params["annotator"] = "Max"
     page.switch_page("pages/label.py").run()
     assert "not taken" in page.error[0].value
-    assert not page.get("bidi_component")
+    assert not page.main.get("bidi_component")
 
 
 def test_an_annotator_sees_own_figures_and_no_others(server: background.ProjectServer) -> None:
@@ -255,3 +288,9 @@ def test_the_export_page_offers_every_format_and_says_what_one_cannot_hold(serve
     assert any(text.value.startswith("Left out, for the format has no room for it: id (12)") for text in page.text)
     [file] = (server.project.folder / "exports").glob("*.fasttext")
     assert file.read_text(encoding="utf-8").startswith("__label__")
+
+
+def test_a_manager_who_signs_in_uploads_and_names_no_file_of_the_machine(server: background.ProjectServer) -> None:
+    page = as_(server, "manager", "import")
+    assert not page.segmented_control
+    assert not [one for one in page.text_input if str(one.key).startswith("import-")]

@@ -17,6 +17,7 @@ from core.jobs.bundle import Bundle, Handle, Resources, Runner, RunStatus, manif
 from core.jobs.kinds import JobKind, Params, Result
 from core.models.encoders.encoder import EMBEDDED
 from core.models.out_of_fold import read_held_out
+from core.pairs.blocking.candidates_elsewhere import candidates_elsewhere
 from core.pairs.blocking.find_candidates import candidates
 from core.project import open_project
 from core.training.train import train
@@ -229,7 +230,10 @@ def test_candidates_are_found_wherever_the_job_runs(carrier: Carrier, tmp_path: 
         project = new_project(tmp_path / name)
         project.runners = {"there": lambda _: carrier.runner()}
         bring_shops(project, tmp_path, 12)
-        assert candidates(project, quiet, on="local" if name == "here" else "there").added > 12
+        result = (
+            candidates(project, quiet) if name == "here" else candidates_elsewhere(project, quiet, on="there", yes=True)
+        )
+        assert result.added > 12
         pairs.append(project.store.query("select left_side, right_side, similarity, beyond from pairs order by all"))
         project.close()
     assert pairs[0] == pairs[1]

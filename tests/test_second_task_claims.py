@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.pages.parts.model_rows import version_rows
+from app.pages.parts.models.model_rows import version_rows
 from app.words import score_lines
 from core import loop, simulate
 from core.auto_label.accepting import auto, check

@@ -8,7 +8,7 @@ import pytest
 from core.arrays import Floats
 from core.sampling.batch import ChosenBatch, compose
 from core.sampling.pool import Pool
-from core.sampling.selftest import AuditedLabels, SelfTest, run_self_test
+from core.sampling.selftest import AuditedLabels, SelfTest, run_self_test, unseen_labels
 from core.sampling.strategies import STRATEGIES
 from core.tasks.labels import label_predictions
 
@@ -147,3 +147,15 @@ def test_suggestions_that_the_audit_contradicts_are_named() -> None:
     contradicted = AuditedLabels(("ham", "spam"), np.array([30, 30]), 60)
     assert not any("audit" in warning for warning in run_self_test(pool, batch, rng, agreed).warnings)
     assert any("spam (the model: 5%" in warning for warning in run_self_test(pool, batch, rng, contradicted).warnings)
+
+
+def test_a_label_without_a_record_after_five_rounds_is_named_with_how_rare_it_must_be() -> None:
+    rows = np.arange(90)
+    pool = Pool(np.eye(100, dtype=np.float32), rows, np.arange(90, 100), label_counts=np.array([7, 0, 3]))
+    audited = AuditedLabels(("ham", "fraud", "spam"), np.array([20, 0, 10]), 30)
+    assert unseen_labels(pool, audited, 5) is None
+    warning = unseen_labels(pool, audited, 6)
+    assert warning
+    assert "After 5 rounds and 10 answers no record has the label fraud. None of 30 records" in warning
+    assert "under 11.6%" in warning
+    assert unseen_labels(replace(pool, label_counts=np.array([7, 1, 3])), audited, 6) is None

@@ -24,7 +24,7 @@ from core.training.entries import read_training_job
 from core.training.launch import TrainingRequest, order_of
 from core.training.trainers import parameters_in
 from gpu_jobs.runners.local import InProcessRunner
-from tests.conftest import quiet
+from tests.conftest import copy_of, quiet
 from tests.waiting import wait_for
 
 Truth = dict[str, tuple[str, ...]]
@@ -38,11 +38,11 @@ STATE = (
 
 
 @pytest.fixture
-def answered(project: Project, truth: Truth) -> Project:
+def answered(played: Path, tmp_path: Path) -> Iterator[Project]:
     """Two rounds answered; suggestions and a queue."""
-    simulate.simulate_rounds(project, truth, simulate.Budget(2, 10, "default"), quiet)
-    loop.next_batch(project, quiet, size=5)
-    return project
+    with copy_of(played, tmp_path / "project") as project:
+        loop.next_batch(project, quiet, size=5)
+        yield project
 
 
 def stored(project: Project) -> list[list[tuple[object, ...]]]:

@@ -151,7 +151,7 @@ def test_a_moved_folder_answers_to_its_new_path(folders: Project, tmp_path: Path
     assert set(settled(folders)) == {"Castle", "Castle/Castle pack 1"}
 
 
-def test_an_empty_taxonomy_learns_from_a_sheet_and_a_full_one_when_told(project: Project, tmp_path: Path) -> None:
+def test_an_empty_taxonomy_learns_from_a_sheet_and_a_full_one_on_request(project: Project, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="there is no label 'sport'"):
         take(project, tmp_path, "id,label\nr0,sport\n")
     assert apply(project, quiet, file=str(tmp_path / "labels.csv"), add_labels=True).taken == 1
@@ -242,6 +242,7 @@ def test_what_the_model_is_least_sure_of_is_queued_first(project: Project, tmp_p
         review(project, quiet, below=0)
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_commands_say_what_was_refused(tmp_path: Path) -> None:
     rondo("init", tmp_path / "p", "--labels", "a,b")
     (tmp_path / "texts.csv").write_text("id,text\n1,one\n2,two\n")

@@ -155,6 +155,7 @@ def test_many_labels_are_even_and_rare_ones_are_counted(tmp_path: Path) -> None:
     assert sum(result.counts["only here"]) == 1
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_command_writes_a_file_per_split(labelled: Project, tmp_path: Path) -> None:
     folder = labelled.folder
     labelled.close()

@@ -44,7 +44,7 @@ def test_dear_labels_and_cheap_errors_are_not_expected_to_pay() -> None:
     matches = worth(SURE_CURVE, Price(per_label=10, per_error=0.01, left=1000, unit="euros"), rng())
     assert matches.best is None
     assert matches.sentence.startswith(
-        "No further labels are expected to pay. The least loss: 25 more labels: -250 euros"
+        "No further labels are expected to pay. The least loss: 25 more labels: \u2212250 euros"
     )
 
 

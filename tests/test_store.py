@@ -157,7 +157,7 @@ def test_a_database_that_was_rewritten_is_still_locked_and_holds_what_it_held_wi
     again.close()
 
 
-VIEWS_AS_OF = (23, "dcfc4e4c5bc473b4")
+VIEWS_AS_OF = (26, "4b6697f2a3ce48fa")
 
 
 def test_whoever_changes_a_view_adds_a_step() -> None:

@@ -1,5 +1,6 @@
 """The laws that hold for every query strategy, and for the batch composed around it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from core.errors import BadInput
 from core.sampling import strategies
 from core.sampling.batch import compose
 from core.sampling.pool import Pool
+from core.sampling.rare_labels import FEW, likeliest_of_rare
 from core.sampling.strategies import STRATEGIES
 from core.tasks.labels import label_predictions
 
@@ -31,7 +33,8 @@ def make_pool(records: int = 120, labelled: int = 20, labels: int = 3, multi: bo
     rows = np.sort(order[labelled:])
     probs = rng.random((len(rows), labels)).astype(np.float32)
     probs = probs if multi else probs / probs.sum(axis=1, keepdims=True)
-    return Pool(vectors, rows, np.sort(order[:labelled]), label_predictions(probs, several=multi) if labels else None)
+    predictions = label_predictions(probs, several=multi) if labels else None
+    return Pool(vectors, rows, np.sort(order[:labelled]), predictions, label_counts=rng.integers(0, 9, labels))
 
 
 @st.composite
@@ -165,7 +168,7 @@ def test_a_covering_strategy_keeps_away_from_what_is_labelled(name: str) -> None
 
 def test_the_default_starts_with_central_records_and_turns_to_doubt() -> None:
     young, old = make_pool(labelled=8), make_pool(labelled=9)
-    for pool, name in ((young, "central"), (old, "margin_kmeans")):
+    for pool, name in ((young, "central"), (replace(old, label_counts=None), "margin_kmeans")):
         ours, theirs = (STRATEGIES[key](pool, 10, np.random.default_rng(1)) for key in ("default", name))
         assert ours.tolist() == theirs.tolist()
 
@@ -232,3 +235,27 @@ def test_records_labelled_by_machine_are_drawn_for_the_audit_as_often_as_others_
     )
     assert set(only.rows.tolist()) <= set(machine.tolist())
     assert len(only.rows) == 5
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_a_third_of_a_batch_goes_to_labels_that_hardly_any_record_has(multi: bool) -> None:
+    pool = replace(make_pool(400, 60, 4, multi), label_counts=np.array([50, 5, 0, 3]))
+    assert pool.predictions is not None
+    rare = likeliest_of_rare(pool, 24, np.random.default_rng(0))
+    best = pool.rows[np.argsort(-pool.predictions.outputs, axis=0, kind="stable")]
+    assert set(rare) == {*best[:FEW, 2], *best[:2, 3]}  # five are lacking of one label, two of the other
+    assert rare[:2].tolist() == [best[0, 2], best[0, 3]]
+    batch = STRATEGIES["default"](pool, 24, np.random.default_rng(0))
+    assert batch[: len(rare)].tolist() == rare.tolist()
+    assert len(likeliest_of_rare(pool, 6, np.random.default_rng(0))) == 2
+
+
+def test_where_labels_are_common_or_nothing_is_known_of_them_no_label_is_looked_for() -> None:
+    pool = make_pool(400, 60, 4)
+    for counts in (np.full(4, FEW), None, np.zeros(3, np.int64)):
+        assert not len(likeliest_of_rare(replace(pool, label_counts=counts), 24, np.random.default_rng(0)))
+
+
+def test_a_label_that_stays_away_gets_one_record_of_a_batch() -> None:
+    pool = replace(make_pool(400, 100, 4), label_counts=np.array([50, 50, 0, 50]))
+    assert len(likeliest_of_rare(pool, 24, np.random.default_rng(0))) == 1

@@ -122,6 +122,22 @@ def test_the_prompt_has_names_descriptions_guidelines_and_similar_answered_recor
     assert any(len(body["messages"]) == 14 for body in model.questions)
 
 
+def test_it_reads_what_models_read_and_not_what_cleaning_left_out(
+    project: Project, model: ChatServer, truth: dict[str, tuple[str, ...]]
+) -> None:
+    audited(project, truth, 1)
+    with project.store.transaction() as cursor:
+        cursor.execute("insert into cleaned select n, 'clean ' || text, 1 from records")
+        cursor.execute("insert into left_out select n, 'clean', 'short', null from pool limit 5")
+    asked = project.store.one("select count(*) from pool") - project.store.one("select count(*) from left_out")
+    assert ask(project, limit=100).records >= asked
+    texts = [turn["content"] for body in model.questions for turn in body["messages"] if turn["role"] == "user"]
+    assert texts
+    assert all(text.startswith("clean ") for text in texts)
+    out = "select count(*) from generated_answers where n in (select n from left_out)"
+    assert not project.store.one(out)
+
+
 def test_its_worth_rests_on_the_audit(project: Project, model: ChatServer, truth: dict[str, tuple[str, ...]]) -> None:
     assert language_model_worth(project) is None
     ask(project, limit=5)

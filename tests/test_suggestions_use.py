@@ -64,7 +64,7 @@ def test_a_program_has_it_asked_and_reads_what_it_is_worth(
     assert client.post("/api/suggestions", json={"model": "x"}).status_code == 422
 
 
-def test_a_program_is_told_at_once_what_cannot_be_asked(client: TestClient, project: Project) -> None:
+def test_a_program_learns_at_once_what_is_not_possible(client: TestClient, project: Project) -> None:
     assert "llm_model" in client.post("/api/suggestions", json={}).json()["error"]
     project.save_settings(with_changes(project.settings(), llm_model="gpt", llm_url="openai"))
     assert client.post("/api/suggestions", json={}).status_code == 409

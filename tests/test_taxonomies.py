@@ -9,10 +9,12 @@ import pytest
 from core.config.settings import Settings, read_settings, write_settings
 from core.config.taxonomy import Label, Taxonomy, add_label, make_taxonomy, retire_label
 from core.evaluation.audit import equal_weights
-from core.evaluation.held_out import HeldOutPredictions, score_of
-from core.evaluation.known_truth import level_scores
+from core.evaluation.held_out import HeldOutPredictions, level_scores, score_of
+from core.evaluation.metrics import Metrics, Score
+from core.reports.error_analysis import level_table
 from core.tasks.label_prompt import instructions
 from core.tasks.labels import LABELS, hinted, labels_space, setup, still_meant, suggestion
+from core.typed_json import from_json, to_json
 
 TREE = Taxonomy(
     (
@@ -95,3 +97,8 @@ def test_a_level_takes_each_label_for_the_one_above_it() -> None:
     assert top.score.macro_f1
     assert top.score.macro_f1.value == pytest.approx((0.8 + 2 / 3) / 2)
     assert list(level_scores(predictions, labels, {one: (one,) for one in labels})) == []
+    measured = score_of(replace(predictions, space=LABELS.space(setup(Settings(name="any", taxonomy=TREE)))), labels)
+    assert [one.score.accuracy.value for one in measured.levels] == [0.75, 0.5], "stored with the score"
+    stored = from_json(Score, to_json(measured), "it")
+    assert [one.score.accuracy for one in stored.levels] == [one.score.accuracy for one in measured.levels]
+    assert [row["level"] for row in level_table(Metrics(gold=measured), "gold")] == [1, 2]

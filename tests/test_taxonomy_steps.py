@@ -8,6 +8,8 @@ import pytest
 from core import loop, simulate
 from core.config.taxonomy_steps import TEMPLATES, LabelDraft, load_taxonomies
 from core.errors import BadInput, Refused
+from core.exchange.datasets import EARLIER, required_setup
+from core.exchange.outgoing import plan_push, read_outgoing
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
@@ -17,6 +19,7 @@ from core.labelling.taxonomy_changes import (
     taxonomy_diff,
     taxonomy_list,
 )
+from core.models.in_use import active_model
 from core.project import Project, open_project
 from core.reports.export import write_export
 from gpu_jobs.runners.local import InProcessRunner
@@ -243,3 +246,41 @@ def test_a_project_of_three_taxonomies_is_made_switched_and_edited_by_commands(t
     assert (done["answers"], done["records"]) == (1, 1), "descriptor is mapped to nothing there"
     assert rondo_json(folder, "status")["labelled"] == 1
     assert "no label 'x'" in rondo("--project", folder, "taxonomy", "retire", "x", code=2)
+
+
+def test_a_model_of_another_taxonomy_is_no_champion_and_suggests_nothing(answered: Project, tmp_path: Path) -> None:
+    loop.fit(answered, quiet)
+    champion, suggested = active_model(answered), answered.store.one("select count(*) from suggestions")
+    (tmp_path / "side.toml").write_text(SIDE)
+    step(answered, "load", source=str(tmp_path / "side.toml"))
+    assert step(answered, "use", name="senses").switched
+    assert active_model(answered) is None
+    assert not answered.store.one("select exists(from suggestions) or exists(from held_out_predictions)")
+    assert loop.refit(answered, quiet).model is None, "nothing counts here"
+    step(answered, "map", label="main:food", to=["senses:rest"])
+    step(answered, "map", label="main:music", to=["senses:sound"])
+    step(answered, "migrate", source="main", to="senses")
+    assert loop.refit(answered, quiet).model is not None
+    assert {label for (label,) in answered.store.query("select label from suggestions")} <= {"sound", "rest"}
+    step(answered, "use", name="main")
+    assert active_model(answered) == champion
+    assert loop.refit(answered, quiet).model is not None
+    assert answered.store.one("select count(*) from suggestions") == suggested
+
+
+def test_argilla_shows_where_a_label_stands_what_it_means_and_what_was_answered_before(answered: Project) -> None:
+    step(answered, "split", label="food", into=["sweet", "salty"])
+    step(answered, "move", label="sweet", under="music")
+    step(answered, "describe", label="sweet", examples=["a cake"])
+    settings = answered.settings()
+    with answered.store.reading() as cursor:
+        required = required_setup(cursor, settings)
+        plan = plan_push(cursor, settings, [], 1)
+        sent = read_outgoing(cursor, plan, list(plan.ranks), settings, required.question)
+    assert "music / sweet" in [one.text for one in required.question.options]
+    assert '- sweet (under music)\n  such as: "a cake"' in required.guidelines
+    assert required.context == (EARLIER,)
+    before = [one.metadata[EARLIER] for n, one in sent.items() if EARLIER in one.metadata and n not in plan.blind]
+    assert before
+    assert set(before) == {"food"}
+    assert not [n for n, one in sent.items() if n in plan.blind and EARLIER in one.metadata]

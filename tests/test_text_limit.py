@@ -1,12 +1,13 @@
 """How much of a text is read: what lies behind changes nothing in the vector, what lies before does."""
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.models.encoders.encoder import EMBEDDED, embedded_folder
+from core.models.encoders.encoder import EMBEDDED, MULTILINGUAL, Encoder, embedded_folder
 from core.models.encoders.loading import load_encoder
 from core.models.encoders.text_limit import characters_read
 
@@ -14,22 +15,28 @@ NOWHERE = Path("/nowhere")
 WORDS = " ".join(f"parcel{number} came late" for number in range(2000))
 
 
+@cache
+def loaded(name: str) -> Encoder:
+    return load_encoder(name, NOWHERE, 1)
+
+
 def read(*texts: str, encoder: str = EMBEDDED) -> list[int | None]:
     return characters_read(NOWHERE, NOWHERE, encoder, texts)
 
 
+@pytest.mark.parametrize("encoder", [EMBEDDED, MULTILINGUAL])
 @pytest.mark.parametrize(
     "text",
     [WORDS, "包裹没有收到。" * 300, "👍 fine " * 600, " " * 9000 + WORDS],
     ids=["words", "chinese", "emoji", "spaces"],
 )
-def test_the_vector_depends_on_what_is_read_and_on_nothing_behind(text: str) -> None:
-    (count,) = read(text)
+def test_the_vector_depends_on_what_is_read_and_on_nothing_behind(text: str, encoder: str) -> None:
+    (count,) = read(text, encoder=encoder)
     assert count
     units = text.encode("utf-16-le")
     assert count < len(units) // 2
     head = units[: 2 * count].decode("utf-16-le")
-    whole, same, less = load_encoder(EMBEDDED, NOWHERE, 1).encode([text, head, head[: int(0.9 * len(head))]])
+    whole, same, less = loaded(encoder).encode([text, head, head[: int(0.9 * len(head))]])
     assert np.allclose(whole, same, atol=1e-3)
     assert not np.allclose(whole, less, atol=1e-3)
 

@@ -135,7 +135,7 @@ def test_a_job_that_was_cancelled_goes_on_where_it_was(project: Project, base: P
     wait_for(lambda: refresh_job(project, job.id).state == "cancelled")
 
     job_retry(project, quiet, job=job.id)
-    wait_for(lambda: refresh_job(project, job.id).done > 0)
+    wait_for(lambda: refresh_job(project, job.id).events)
 
     first = refresh_job(project, job.id)
     assert first.events[0]["done"] > 10

@@ -235,7 +235,7 @@ def test_what_cannot_be_a_base_is_reported_in_a_sentence(tmp_path: Path, base: P
         train(LEARN, order(tmp_path / "empty", tmp_path))
 
 
-def test_one_label_cannot_be_told_apart(base: Path, tmp_path: Path) -> None:
+def test_one_label_cannot_be_distinguished(base: Path, tmp_path: Path) -> None:
     only = np.flatnonzero(LEARN.targets[:, 0])
     part = replace(LEARN, texts=[LEARN.texts[row] for row in only.tolist()], targets=LEARN.targets[only])
     with pytest.raises(Refused, match="needs 2 labels"):

@@ -36,9 +36,10 @@ def test_what_kills_left_behind_goes_with_the_next_command(encoded: Path, tmp_pa
     project.close()
     (folder / "exports").mkdir()
     names = ("exports/.labels.csv.ab12cd34.partial", "rondo.partial", "models/m.partial", "rounds/00001.partial.npz")
-    left = [folder / name for name in names]
+    uploads = (".rondo/uploads/a/mails.csv", ".rondo/import/.home/drafts/b/mails.csv")
+    left = [folder / name for name in (*names, *uploads)]
     for path in left:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("somebody's text")
     own = folder / "notes.partial"
     own.write_text("a person's own")

@@ -109,14 +109,14 @@ def unheard(done: int, total: int, **figures: float) -> None:
     """Progress that nobody follows."""
 
 
-def puzzles(count: int, seed: int = 0) -> list[tuple[str, str]]:
-    """(text, topic) where one word of ten tells the topic: a random encoder sees little of it."""
+def puzzles(count: int, seed: int = 0, filling: int = 9) -> list[tuple[str, str]]:
+    """(text, topic) where one word of ten tells the topic: a random encoder sees little of it. filling: other words."""
     rng = np.random.default_rng(seed)
-    topics, filling = list(TOPICS), WORDS[18:30]
+    topics, others = list(TOPICS), WORDS[18:30]
     result = []
     for number in range(count):
         topic = topics[number % len(topics)]
-        words = [*rng.choice(filling, 9), rng.choice(TOPICS[topic])]
+        words = [*rng.choice(others, filling), rng.choice(TOPICS[topic])]
         result.append((" ".join(rng.permutation(words)), topic))
     return result
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.auth.authenticator import LINK_SECONDS, Authenticator, AuthMode
 from app.auth.oidc import claims_of
 from app.auth.public_address import host_name
-from app.navigation import ENTRIES, home
+from app.navigation import FIRST, home
 from core.people.people import Person
 from core.people.roles import holders
 
@@ -50,7 +50,9 @@ FREE: dict[str, str] = {
 RIGHTS: dict[str, str] = {
     "/api/label/events": "label",
     "/api/label/token": "label",
+    "/api/label/similar": "label",
     "/api/adjudicate": "adjudicate",
+    "/api/find": "adjudicate",
 }
 """our other routes, and the right that they need; one that stands in neither table is open to nobody"""
 ACCOUNTS_CLOSED = (
@@ -250,7 +252,7 @@ def _with_token(connection: HTTPConnection, authenticator: Authenticator, identi
 
 def _home(connection: HTTPConnection, identity: Identity) -> Response | None:
     """The page that comes first stands at `/` for Streamlit, and nowhere else; its own address leads there."""
-    first = home(identity.person.rights) if identity.person else ENTRIES[0].file
+    first = home(identity.person.rights) if identity.person else FIRST
     if connection.scope["path"] != f"/{first}" or not _is_page(connection):
         return None
     query = connection.scope["query_string"].decode("latin-1")

@@ -61,7 +61,7 @@ def sign_in_routes(authenticator: Authenticator) -> list[Route]:
 
     async def sign_in(request: Request) -> Response:
         if request.method == "POST":
-            return await run_in_threadpool(_let_in, request, authenticator, throttle, await _read_form(request))
+            return await run_in_threadpool(_let_in, request, authenticator, throttle, await read_form(request))
         return await run_in_threadpool(_show, request, authenticator)
 
     async def sign_out(request: Request) -> Response:
@@ -86,7 +86,7 @@ def _show(request: Request, authenticator: Authenticator) -> Response:
     identity = authenticate(authenticator, request.cookies)
     if _is_in(identity):
         return RedirectResponse(from_here(request, requested), 303)
-    return _form(requested) if identity.auth_mode is not AuthMode.TRUST else _token_form(requested)
+    return code_form(requested) if identity.auth_mode is not AuthMode.TRUST else token_form(requested)
 
 
 def _is_in(identity: Identity) -> bool:
@@ -101,7 +101,7 @@ def _open_link(request: Request, authenticator: Authenticator, requested: str, t
     """Whoever has the terminal before him can copy the token from it."""
     value = authenticator.open_link(token.strip(), time.time())
     if value is None:
-        return _token_form(requested, WRONG_LINK, 403)
+        return token_form(requested, WRONG_LINK, 403)
     answer = RedirectResponse(from_here(request, requested), 303, headers={"cache-control": "no-store"})
     link_cookie(answer, authenticator, value, request)
     return answer
@@ -121,7 +121,7 @@ def _let_in(request: Request, authenticator: Authenticator, throttle: Throttle, 
     keys = (("name and address", f"{known.name if known else name.casefold()} {address}"), ("address", address))
     if wait := throttle.admit(keys, time.monotonic()):
         seconds = max(1, round(wait))
-        answer = _form(requested, f"Too many wrong tries. Try again in {seconds:,} s.", name, 429)
+        answer = code_form(requested, f"Too many wrong tries. Try again in {seconds:,} s.", name, 429)
         answer.headers["retry-after"] = str(seconds)
         return answer
     person = authenticator.try_code(name, form.get("code", ""))
@@ -132,7 +132,7 @@ def _let_in(request: Request, authenticator: Authenticator, throttle: Throttle, 
         else:
             note(cursor, person.name, "signed in", {"role": person.role, "address": address})
     if person is None:
-        return _form(requested, WRONG, name, 403)
+        return code_form(requested, WRONG, name, 403)
     throttle.forgive(keys)
     answer = RedirectResponse(from_here(request, requested), 303, headers={"cache-control": "no-store"})
     answer.set_cookie(
@@ -163,7 +163,7 @@ def _let_out(request: Request, authenticator: Authenticator) -> Response:
     return answer
 
 
-async def _read_form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
     """The first value of each field; nothing of a body that is too long."""
     body = await read_at_most(request, MOST_BYTES)
     try:
@@ -173,7 +173,7 @@ async def _read_form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _form(requested: str, error_message: str = "", name: str = "", status: int = 200) -> Response:
+def code_form(requested: str, error_message: str = "", name: str = "", status: int = 200) -> Response:
     alert = f'<p role="alert" id="trouble">{escape(error_message)}</p>' if error_message else ""
     described = ' aria-describedby="trouble"' if error_message else ""
     first, second = (" autofocus", "") if not name else ("", " autofocus")
@@ -188,7 +188,7 @@ def _form(requested: str, error_message: str = "", name: str = "", status: int =
     )
 
 
-def _token_form(requested: str, error_message: str = "", status: int = 200) -> Response:
+def token_form(requested: str, error_message: str = "", status: int = 200) -> Response:
     alert = f'<p role="alert" id="trouble">{escape(error_message)}</p>' if error_message else ""
     return _page(
         '<h1>Rondo</h1><p class="soft">Open the link that <code>rondo up</code> printed in the terminal where it was '

@@ -8,9 +8,11 @@ from typing import Literal
 
 import streamlit as st
 
+from app.auth.identity import is_signed_in
 from app.auth.tokens import project_id
 from app.background import ProjectServer
 from app.http.label_routes import card_setup
+from core.labelling.own_keys import own_keys
 from core.people.people import MANAGER, Person
 
 _FOLDER = Path(__file__).parent
@@ -28,7 +30,8 @@ def draw_adjudication(server: ProjectServer, user: str) -> None:
 
 
 def _draw(server: ProjectServer, annotator: str, source: Literal["labelling", "adjudication"], key: str) -> None:
-    """source: where the card gets its records. The token says who answers."""
+    """source: where the card gets its records. The token says who answers. keys: that the person has chosen; None where
+    names are only typed, and the browser remembers them."""
     person = server.authenticator.person(annotator) or Person(annotator, MANAGER)
     data: dict[str, object] = {
         "source": source,
@@ -36,6 +39,7 @@ def _draw(server: ProjectServer, annotator: str, source: Literal["labelling", "a
         "annotator": annotator,
         "token": server.authenticator.label_token(person, time.time()),
         "setup": card_setup(server.settings()),
+        "keys": own_keys(server.project.store, annotator) if is_signed_in() else None,
     }
     html, css, js = card_sources()
     st.components.v2.component("rondo_card", html=html, css=css, js=js)(key=key, data=data)

@@ -33,7 +33,7 @@ function openVisit(data) {
 
 async function startVisit(scope, source, data) {
   const tab = await claimTab();
-  const visit = new Visit(scope, tab, source, data.setup, new Outbox(scope, tab));
+  const visit = new Visit(scope, tab, source, data.setup, new Outbox(scope, tab), data.keys);
   const line = new Line(visit, tab, data.annotator);
   line.token = data.token;
   const view = new View(visit, line);

@@ -8,14 +8,21 @@ export const ACTIONS = {
   flag: { text: "Flag", key: "f", help: "flag the record with a note: nobody is asked about it again", needsRecord: true },
   note: { text: "Note", key: "n", help: "write a note; Enter leaves it" },
   hints: { text: "Hints", key: "h", help: "hide or show suggestions" },
+  similar: { text: "Similar", key: "s", help: "show or hide similar records and a search beside the record" },
   keys: { text: "Keys", key: "?", help: "this help" },
 };
 const SCROLL = { ArrowDown: 48, ArrowUp: -48, PageDown: 300, PageUp: -300 };
 
+/** The names of the actions that a source offers for a task, in the order of their buttons. */
+export function actionsOf(source, task) {
+  const unused = new Set([...(task.skips ? ["skip", "pass"] : []), ...(task.lone ? ["similar"] : [])]);
+  return source.actions.filter((name) => !unused.has(name));
+}
+
 /** The action of a source that a key stands for, or null. */
 export function actionOf({ key, letter }, source, task) {
   const stands = (own) => (isLetter(own) ? own === letter && !task.takesLetters : own === key);
-  return source.actions.find((name) => stands(ACTIONS[name].key)) ?? null;
+  return source.actions.find((name) => !(task.lone && name === "similar") && stands(ACTIONS[name].key)) ?? null;
 }
 
 /** By how many pixels a key scrolls a long record, 0 where it does not. */
@@ -36,7 +43,7 @@ export function reservedLetters(source) {
 
 /** [key, what it does] for the help: the task's, then the frame's. */
 export function helpRows(source, task) {
-  const rows = source.actions.map((name) => {
+  const rows = source.actions.filter((name) => !(task.lone && name === "similar")).map((name) => {
     const { text, help } = ACTIONS[name];
     const key = keyName(ACTIONS[name], task);
     return key ? [key, help] : [text, `${help} (button)`];

@@ -15,7 +15,7 @@ export const LABELLING = {
   review: false,
   scrolls: true,
   submit: "Submit",
-  actions: ["skip", "undo", "flag", "hints", "keys"],
+  actions: ["skip", "undo", "flag", "hints", "similar", "keys"],
 
   headline(visit) {
     const { batch, size = 0, answered } = visit.latest?.progress ?? {};
@@ -23,7 +23,7 @@ export const LABELLING = {
     const pace = Math.round(visit.pace());
     return [
       size ? `Batch ${batch} · ${Math.min(answered, size)} of ${size}` : "",
-      total ? `${total} in this visit${pace ? ` · ${pace}/min` : ""}` : "",
+      total ? `${pace ? `${pace} a minute` : `${total} in this visit`}` : "",
     ];
   },
 

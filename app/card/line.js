@@ -44,7 +44,7 @@ export class Line {
   pump() {
     if (this.busy || this.timer) return;
     const want = this.short ? 0 : this.want();
-    if (!this.outbox.size && !this.visit.giveBack.size && !want) return;
+    if (!this.outbox.size && !this.visit.giveBack.size && !this.visit.unsavedKeys && !want) return;
     this.later(this.failures ? this.retryDelay() : this.ended + LEAST_PAUSE_MS - performance.now());
   }
 
@@ -101,6 +101,7 @@ export class Line {
       this.failure = "";
       this.short = body.want > 0 && !reply.cards.length;
       this.visit.receive(reply, body.give_back);
+      this.visit.keysSaved(body.keys);
     } catch (error) {
       this.failures += 1;
       this.failure = error instanceof Refusal ? error.message : "offline";
@@ -123,21 +124,36 @@ export class Line {
       turn: visit.count(),
       tabs: this.tabs,
       setup: visit.setup.key,
+      quality: visit.quality?.key ?? null,
+      keys: visit.unsavedKeys,
     };
   }
 
   /** The reply, or an error: Refusal where the server refused, TypeError or a timeout where it could not be reached. */
-  async post(body, renewed = false) {
-    const response = await this.fetch(this.path, body, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  post(body) {
+    return this.postTo(this.path, body);
+  }
+
+  async postTo(path, body, renewed = false) {
+    const response = await this.fetch(path, body, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (response.ok) return response.json();
     if (response.status === 401 && !renewed) {
       await this.renewToken();
-      return this.post(body, true);
+      return this.postTo(path, body, true);
     }
     if (response.status === 413) this.batch = Math.max(1, Math.floor(this.batch / 2));
     if (response.status >= 500) throw new TypeError("the server is in trouble");
     const { error } = await response.json();
     throw new Refusal(error);
+  }
+
+  /** The records like one, or those with some words: {records: [{id, text, answer}]} or {error}. */
+  async similar(query) {
+    try {
+      return await this.postTo("api/label/similar", query);
+    } catch (error) {
+      return { error: error instanceof Refusal ? error.message : "The server cannot be reached." };
+    }
   }
 
   async renewToken() {

@@ -20,6 +20,11 @@ export class Past {
     return this.entries.at(-1) ?? null;
   }
 
+  /** The entry of an event, or null. */
+  find(eid) {
+    return this.entries.find((entry) => entry.eid === eid) ?? null;
+  }
+
   /** [key, count] of what was given in this visit, most first. */
   get tally() {
     return Object.entries(this.counts).filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);

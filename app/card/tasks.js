@@ -7,7 +7,7 @@ import { Pairs } from "./tasks/pairs.js";
 /**
  * Name of a task to its class. A task draws the middle of the card and turns keys and clicks into answers; it knows no
  * network, no queue and no other part of the page. It is made anew whenever the project's settings change:
- * `new Task(settings, {review, reserved})`. review: the answers of others are in view (record.answers, each with user,
+ * `new Task(settings, {review, reserved, keys})`. review: the answers of others are in view (record.answers, each with user,
  * action and the fields of an answer), and no suggestion is. reserved: letters that the frame keeps for itself.
  *
  * An *answer* is a plain object; its fields go into the event that the server stores. A *draft* is an answer in the making,
@@ -34,6 +34,12 @@ import { Pairs } from "./tasks/pairs.js";
  *   submits: boolean                         Enter sends an answer, so the frame has a button for it
  *   accepts: string                          optional: what that button says where a record is answered for the first time
  *   takesLetters: boolean                    letters are the task's, so the frame's own have buttons only
+ *   heading: string                          optional: of the page
+ *   lone: boolean                            optional: records are not looked for beside one of this task
+ *   proposal(moment) -> string | null        optional: what Enter accepts now, null for nothing; the frame has a button for it
+ *   colour(answer) -> string                 optional: of an answer in lists, "" for none
+ *   ownKeys() -> [[id, name, key]]           optional: what a person may choose keys for, `keys` in the options of the task;
+ *   choosable(press) -> string | null        and the name of a key that may be chosen
  *   skips: boolean                           the task has a button for skipping, so the frame has none
  *   drawRecord(element, record)              optional: the record's body, where its text alone is not it
  *   about(record) -> {facts, remark, fields} optional: what stands below the body, instead of fields, metadata and length:

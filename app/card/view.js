@@ -1,9 +1,12 @@
 // What is seen of a visit, whatever the task. Texts go in as text, never as HTML. Knows the page and no network.
 
 import { element, keyButton, setText } from "./elements.js";
-import { isComposing, listen } from "./keyboard.js";
-import { ACTIONS, actionOf, helpRows, keyName, scrollOf } from "./keys.js";
+import { isComposing, listen, readKey } from "./keyboard.js";
+import { ACTIONS, actionOf, actionsOf, helpRows, keyName, scrollOf } from "./keys.js";
+import { withOwnKey } from "./own_keys.js";
+import { Rail } from "./rail.js";
 import { paintRecord } from "./record.js";
+import { listenToSwipes } from "./swipe.js";
 
 const WITHOUT_ANSWER = { skip: "skipped", flag: "flagged" };
 
@@ -12,6 +15,7 @@ export class View {
     this.visit = visit;
     this.line = line;
     this.root = null;
+    this.rail = new Rail(visit, line, (eid) => this.undo(eid));
     visit.changed = () => this.root && this.paint();
   }
 
@@ -29,8 +33,11 @@ export class View {
     this.find(".desk").classList.toggle("review", this.visit.source.review);
     this.find(".main").setAttribute("aria-label", this.visit.source.title);
     this.wireNotes();
+    this.rail.mount(root);
+    if (!this.visit.source.review) listenToSwipes(this.find(".sheet"), (side) => this.swipe(side));
+    this.find(".help .reset").onclick = () => this.chooseKeys({});
     this.find(".help .close").onclick = () => this.find(".help").close();
-    this.find(".guide").open = matchMedia("(min-width: 56rem)").matches;
+    this.find(".guide").open = matchMedia("(min-width: 70rem)").matches;
     root.addEventListener("pointerdown", onUse);
     this.paint();
     this.sizes = new ResizeObserver(() => this.resized());
@@ -89,8 +96,19 @@ export class View {
     this.say(this.visit.pass(at) ? "passed" : "There is no other record.");
   }
 
-  undo() {
-    this.say(this.visit.undo() ? "undone" : "This is as far back as this visit goes.");
+  /** eid: of an earlier answer than the last one. */
+  undo(eid) {
+    this.say(this.visit.undo(typeof eid === "string" ? eid : null) ? "undone" : "This is as far back as this visit goes.");
+  }
+
+  similar() {
+    this.say(this.rail.toggle() ? "Similar records are shown beside the record." : "Similar records are hidden.");
+  }
+
+  /** To the right accepts what Enter would, to the left skips. */
+  swipe(side) {
+    if (side === "left") this.skip();
+    else this.act((moment) => this.visit.task.key({ key: "Enter", digit: null, letter: "" }, moment));
   }
 
   flag() {
@@ -120,7 +138,34 @@ export class View {
   keys() {
     const rows = helpRows(this.visit.source, this.visit.task);
     this.find(".help dl").replaceChildren(...rows.flatMap(([key, text]) => [element("dt", {}, key), element("dd", {}, text)]));
-    this.find(".help").showModal();
+    this.paintOwnKeys();
+    if (!this.find(".help").open) this.find(".help").showModal();
+  }
+
+  /** What the task lets a person choose keys for, each with the key that was chosen. */
+  paintOwnKeys() {
+    const { task, keys } = this.visit;
+    const choices = task.ownKeys?.() ?? [];
+    this.find(".own").hidden = !choices.length;
+    const rows = choices.map(([id, name, key]) => {
+      const button = element("button", { type: "button" }, element("kbd", {}, key || "–"), element("span", { dir: "auto" }, name));
+      button.onclick = () => setText(button.querySelector("kbd"), "press a key");
+      button.onkeydown = (event) => {
+        const chosen = event.key === "Tab" || event.ctrlKey || event.metaKey ? null : task.choosable(readKey(event));
+        if (!chosen) return;
+        event.preventDefault();
+        event.stopPropagation();
+        this.chooseKeys(withOwnKey(keys, chosen, id));
+      };
+      return element("li", {}, button);
+    });
+    this.find(".own ol").replaceChildren(...rows);
+  }
+
+  chooseKeys(keys) {
+    this.find(".desk").dataset.setup = ""; // its parts are made anew
+    this.visit.chooseKeys(keys);
+    this.keys();
   }
 
   say(text) {
@@ -153,14 +198,17 @@ export class View {
 
   buildActions() {
     const { source, task } = this.visit;
-    const own = source.actions.filter((name) => !(task.skips && (name === "skip" || name === "pass")));
-    const buttons = own.map((name) => {
+    const buttons = actionsOf(source, task).map((name) => {
       const { text, key, cap } = ACTIONS[name];
       const shown = keyName({ key }, task);
       return keyButton({ name, text, shown: shown && (cap ?? shown), key: shown }, () => this[name]());
     });
     const enter = { key: "Enter", digit: null, letter: "" };
     const submit = () => this.act((moment) => task.key(enter, moment));
+    if (task.proposal?.(this.visit.moment()) !== undefined) {
+      buttons.unshift(keyButton({ name: "accept", text: "Accept", shown: "Enter", key: "Enter" }, submit));
+      buttons[0].querySelector(".name").dir = "auto";
+    }
     if (task.submits) buttons.unshift(keyButton({ name: "submit", text: (!source.review && task.accepts) || source.submit, shown: "Enter", key: "Enter" }, submit));
     this.find(".actions").replaceChildren(...buttons);
   }
@@ -175,9 +223,21 @@ export class View {
     this.find(".sheet").hidden = this.find(".reason").hidden = !card;
     this.paintEmpty();
     visit.task.draw(this.find(".answer"), visit.moment(), (change, at) => this.act(change, at));
+    this.paintProposal();
+    this.rail.paint();
     this.find("[data-action=hints]")?.setAttribute("aria-pressed", String(!visit.hidden));
     this.paintState(visit.outbox, line.failure);
     this.paintProgress();
+  }
+
+  /** The button for Enter says what it accepts; it keeps its size, so that nothing moves. */
+  paintProposal() {
+    const button = this.find("[data-action=accept]");
+    if (!button) return;
+    const words = this.visit.task.proposal(this.visit.moment());
+    setText(button.querySelector(".name"), words ?? "Accept");
+    button.title = words ?? "";
+    button.disabled = words === null;
   }
 
   /** The task's part, the guidelines and the buttons, when they are new or a person changed them on another page. */
@@ -189,6 +249,8 @@ export class View {
     this.painted = {};
     this.find(".answer").replaceChildren();
     this.buildActions();
+    this.find(".heading").textContent = source.review ? "" : (task.heading ?? "Answer");
+    this.find(".heading").hidden = source.review; // there it stands on a page that has one
     this.find(".rules").textContent = setup.guidelines;
     const terms = task.glossary();
     this.find(".names").replaceChildren(
@@ -211,7 +273,7 @@ export class View {
     if (!form.hidden && form.dataset.record !== card?.id) this.closeFlag();
     for (const button of this.root.querySelectorAll(".actions button")) {
       const name = button.dataset.action;
-      button.disabled = !card && (name === "submit" || Boolean(ACTIONS[name].needsRecord));
+      if (name !== "accept") button.disabled = !card && (name === "submit" || Boolean(ACTIONS[name].needsRecord));
     }
   }
 

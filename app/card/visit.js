@@ -9,9 +9,19 @@ const RESERVE = 8; // stay at hand while better records are on their way
 const PAUSE_MS = 60_000;
 
 export class Visit {
-  /** scope: source, project and annotator. source: as `labelling.js` describes it. */
-  constructor(scope, tab, source, setup, outbox) {
+  /**
+   * scope: source, project and annotator. source: as `labelling.js` describes it. keys: that the person has chosen, as the
+   * server has them; null where nobody signs in, and they are this browser's.
+   */
+  constructor(scope, tab, source, setup, outbox, keys = null) {
     this.source = source;
+    this.keysName = `rondo:keys:${scope}`;
+    const here = storage.get("localStorage", this.keysName); // beside a server's: what it has not stored yet
+    this.unsavedKeys = keys && here;
+    this.ownOnServer = keys !== null;
+    this.keys = here ?? keys ?? {};
+    this.quality = null; // as the server measured it last
+    this.news = null; // what the last round brought, once
     this.outbox = outbox;
     this.queue = [];
     this.use(setup);
@@ -40,7 +50,7 @@ export class Visit {
     const sameTask = this.setup?.task === setup.task;
     this.setup = setup;
     const { source } = this;
-    this.task = new TASKS[setup.task](setup, { review: source.review, reserved: reservedLetters(source) });
+    this.task = new TASKS[setup.task](setup, { review: source.review, reserved: reservedLetters(source), keys: this.keys });
     if (!sameTask) this.draft = this.task.start(this.card, null);
   }
 
@@ -99,9 +109,10 @@ export class Visit {
     return true;
   }
 
-  /** Takes the last answer back and puts its record on the screen again. Returns it, or null at the beginning. */
-  undo() {
-    const last = this.past.last;
+  /** Takes an answer back, the last one or the one with this event's id, and puts its record on the screen again. Returns
+   * it, or null where there is none. */
+  undo(eid = null) {
+    const last = eid === null ? this.past.last : this.past.find(eid);
     if (!last) return null;
     this.past.remove(last.eid);
     this.saving = null;
@@ -153,7 +164,31 @@ export class Visit {
     this.shown = { at: performance.now(), because };
   }
 
+  /** The keys that this person has chosen for what the task offers; {} for the usual ones. */
+  chooseKeys(keys) {
+    this.keys = keys;
+    storage.set("localStorage", this.keysName, keys);
+    this.use(this.setup);
+    this.changed();
+    if (!this.ownOnServer) return;
+    this.unsavedKeys = keys;
+    this.send();
+  }
+
+  /** The server has stored these keys. */
+  keysSaved(keys) {
+    if (!keys || keys !== this.unsavedKeys) return; // others were chosen meanwhile
+    this.unsavedKeys = null;
+    storage.drop("localStorage", this.keysName);
+  }
+
   // ---- what the server says ----
+
+  /** How good the model is now; where it was measured before, what the round between brought. */
+  learn(quality) {
+    if (this.quality && this.quality.key !== quality.key && quality.points !== null) this.news = quality;
+    this.quality = quality;
+  }
 
   /** How many more records to ask for. */
   shortage() {
@@ -179,6 +214,7 @@ export class Visit {
     }
     if (!this.outbox.size) this.saving = null;
     if (reply.setup) this.use(reply.setup);
+    if (reply.quality) this.learn(reply.quality);
     this.latest = reply;
     const taken = new Set(reply.taken);
     this.queue = this.queue.filter((card) => card.seen || !taken.has(card.id));

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import altair as alt
 
+from app.charts.axes import percent, word_at, zoomed
 from core.evaluation.metrics import Bin
 from core.reports.error_analysis import HeatCell, NamedScore
 
@@ -56,9 +57,11 @@ def confusion_chart(cells: Sequence[HeatCell], order: Sequence[str], measure: st
 
 def calibration_chart(bins: Sequence[Bin]) -> alt.LayerChart:
     """Predicted confidence against accuracy: on the dashed line the model is calibrated."""
-    unit = alt.Scale(domain=[0, 1])
+    unit = zoomed([min(one.stated, one.low) for one in bins])
+    least = float(unit.domain[0])
+    x = "how sure the model says it is"
     base = alt.Chart(alt.Data(values=[asdict(one) for one in bins])).encode(
-        x=alt.X("stated:Q", scale=unit, title="how sure the model says it is", axis=alt.Axis(format="%")),
+        x=alt.X("stated:Q", scale=unit, title=x, axis=percent()),
         tooltip=[
             alt.Tooltip("stated:Q", format=".1%"),
             alt.Tooltip("right:Q", format=".1%"),
@@ -69,13 +72,17 @@ def calibration_chart(bins: Sequence[Bin]) -> alt.LayerChart:
     )
     title = "how often it is right, 95 %"
     right = alt.Y("right:Q", scale=unit, title=title, axis=alt.Axis(format="%"))
-    spans = base.mark_rule(color=BLUE, strokeWidth=1.5).encode(y=alt.Y("low:Q", title=title), y2="high:Q")
+    spans = base.mark_rule(color=BLUE, strokeWidth=1.5).encode(y=alt.Y("low:Q", title=title, scale=unit), y2="high:Q")
     points = base.mark_point(color=BLUE, filled=True, opacity=1).encode(
         y=right, size=alt.Size("records:Q", scale=alt.Scale(domainMin=0, range=[30, 160]), legend=None)
     )
-    ends = alt.Chart(alt.Data(values=[{"at": 0}, {"at": 1}]))
-    ideal = ends.mark_line(color=GREY, strokeDash=[4, 4]).encode(x="at:Q", y=alt.Y("at:Q", title=title))
-    return (ideal + spans + points).properties(height=300)
+    ends = alt.Chart(alt.Data(values=[{"at": least}, {"at": 1}]))
+    ideal = ends.mark_line(color=GREY, strokeDash=[4, 4]).encode(x="at:Q", y=alt.Y("at:Q", title=title, scale=unit))
+    at = least + 0.75 * (1 - least)
+    words = word_at(at, at, "stated = right", dy=10).encode(
+        y=alt.Y("y:Q", title=title, scale=unit), x=alt.X("x:Q", title=x)
+    )
+    return (ideal + words + spans + points).properties(height=300)
 
 
 def prevalence_chart(labels: Sequence[NamedScore]) -> alt.LayerChart | None:

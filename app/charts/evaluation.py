@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from app.charts.quality import Rows
+from app.charts.axes import Rows, percent, zoomed_to
 from core.evaluation.metrics import Estimate
 from core.registry.evaluation_jobs import CompareEncodersResult, CompareResult
 from core.reports.error_analysis import NamedScore
@@ -29,7 +29,7 @@ def label_bars(rows: Sequence[NamedScore]) -> alt.LayerChart | None:
 
 
 def score_bars(rows: Sequence[tuple[str, int, Estimate]], title: str) -> alt.LayerChart:
-    """A bar with its interval for each (name, records, score from 0 to 1)."""
+    """A dot on its interval for each (name, records, score from 0 to 1)."""
     values = [{"label": name, "records": records, **asdict(score)} for name, records, score in rows[:MOST_BARS]]
     return _bars(values, title)
 
@@ -43,7 +43,7 @@ def examples_chart(rows: Sequence[tuple[int, Estimate]]) -> alt.LayerChart | Non
         x=alt.X("examples:Q", title="examples that it was tuned on", axis=alt.Axis(tickMinStep=1)),
         tooltip=["examples:Q", *_tooltips(".1%")],
     )
-    y = alt.Y("value:Q", title="mean F1 of the fields, 95 %", scale=alt.Scale(domain=[0, 1]), axis=_percent())
+    y = alt.Y("value:Q", title="mean F1 of the fields, 95 %", scale=zoomed_to(values), axis=percent())
     spans = base.mark_rule(color=BLUE, strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q")
     line = base.mark_line(color=BLUE, opacity=0.5).encode(y=y)
     return (line + spans + base.mark_point(color=BLUE, filled=True, size=60).encode(y=y)).properties(height=220)
@@ -54,11 +54,11 @@ def _bars(rows: Rows, title: str) -> alt.LayerChart:
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
         tooltip=["label:N", *_tooltips(".1%"), alt.Tooltip("records:Q", format=",")],
     )
-    bars = base.mark_bar(color=BLUE, opacity=0.35).encode(
-        x=alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=_percent())
+    spans = base.mark_rule(color=BLUE, strokeWidth=6, opacity=0.4).encode(
+        x=alt.X("low:Q", title=title, scale=zoomed_to(rows), axis=percent()), x2="high:Q"
     )
-    spans = base.mark_rule(color=BLUE, strokeWidth=2).encode(x="low:Q", x2="high:Q")
-    return (bars + spans).properties(height=alt.Step(22))
+    dots = base.mark_point(color=BLUE, filled=True, size=70, opacity=1).encode(x="value:Q")
+    return (spans + dots).properties(height=alt.Step(22))
 
 
 def difference_chart(result: CompareResult) -> alt.LayerChart:
@@ -109,7 +109,8 @@ def differences(rows: Rows, title: str) -> alt.LayerChart:
 def encoder_bars(result: CompareEncodersResult) -> alt.LayerChart:
     """Two encoders side by side in every measure, with intervals."""
     names = list(dict.fromkeys(row.encoder for row in result.rows))
-    base = alt.Chart(alt.Data(values=encoder_rows(result))).encode(
+    rows = encoder_rows(result)
+    base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("measure:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
         yOffset=alt.YOffset("encoder:N", sort=names),
         color=alt.Color(
@@ -119,9 +120,11 @@ def encoder_bars(result: CompareEncodersResult) -> alt.LayerChart:
         ),
         tooltip=["encoder:N", "measure:N", *_tooltips(".1%")],
     )
-    bars = base.mark_bar(opacity=0.35).encode(x=alt.X("value:Q", title="95 % intervals", axis=_percent()))
-    spans = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q")
-    return (bars + spans).properties(height=alt.Step(18, **{"for": "offset"}))
+    spans = base.mark_rule(strokeWidth=6, opacity=0.4).encode(
+        x=alt.X("low:Q", title="95 % intervals", scale=alt.Scale(zero=False), axis=percent()), x2="high:Q"
+    )
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="value:Q")
+    return (spans + dots).properties(height=alt.Step(18, **{"for": "offset"}))
 
 
 def encoder_rows(result: CompareEncodersResult) -> list[dict[str, Any]]:
@@ -141,7 +144,3 @@ def encoder_rows(result: CompareEncodersResult) -> list[dict[str, Any]]:
 def _tooltips(form: str) -> Sequence[alt.Tooltip]:
     titles = {"value": "value", "low": "at least", "high": "at most"}
     return [alt.Tooltip(f"{name}:Q", title=title, format=form) for name, title in titles.items()]
-
-
-def _percent() -> alt.Axis:
-    return alt.Axis(format="%", tickCount=5)

@@ -1,5 +1,7 @@
 """Pictures of a team: pace over time, agreement with intervals, two people against each other. Knows no project."""
 
+from math import floor
+
 import altair as alt
 
 from app.charts.quality import GREY
@@ -34,7 +36,8 @@ def alpha_chart(labels: list[LabelAgreement]) -> alt.LayerChart | None:
     rows = [{"label": one.label, **vars(one.agreement)} for one in labels if one.agreement.value is not None]
     if not rows:
         return None
-    lowest = min(0.0, *(row["value"] if row["low"] is None else row["low"] for row in rows))
+    least = min(row["value"] if row["low"] is None else row["low"] for row in rows)
+    lowest = min(0.7, floor(10 * least) / 10)  # the rule stays in sight
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
         tooltip=[

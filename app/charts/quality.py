@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from statistics import fmean
 
 import altair as alt
 
+from app.charts.axes import Rows, line_names, percent, word_at, zoomed
+from core.data.balance import LabelBalance
 from core.evaluation.metrics import Forecast, Savings
 from core.evaluation.reporting import figures
 from core.evaluation.stopping import Offer
 from core.reports.model_quality import MeasuredModel
 from core.reports.overview import LabelCount, Status
 
-Rows = Sequence[Mapping[str, Any]]
 AUDIT, GAIN, RANDOM, GREY = "#2f6fed", "#3aa76d", "#d9822b", "#8a94a3"
 _ESTIMATE = {"value": "score", "low": "at least", "high": "at most"}
 STRATA = {"audit": AUDIT, "gold": RANDOM}
@@ -33,17 +34,18 @@ def learning_chart(curve: Sequence[MeasuredModel], measure: str) -> alt.LayerCha
     colour = alt.Color(
         "stratum:N",
         scale=alt.Scale(domain=list(STRATA), range=list(STRATA.values())),
-        legend=alt.Legend(orient="top", title=None, symbolOpacity=1),
+        legend=None,
     )
     base = alt.Chart(alt.Data(values=rows)).encode(x=_labels_axis(), color=colour)
     axis = alt.Axis(format="%")
     band = base.mark_area(opacity=0.18).encode(
-        y=alt.Y("low:Q", title=f"{measure} with 95 % interval", scale=alt.Scale(domain=[0, 1]), axis=axis),
+        y=alt.Y("low:Q", title=f"{measure} with 95 % interval", scale=alt.Scale(zero=False), axis=axis),
         y2="high:Q",
     )
     shares = [alt.Tooltip(f"{key}:Q", title=title, format=".1%") for key, title in _ESTIMATE.items()]
     line = base.mark_line(point=True).encode(y="value:Q", tooltip=["stratum:N", "labels:Q", *shares, "records:Q"])
-    return (band + line).properties(height=280)
+    names = line_names(rows, "labels", "value", "stratum", colour)
+    return (band + line + names).properties(height=280)
 
 
 def forecast_chart(forecast: Forecast) -> alt.LayerChart:
@@ -51,9 +53,10 @@ def forecast_chart(forecast: Forecast) -> alt.LayerChart:
     forecast."""
     line = [dict(zip(("labels", "accuracy", "low", "high"), step, strict=True)) for step in forecast.line]
     points = [{"labels": labels, "accuracy": accuracy} for labels, accuracy in forecast.points]
+    scale = zoomed([*(row["low"] for row in line), *(accuracy for _, accuracy in forecast.points)])
     base = alt.Chart(alt.Data(values=line)).encode(x=_labels_axis())
     band = base.mark_area(opacity=0.18, color=AUDIT).encode(
-        y=alt.Y("low:Q", title="accuracy, 95 %", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")), y2="high:Q"
+        y=alt.Y("low:Q", title="accuracy, 95 %", scale=scale, axis=percent()), y2="high:Q"
     )
     curve = base.mark_line(color=AUDIT).encode(
         y="accuracy:Q",
@@ -67,7 +70,8 @@ def forecast_chart(forecast: Forecast) -> alt.LayerChart:
         x="labels:Q", y="accuracy:Q", tooltip=[alt.Tooltip("labels:Q"), alt.Tooltip("accuracy:Q", format=".1%")]
     )
     now = alt.Chart(alt.Data(values=[{"labels": forecast.labels}])).mark_rule(strokeDash=[4, 4], color=GREY)
-    return (band + curve + now.encode(x="labels:Q") + dots).properties(height=280)
+    words = word_at(forecast.labels, float(scale.domain[1]), "now; forecast from here", dy=10)
+    return (band + curve + now.encode(x="labels:Q") + dots + words).properties(height=280)
 
 
 def gain_chart(offers: Sequence[Offer], unit: str) -> alt.LayerChart:
@@ -90,7 +94,8 @@ def gain_chart(offers: Sequence[Offer], unit: str) -> alt.LayerChart:
         ],
     )
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4], color=GREY).encode(y="zero:Q")
-    return (band + zero + line).properties(height=240)
+    words = word_at(min(offer.more for offer in offers), 0, "below: costs more than it gains", dy=12)
+    return (band + zero + line + words).properties(height=240)
 
 
 def savings_chart(forecast: Forecast, savings: Savings) -> alt.LayerChart:
@@ -103,11 +108,12 @@ def savings_chart(forecast: Forecast, savings: Savings) -> alt.LayerChart:
     line = [*line, {"labels": now, "accuracy": level}]
     low, high, needed = savings.needed_low, savings.needed_high, savings.needed
     edge = max(high or 3 * max(low, needed or 0, now), 1.1 * now)
+    scale = zoomed([row["accuracy"] for row in line], [level + 0.05])
     gap = [{"accuracy": level, "now": now, "low": low, "high": high or edge, "needed": needed or edge}]
     curve = alt.Chart(alt.Data(values=line)).mark_line(color=AUDIT)
     curve = curve.encode(
-        x=_labels_axis(edge, "labels; orange: at random, for as good a model"),
-        y=alt.Y("accuracy:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"), title="accuracy"),
+        x=_labels_axis(edge, "labels"),
+        y=alt.Y("accuracy:Q", scale=scale, axis=percent(), title="accuracy"),
     )
     base = alt.Chart(alt.Data(values=gap)).encode(y="accuracy:Q")
     tooltip = [
@@ -124,7 +130,11 @@ def savings_chart(forecast: Forecast, savings: Savings) -> alt.LayerChart:
     shape = alt.when(alt.datum.open).then(alt.value("triangle-right")).otherwise(alt.value("circle"))
     marks = alt.Chart(alt.Data(values=ends)).mark_point(color=RANDOM, filled=True, size=90, opacity=1)
     there = marks.encode(x="labels:Q", y="accuracy:Q", shape=shape)
-    return (curve + bar + across + here + there).properties(height=220)
+    names = (
+        word_at(now, level, "labels given", align="right", dy=16),
+        word_at(edge, level, "at random, for as good a model", align="right", dy=-12),
+    )
+    return alt.layer(curve, bar, across, here, there, *names).properties(height=220)
 
 
 def _labels_axis(most: float | None = None, title: str = "labels learnt from") -> alt.X:
@@ -139,15 +149,30 @@ def balance_chart(counts: Sequence[LabelCount]) -> alt.Chart:
     kinds = [kind for kind in colours if kind != "gold" or any(row.gold for row in counts)]
     table = [asdict(row) for row in counts]
     rows = [{"label": row["label"], "kind": kind, "records": row[kind]} for row in table for kind in kinds]
+    return _label_bars(rows, {kind: colours[kind] for kind in kinds})
+
+
+def training_chart(labels: Sequence[LabelBalance]) -> alt.Chart:
+    """Records of each label that train and that balancing leaves out, one bar for each label."""
+    rows = [
+        {"label": one.name, "kind": kind, "records": records}
+        for one in labels
+        for kind, records in (("trains", one.after), ("left out", one.training - one.after))
+    ]
+    return _label_bars(rows, {"trains": AUDIT, "left out": GREY})
+
+
+def _label_bars(rows: Rows, colours: Mapping[str, str]) -> alt.Chart:
+    """rows: label, kind, records. colours: of the kinds, in the order in which they stand in a bar."""
     return (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(alt.Data(values=list(rows)))
         .mark_bar()
         .encode(
             y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
-            x=alt.X("records:Q", stack=True),
+            x=alt.X("records:Q", stack=True, axis=alt.Axis(format=",d", tickMinStep=1)),
             color=alt.Color(
                 "kind:N",
-                scale=alt.Scale(domain=kinds, range=[colours[kind] for kind in kinds]),
+                scale=alt.Scale(domain=list(colours), range=list(colours.values())),
                 legend=alt.Legend(orient="top", title=None),
             ),
             tooltip=["label:N", "kind:N", "records:Q"],
@@ -194,9 +219,19 @@ def replay_chart(rows: Rows, full: float, measure: str = "macro F1", unit: str =
 
     rows: strategy, labels, and the measure by its name. unit: what the labels are called.
     """
-    base = alt.Chart(alt.Data(values=list(rows))).encode(x=alt.X("labels:Q", title=unit), color="strategy:N")
-    band = base.mark_errorband(extent="stdev", opacity=0.2).encode(y=alt.Y(f"{measure}:Q", scale=alt.Scale(zero=False)))
+    colour = alt.Color("strategy:N", legend=None)
+    base = alt.Chart(alt.Data(values=list(rows))).encode(x=alt.X("labels:Q", title=unit), color=colour)
+    band = base.mark_errorband(extent="stdev", opacity=0.2).encode(
+        y=alt.Y(f"{measure}:Q", title=measure, scale=alt.Scale(zero=False))
+    )
     line = base.mark_line().encode(y=f"mean({measure}):Q")
     target = alt.Chart(alt.Data(values=[{"target": 0.95 * full}]))
     rule = target.mark_rule(strokeDash=[4, 4]).encode(y="target:Q")
-    return (band + line + rule).properties(width=520, height=300)
+    last = max(row["labels"] for row in rows)
+    ends = [
+        {"strategy": name, "labels": last, "mean": fmean(values)}
+        for name in dict.fromkeys(row["strategy"] for row in rows)
+        if (values := [row[measure] for row in rows if row["strategy"] == name and row["labels"] == last])
+    ]
+    names = line_names(ends, "labels", "mean", "strategy", colour)
+    return (band + line + rule + names).properties(width=520, height=300)

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from app.charts.quality import Rows
+from app.charts.axes import Rows, line_names, zoomed_to
 
 BLUE, ORANGE, GREEN = "#2f6fed", "#d9822b", "#3aa76d"
 LOSSES = {"loss": "training", "eval_loss": "held out"}
@@ -29,11 +29,11 @@ def loss_chart(events: Rows) -> alt.LayerChart | None:
 
 def evaluation_chart(events: Rows) -> alt.LayerChart | None:
     """Scores on the records held out, over steps; None without any."""
-    axis = alt.Axis(format="%")
+    axis, scale = alt.Axis(format="%"), alt.Scale(zero=False, domainMax=1)
     return _curve(
         events,
         SCORES,
-        alt.Y("value:Q", title="on records held out", scale=alt.Scale(domain=[0, 1]), axis=axis),
+        alt.Y("value:Q", title="on records held out", scale=scale, axis=axis),
         (GREEN, BLUE, GREEN, BLUE),
     )
 
@@ -47,10 +47,10 @@ def search_chart(runs: Rows) -> alt.LayerChart | None:
         y=alt.Y("run:N", sort=alt.EncodingSortField("value", order="descending"), title=None),
         tooltip=["run:N", *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high"))],
     )
-    axis, unit = alt.Axis(format="%"), alt.Scale(domain=[0, 1])
+    axis, unit = alt.Axis(format="%"), zoomed_to(rows)
     title = "macro F1 on records held out, 95 %"
-    spans = base.mark_rule(color=BLUE).encode(x=alt.X("low:Q", title=title, axis=axis), x2="high:Q")
-    points = base.mark_point(color=BLUE, filled=True, size=60, opacity=1).encode(x=alt.X("value:Q", scale=unit))
+    spans = base.mark_rule(color=BLUE).encode(x=alt.X("low:Q", title=title, axis=axis, scale=unit), x2="high:Q")
+    points = base.mark_point(color=BLUE, filled=True, size=60, opacity=1).encode(x="value:Q")
     return (spans + points).properties(height=alt.Step(24))
 
 
@@ -71,17 +71,15 @@ def _curve(events: Rows, names: Mapping[str, str], y: alt.Y, colours: Sequence[s
         return None
     there = [title for title in names.values() if any(row["figure"] == title for row in rows)]
     palette = dict(zip(names.values(), colours, strict=True))
-    legend = alt.Legend(orient="top", title=None, symbolOpacity=1)
     whole = alt.Scale(domain=[0, max(1, *(event.get("total", 0) for event in events))], nice=False)
+    colour = alt.Color("figure:N", scale=alt.Scale(domain=there, range=[palette[one] for one in there]), legend=None)
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(format=",d", tickMinStep=1), scale=whole),
         y=y,
-        color=alt.Color(
-            "figure:N", scale=alt.Scale(domain=there, range=[palette[one] for one in there]), legend=legend
-        ),
+        color=colour,
         tooltip=["figure:N", alt.Tooltip("step:Q", format=",d"), "epoch:Q", alt.Tooltip("value:Q", format=".4~f")],
     )
-    dash = alt.StrokeDash(
-        "figure:N", scale=alt.Scale(domain=there, range=[_DASHES[one] for one in there]), legend=legend
-    )
-    return (base.mark_line().encode(strokeDash=dash) + base.mark_point(filled=True, opacity=1)).properties(height=260)
+    dash = alt.StrokeDash("figure:N", scale=alt.Scale(domain=there, range=[_DASHES[one] for one in there]), legend=None)
+    names = line_names(rows, "step", "value", "figure", colour)
+    points = base.mark_point(filled=True, opacity=1)
+    return (base.mark_line().encode(strokeDash=dash) + points + names).properties(height=260)

@@ -62,10 +62,26 @@ CHAPTERS: dict[str, str] = {
 
 def prepare(folder: Path, report: Report, *, queue: bool) -> None:
     """Makes the demo project, or continues the existing one; `queue` chooses a first batch."""
+    fill(folder, report)
+    make_ready(folder, report, queue=queue)
+
+
+def make_ready(folder: Path, report: Report, *, queue: bool) -> None:
+    """Encodes what was imported; `queue` chooses a first batch."""
     from app.client import call
     from core.data.encoding import encode
+    from core.loop import next_batch, show_status
+
+    call(folder, encode, report)
+    if queue and not call(folder, show_status, report).round:
+        call(folder, next_batch, report)
+
+
+def fill(folder: Path, report: Report) -> None:
+    """The project with its records, nothing encoded."""
+    from app.client import call
     from core.data.file_import import ImportOptions, import_file
-    from core.loop import create_project, next_batch, show_status
+    from core.loop import create_project
 
     file = folder / "docstrings.jsonl"
     if not (folder / "rondo.toml").exists():
@@ -74,9 +90,6 @@ def prepare(folder: Path, report: Report, *, queue: bool) -> None:
         write_docstrings(file)
     columns = ImportOptions(text=["text"], label="chapter", id="id", split="split", meta=["name"])
     call(folder, import_file, report, file=str(file.resolve()), **columns)
-    call(folder, encode, report)
-    if queue and not call(folder, show_status, report).round:
-        call(folder, next_batch, report)
 
 
 def open_page(url: str) -> None:
@@ -86,7 +99,7 @@ def open_page(url: str) -> None:
     from app.client import answers
 
     def wait_and_open() -> None:
-        base = url.split("/label")[0]
+        base = url.partition("?")[0].removesuffix("/label").rstrip("/")
         for _ in range(300):
             if answers(base):
                 webbrowser.open(url)

@@ -1,10 +1,11 @@
 """`rondo replay`: strategies against each other on a labelled file, with paired seeds, a table and a chart."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -36,7 +37,7 @@ HELD_OUT = 0.2
 @dataclass(frozen=True)
 class ReplayOptions:
     """What to replay. `budget` and `batch` count labels. llm: recorded answers of a language model; id: column of the
-    ids by which they are known."""
+    ids by which they are known. tuning: of the encoder, when there are enough labels."""
 
     file: Path
     text: tuple[str, ...]
@@ -51,6 +52,7 @@ class ReplayOptions:
     task: str = "labels"
     llm: Path | None = None
     id: str | None = None
+    tuning: bool = True
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -94,11 +96,28 @@ class CurveFigures:
     against_random: Gain | None
 
 
+@dataclass(frozen=True)
+class TuningPoint:
+    """The encoder was tuned at so many labels. promoted: by the gate, whose verdict and difference (points of macro F1
+    on the labels so far, as `low` and `high` have its interval) these are. before, after: the measured score at the
+    last fit before it and the first after it, which has learnt from one more batch; None where there is none."""
+
+    labels: int
+    promoted: bool
+    verdict: str
+    before: float
+    after: float | None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class StrategyCurves(CurveFigures):
-    """macro_f1: a curve for each seed, of what the replay measures."""
+    """macro_f1: a curve for each seed, of what the replay measures. tunings: of each seed, in order."""
 
     macro_f1: list[list[float]]
+    tunings: list[list[TuningPoint]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -223,13 +242,16 @@ def _one_run(
     strategy = arm.removesuffix(WITH_LLM)
     folder = template.folder.parent / f"{arm}-{seed}"
     simulate.copy_project(template, folder)
-    project = open_project(folder, InProcessRunner())
+    project = open_project(folder, InProcessRunner(), {"local": lambda _: InProcessRunner()})
     try:
         if arm == strategy:
             with project.store.transaction() as cursor:
                 cursor.execute("delete from generated_answers")
-        write_settings(folder, with_changes(project.settings(), seed=1000 * (seed + 1)))
-        budget = simulate.Budget(requested.rounds, requested.batch, strategy, audit_first=requested.llm is not None)
+        threads = max(1, (os.cpu_count() or 2) // 2)  # as a job of its own has them
+        write_settings(folder, with_changes(project.settings(), seed=1000 * (seed + 1), threads=threads))
+        budget = simulate.Budget(
+            requested.rounds, requested.batch, strategy, audit_first=requested.llm is not None, tune=requested.tuning
+        )
         return simulate.simulate_rounds(project, truth, budget, lambda *_: None, result)
     finally:
         project.close()
@@ -242,9 +264,22 @@ def summarise(
     """Curve per seed, and what they come to."""
     curves = [[_score(point, measure) for point in run] for run in runs]
     baseline = None if random is None else [[_score(point, measure) for point in run] for run in random]
-    return StrategyCurves(
-        macro_f1=curves, **vars(curve_figures([point.labels for point in runs[0]], curves, full, baseline))
-    )
+    figures = curve_figures([point.labels for point in runs[0]], curves, full, baseline)
+    return StrategyCurves(macro_f1=curves, tunings=[_tunings(run, measure) for run in runs], **vars(figures))
+
+
+def _tunings(run: list[simulate.Point], measure: str) -> list[TuningPoint]:
+    result = []
+    for point, later in zip(run, [*run[1:], None], strict=True):
+        if (tuned := point.tuned) is None:
+            continue
+        difference = tuned.gate.difference if tuned.gate else None
+        after = _score(later, measure) if later else None
+        entry = TuningPoint(point.labels, tuned.promoted, tuned.sentence, _score(point, measure), after)
+        if difference:
+            entry = replace(entry, difference=difference.value, low=difference.low, high=difference.high)
+        result.append(entry)
+    return result
 
 
 def curve_figures(
@@ -309,7 +344,22 @@ def replay_lines(result: Replay) -> list[RenderableType]:
             f"{one.model}: {one.answers:,} recorded answers, {one.invalid:,} of them invalid, right on "
             f"{one.right:.1%}; it teaches by the precision that the audit measures."
         )
-    return [*lines, "", *curve_lines(shown, "labels")]
+    return [*lines, "", *curve_lines(shown, "labels"), *_tuning_lines(result)]
+
+
+def _tuning_lines(result: Replay) -> Iterator[str]:
+    """Of each strategy: how often the encoder was tuned, how often the gate let it in, and what that brought."""
+    for name, one in result.strategies.items():
+        tried = [tuning for run in one.tunings for tuning in run]
+        gains = [tuning.after - tuning.before for tuning in tried if tuning.promoted and tuning.after is not None]
+        if tried:
+            gained = f", {mean(gains):+.3f} {result.measure} by the next round" if gains else ""
+            promoted = sum(tuning.promoted for tuning in tried)
+            yield f"{name:<18}encoder tuned {_times(len(tried))}, put to use {_times(promoted)}{gained}"
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
 
 
 def curve_lines(shown: Mapping[str, tuple[CurveFigures, list[list[float]]]], unit: str) -> list[RenderableType]:

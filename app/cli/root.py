@@ -2,13 +2,15 @@
 
 import csv
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.cli.backup import backup, check, repair, restore
+from app.cli.data.encode import encode_
 from app.cli.data.export_file import export, formats_, push_data_
 from app.cli.data.import_file import import_
+from app.cli.data.paper import paper_
 from app.cli.data.predict import predict_
 from app.cli.data.prepare import balance_, clean_, split_
 from app.cli.data.sheets import apply_, review_, samples_
@@ -22,12 +24,10 @@ from app.cli.models.job_report import report_
 from app.cli.models.models import models, retrain
 from app.cli.models.training import jobs, train, trainers
 from app.cli.options import (
-    JsonOption,
     NoTokenOption,
     ProjectOption,
     errors,
     folder_of,
-    run_verb,
 )
 from app.cli.pairs.merges import merges
 from app.cli.pairs.pairs import candidates_, dedup, predict_pairs_
@@ -37,23 +37,57 @@ from app.cli.status import status
 from app.cli.steps.extract import extract
 from app.cli.suggest import suggest
 from app.cli.team import team
-from app.cli.terminal import present, say
+from app.cli.templates import make_from_template, templates
+from app.cli.terminal import say
 from app.cli.trials import demo, replay
 
 app = typer.Typer(
     name="rondo",
     help="From unlabelled records to labels of known accuracy: import, label in the browser, learn, ask again.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
-@app.callback()
-def root(context: typer.Context, project: ProjectOption = None) -> None:
-    """What holds for every command."""
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of projects, opened where none is. Default: RONDO_HOME, else ~/rondo."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def root(context: typer.Context, project: ProjectOption = None, home: HomeOption = None) -> None:
+    """What holds for every command; without one it opens the home, a page with all your projects."""
     context.obj = project
+    if context.invoked_subcommand is not None:
+        context.meta["home"] = home
+        return
+    if home is None and (project is not None or _in_project()):
+        typer.echo(context.get_help())
+        return
+    with errors():
+        _open_home(home, port=8501)
+
+
+def _in_project() -> bool:
+    """Is there a project, or what is left of one, in the folder that one stands in?"""
+    from core.config.settings import DATABASE, FILE
+
+    return Path(FILE).exists() or Path(DATABASE).exists()
+
+
+def _open_home(home: Path | None, **listening: Any) -> None:
+    from app.cli.demo import open_page
+    from app.home_server import serve_home
+    from app.server import Listening
+    from core.home.folders import default_home
+
+    def announce(link: str) -> None:
+        say(f"Your projects are at {link} (Ctrl-C stops it).")
+        open_page(link)
+
+    serve_home(home or default_home(), Listening(**listening), announce)
 
 
 @app.command()
@@ -72,9 +106,12 @@ def init(
     steps: Annotated[
         str, typer.Option(help="What structured answers hold: a TOML or Python file, or a template's name.")
     ] = "",
+    template: Annotated[str, typer.Option(help="In place of all that: `rondo template list` has them.")] = "",
 ) -> None:
     """Make a project."""
     with errors():
+        if template:
+            return make_from_template(path, template, [labels, taxonomies, taxonomy, steps])
         from core.config.taxonomy_steps import load_taxonomies, use_taxonomy
         from core.extract.step_files import load_steps
         from core.loop import create_project
@@ -105,28 +142,24 @@ def up(
         ),
     ] = "",
     no_token: NoTokenOption = False,
+    home: HomeOption = None,
     project: ProjectOption = None,
 ) -> None:
-    """Start the app: pages to label and to see where you stand."""
+    """Start the app: pages to label and to see where you stand. Outside of a project: the home, with all of them."""
     with errors():
         from app.server import Listening, serve
 
+        home = home or context.meta.get("home")
+        if home or not (project or context.obj or _in_project()):
+            where = {"host": host, "port": port, "public": public_address, "no_token": no_token}
+            return _open_home(home, **where)
         listening = Listening(host, port, public_address, no_token)
         serve(folder_of(context, project), listening, lambda link: say(f"Rondo is at {link} (Ctrl-C stops it)."))
 
 
-@app.command()
-def encode(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Encode records that have no vector yet; `next` and `round` do it by themselves."""
-    from core.data.encoding import Encoded, encode
-
-    def lines(result: Encoded) -> list[str]:
-        return [f"Encoded {result.encoded:,} records in {result.seconds:.1f} s."]
-
-    present(run_verb(folder_of(context, project), encode), lines, as_json=as_json)
-
-
+app.command("encode")(encode_)
 app.command()(export)
+app.command("paper")(paper_)
 app.command("push-data")(push_data_)
 app.command("formats")(formats_)
 app.command("gather")(gather_)
@@ -175,5 +208,6 @@ app.command("predict-pairs")(predict_pairs_)
 app.command()(suggest)
 app.command()(dedup)
 app.add_typer(merges, name="merges")
+app.add_typer(templates, name="template")
 app.command()(replay)
 app.command()(demo)

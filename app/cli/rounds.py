@@ -18,6 +18,7 @@ from app.cli.options import (
 from app.cli.terminal import present
 from app.words import score_lines
 from core.evaluation.metrics import Metrics
+from core.models.feature_check import feature_sentence
 
 if TYPE_CHECKING:
     from core.rounds.rechoosing import Rechosen
@@ -97,6 +98,8 @@ def _model_lines(result: "RoundSummary") -> Iterator[str]:
     if result.labels == result.labels_before:
         yield "  As many as the model before learnt from, so nothing changes."
     yield from score_lines(result.metrics or Metrics())
+    if result.metrics and result.metrics.features:
+        yield feature_sentence(result.metrics.features)
 
 
 def _batch_lines(result: "RoundSummary") -> Iterator[str]:

@@ -41,6 +41,7 @@ RecordedOption = Annotated[
     typer.Option(help="Recorded answers of a language model: id, label[, probability] (.csv, .jsonl, .parquet)."),
 ]
 IdOption = Annotated[str | None, typer.Option("--id", help="Column with the ids, by which --llm knows them.")]
+TuningOption = Annotated[bool, typer.Option(help="Tune the encoder when there are enough labels, as the app does.")]
 
 
 def replay(
@@ -66,6 +67,7 @@ def replay(
     out: Annotated[Path | None, typer.Option(help="Write the chart here (.html, .svg or .png).")] = None,
     llm: RecordedOption = None,
     id_column: IdOption = None,
+    tuning: TuningOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Play the loop with a file's answers as oracle: what would each strategy have cost?"""
@@ -99,9 +101,8 @@ def replay(
             raise BadInput("--left, --right and --positive are for pairs: --task pairs.")
         if not text:
             raise BadInput("Which column holds the text? --text COLUMN; for pairs --task pairs --left --right.")
-        counts, more = (budget, batch or 20, seeds or 3), {"multi": multi, "out": out, "task": task}
-        more |= {"llm": llm, "id": id_column}
-        requested = ReplayOptions(file, tuple(text), label, split, _names(strategies), *counts, **more)  # type: ignore[arg-type]
+        rest = (budget, batch or 20, seeds or 3, multi, out, task, llm, id_column, tuning)
+        requested = ReplayOptions(file, tuple(text), label, split, _names(strategies), *rest)
         present(run_replay(requested, stoppable(Ticker())), replay_lines, as_json=as_json)
 
 

@@ -21,11 +21,13 @@ from core.config.settings import Settings
 from core.errors import BadInput
 from core.labelling.cards import Card
 from core.labelling.leases import Holder
+from core.labelling.own_keys import read_keys
 from core.labelling.queue import LabelQueue, QueueRequest
 from core.labelling.responses import Event
 from core.people.names import check_name
 from core.people.people import MANAGER, Person
 from core.people.roles import holders
+from core.reports.quality_news import QualityNews
 from core.tasks.task import Answer, Task
 from core.tasks.tasks import task_of
 from core.typed_json import from_json
@@ -64,8 +66,14 @@ class LabelProject(Protocol):
     def characters_read(self, texts: Sequence[str]) -> list[int | None]:
         """How much of each text the encoder reads, as far as that is known."""
 
+    def choose_keys(self, annotator: str, keys: dict[str, str]) -> None:
+        """Keys of the card that this person has from now on."""
+
     def after_events(self) -> None:
         """Starts a round when one is due; returns at once."""
+
+    def quality(self, version: int) -> QualityNews | None:
+        """How good the model is. version: of the queue, which changes with every round."""
 
 
 def label_routes(opened: Callable[[], LabelProject], authenticator: Authenticator) -> list[Route]:
@@ -78,8 +86,15 @@ def label_routes(opened: Callable[[], LabelProject], authenticator: Authenticato
         tab = request.headers.get("x-rondo-tab", "")
         if not 0 < len(tab) <= 64:
             return refused(400, "The header X-Rondo-Tab must name the tab in 1 to 64 characters.")
-        holder = Holder(annotator, tab)
-        return await answered(request, LabelRequest, lambda sent: asdict(_exchange(opened(), holder, sent)))
+        holder, may_see, signed_in = Holder(annotator, tab), sees(request, "look"), is_signed_in(request)
+
+        def exchange(sent: LabelRequest) -> dict[str, object]:
+            reply = _exchange(opened(), holder, sent, may_see=may_see)
+            if signed_in and (keys := read_keys(sent.keys)) is not None:
+                opened().choose_keys(annotator, keys)
+            return asdict(reply)
+
+        return await answered(request, LabelRequest, exchange)
 
     async def token(request: Request) -> Response:
         if await run_in_threadpool(authenticator.auth_mode) is not AuthMode.TRUST:
@@ -108,6 +123,18 @@ def author(request: Request, authenticator: Authenticator, right: str) -> str | 
     if right not in person.rights:
         return refused(403, f"Only {holders(right)} may {right}.")
     return person.name
+
+
+def is_signed_in(request: Request) -> bool:
+    """Was the name authenticated, not just typed?"""
+    identity: Identity | None = request.scope.get(IDENTITY)
+    return identity is not None and identity.auth_mode is not AuthMode.TRUST
+
+
+def sees(request: Request, right: str) -> bool:
+    """Whether who sends the request has a further right; where names are taken on trust everybody has."""
+    identity: Identity | None = request.scope.get(IDENTITY)
+    return identity is None or identity.person is None or right in identity.person.rights
 
 
 def card_setup(settings: Settings) -> dict[str, object]:
@@ -172,7 +199,9 @@ Events = Annotated[tuple[object, ...], Field(max_length=MOST_EVENTS)]
 
 @dataclass(frozen=True)
 class LabelRequest:
-    """As `QueueRequest`; each of the events is read by itself. setup: the key of the setup that the card has."""
+    """As `QueueRequest`; each of the events is read by itself. setup, quality: keys of what the card has of these.
+
+    keys: that the person has just chosen, None for no change; stored under a name that was signed in with."""
 
     events: Events = ()
     have: Ids = ()
@@ -181,11 +210,14 @@ class LabelRequest:
     turn: Whole = 0
     tabs: Ids = ()
     setup: str | None = None
+    quality: str | None = None
+    keys: object = None
 
 
 @dataclass(frozen=True)
 class LabelReply:
-    """As `QueueReply`. learning: a round goes on; setup: None where the card has this one already."""
+    """As `QueueReply`. learning: a round goes on; setup, quality: None where the card has this one; quality also
+    where nothing was measured, or the person may not see it."""
 
     statuses: dict[str, str]
     cards: list[dict[str, object]]
@@ -195,15 +227,18 @@ class LabelReply:
     progress: dict[str, int]
     learning: bool
     setup: dict[str, object] | None
+    quality: QualityNews | None
 
 
-def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest) -> LabelReply:
+def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest, *, may_see: bool) -> LabelReply:
+    """may_see: may the person see how good the model is?"""
     events, broken = read_events(sent.events, task_of(project.settings()))
     ask = QueueRequest(tuple(events), sent.have, sent.give_back, sent.want, sent.turn, sent.tabs)
     reply = project.label_queue.exchange(holder, ask)
     if events:
         project.after_events()
     setup = card_setup(project.settings())
+    quality = project.quality(reply.version) if may_see else None
     return LabelReply(
         statuses=reply.statuses | broken,
         cards=with_reading(project, reply.cards),
@@ -213,6 +248,7 @@ def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest) -> Labe
         progress=reply.progress,
         learning=any(verb in project.activities for verb in ("round", "fit", "next", "open")),
         setup=setup if sent.setup != setup["key"] else None,
+        quality=quality if quality and sent.quality != quality.key else None,
     )
 
 

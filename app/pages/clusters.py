@@ -3,15 +3,15 @@
 import streamlit as st
 
 from app.background import opened
-from app.pages.parts.cluster_view import draw_cluster, draw_figures, draw_list, draw_outcome, draw_recall
-from app.pages.parts.widgets import activity
+from app.pages.parts.records.cluster_view import draw_cluster, draw_figures, draw_list, draw_outcome, draw_recall
+from app.pages.parts.widgets import activity, page_header
 from core.merges.merges import MergeList, merges
 from core.tasks.tasks import task_of
 
 MOST = 200
 
 server = opened()
-st.title("Clusters")
+page_header("Clusters", measured="Merges with a guarantee")
 activity(server)
 if not task_of(server.settings()).two_sides:
     st.info("Records of this project are not pairs, so there are no clusters.")

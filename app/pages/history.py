@@ -5,11 +5,12 @@ from datetime import datetime, time
 import streamlit as st
 
 from app.background import opened
-from app.pages.parts.history_view import draw_export, draw_lines, draw_paging, trail
+from app.pages.parts.people.history_view import draw_export, draw_lines, draw_paging, trail
+from app.pages.parts.widgets import page_header
 from core.people.audit_log import HistoryFilter, kinds, read_history
 
 server = opened()
-st.title("History")
+page_header("History")
 people, whats = kinds(server.project)
 with st.container(horizontal=True):
     user = st.selectbox("Who", people, None, key="who", placeholder="Everybody", width=220)

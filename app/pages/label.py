@@ -5,12 +5,16 @@ import streamlit as st
 from app.auth.identity import is_signed_in, require_right
 from app.background import opened
 from app.card import draw_card
+from app.pages.parts.widgets import page_header
 from core.errors import BadInput
 from core.people.names import check_name
 from core.reports.card_text import escaped
 
 server = opened()
-st.html("<style>.stMainBlockContainer { padding: 3.75rem clamp(1rem, 3vw, 3rem) 0.5rem; }</style>")
+st.html(
+    '<style>[data-testid="stMainBlockContainer"] { max-width: none; padding: 0 0 0 1.6rem; }'
+    '@media (max-width: 48rem) { [data-testid="stMainBlockContainer"] { padding: 0 1rem; } }</style>'
+)
 annotator = st.query_params.get("annotator", "")
 try:
     annotator = check_name(annotator) if annotator else ""
@@ -28,6 +32,7 @@ except BadInput as error:
 if annotator:
     draw_card(server, annotator)
 else:
+    page_header("Label")
     with st.form("who", width=420):
         name = st.text_input("Your name", key="name", max_chars=80, help="Your answers are kept under this name.")
         if st.form_submit_button("Start labelling", key="start", type="primary") and name.strip():

@@ -4,11 +4,12 @@ import streamlit as st
 
 from app.auth.identity import require_right
 from app.background import opened
+from app.pages.parts.widgets import page_header
 from core.reports.own_figures import own_figures
 from core.tasks.tasks import unready
 
 server = opened()
-st.title("Your labels")
+page_header("Your labels")
 figures = own_figures(server.project, require_right("label"))
 waiting = "There are no labels yet." if unready(server.settings()) else "Records wait for you on the Label page."
 left, right = st.columns([3, 1], vertical_alignment="center")

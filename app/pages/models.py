@@ -3,10 +3,11 @@
 import streamlit as st
 
 from app.background import opened
-from app.pages.parts.evaluation_view import draw_evaluations
-from app.pages.parts.hosted_view import draw_decider, draw_questions
-from app.pages.parts.language_model_view import draw_suggester
-from app.pages.parts.models_view import (
+from app.pages.parts.models.evaluation_view import draw_evaluations
+from app.pages.parts.models.hosted_view import draw_decider, draw_questions
+from app.pages.parts.models.language_model_view import draw_suggester
+from app.pages.parts.models.model_files_view import draw_files
+from app.pages.parts.models.models_view import (
     draw_challenge,
     draw_champion,
     draw_encoder_choice,
@@ -18,14 +19,14 @@ from app.pages.parts.models_view import (
     pick_model,
     watch,
 )
-from app.pages.parts.step_scores import draw_step_models
-from app.pages.parts.widgets import activity
+from app.pages.parts.models.step_scores import draw_step_models
+from app.pages.parts.widgets import activity, page_header
 from core.registry.models import model, models
 from core.reports.card_text import escaped
 from core.tasks.tasks import task_of
 
 server = opened()
-st.title("Models")
+page_header("Models", measured="Evaluating a model, comparing two")
 activity(server)
 watch(server)
 if error_message := st.session_state.pop("models-trouble", None):
@@ -55,6 +56,8 @@ if task_of(server.settings()).taxonomy:
 result = model(server.project, lambda *_: None, model=chosen.id)
 draw_lineage(result)
 draw_note(server, result)
+if result.files and not chosen.hosting:
+    draw_files(server, chosen)
 if result.files and chosen is not champion and chosen.id != listed.decider:
     draw_removal(server, result)
 

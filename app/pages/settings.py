@@ -7,8 +7,9 @@ import streamlit as st
 from app.auth.identity import require_right
 from app.background import opened
 from app.pages.parts.field_settings import draw_fields
-from app.pages.parts.steps_view import draw_steps
+from app.pages.parts.models.steps_view import draw_steps
 from app.pages.parts.taxonomy_settings import draw_labels
+from app.pages.parts.widgets import page_header
 from core.errors import RondoError
 from core.labelling.changes import change_settings
 from core.reports.card_text import escaped
@@ -17,7 +18,7 @@ from core.tasks.tasks import task_of
 
 server = opened()
 settings = server.settings()
-st.title("Settings")
+page_header("Settings")
 st.caption("Everything here stands in rondo.toml, which you can also edit by hand.")
 
 
@@ -93,8 +94,17 @@ with st.form("rest"):
         help="As models read them after `rondo clean --apply`. Off: people see every text as it came",
     )
     auto = st.toggle("Start a round by itself when a batch is finished", settings.automatic, key="auto")
+    tune, minutes = settings.tune, settings.tune_minutes
+    if task_of(settings).taxonomy:
+        tune = st.toggle(
+            "Tune the encoder by itself when there are enough labels",
+            settings.tune,
+            key="tune",
+            help="In the background; it comes into use only where it is better on labels that it has not learnt from",
+        )
+        minutes = st.number_input("Processor minutes for it", 0.1, 10_000.0, settings.tune_minutes, key="tune-minutes")
     if st.form_submit_button("Save", key="save", type="primary"):
         change(guidelines=guidelines, batch_size=int(size), strategy=strategy, audit_share=share)
         change(overlap=int(overlap), show_suggestions=hints, likeliest_keys=likeliest, show_cleaned=cleaned)
-        change(automatic=auto, calibration_share=known)
+        change(automatic=auto, calibration_share=known, tune=tune, tune_minutes=float(minutes))
         st.rerun()

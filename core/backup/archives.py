@@ -219,7 +219,7 @@ def _import_tables(folder: Path, manifest: ArchiveManifest, report: Report) -> N
             raise Damaged(f"The archive holds a table {min(unknown)[:80]!r}, which no Rondo has. Nothing was restored.")
         for done, table in enumerate(names):
             report("Restoring tables", done, len(names))
-            columns = ", ".join(f'"{column}"' for column in manifest.tables[table].columns)
+            columns = _columns(made, table, manifest.tables[table])
             source = quoted(folder / "tables" / f"{table}.parquet")
             try:
                 made.execute(f"delete from {table}")  # a migration may have written its first row
@@ -231,3 +231,13 @@ def _import_tables(folder: Path, manifest: ArchiveManifest, report: Report) -> N
             if rows != manifest.tables[table].rows:
                 raise Damaged(f"The table {table} of the archive has {rows:,} rows, not as many as it says.")
         made.execute("checkpoint")
+
+
+def _columns(made: duckdb.DuckDBPyConnection, table: str, stored: StoredTable) -> str:
+    """As SQL lists them. Raises Damaged for one that the table has not: an archive may come from anybody."""
+    known = {name for name, *_ in made.execute(f"describe {table}").fetchall()}
+    if unknown := stored.columns.keys() - known:
+        raise Damaged(f"The archive's table {table} has a column {min(unknown)[:80]!r}, which no Rondo has.")
+    if not stored.columns:
+        raise Damaged(f"The archive's table {table} has no columns. Nothing was restored.")
+    return ", ".join('"' + name.replace('"', '""') + '"' for name in stored.columns)

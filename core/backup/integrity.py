@@ -10,6 +10,7 @@ from core.backup.stored_tables import broken_rules, scan
 from core.config.settings import read_settings
 from core.errors import Damaged, RondoError
 from core.jobs.bundle import Report
+from core.jobs.kinds import JobKind
 from core.models.artifacts import MANIFEST, check_model
 from core.models.vectors import MANIFEST as VECTORS_MANIFEST
 from core.models.vectors import check_vectors, read_encoder_name
@@ -43,6 +44,28 @@ def check_tables(project: Project, report: Report) -> Integrity:
         broken = scan(cursor) or broken_rules(cursor)
     report("Reading tables", 1, 1)
     return Integrity([Finding("tables", each) for each in broken] or [Finding("tables", None)])
+
+
+@dataclass(frozen=True)
+class CheckFilesParams:
+    """folder: of the project."""
+
+    folder: str
+
+
+CHECK_FILES = JobKind("check_files", CheckFilesParams, Integrity)
+
+
+def check_project(project: Project, report: Report) -> Integrity:
+    """All that is stored: every file, by a job, for a process that opened the database may not open its file; and every
+    table."""
+    bundle = project.jobs.prepare(CHECK_FILES, CheckFilesParams(str(project.folder)))
+    try:
+        findings = [*project.jobs.finish(bundle, CHECK_FILES, report, "Checking files").findings]
+    finally:
+        bundle.empty()
+    findings += check_tables(project, report).findings
+    return Integrity(findings, advice(project.folder, findings))
 
 
 def check_files(folder: Path, report: Report) -> list[Finding]:

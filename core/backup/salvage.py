@@ -29,6 +29,7 @@ KEYS = {
     "guarantees": "id",
     "machine_labels": "n",
     "people": "name",
+    "own_keys": "annotator",
     "team_datasets": "id",
     "cluster_members": "side",
     "cluster_log": "number",
@@ -63,23 +64,24 @@ def read_tables(database: Path, out: Path, report: Report) -> dict[str, Salvaged
         wal_of(database).unlink()
         return read_tables(database, out, report)
     parts = {}
-    for done, table in enumerate(names):
-        report("Reading what can be read", done, len(names))
-        parts[table] = _read_table(database, table, out)
+    with closing(_Reader(database)) as reader:
+        for done, table in enumerate(names):
+            report("Reading what can be read", done, len(names))
+            parts[table] = _read_table(reader, table, out)
     return parts
 
 
-def _read_table(database: Path, table: str, out: Path) -> SalvagedTable:
+def _read_table(reader: "_Reader", table: str, out: Path) -> SalvagedTable:
     part = SalvagedTable()
-    if (rows := _ask(database, f"select count(*) from {table}")) is None:
+    if (rows := reader.ask(f"select count(*) from {table}")) is None:
         return part
     part.total = rows
     whole = out / f"{table}.parquet"
-    if _ask(database, _copy(table, "true", whole)) == rows:
+    if reader.ask(_copy(table, "true", whole)) == rows:
         return SalvagedTable([whole], rows, rows)
     for number, start in enumerate(range(0, rows, PIECE)):
         file = out / f"{table}-{number}.parquet"
-        read = _ask(database, _copy(table, f"rowid >= {start} and rowid < {start + PIECE}", file))
+        read = reader.ask(_copy(table, f"rowid >= {start} and rowid < {start + PIECE}", file))
         if read:
             part.files.append(file)
             part.rows += read
@@ -91,14 +93,29 @@ def _copy(table: str, where: str, file: Path) -> str:
     return f"copy (from {table} where {where} order by rowid) to '{target}' (format parquet)"
 
 
-def _ask(database: Path, sql: str) -> int | None:
-    """The one figure of a query, None where it fails. Opened anew each time: an error may end a whole connection."""
-    try:
-        with closing(duckdb.connect(str(database), read_only=True, config=CONFIG)) as connection:
-            row = connection.execute(sql).fetchone()
+class _Reader:
+    """Asks a damaged database. It is opened anew after an error, which may end a whole connection."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def ask(self, sql: str) -> int | None:
+        """The one figure of a query, None where it fails."""
+        try:
+            if self._connection is None:
+                self._connection = duckdb.connect(str(self._database), read_only=True, config=CONFIG)
+            row = self._connection.execute(sql).fetchone()
             return int(row[0]) if row else 0
-    except duckdb.Error:
-        return None
+        except duckdb.Error:
+            self.close()
+            return None
+
+    def close(self) -> None:
+        """What was read stays."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def merge_tables(made: duckdb.DuckDBPyConnection, parts: dict[str, SalvagedTable]) -> dict[str, int]:

@@ -37,7 +37,9 @@ class TrainerValues:
 
 @dataclass(frozen=True)
 class Settings:
-    """`threads` 0 means as many as there are cores. Shares are 0..1, durations seconds.
+    """choose_encoder: the first file's languages may choose another encoder than the default one.
+
+    `threads` 0 means as many as there are cores. Shares are 0..1, durations seconds.
 
     steps: of structured answers, from a file of their own beside the settings. fields: of a record where the task asks
     for them, in the order in which people see them. golden: of which record of
@@ -48,7 +50,8 @@ class Settings:
     oversample: trainers that can repeat or weigh rare labels, unless a job says otherwise.
     show_cleaned: people see the cleaned text, as models do, in place of the one that came.
     train: parameters of trainers; core.training.trainers knows which there are.
-    retrain_after counts new labels, retrain_hours hours since the last training; 0: never for that reason.
+    retrain_after counts new labels, retrain_hours hours since the last training; 0: never for that reason. tune: the
+    encoder is tuned by itself when there are enough labels; tune_minutes: processor minutes that it may take each time.
     settle: which label follows from several people's answers. calibration_share: gold records slipped in with a batch,
     per record of it. team_url: an Argilla server of yours, empty for the embedded one; team_automatic: every batch goes
     there by itself.
@@ -70,6 +73,7 @@ class Settings:
     golden: tuple[FieldRule, ...] = ()
     one_partner: bool = False
     encoder: str = "all-MiniLM-L6-v2"
+    choose_encoder: bool = True
     threads: int = 0
     batch_size: int = 20
     strategy: str = "default"
@@ -96,6 +100,8 @@ class Settings:
     retrain_hours: float = 0.0
     retrain_trainer: str = "head"
     retrain_on: str = "local"
+    tune: bool = True
+    tune_minutes: float = 3.0
     train: tuple[TrainerValues, ...] = ()
     team_url: str = ""
     team_workspace: str = "rondo"
@@ -113,7 +119,7 @@ class Settings:
 _SECTIONS = {
     "project": ("name", "task", "multi", "guidelines"),
     "pairs": ("one_partner",),
-    "encoder": ("encoder", "threads"),
+    "encoder": ("encoder", "choose_encoder", "threads"),
     "sampling": ("batch_size", "strategy", "audit_share", "seed"),
     "training": ("label_names", "automatic", "oversample"),
     "labelling": (
@@ -127,7 +133,7 @@ _SECTIONS = {
         *("llm_model", "llm_url", "allow_remote", "llm_calls", "llm_dollars", "price_in", "price_out"),
         "unassisted_share",
     ),
-    "retraining": ("retrain_after", "retrain_hours", "retrain_trainer", "retrain_on"),
+    "retraining": ("retrain_after", "retrain_hours", "retrain_trainer", "retrain_on", "tune", "tune_minutes"),
 }
 _RANGES = {
     "threads": (0, 256),
@@ -147,6 +153,7 @@ _RANGES = {
     "unassisted_share": (0.0, 0.9),
     "retrain_after": (0, 10**9),
     "retrain_hours": (0.0, 87_600.0),
+    "tune_minutes": (0.1, 10_000.0),
 }
 
 

@@ -4,6 +4,7 @@ project, its store or its taxonomy.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ KNOWN = ""
 
 @dataclass
 class AnswerCollector:
-    """Grows with the answers. names: as the file writes them -> as they are kept. repeated: rows with nothing new."""
+    """Grows with the answers. names: as the file writes them -> as they are kept. repeated: rows with nothing new.
+    about: note and time (UTC) of an answer that has either.
+    """
 
     answers: ColumnReader
     details: AnswersByRecord = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     repeated: int = 0
+    about: dict[tuple[str, str], tuple[str | None, datetime | None]] = field(default_factory=dict)
 
     def enter(self, ids: Sequence[str], labels: Sequence[str | None], column: Column, people: Column) -> None:
         """One batch of answers; given: the column that `labels` were read from. A row without a label is no answer."""
@@ -42,6 +46,16 @@ class AnswerCollector:
         before = self.repeated
         self._enter(ids, labels, column, [KNOWN] * len(ids))
         self.repeated = before
+
+    def describe(self, ids: Sequence[str], people: Column, notes: Column | None, times: Column | None) -> None:
+        """Of one batch that was entered: what people wrote beside their answers, and when they gave them."""
+        nothing: list[str | None] = [None] * len(ids)
+        written = notes.filled() if notes else nothing
+        stamps = times.batch.columns[times.name] if times else nothing
+        for index, (record, name) in enumerate(zip(ids, people.filled(), strict=True)):
+            answer = (record, self.names.get(name or "", KNOWN))
+            if name is not None and answer in self.details and (written[index] or stamps[index] is not None):
+                self.about.setdefault(answer, (written[index], _time_of(times, index) if times else None))
 
     def _enter(self, ids: Sequence[str], labels: Sequence[str | None], column: Column, whose: Sequence[str]) -> None:
         for index, (record, label, user) in enumerate(zip(ids, labels, whose, strict=True)):
@@ -81,7 +95,7 @@ class AnswerCollector:
         return (label for (_, user), (_, label) in self.details.items() if user == KNOWN)
 
     def write(self, target: Path) -> None:
-        """A table of id, annotator (null: the known answer) and label, in the order of the file."""
+        """A table of id, annotator (null: the known answer), label, note and made_at, in the order of the file."""
         import pyarrow as arrow  # type: ignore[import-untyped]
         from pyarrow import parquet
 
@@ -90,5 +104,23 @@ class AnswerCollector:
             "annotator": [user or None for _, user in self.details],
             "label": [label for _, label in self.details.values()],
         }
+        about = [self.about.get(answer, (None, None)) for answer in self.details]
+        columns["note"] = [note for note, _ in about]
         cells = {name: arrow.array(column, arrow.string()) for name, column in columns.items()}
+        cells["made_at"] = arrow.array([time for _, time in about], arrow.timestamp("us"))
         parquet.write_table(arrow.table(cells), target)
+
+
+def _time_of(column: Column, index: int) -> datetime | None:
+    """UTC without saying so, as the store has it; a time without a zone is UTC."""
+    cell = column.batch.columns[column.name][index]
+    if cell is None or cell == "":
+        return None
+    try:
+        if isinstance(cell, int | float):
+            time = datetime.fromtimestamp(cell, UTC)
+        else:
+            time = cell if isinstance(cell, datetime) else datetime.fromisoformat(str(cell))
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError, OSError):
+        column.complain(index, "holds no time; write it as 2026-01-31T12:00:00Z or as seconds since 1970, or remove it")

@@ -9,7 +9,7 @@ from core.config.settings import Settings, with_changes
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
 from core.project import Project
-from core.store.database import count
+from core.store.database import Store, count
 from core.tasks.tasks import require_labels
 
 _TRAINING = """
@@ -18,6 +18,16 @@ _TRAINING = """
       and s.n not in (select n from left_out where step = 'clean')
       and r.hash not in (select t.hash from records t join settled z using (n) where z.stratum in ('gold', 'audit'))
 """
+
+
+OVERSAMPLED = """
+    with once as ({query}), sizes as (
+        select label, count(*) as size from once where label is not null group by label
+    )
+    select once.*, unnest(range(greatest(round((select max(size) from sizes) / size), 1)::bigint)) + 1 as repeat
+    from once left join sizes using (label) order by repeat, {order}
+"""
+"""of training records with one label, as often as it takes to have all labels about as frequent"""
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,24 @@ class Balance:
     oversample: bool
     labels: tuple[LabelBalance, ...]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How uneven it is, in sentences."""
+        sizes = [label.after for label in self.labels if label.after]
+        notes = []
+        if len(sizes) > 1:
+            times = max(sizes) / min(sizes)
+            notes.append(f"The most frequent label trains {times:.1f} times as often as the rarest.")
+        if only_gold := [label.name for label in self.labels if label.gold and not label.after]:
+            names = ", ".join(only_gold[:5])
+            notes.append(f"Gold has {names}, which does not train: scores on it will be low for that alone.")
+        return tuple(notes)
+
+
+def left_out_by_balancing(store: Store) -> int:
+    """Records that the balance in force leaves out of training."""
+    return int(store.one("select count(*) from left_out where step = 'balance'"))
+
 
 def balance(  # noqa: PLR0913 - an option is an argument
     project: Project,
@@ -66,19 +94,18 @@ def balance(  # noqa: PLR0913 - an option is an argument
     require_labels(settings, "Balancing")
     if undo and (labels_to_filter or reduce_majority_to is not None or oversample is not None or apply):
         raise BadInput("--undo brings back every record, and takes no other option.")
-    if reduce_majority_to is not None and reduce_majority_to < 1:
-        raise BadInput(f"A label cannot be reduced to {reduce_majority_to:,} records; take 1 or more.")
+    check_majority(reduce_majority_to)
     filtered = _label_ids(settings, labels_to_filter or ())
     seed = settings.seed if seed is None else seed
     report("Balancing", 0, 1)
     if not (apply or undo):
         with project.store.reading() as cursor:
-            _stage(cursor, filtered, reduce_majority_to, seed)
+            stage(cursor, filtered, reduce_majority_to, seed)
             return _read(cursor, settings, applied=False, oversample=oversample)
     with project.changing_settings() as (current, cursor):
         if undo and not count(cursor, "select count(*) from left_out where step = 'balance'") + current.oversample:
             raise Refused("Nothing was balanced yet, so there is nothing to undo.")
-        _stage(cursor, filtered, reduce_majority_to, seed)
+        stage(cursor, filtered, reduce_majority_to, seed)
         cursor.execute("delete from left_out where step = 'balance'")
         cursor.execute("insert into left_out select n, 'balance', reason, null from staged_balance where reason <> ''")
         requested = with_changes(current, oversample=_oversample(current, oversample, undo=undo))
@@ -102,19 +129,27 @@ def _label_ids(settings: Settings, names: Sequence[str]) -> list[str]:
     return [known[name] for name in requested if name]
 
 
-def _stage(cursor: duckdb.DuckDBPyConnection, filtered: list[str], most: int | None, seed: int) -> None:
-    """The table `staged_balance`: n, labels, reason ('': it trains) of what could train."""
+def check_majority(most: int | None) -> None:
+    """Raises BadInput for no number of records."""
+    if most is not None and most < 1:
+        raise BadInput(f"A label cannot be reduced to {most:,} records; take 1 or more.")
+
+
+def stage(
+    cursor: duckdb.DuckDBPyConnection, filtered: list[str], most: int | None, seed: int, training: str = _TRAINING
+) -> None:
+    """The table `staged_balance`: n, labels, reason ('': it trains) of what could train. training: SQL of n, labels."""
     cursor.execute(
         f"""create or replace temp table staged_balance as
             with remaining as (
-                select n, labels from ({_TRAINING}) where not list_has_all($filtered::varchar[], labels)
+                select n, labels from ({training}) where not list_has_all($filtered::varchar[], labels)
             ), ranked as (
                 select n, row_number() over (partition by label order by hash(n, $seed::bigint), n) as rank
                 from (select n, unnest(labels) as label from remaining)
             ), surplus as (select n from ranked group by n having min(rank) > coalesce($most::bigint, max(rank)))
             select n, labels, case when list_has_all($filtered::varchar[], labels) then 'label'
                                    when n in (select n from surplus) then 'majority' else '' end as reason
-            from ({_TRAINING})""",
+            from ({training})""",
         {"filtered": filtered, "most": most, "seed": seed},
     )
 

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import TypedDict, Unpack
 
 import duckdb
@@ -17,7 +18,7 @@ from core.project import Project
 from core.store.database import Store, count
 from core.store.tables import quoted
 from core.tasks.tasks import task_of
-from core.typed_json import to_json
+from core.typed_json import from_json, to_json
 
 PROTECTED = """(
     r.split is not distinct from 'test'
@@ -92,6 +93,48 @@ class Cleaning:
     restored: int = 0
     encode: int = 0
 
+    @property
+    def undone(self) -> bool:
+        """Whether it took every cleaning back."""
+        return self.applied and not self.changed and self.encode + self.restored > 0
+
+    @property
+    def sentence(self) -> str:
+        """What models read of it, and what they do without."""
+        if self.undone:
+            return f"All texts are as they came again, and {self.restored:,} records are back."
+        return (
+            f"models read {self.changed:,} of {self.records:,} texts cleaned; "
+            f"{self.left_out:,} records are left out of asking and training."
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be minded, in sentences."""
+        stay = f"{self.protected:,} gold or audit records have such reasons, too, but they stay: they measure."
+        return (stay,) if self.protected else ()
+
+
+@dataclass(frozen=True)
+class CleaningInForce:
+    """changed: texts that models read otherwise than they came. left_out: records, by reason, most frequent first."""
+
+    params: CleanParams
+    changed: int
+    left_out: Mapping[str, int]
+
+
+def cleaning_in_force(store: Store) -> CleaningInForce | None:
+    """None where nothing was cleaned, or all of it was undone."""
+    stored = store.one("select options::varchar from cleanings order by run desc limit 1")
+    if stored in (None, "null"):
+        return None
+    reasons = store.query(
+        "select reason, count(*) from left_out where step = 'clean' group by reason order by count(*) desc, reason"
+    )
+    changed = store.one("select count(*) from cleaned where text is not null")
+    return CleaningInForce(from_json(CleanParams, json.loads(stored), "The stored cleaning"), changed, dict(reasons))
+
 
 def rules_in_force(store: Store) -> tuple[str, ...]:
     """By which texts from elsewhere are cleaned before a model of this project reads them."""
@@ -114,9 +157,13 @@ def clean(
         if apply or options:
             raise BadInput("--undo brings back every text as it came, and takes no other option.")
         return _undo(project)
-    params = _params(options)
+    params = read_clean_options(options)
     if task_of(project.settings()).two_sides:
-        raise Refused("Records of this task have two sides, of which models read every field. Clean the file instead.")
+        raise Refused(
+            "Records of this task have two sides, of which models and the search for candidates read every field: "
+            "nothing would read a cleaned text beside them. Clean the file before it is imported: "
+            "rondo clean FILE --text COLUMN --out FILE."
+        )
     if not project.store.one("select count(*) from records"):
         raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")
     bundle = project.jobs.prepare(CLEAN, params)
@@ -135,10 +182,11 @@ def clean(
     if apply:
         project.label_queue.reload()
     cleaning = Cleaning(result.records, result.changed, left_out, result.protected, apply, encode=encode)
-    return replace(cleaning, languages=result.languages, **_reports(params, result, examples))
+    return replace(cleaning, languages=result.languages, **reports(params, result, examples))
 
 
-def _params(options: CleanOptions) -> CleanParams:
+def read_clean_options(options: CleanOptions) -> CleanParams:
+    """Raises BadInput for what cannot be meant."""
     left_out = _read_reasons(options.get("left_out") or [])
     params = CleanParams(
         rules=read_rules(options.get("rules") or []),
@@ -152,6 +200,8 @@ def _params(options: CleanOptions) -> CleanParams:
     )
     if min(params.shortest, params.longest) < 0 or 0 < params.longest < params.shortest:
         raise BadInput(f"No text has {params.shortest:,} to {params.longest:,} characters. Take other limits.")
+    if not (isfinite(params.near_empty) and isfinite(params.boilerplate)):
+        raise BadInput(f"{params.near_empty:g} and {params.boilerplate:g} are no two weights. Take numbers.")
     if unknown := [code for code in params.languages if not _LANGUAGE.fullmatch(code)]:
         raise BadInput(f"{unknown[0]!r} is no code of a language; they are like en, de, zh.")
     return params
@@ -212,7 +262,7 @@ def _new_run(cursor: duckdb.DuckDBPyConnection, params: CleanParams | None) -> i
 
 def _undo(project: Project) -> Cleaning:
     with project.store.transaction() as cursor:
-        if not count(cursor, "select count(*) from cleanings"):
+        if not count(cursor, "select count(*) from cleanings where options::varchar <> 'null'"):
             raise Refused("Nothing was cleaned yet, so there is nothing to undo.")
         run = _new_run(cursor, None)
         changed = count(cursor, "select count(*) from cleaned where text is not null")
@@ -224,13 +274,15 @@ def _undo(project: Project) -> Cleaning:
     return Cleaning(records, 0, 0, 0, True, restored=left_out, encode=changed)
 
 
-class _Reports(TypedDict):
+class Reports(TypedDict):
+    """Two fields of a `Cleaning`."""
+
     rules: tuple[RuleReport, ...]
     reasons: tuple[ReasonReport, ...]
 
 
-def _reports(params: CleanParams, result: CleanResult, rows: Sequence[tuple[str, ...]]) -> _Reports:
-    """rows: kind, name and an example."""
+def reports(params: CleanParams, result: CleanResult, rows: Sequence[tuple[str, ...]]) -> Reports:
+    """What each rule and each reason comes to. rows: kind, name and an example."""
 
     def examples(kind: str, name: str) -> tuple[CleanExample, ...]:
         return tuple(CleanExample(*rest) for one, other, *rest in rows if (one, other) == (kind, name))

@@ -4,16 +4,29 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from core.config.settings import Settings
-from core.data.encode_job import ENCODE, FEATURE_KINDS, RENEW, EncodeParams, EncodeResult
+from core.data.encode_job import (
+    CARRIED,
+    ENCODE,
+    ENCODE_POOL,
+    FEATURE_KINDS,
+    RENEW,
+    TEXTS_IN,
+    EncodeParams,
+    EncodeResult,
+)
+from core.ids import JobId
 from core.jobs.bundle import Bundle, Report
+from core.jobs.job_states import change_state
 from core.jobs.kinds import JobKind
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
+from core.models.feature_plans import decided_encoder
 from core.models.vectors import (
     append_shards,
     cleaned_texts,
@@ -24,6 +37,7 @@ from core.models.vectors import (
     vectors_fingerprint,
 )
 from core.project import Project
+from core.store.database import utc_now
 from core.store.record_numbers import NUMBERS
 from core.store.tables import quoted
 from core.tasks.task import PoolFeatures
@@ -45,8 +59,14 @@ class Encoded:
 
 
 def encode(project: Project, report: Report) -> Encoded:
-    """Encodes every record that has no vector yet, in parts; a killed part continues where it ended."""
-    return encode_for(project, report, project.settings())
+    """Encodes every record that has no vector yet, in parts; a killed part continues where it ended. Where rounds have
+    decided on another encoder, with that as well."""
+    settings = project.settings()
+    result = encode_for(project, report, settings)
+    if better := decided_encoder(project):
+        other = encode_for(project, report, replace(settings, encoder=better))
+        result = Encoded(result.records, result.encoded + other.encoded, result.seconds + other.seconds)
+    return result
 
 
 def encode_for(project: Project, report: Report, settings: Settings) -> Encoded:
@@ -60,33 +80,51 @@ def encode_for(project: Project, report: Report, settings: Settings) -> Encoded:
         with project.encoding_now:
             return _compare_pool(project, report, settings, features)
     with project.encoding_now:
-        _drop_foreign_vectors(project, settings.encoder)
-        renewed = _renew(project, report, settings)
+        drop_foreign_vectors(project, settings.encoder)
+        renewed = renew(project, report, settings)
         while True:
             have = encoded_rows(project.vectors, settings.encoder)
             total = project.store.one(f"select {NUMBERS}")
             if have >= total:
+                end_pool_jobs(project, settings.encoder)
                 return Encoded(total, done + renewed, round(time.monotonic() - started, 3))
             if not done:  # its files are hashed once, not for every piece
-                _check_own(project, settings.encoder)
+                check_own(project, settings.encoder)
             done += _encode_piece(project, report, settings, (have, total))
 
 
 def encode_if_needed(project: Project, report: Report) -> None:
-    """While another thread is encoding, what it has finished is enough to continue with."""
-    if project.encoding_now.locked() and encoded_rows(project.vectors, project.settings().encoder):
+    """While another thread is encoding, or jobs elsewhere are, what they have finished is enough to continue with,
+    unless a batch was drawn from more records than that: then the next one must be, too, or its audit would not be of
+    all."""
+    have = encoded_rows(project.vectors, project.settings().encoder)
+    drawn_from = project.store.one("select coalesce(max(records), 0) from batches")
+    elsewhere = "select count(*) from jobs where kind = ? and state = 'running'"
+    busy = project.encoding_now.locked() or project.store.one(elsewhere, [ENCODE_POOL.name])
+    if busy and have and have >= drawn_from:
         return
-    encode(project, report)
+    encode_for(project, report, project.settings())
 
 
-def _check_own(project: Project, encoder: str) -> None:
+def end_pool_jobs(project: Project, encoder: str) -> None:
+    """Where every record has its vector nothing that was begun elsewhere, and never ended, is waited for any more."""
+    rows = project.store.query(
+        "select id from jobs where kind = ? and state = 'running' and params->>'encoder' = ?",
+        [ENCODE_POOL.name, encoder],
+    )
+    for (job,) in rows:
+        with project.store.transaction() as cursor:
+            change_state(cursor, JobId(job), "succeeded", ended_at=utc_now())
+
+
+def check_own(project: Project, encoder: str) -> None:
     """An encoder that is part of a model is loaded only if its files are unchanged."""
     if encoder.startswith(OWN):
         encoder_source(project.models, encoder)
         check_model(project.models / encoder.removeprefix(OWN))
 
 
-def _drop_foreign_vectors(project: Project, encoder: str) -> None:
+def drop_foreign_vectors(project: Project, encoder: str) -> None:
     """Deletes vectors that this database has no record of: after restoring a backup they belong to other texts."""
     value = project.store.one(
         "select max((params->>'stop')::bigint) from jobs where kind = 'encode' and params->>'encoder' = ?", [encoder]
@@ -97,7 +135,7 @@ def _drop_foreign_vectors(project: Project, encoder: str) -> None:
         shutil.rmtree(encoder_folder(project.vectors, encoder))
 
 
-def _renew(project: Project, report: Report, settings: Settings) -> int:
+def renew(project: Project, report: Report, settings: Settings) -> int:
     """Encodes records again whose text was cleaned, or came back, since their vector was made; returns how many."""
     encoder, run = settings.encoder, project.store.one(LAST_CLEANING)
     have, texts = encoded_rows(project.vectors, encoder), cleaned_texts(project.vectors, encoder)
@@ -108,13 +146,13 @@ def _renew(project: Project, report: Report, settings: Settings) -> int:
     if not len(rows):
         renew_rows(project.vectors, encoder, rows, None, run)
         return 0
-    _check_own(project, encoder)
-    params = replace(_encode_params(project, settings, 0, len(rows)), version=str(run))
+    check_own(project, encoder)
+    params = replace(encode_params(project, settings, 0, len(rows)), version=str(run))
     bundle = _unfinished(project, RENEW, params)
     if bundle is None:
         bundle = project.jobs.prepare(RENEW, params)
         numbered = "select row_number() over (order by n) - 1 as n, text"
-        _write_texts(
+        write_texts(
             project,
             bundle,
             f"{numbered} from model_texts where n in (select unnest(?::bigint[])) order by 1",
@@ -133,11 +171,11 @@ def _encode_piece(project: Project, report: Report, settings: Settings, span: tu
     start, total = span
     stop = min(start + PIECE, total)
     run = project.store.one(LAST_CLEANING)
-    params = replace(_encode_params(project, settings, start, stop), version=str(run or ""))
+    params = replace(encode_params(project, settings, start, stop), version=str(run or ""))
     bundle = _unfinished(project, ENCODE, params)
     if bundle is None:
         bundle = project.jobs.prepare(ENCODE, params)
-        _write_texts(project, bundle, f"{_TEXTS} where n >= {start} and n < {stop} order by n")
+        write_span(project, bundle, (start, stop))
 
     def count_all(what: str, done: int, _: int) -> None:
         report(what, start + done, total)
@@ -158,8 +196,8 @@ def _compare_pool(project: Project, report: Report, settings: Settings, features
     current = vectors_fingerprint(project.vectors, settings.encoder).endswith(version)
     if not total or (current and encoded_rows(project.vectors, settings.encoder) == total):
         return Encoded(total, 0, round(time.monotonic() - started, 3))
-    _check_own(project, settings.encoder)
-    params = replace(_encode_params(project, settings, 0, total), setup=setup, version=version)
+    check_own(project, settings.encoder)
+    params = replace(encode_params(project, settings, 0, total), setup=setup, version=version)
     kind = FEATURE_KINDS[features.job]
     bundle = project.jobs.prepare(kind, params)
     with project.store.reading() as cursor:
@@ -176,7 +214,15 @@ def _compare_pool(project: Project, report: Report, settings: Settings, features
 _TEXTS = "select n, text from (select n, text from model_texts union all select n, '' from erased)"
 
 
-def _encode_params(project: Project, settings: Settings, start: int, stop: int) -> EncodeParams:
+def write_span(project: Project, bundle: Bundle, span: tuple[int, int], encoder: Path | None = None) -> None:
+    """The texts of the record numbers from span[0] up to span[1]. encoder: a folder that travels with them."""
+    write_texts(project, bundle, f"{_TEXTS} where n >= {span[0]} and n < {span[1]} order by n")
+    if encoder:
+        shutil.copytree(encoder, bundle.path / "in" / CARRIED)
+
+
+def encode_params(project: Project, settings: Settings, start: int, stop: int) -> EncodeParams:
+    """Of a job for the record numbers from start up to stop, on this machine."""
     return EncodeParams(
         encoder=settings.encoder,
         encoder_source=encoder_source(project.models, settings.encoder),
@@ -187,7 +233,8 @@ def _encode_params(project: Project, settings: Settings, start: int, stop: int) 
     )
 
 
-def _write_texts(project: Project, bundle: Bundle, query: str, parameters: Sequence[object] = ()) -> None:
+def write_texts(project: Project, bundle: Bundle, query: str, parameters: Sequence[object] = ()) -> None:
+    """What the query gives: n, which is dense, and text."""
     with project.store.reading() as cursor:
         cursor.execute(f"copy ({query}) to '{quoted(bundle.path / 'in' / 'texts.parquet')}'", parameters)
 
@@ -201,4 +248,4 @@ def _unfinished(project: Project, kind: JobKind[EncodeParams, EncodeResult], par
         [kind.name, params.encoder, params.start, params.stop, params.version],
     )
     bundle = Bundle(project.folder / "jobs" / rows[0][0]) if rows else None
-    return bundle if bundle and (bundle.path / "in" / "texts.parquet").exists() else None
+    return bundle if bundle and (bundle.path / TEXTS_IN).exists() else None

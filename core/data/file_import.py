@@ -5,24 +5,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
+import duckdb
+
 from core.config.record_fields import RecordField
 from core.config.settings import Settings
 from core.config.taxonomy import look_alikes
 from core.data.import_parts import begin_import, continue_import, finish_imports
 from core.data.ingest_job import INGEST, FileReport, IngestParams, Layout
+from core.data.languages import encoder_for
 from core.data.ready_pairs import enter_ready_pairs
 from core.data.records import ImportCounts, number_records
 from core.data.remote_files import full_path, is_remote, name_of, secrets_for
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle, Report, Resources
 from core.labelling.taxonomy_versions import adopt_taxonomy
+from core.models.encoders.encoder import EMBEDDED
 from core.project import Project
+from core.store.database import count
 from core.tasks.tasks import about_columns, learn_from, task_of
 
 
 class ImportOptions(TypedDict, total=False):
     """The meaning of a file's columns, and how to read it, as in `Layout`. text: may be left out for a folder, and for
-    formats that name it. sql: a query in place of a file, which is then a database or the folder to look in."""
+    formats that name it. sql: a query in place of a file, which is then a database or the folder to look in. leave_out:
+    rows, from 1, that are passed over: a preview names those that cannot be records."""
 
     text: list[str]
     left: list[str]
@@ -39,15 +45,20 @@ class ImportOptions(TypedDict, total=False):
     near_duplicates: bool
     form: str
     sql: str
+    leave_out: list[int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSummary(ImportCounts):
-    """The counts of all stored rows, labels whose names look alike, and a report on the file."""
+    """The counts of all stored rows, labels whose names look alike, and a report on the file.
+
+    encoder: that was chosen by the texts' languages; "" where it stayed.
+    """
 
     annotators: int
     look_alikes: list[list[str]]
     report: FileReport
+    encoder: str = ""
 
 
 def import_file(
@@ -77,6 +88,7 @@ def store_read_file(  # noqa: PLR0913 - an option is an argument
     """
     with project.storing:  # one file at a time: its records are numbered before they come in
         finish_imports(project.store, project.folder, project.holding_settings)
+        before = project.settings().encoder
         try:
             alike = _accept(project, bundle, contents, about=about, add=add_labels)
         except RondoError as error:
@@ -87,7 +99,14 @@ def store_read_file(  # noqa: PLR0913 - an option is an argument
             with project.store.transaction() as cursor:
                 enter_ready_pairs(cursor)
     project.label_queue.reload()
-    return ImportSummary(**vars(counts), annotators=contents.annotators, look_alikes=alike, report=contents)
+    encoder = project.settings().encoder
+    return ImportSummary(
+        **vars(counts),
+        annotators=contents.annotators,
+        look_alikes=alike,
+        report=contents,
+        encoder="" if encoder == before else encoder,
+    )
 
 
 def read_file(project: Project, report: Report, params: IngestParams) -> tuple[Bundle, FileReport]:
@@ -110,6 +129,14 @@ def with_new_fields(settings: Settings, fields: Sequence[RecordField]) -> Settin
     """The settings with fields that they lack; a role that a person has changed stays."""
     known = {field.name for field in settings.fields}
     return replace(settings, fields=(*settings.fields, *(field for field in fields if field.name not in known)))
+
+
+def _with_encoder(cursor: duckdb.DuckDBPyConnection, settings: Settings, contents: FileReport) -> Settings:
+    """The first file of a project chooses its encoder by its languages, where nobody has."""
+    first = settings.choose_encoder and settings.encoder == EMBEDDED
+    if not first or count(cursor, "select count(*) from records"):
+        return settings
+    return replace(settings, encoder=encoder_for(contents.languages))
 
 
 def _params(project: Project, file: str, options: ImportOptions) -> IngestParams:
@@ -136,7 +163,8 @@ def _params(project: Project, file: str, options: ImportOptions) -> IngestParams
         many_labels=options.get("many_labels", False),
         form=form,
     )
-    return IngestParams(file, layout, options.get("near_duplicates", False), sql)
+    leave_out = tuple(options.get("leave_out") or ())
+    return IngestParams(file, layout, options.get("near_duplicates", False), sql, leave_out)
 
 
 def _refuse_sides(settings: Settings, text: Sequence[str], sides: Sequence[str]) -> None:
@@ -168,12 +196,12 @@ def _accept(
     New labels are added to the settings as they are now: they may have changed while the file was read.
     """
     with project.store.reading() as cursor:
-        sizes = number_records(cursor, bundle.path / "out", contents.file)
+        sizes = number_records(cursor, bundle.path / "out", contents.file, distinct=contents.repeats_allowed)
     with project.changing_settings() as (current, cursor):
         if not project.jobs.claim_result(bundle, cursor):
             raise Refused("This file was taken in already.")
         requested = adopt_taxonomy(cursor, learn_from(contents, about, current, add=add))
-        requested = with_new_fields(requested, contents.fields)
+        requested = _with_encoder(cursor, with_new_fields(requested, contents.fields), contents)
         begin_import(cursor, bundle.path.name, contents, requested, sizes)
         if requested != current:
             project.save_settings(requested)

@@ -5,7 +5,7 @@ taxonomy, nor what an answer is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import takewhile
@@ -21,11 +21,14 @@ from core.data.cells import Column, json_of
 from core.data.formats.file_format import STANDARD
 from core.data.formats.formats import FORMATS
 from core.data.formats.reading import DeclaringSource, RowBatch, Source
+from core.data.formats.row_source import WithoutRows
 from core.data.formats.sources import open_source, recognised
 from core.data.formats.sql_tables import SqlSource
 from core.data.ingest_job import FileReport, IngestParams, Layout, RepeatedIds
+from core.data.languages import languages_in
 from core.data.ledger import Ledger
 from core.data.near_duplicates import near_duplicates_in
+from core.data.suggested_answers import SUGGESTIONS, Write, suggestions_writer
 from core.errors import BadInput
 from core.tasks.columns import CellRules, ColumnReader
 from core.tasks.tasks import TASKS, reader_of
@@ -45,16 +48,20 @@ def ingest(params: IngestParams, out: Path, report: Progress) -> FileReport:
     row that cannot be read.
     """
     source, layout = open_layout(params)
+    if params.leave_out:
+        source = WithoutRows(source, frozenset(params.leave_out))
     require_columns(source, layout)
     out.mkdir(parents=True, exist_ok=True)
     part, answers = out / "records.parquet.part", out / "answers.parquet"
     reader = reader_of(layout.task, layout.about, CellRules(layout.keep_missing_words, layout.many_labels))
-    answers.unlink(missing_ok=True)  # of a job that did not end
+    for left in (answers, out / SUGGESTIONS):
+        left.unlink(missing_ok=True)  # of a job that did not end
     try:
         result = replace(
             write_records(source, layout, reader, part, report),
             contradictions=contradictions_in(part, reader) if layout.label else None,
             near_duplicates=near_duplicates_in(part) if params.near_duplicates else None,
+            languages=languages_in(part),
         )
         if params.sql and source.path.is_dir():
             result = replace(result, file="query")
@@ -87,6 +94,8 @@ def named_layout(columns: Sequence[str], layout: Layout) -> Layout:
     label = named("label", layout.label)
     id_ = named("id", layout.id)
     text = layout.text or (() if layout.left else ("text",))
+    annotator = people if label and id_ else None
+    suggestion = named("suggestion", None)
     taken = {*text, *layout.left, *layout.right, label, id_, layout.split, people, layout.gold}
     free = [name for name in columns if name not in (*STANDARD, *taken)] if FORMATS[layout.form].meta else []
     return replace(
@@ -95,7 +104,12 @@ def named_layout(columns: Sequence[str], layout: Layout) -> Layout:
         label=label,
         id=id_,
         split=named("split", layout.split),
-        annotator=people if label and id_ else None,
+        annotator=annotator,
+        note=named("note", None) if annotator else None,
+        answered_at=named("answered_at", None) if annotator else None,
+        suggestion=suggestion,
+        probability=named("probability", None) if suggestion else None,
+        model=named("model", None) if suggestion else None,
         gold=named("gold", layout.gold) if people and label and id_ else layout.gold,
         meta=layout.meta or tuple(free),
     )
@@ -152,13 +166,16 @@ class Reading:
     crowd: AnswerCollector
     answers: ColumnReader
     samples: FieldSamples = field(default_factory=dict)
+    suggest: Write | None = None
 
 
 def write_records(source: Source, layout: Layout, answers: ColumnReader, target: Path, report: Progress) -> FileReport:
     """Streams the file into a Parquet table at `target` and returns what was counted on the way."""
     ledger = Ledger()
-    reading, total = Reading(ledger, AnswerCollector(answers), answers), source.total
-    with records_writer(target) as write:
+    total = source.total
+    suggestions = suggestions_writer(target.with_name(SUGGESTIONS), layout.form) if layout.suggestion else nullcontext()
+    with records_writer(target) as write, suggestions as suggest:
+        reading = Reading(ledger, AnswerCollector(answers), answers, suggest=suggest)
         for batch in source.batches(layout.columns):
             ledger.blank += batch.blank
             if any(batch.columns.values()):
@@ -217,6 +234,10 @@ def record_columns(source: Source, batch: RowBatch, layout: Layout, reading: Rea
         ids, retained = ledger.hashed_ids(contents), range(rows)
     if layout.annotator:
         _enter_answers(source, batch, layout, reading)
+    if reading.suggest and layout.suggestion:
+        reader = reader_of(layout.task, layout.about, CellRules(layout.keep_missing_words, layout.many_labels))
+        named = (Column(source, batch, name) if name else None for name in (layout.model, layout.probability))
+        reading.suggest(ids, Column(source, batch, layout.suggestion), reader, *named)
     split = Column(source, batch, layout.split) if layout.split else None
     table: dict[str, Any] = {
         "id": ids,
@@ -237,11 +258,12 @@ def record_columns(source: Source, batch: RowBatch, layout: Layout, reading: Rea
 
 def _enter_answers(source: Source, batch: RowBatch, layout: Layout, reading: Reading) -> None:
     """The answers of all rows, by whom they are."""
-    names = (layout.id, layout.label, layout.annotator, layout.gold)
-    record, label, people, gold = (Column(source, batch, name) if name else None for name in names)
+    names = (layout.id, layout.label, layout.annotator, layout.gold, layout.note, layout.answered_at)
+    record, label, people, gold, *about = (Column(source, batch, name) if name else None for name in names)
     if record and label and people:
         ids, labels = [name or "" for name in record.strings()], reading.answers.read(label)
         reading.crowd.enter(ids, labels, label, people)
+        reading.crowd.describe(ids, people, *about)
         reading.answers.count(label, labels)
         if gold:
             reading.crowd.enter_known(ids, reading.answers.read(gold), gold)

@@ -16,7 +16,9 @@ class Layout:
 
     annotator: every row is an answer of whom it names, several rows may be one record; gold: its known answer.
     task, about: what an answer is, and what the task must know to read one. keep_missing_words: NA, null and their like
-    are answers. many_labels: more than 1,000 different labels are no mistake. form: name of the file's format, "" where
+    are answers. many_labels: more than 1,000 different labels are no mistake. note, answered_at: of an annotator's
+    answer. suggestion, probability, model: what a model of another program proposes, how sure it is, and its name.
+    form: name of the file's format, "" where
     its ending says it; of one that names its columns itself those that nobody named are taken as it names them.
     """
 
@@ -31,6 +33,11 @@ class Layout:
     encoding: str = "utf-8"
     annotator: str | None = None
     gold: str | None = None
+    note: str | None = None
+    answered_at: str | None = None
+    suggestion: str | None = None
+    probability: str | None = None
+    model: str | None = None
     task: str = "labels"
     about: Mapping[str, object] = field(default_factory=dict)
     keep_missing_words: bool = False
@@ -49,6 +56,11 @@ class Layout:
             self.split,
             self.annotator,
             self.gold,
+            self.note,
+            self.answered_at,
+            self.suggestion,
+            self.probability,
+            self.model,
             *self.meta,
         ]
         return list(dict.fromkeys(name for name in named if name is not None))
@@ -57,12 +69,13 @@ class Layout:
 @dataclass(frozen=True)
 class IngestParams:
     """near_duplicates: report them too, which takes much longer than reading. sql: a query on what lies in the folder
-    `file`, or on the database that it is."""
+    `file`, or on the database that it is. leave_out: rows of the file, from 1, that are passed over."""
 
     file: str
     layout: Layout
     near_duplicates: bool = False
     sql: str = ""
+    leave_out: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +132,8 @@ class FileReport(ColumnSummary):
 
     fields: of a record whose parts are named, and what each seems to hold. relabelled_rows: some pairs of rows with
     one id and two answers. answers, annotators, known_answers, repeated_answers: of a file whose rows are answers of
-    people.
+    people. repeats_allowed: each row is a record of its own, though another has its text.
+    languages: of a sample of the texts, code -> share of the letters.
     """
 
     file: str
@@ -140,6 +154,8 @@ class FileReport(ColumnSummary):
     near_duplicates: NearDuplicates | None = None
     form: str = ""
     left_out: tuple[str, ...] = ()
+    repeats_allowed: bool = False
+    languages: Mapping[str, float] = field(default_factory=dict)
 
 
 def records_alone(file: str, rows: int) -> FileReport:

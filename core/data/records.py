@@ -6,8 +6,9 @@ from pathlib import Path
 import duckdb
 
 from core.config.settings import Settings
+from core.data.suggested_answers import store_suggestions
 from core.errors import BadInput
-from core.labelling.file_answers import FileAnswers, store_file_answers
+from core.labelling.file_answers import NOTHING, FileAnswers, store_file_answers
 from core.labelling.gold import declare_gold, take_gold_off_queue
 from core.store.database import utc_now
 from core.store.record_numbers import NUMBERS
@@ -22,7 +23,7 @@ class ImportCounts:
     people's answers or corrections outweigh; clashing: those of a text that has another answer of a file. answers: of
     people whom the file names. made_gold: records with a known answer that are gold by it; not_gold: those that are
     not, since they were asked or taught. declared_gold: records that were there and are gold now; stopped_teaching:
-    those of them that taught.
+    those of them that taught. suggestions: of models of other programs.
     """
 
     rows: int = 0
@@ -40,6 +41,7 @@ class ImportCounts:
     not_gold: int = 0
     declared_gold: int = 0
     stopped_teaching: int = 0
+    suggestions: int = 0
 
     def plus(self, other: "ImportCounts") -> "ImportCounts":
         """The sums of all figures."""
@@ -58,16 +60,19 @@ class ImportPart:
     stamp: int
 
 
-def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) -> tuple[int, int]:
+def number_records(
+    cursor: duckdb.DuckDBPyConnection, out: Path, source: str, *, distinct: bool = False
+) -> tuple[int, int]:
     """Writes the position of each row, and n of each new record, beside the job's files; changes nothing else.
 
-    Returns how many records are new, and how many rows there are. Raises BadInput where a known id comes with another
-    text. Valid until another file is imported.
+    distinct: none repeats another one. Returns how many records are new, and how many rows there are. Raises BadInput
+    where a known id comes with another text. Valid until another file is imported.
     """
     cursor.execute(f"create or replace temp view staged as select * from read_parquet('{quoted(out / RECORDS)}')")
     _refuse_changed_texts(cursor, source)
     numbers = quoted(out / PLACES)
-    cursor.execute(_NUMBER_RECORDS.format(target=numbers, numbers=NUMBERS))
+    first = "null::bigint" if distinct else "nullif(firsts.n, new.n)"
+    cursor.execute(_NUMBER_RECORDS.format(target=numbers, numbers=NUMBERS, first=first))
     return cursor.execute(f"select count(n), count(*) from read_parquet('{numbers}')").fetchall()[0]
 
 
@@ -84,15 +89,22 @@ def store_records(
     cursor.execute(_INSERT_RECORDS, [source, utc_now()])
     counted = "select count(*), count(n), count(duplicate_of) from staged"
     total, added, duplicates = cursor.execute(counted).fetchall()[0]
-    result, by_people = "select id, null::varchar as annotator, label from staged where label is not null", False
+    result, by_people, about = (
+        "select id, null::varchar as annotator, label from staged where label is not null",
+        False,
+        NOTHING,
+    )
     if (out / ANSWERS).exists():
-        answers = f"select id, annotator, label from read_parquet('{quoted(out / ANSWERS)}')"
-        result, by_people = f"{answers} where id in (select id from staged)", True
+        table = f"(select * from read_parquet('{quoted(out / ANSWERS)}') union all by name {NOTHING})"
+        there = f"from {table} where id in (select id from staged)"
+        result, by_people = f"select id, annotator, label {there}", True
+        about = f"select id, annotator, note, made_at {there} and coalesce(note, made_at::varchar) is not null"
     moved = declare_gold(cursor)
-    answered = store_file_answers(cursor, FileAnswers(result, source, by_people, part.stamp), settings)
+    answered = store_file_answers(cursor, FileAnswers(result, source, by_people, part.stamp, about), settings)
+    suggestions = store_suggestions(cursor, out, settings)
     take_gold_off_queue(cursor, settings)
     cursor.execute("drop view staged")
-    counts = ImportCounts(total, added, total - added, duplicates)
+    counts = ImportCounts(total, added, total - added, duplicates, suggestions=suggestions)
     return replace(counts, **answered, **moved)
 
 
@@ -112,7 +124,7 @@ _NUMBER_RECORDS = """
             ) group by hash
         )
         select position, row_number() over (order by new.n nulls last, position) - 1 as place, new.n,
-               nullif(firsts.n, new.n) as duplicate_of
+               {first} as duplicate_of
         from staged left join new using (position) left join firsts on firsts.hash = new.hash
         order by place
     ) to '{target}' (format parquet)

@@ -53,6 +53,21 @@ class Split:
     stopped_teaching: int = 0
     labels: tuple[LabelSplit, ...] = field(default=())
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be minded, in sentences."""
+        stay = {"gold": self.gold, "audit": self.audit, "left out": self.left_out}
+        staying = ", ".join(f"{name} {records:,}" for name, records in stay.items() if records)
+        notes = {
+            f"{self.groups:,} groups, none of which is divided; the shares are of groups.": self.groups,
+            f"{self.uneven:,} labels are too rare to be in every split.": self.uneven,
+            f"Not split: {staying} records.": staying,
+            f"{self.chosen:,} of the records were chosen by a strategy: gold of them is no random sample.": self.chosen,
+            f"{self.stopped_teaching:,} test records taught until now: what was trained before has seen them, so train "
+            "anew before you trust a score.": self.stopped_teaching,
+        }
+        return tuple(sentence for sentence, holds in notes.items() if holds)
+
 
 def split(  # noqa: PLR0913 - an option is an argument
     project: Project,
@@ -73,7 +88,7 @@ def split(  # noqa: PLR0913 - an option is an argument
     add_to_gold: split the others where there is gold already. chosen_too: those too that a strategy chose. Raises
     BadInput for shares that do not add up, Refused where a split would hurt what is claimed.
     """
-    shares = _shares(train, val, test)
+    shares = read_shares(train, val, test)
     settings = project.settings()
     if task_of(settings).two_sides:
         raise Refused(
@@ -104,12 +119,15 @@ def split(  # noqa: PLR0913 - an option is an argument
         chosen=facts["chosen"],
         uneven=result.uneven,
         stopped_teaching=stopped,
-        labels=_labels(result, settings.taxonomy.names),
+        labels=label_splits(result, settings.taxonomy.names),
     )
 
 
-def _shares(train: float | None, val: float | None, test: float | None) -> tuple[float, float, float]:
-    """What is not said is the rest; of validation 0, of test USUAL_TEST where train is not said either."""
+def read_shares(train: float | None, val: float | None, test: float | None) -> tuple[float, float, float]:
+    """Of SPLIT_NAMES. What is not said is the rest; of validation 0, of test USUAL_TEST where train is not said either.
+
+    Raises BadInput where they do not add up.
+    """
     supplied = [share for share in (train, val, test) if share is not None]
     if any(not 0 <= share <= 1 for share in supplied):
         raise BadInput(f"Shares lie between 0 and 1; one is {next(s for s in supplied if not 0 <= s <= 1):g}.")
@@ -153,17 +171,18 @@ def _refuse(
         )
 
 
+def group_columns(cursor: duckdb.DuckDBPyConnection) -> list[str]:
+    """Fields and metadata of the records, whose values a split need not divide."""
+    query = """select distinct unnest(list_concat(coalesce(json_keys(fields), []), coalesce(json_keys(meta), [])))
+               from records order by 1"""
+    return [name for (name,) in cursor.execute(query).fetchall()]
+
+
 def _unit(cursor: duckdb.DuckDBPyConnection, by: str | None) -> str:
     """SQL of what is not divided; a record without a value is one by itself. Raises BadInput for a name of nothing."""
     if by is None:
         return "r.hash"
-    names = [
-        name
-        for (name,) in cursor.execute(
-            """select distinct unnest(list_concat(coalesce(json_keys(fields), []), coalesce(json_keys(meta), [])))
-               from records order by 1"""
-        ).fetchall()
-    ]
+    names = group_columns(cursor)
     if by not in names:
         there = f"there are {', '.join(names)}" if names else "records have none: import with --meta COLUMN"
         raise BadInput(f"Records have no field or metadata called {by!r}; {there}.")
@@ -171,8 +190,13 @@ def _unit(cursor: duckdb.DuckDBPyConnection, by: str | None) -> str:
 
 
 def _named(by: str | None) -> dict[str, str]:
-    quoted_name = (by or "").replace("\\", "\\\\").replace('"', '\\"')
-    return {} if by is None else {"path": f'$."{quoted_name}"'}
+    return {} if by is None else {"path": path_of(by)}
+
+
+def path_of(name: str) -> str:
+    """DuckDB's path of an entry of an object."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'$."{escaped}"'
 
 
 _RECORDS = f"""
@@ -209,6 +233,7 @@ def _apply(project: Project, bundle: Bundle) -> int:
     return declared["stopped_teaching"] if models else 0
 
 
-def _labels(result: SplitJobResult, names: Mapping[str, str]) -> tuple[LabelSplit, ...]:
+def label_splits(result: SplitJobResult, names: Mapping[str, str]) -> tuple[LabelSplit, ...]:
+    """The most frequent first. names: id -> name of those that have another one."""
     ordered = sorted(result.counts.items(), key=lambda entry: (-sum(entry[1]), entry[0]))
     return tuple(LabelSplit(names.get(category, category), *sizes) for category, sizes in ordered)

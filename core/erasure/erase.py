@@ -28,7 +28,8 @@ STEPS = 3
 class Erasure:
     """What would go, or went (`done`): of records what hangs on them, of a person (`annotator`) every answer.
 
-    same_text: of the records, those that were not named but have the text of one that was. sides: records of sources,
+    same_text: of the records, those that were not named but have the text of one that was. shown: the first records, of
+    what would go alone. sides: records of sources,
     with the pairs that they are in. models: made after one of
     them was labelled. labels_lost, labels_changed: by taking a person's answers away. sources: files that would bring
     the records back. jobs, exports: what goes with them; busy: jobs under way that hold it; backups, elsewhere: files
@@ -99,7 +100,7 @@ def erase(  # noqa: PLR0913 - each is an option of the command
         _delete(project, selection, traces, preview, user)
         finish_erasures(project)
         report("Erasing", STEPS, STEPS)
-    return replace(preview, done=True)
+    return replace(preview, done=True, shown=[])
 
 
 def finish_erasures(project: Project) -> int:

@@ -4,10 +4,13 @@ import glob
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
@@ -22,7 +25,7 @@ from core.jobs.job_states import UNDER_WAY
 from core.language_models.generation import CACHE
 from core.project import Project
 from core.store.database import FILE as DATABASE
-from core.store.private_files import FOLDER
+from core.store.private_files import FOLDER, UPLOADS
 from core.store.tables import quoted
 from core.trees.snapshots import SNAPSHOTS
 from core.trees.tree import FOLDERS
@@ -36,7 +39,13 @@ _READERS = {
 PACKED = (".xlsx", ".arrow", ".feather", ".spacy")
 """tables whose bytes do not show their texts"""
 _IDS = ("id", "record_id", "record")
+_ID_LISTS = ("records", "audit_records")  # of the batches in a paper bundle
 _PEOPLE = ("annotator", "annotators", "user", "who")  # who: in histories exported before
+WRITERS = (
+    *("export", "history exported", "evaluate", "paper", "samples", "training_data", "dedup_project"),
+    *("predict", "predict_elsewhere", "predict_pair_file"),
+)
+"""what the history calls those who write a file where a person says"""
 _READ_BYTES = 64_000_000
 """of a file that is no table; of a longer one only so much is looked through"""
 
@@ -66,6 +75,8 @@ def find_traces(project: Project, selection: ErasureSelection) -> Traces:
     own = [*bundles, *exports, *((cache,) if selection.record_nos and cache.exists() else ())]
     elsewhere = [*elsewhere, *_snapshots(project, selection)]
     own += [*(path for path in project.folder.glob("jobs/*/log.txt") if _says(path, selection))]
+    uploads = [path for name in UPLOADS for path in (project.folder / FOLDER / name).rglob("*") if path.is_file()]
+    own += [*(path for path in uploads if holds(path, selection))]
     return Traces(
         own=tuple(_below(project, path) for path in own),
         exports=tuple(_below(project, path) for path in exports),
@@ -84,11 +95,17 @@ def _bundles(project: Project, selection: ErasureSelection) -> tuple[list[Path],
     """Folders of jobs that have ended, and the ids of those under way."""
     folders: list[Path] = []
     busy: list[str] = []
-    rows = {row[0]: row[1:] for row in project.store.query("select id, state, runner from jobs")}
+    rows = {row[0]: row[1:] for row in project.store.query("select id, state, coalesce(runner, parent) from jobs")}
     for folder in (path for path in (project.folder / "jobs").glob("*") if path.is_dir()):
         tables = [path for name in ("in", "out") for path in (folder / name).rglob("*.parquet")]
+        tables += [path for path in (folder / "out").rglob("piece-*") if path.is_file()]
         prompts = (folder / "in").glob("*.jsonl")
-        if not (any(holds(path, selection) for path in tables) or any(_prompts(path, selection) for path in prompts)):
+        drawn = any((folder / "in").glob("*.vl.json"))  # charts with names, and perhaps texts: of use to nobody later
+        if not (
+            drawn
+            or any(holds(path, selection) for path in tables)
+            or any(_prompts(path, selection) for path in prompts)
+        ):
             continue
         state, runner = rows.get(folder.name, ("", None))
         alive = state in UNDER_WAY and (runner is not None or project.jobs.survived(Bundle(folder)))
@@ -130,7 +147,8 @@ def _texts_in(value: object) -> Iterator[str]:
 
 def _exports(project: Project, selection: ErasureSelection) -> tuple[list[Path], list[Path]]:
     """(in the project and written by it, elsewhere or a person's own)."""
-    written = {Path(out) for out in logged(project, ("export", "history exported", "evaluate"), "out")}
+    written = {Path(out) for out in logged(project, WRITERS, "out")}
+    written |= (papers := {Path(path) for path in logged(project, ("paper",), "path")})
     inside = {path for path in (project.folder / "exports").rglob("*") if path.is_file()}
     written |= {file for path in written if path.is_dir() for file in path.rglob("*")}
     written |= {part for path in written for part in path.parent.glob(f"{glob.escape(path.stem)}_*{path.suffix}")}
@@ -138,14 +156,23 @@ def _exports(project: Project, selection: ErasureSelection) -> tuple[list[Path],
     lying = {path for path in project.folder.iterdir() if path.is_file() and path.suffix.lower() in endings}
     home = project.folder.resolve()
     recorded = {path.resolve() for path in written}
+    archives = {Path(path).resolve() for path in logged(project, ("archive",), "archive")}  # which are backups
+    seen = {path.resolve() for path in written | inside | lying if path.is_file()} - archives
+    holding = {path for path in seen if holds(path, selection)}
     ours: list[Path] = []
     others: list[Path] = []
-    for path in sorted({path.resolve() for path in written | inside | lying if path.is_file()}):
-        if not holds(path, selection):
-            continue
+    drawn = _drawn_beside(papers, holding) if selection.annotator else set()
+    for path in sorted(holding | drawn):
         mine = path.is_relative_to(home) and (path.is_relative_to(home / "exports") or path in recorded)
         (ours if mine else others).append(project.folder / path.relative_to(home) if mine else path)
     return ours, others
+
+
+def _drawn_beside(papers: Collection[Path], holding: Collection[Path]) -> set[Path]:
+    """Pictures of paper bundles that hold it: names stand in them, where nobody can search for them."""
+    folders = [path.resolve() for path in papers if path.is_dir()]
+    held = [folder for folder in folders if any(path.is_relative_to(folder) for path in holding)]
+    return {path for folder in held for form in ("png", "svg") for path in folder.glob(f"figures/*.{form}")}
 
 
 def logged(project: Project, what: Sequence[str], key: str) -> list[str]:
@@ -198,11 +225,13 @@ def _in_database(path: Path, selection: ErasureSelection) -> bool:
 
 def holds(path: Path, selection: ErasureSelection) -> bool:
     """Whether a table has the text in a cell or the record's id in a column of ids; of any other file, whether it
-    contains it.
+    contains it; of a zip, whether a file in it does.
     """
-    reader = _READERS.get(path.suffix.lower())
+    reader = _READERS.get(path.suffix.lower() or _kind(path))
     if path.suffix.lower() in PACKED:
         return _in_packed(path, selection)
+    if path.suffix.lower() == ".zip":
+        return _in_zip(path, selection)
     if reader is None:
         return _says(path, selection)
     try:
@@ -210,6 +239,29 @@ def holds(path: Path, selection: ErasureSelection) -> bool:
             return _in_table(connection, reader, path, selection)
     except duckdb.Error:
         return _says(path, selection)
+
+
+def _kind(path: Path) -> str:
+    """Of a file without an ending, as pieces are: .parquet if it is such a table."""
+    with suppress(OSError), path.open("rb") as file:
+        return ".parquet" if file.read(4) == b"PAR1" else ""
+    return ""
+
+
+def _in_zip(path: Path, selection: ErasureSelection) -> bool:
+    """True also of one that cannot be read. Each file in it is unpacked by itself, and gone before the next."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for number, name in enumerate(archive.namelist()):
+                with TemporaryDirectory(prefix="rondo-") as folder:
+                    file = Path(folder) / f"{number}{Path(name).suffix}"  # never by the name that the zip gives it
+                    with archive.open(name) as member, file.open("wb") as unpacked:
+                        shutil.copyfileobj(member, unpacked)
+                    if file.suffix.lower() != ".zip" and holds(file, selection):
+                        return True
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):  # broken, or locked
+        return True
+    return False
 
 
 def _in_packed(path: Path, selection: ErasureSelection) -> bool:
@@ -238,7 +290,7 @@ def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, se
     connection.execute("create temp table ids as select unnest(?::varchar[]) as word", [list(selection.ids)])
     tests = []
     if path.suffix.lower() in (".json", ".jsonl") and _is_nested(connection, source):
-        return _says(path, selection)
+        return _says(path, selection) or _in_lists(connection, source, columns)
     for name in columns:
         cell = '"' + name.replace('"', '""') + '"::varchar'
         if selection.annotator:
@@ -251,6 +303,12 @@ def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, se
     if not tests:
         return False
     return bool(connection.execute(f"select 1 from {source} where {' or '.join(tests)} limit 1").fetchall())
+
+
+def _in_lists(connection: duckdb.DuckDBPyConnection, source: str, columns: Collection[str]) -> bool:
+    """Is one of the ids in a list of ids?"""
+    tests = [f"list_has_any({name}::varchar[], (select list(word) from ids))" for name in _ID_LISTS if name in columns]
+    return bool(tests and connection.execute(f"select 1 from {source} where {' or '.join(tests)} limit 1").fetchall())
 
 
 def _is_nested(connection: duckdb.DuckDBPyConnection, source: str) -> bool:

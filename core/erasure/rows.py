@@ -68,7 +68,7 @@ def delete_answers(cursor: duckdb.DuckDBPyConnection, name: str, settings: Setti
         "create or replace temp table touched as select distinct n from responses where annotator = ?", [name]
     )
     answers = count(cursor, "select count(*) from responses where annotator = ?", [name])
-    for table in ("responses", "leases", "annotators"):
+    for table in ("responses", "leases", "annotators", "own_keys"):
         cursor.execute(f"delete from {table} where annotator = ?", [name])
     cursor.execute("delete from people where name = ?", [name])
     settle(cursor, "select touched.n from touched", settings)

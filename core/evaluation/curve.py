@@ -15,6 +15,7 @@ import numpy.typing as npt
 from core.arrays import Floats
 from core.errors import Refused
 from core.evaluation.metrics import Estimate, Forecast, Gain
+from core.evaluation.reporting import with_minus
 
 Density = Callable[[Floats], Floats]
 
@@ -247,7 +248,7 @@ def _gain(curve: Curve, more: int, rng: np.random.Generator) -> Gain:
     gains = curve.gain(more, rng)
     result = band(gains)
     mean, low, high = (f"{round(100 * share, 1) + 0.0:+.1f}" for share in (result.value, result.low, result.high))
-    sentence = f"{more:,} more labels: {mean} points, 95 % between {low} and {high}"
+    sentence = with_minus(f"{more:,} more labels: {mean} points, 95 % between {low} and {high}")
     return Gain(more, result.value, result.low, result.high, float((gains > 0).mean()), sentence)
 
 

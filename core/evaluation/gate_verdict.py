@@ -10,6 +10,8 @@ from core.typed_json import from_json
 
 MEASURES = {"macro_f1": "macro F1", "accuracy": "accuracy"}
 """what can decide -> in words"""
+TRIAL = "trial"
+"""the stratum of a comparison by twins, see `Trial`"""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class GateVerdict:
     missing: int | None = 0
     unjudged: int = 0
     strata: tuple[StratumComparison, ...] = ()
+
+    @property
+    def common_stratum(self) -> str:
+        """The stratum on whose records both models can be compared; empty where twins were, or nothing."""
+        return "" if self.stratum in (None, TRIAL) else str(self.stratum)
 
     @property
     def measure_name(self) -> str:

@@ -1,13 +1,13 @@
 """Predictions of records by models that did not train on them; every score is computed on these. Knows arrays only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.arrays import Bools, Floats, Ints, Rows
 from core.evaluation.audit import Weights, equal_weights
-from core.evaluation.metrics import Score
+from core.evaluation.metrics import LevelScore, Score
 from core.evaluation.scores import accuracy_score, score
 from core.tasks.task import AnswerSpace, Predictions
 
@@ -67,4 +67,22 @@ def score_of(predictions: HeldOutPredictions, labels: Sequence[str] = (), seed: 
     if not predictions.space.categories:
         return accuracy_score(predictions.right, predictions.weights)
     truth, predicted = predictions.marks
-    return score(truth, predicted, predictions.weights, seed, labels)
+    levels = level_scores(predictions, labels, predictions.space.lines, seed) if labels else ()
+    return replace(score(truth, predicted, predictions.weights, seed, labels), levels=tuple(levels))
+
+
+def level_scores(
+    predictions: HeldOutPredictions, labels: Sequence[str], lines: Mapping[str, Sequence[str]], seed: int = 0
+) -> Iterator[LevelScore]:
+    """One for each level, the last of single labels as they are; none where no label stands under another.
+
+    labels: ids of the columns. lines: label id to the ids from the top to it.
+    """
+    depth = max((len(line) for line in lines.values()), default=1)
+    truth, predicted = predictions.marks
+    for level in range(1, depth + 1) if depth > 1 else ():
+        above = [lines[label][min(level, len(lines[label])) - 1] if label in lines else label for label in labels]
+        groups = list(dict.fromkeys(above))
+        members = np.array([[one == group for group in groups] for one in above], np.bool_)
+        at_level = score(truth @ members, predicted @ members, predictions.weights, seed)
+        yield LevelScore(level, len(groups), at_level)

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from core.arrays import Bools, Floats
 from core.evaluation.held_out import HeldOutPredictions, score_of
-from core.evaluation.metrics import Bin, Confusion, Estimate, LevelScore, Reliability, Score
+from core.evaluation.metrics import Bin, Confusion, Estimate, Reliability, Score
 from core.evaluation.reporting import FEWEST
-from core.evaluation.scores import interval, score, share_of
+from core.evaluation.scores import interval, share_of
 
 NONE_OF_THEM = "none of them"
 MOST_BINS, PER_BIN = 10, 10
@@ -49,23 +49,6 @@ def evaluate_predictions(
         reliability=certain,
         confusion=tuple(confusion(predictions, labels, names)),
     )
-
-
-def level_scores(
-    predictions: HeldOutPredictions, labels: Sequence[str], lines: Mapping[str, Sequence[str]], seed: int = 0
-) -> Iterator[LevelScore]:
-    """One for each level, the last of single labels as they are; none where no label stands under another.
-
-    labels: ids of the columns. lines: label id to the ids from the top to it.
-    """
-    depth = max((len(line) for line in lines.values()), default=1)
-    truth, predicted = predictions.marks
-    for level in range(1, depth + 1) if depth > 1 else ():
-        above = [lines[label][min(level, len(lines[label])) - 1] if label in lines else label for label in labels]
-        groups = list(dict.fromkeys(above))
-        members = np.array([[one == group for group in groups] for one in above], np.bool_)
-        at_level = score(truth @ members, predicted @ members, predictions.weights, seed)
-        yield LevelScore(level, len(groups), at_level)
 
 
 def top_accuracy(predictions: HeldOutPredictions, most: int) -> Iterator[Estimate]:

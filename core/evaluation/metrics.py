@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.models.feature_check import FeatureCheck
 from core.typed_json import from_json
 
 
@@ -40,8 +41,8 @@ class Score:
 
     effective: effective sample size, in random records of an infinite pool; None where all is known. population and
     uncovered: records the estimate is about, None for gold, and those of them it leaves out because nothing of their
-    import was audited. per_label: by label id. unsaid: sentences on what cannot be estimated yet and how many more
-    records it takes.
+    import was audited. per_label: by label id. levels: where labels stand under others. unsaid: sentences on what
+    cannot be estimated yet and how many more records it takes.
     """
 
     n: int
@@ -53,6 +54,7 @@ class Score:
     uncovered: int = 0
     per_label: Mapping[str, LabelScore] = field(default_factory=dict)
     unsaid: tuple[str, ...] = ()
+    levels: "tuple[LevelScore, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,7 @@ class Metrics:
     gold, audit: random records, on which claims rest. held_out: what training held out; it chose the checkpoint and so
     proves nothing. The rest only a round measures. curve: this model and those before it. agreement: with the model
     before, on the pool. unsure: share of the pool with an uncertain prediction. mixes: by source. unreadable: ids of
-    models that are left out of the curve because they are damaged.
+    models that are left out of the curve because they are damaged. features: encoders compared, where it was time.
     """
 
     gold: Score | None = None
@@ -254,6 +256,7 @@ class Metrics:
     drift: Drift | None = None
     mixes: tuple[Mix, ...] = ()
     unreadable: tuple[str, ...] = ()
+    features: FeatureCheck | None = None
 
     def on(self, stratum: str) -> Score | None:
         """The score on `gold`, `audit` or `held_out`; None where no record was scored."""

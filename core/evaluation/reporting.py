@@ -4,6 +4,7 @@ A score is shown from FEWEST records of its stratum on, a figure of one label fr
 where its interval is 0 to 1. Knows figures, no store and no page.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 from core.evaluation.metrics import Estimate, LabelScore, Metrics, Score
@@ -17,6 +18,8 @@ FEWEST = 10
 FEW_AUDITS = 100
 """audit labels; with fewer an accuracy is known to about ten points at best"""
 TOO_FEW = "too few to say"
+_NEGATIVE = re.compile(r"(?<![\w.,-])-(?=\d)")
+"""a hyphen that begins a figure; not that of a date, a range or a name"""
 
 
 def uncovered_note(records: int) -> str:
@@ -58,6 +61,11 @@ def shown_score(score: Score) -> ShownScore:
         uncovered=score.uncovered,
         unsaid=score.unsaid,
     )
+
+
+def with_minus(sentence: str) -> str:
+    """The sentence with U+2212 before negative figures, in place of the hyphen that they are formatted with."""
+    return _NEGATIVE.sub("\u2212", sentence)
 
 
 def figures(score: Score) -> dict[str, Estimate | None]:

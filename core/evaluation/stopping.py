@@ -9,6 +9,7 @@ from core.arrays import Floats
 from core.errors import BadInput
 from core.evaluation.curve import Curve
 from core.evaluation.metrics import ModelAgreement
+from core.evaluation.reporting import with_minus
 
 HORIZONS = (25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000)
 
@@ -113,7 +114,7 @@ def _offer(curve: Curve, price: Price, more: int, rng: np.random.Generator) -> O
     net = errors * price.per_error - cost
     (few, many), (low, high) = np.quantile(errors, [0.025, 0.975]), np.quantile(net, [0.025, 0.975])
     chance = float((net > 0).mean())
-    sentence = (
+    sentence = with_minus(
         f"{more:,} more labels: {net.mean():+,.0f} {price.unit} net, 95 % between {low:+,.0f} and {high:+,.0f} "
         f"(they cost {cost:,.0f} and avoid about {errors.mean():,.0f} errors); "
         f"the chance that they pay is {_percent(chance)}"

@@ -22,6 +22,8 @@ _SHORT = 200
 """characters; longer metadata is a text of its own beside the record"""
 _LOOKED_AT = 10_000
 """records whose metadata say which are long"""
+EARLIER = "answered before"
+"""metadatum of what people answered when the labels were others"""
 EMBEDDED = "embedded"
 """stands for the address of our own server, which may start on another port"""
 
@@ -132,13 +134,17 @@ def _kept(entry: RemoteEntry, known: DatasetRecord | None) -> tuple[str | None, 
 def required_setup(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Setup:
     """The setup that a dataset of this project must have now. Raises Refused where Argilla could not ask that."""
     task = task_of(settings)
-    question = team_form(settings).question(task.setup(settings))
+    form, setup = team_form(settings), task.setup(settings)
+    question = form.question(setup)
     fields, (context, metadata) = _field_names(cursor), _metadata_names(cursor)
     if not fields:
         raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")
     if question.marks:  # in the text as it is, whatever else a record has
         fields = (TEXT, *(name for name in fields if name != TEXT))
-    return Setup(fields, context, metadata, question, settings.guidelines, settings.overlap)
+    if task.hinted and any(settings.taxonomy.hints(label.id) for label in settings.taxonomy.labels):
+        context = (*context, EARLIER)
+    guidelines = "\n\n".join(filter(None, (settings.guidelines, form.guide(setup))))
+    return Setup(fields, context, metadata, question, guidelines, settings.overlap)
 
 
 def team_form(settings: Settings) -> TeamForm:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import duckdb
 
 from core.config.settings import Settings
-from core.exchange.datasets import team_form
+from core.exchange.datasets import EARLIER, team_form
 from core.exchange.workspace import LAST, Outgoing, Suggested
 from core.ids import RecordNo
 from core.labelling.cards import Card, read_cards
@@ -85,12 +85,17 @@ def read_outgoing(
         row.record_no: Outgoing(
             id=card.id,
             fields=_fields(card, question),
-            metadata={one["name"]: one["value"] for one in card.meta},
+            metadata={one["name"]: one["value"] for one in card.meta} | _earlier(card, form),
             rank=plan.ranks[row.record_no],
             suggestion=None if row.record_no in plan.blind else _suggested(card, form, question),
         )
         for row, card in zip(rows, cards, strict=True)
     }
+
+
+def _earlier(card: Card, form: TeamForm) -> dict[str, str]:
+    hint = form.hint(card.suggestion) if card.suggestion else ""
+    return {EARLIER: hint} if hint else {}
 
 
 def _fields(card: Card, question: Question) -> dict[str, str]:

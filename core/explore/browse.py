@@ -3,17 +3,22 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import duckdb
 
+from core.arrays import Ints
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.explore.filters import RecordSearch, conditions
-from core.explore.nearest import nearest
+from core.explore.nearest import nearest, nearest_in_lists
 from core.ids import RecordNo
 from core.labelling.waiting import BLIND, asked_parameters
-from core.models.vectors import encoded_rows, open_vectors
+from core.models.vectors import LISTS, encoded_rows, encoder_folder, lists_name, open_vectors
 from core.project import Project
+from core.sampling.subpool import LARGE
+from core.sampling.vector_lists import VectorLists, read_lists
 from core.store.answers import as_given
 from core.store.database import count
 from core.store.record_numbers import NUMBERS, number_of
@@ -30,13 +35,15 @@ CUT, SIDE_CUT = 200, 30
 
 @dataclass(frozen=True)
 class Pace:
-    """Texts are looked through `stretch` records at a time until the page is full or `seconds` are over.
+    """Texts are looked through `stretch` records at a time until the page is full or `seconds` are over; each stretch
+    is so many times as long as the one before.
 
     A stretch is a third of the rows that DuckDB keeps together.
     """
 
     stretch: int = 40_960
     seconds: float = 0.15
+    growth: int = 1
 
 
 @dataclass(frozen=True)
@@ -81,18 +88,23 @@ def find(project: Project, search: RecordSearch, start: int = 0, pace: Pace | No
     Raises BadInput for a state that there is not, too many words, or likeness to a record without a vector.
     """
     settings = project.settings()
-    where = conditions(search, settings)
     with project.store.reading() as cursor:
         ranked = _ranked(project, cursor, search)
         if ranked is not None:
-            record_nos, following = _pick(cursor, where, ranked, start)
+            record_nos, following = _pick(cursor, conditions(search, settings, _LISTED), ranked, start)
             return RecordPage(read_lines(cursor, record_nos, settings), following)
-        pace = (pace or Pace()) if search.words.split() else Pace(2**62)
+        where = conditions(search, settings, _STRETCH)
+        pace = (pace or Pace()) if search.words.split() else _pace_without_words(search)
         record_nos, following, searched = _walk(cursor, where, start, pace)
         if search.words and not start:
             known = cursor.execute("select n from records where id = ?", [search.words.strip()]).fetchall()
             record_nos = [n for (n,) in known] + [n for n in record_nos if (n,) not in known]
         return RecordPage(read_lines(cursor, record_nos, settings), following, searched)
+
+
+def _pace_without_words(search: RecordSearch) -> Pace:
+    """Until the page is full. A state is looked for in all records at once: where none is in it that is quicker."""
+    return Pace(2**62, 2**62) if search.state else Pace(131_072, 2**62, growth=8)
 
 
 def _ranked(project: Project, cursor: duckdb.DuckDBPyConnection, search: RecordSearch) -> list[int] | None:
@@ -104,11 +116,30 @@ def _ranked(project: Project, cursor: duckdb.DuckDBPyConnection, search: RecordS
         encoder = project.settings().encoder
         if encoded_rows(project.vectors, encoder) <= n:
             raise BadInput(f"The record {search.like[:80]!r} has no vector yet, so nothing is like it. Encode first.")
-        return [int(row) for row in nearest(open_vectors(project.vectors, encoder), n, ALIKE)[0]]
+        return [int(row) for row in _alike(project, encoder, n)]
     if search.kind:
         return [n for (n,) in cursor.execute(_SUSPICIOUS, {"kind": search.kind, "most": LISTED}).fetchall()]
     return None
 
+
+def _alike(project: Project, encoder: str, n: int) -> Ints:
+    """Of very many vectors by the lists that rounds made of them; before the first such round all are looked at."""
+    vectors, folder = open_vectors(project.vectors, encoder), encoder_folder(project.vectors, encoder)
+    if len(vectors) > LARGE and (folder / LISTS).exists():
+        lists = _lists(folder / LISTS, lists_name(folder), (folder / LISTS).stat().st_mtime_ns)
+        if lists is not None and n < len(vectors):
+            return nearest_in_lists(vectors, n, ALIKE, lists)[0]
+    return nearest(vectors, n, ALIKE)[0]
+
+
+@lru_cache(maxsize=1)
+def _lists(path: Path, name: str, changed: int) -> VectorLists | None:
+    """Read once: 60 MB for ten million records. changed: when the file was."""
+    return read_lists(path, name)
+
+
+_LISTED = "n in (select unnest($ns::bigint[]))"
+_STRETCH = "n >= $start and n < $stop"
 
 # The two ends of a pair stand together.
 _SUSPICIOUS = """
@@ -127,7 +158,7 @@ def _pick(
     text = ", text" if "word0" in parameters else ""
     rows = cursor.execute(
         f"""with listed as materialized (
-                select n, duplicate_of, split{text} from records where n in (select unnest($ns::bigint[]))
+                select n, duplicate_of, split{text} from records where {_LISTED}
             )
             select n from listed where {condition}""",
         parameters | {"ns": list(ranked)},
@@ -143,11 +174,11 @@ def _walk(
     """In order of import from record number `start` on."""
     condition, parameters = where
     total = count(cursor, f"select {NUMBERS}")
-    ends, matches = time.monotonic() + pace.seconds, list[int]()
+    ends, matches, stretch = time.monotonic() + pace.seconds, list[int](), pace.stretch
     while start < total:
-        stop = min(start + pace.stretch, total)
+        stop, stretch = min(start + stretch, total), stretch * pace.growth
         rows = cursor.execute(
-            f"select n from records where n >= $start and n < $stop and {condition} order by n limit $most::bigint",
+            f"select n from records where {_STRETCH} and {condition} order by n limit $most::bigint",
             parameters | {"start": start, "stop": stop, "most": PAGE + 1 - len(matches)},
         ).fetchall()
         matches += [n for (n,) in rows]
@@ -162,26 +193,27 @@ def _walk(
 # The name of the first field says nothing in a list, and would take a third of the room.
 _SIDE = "left(if($named, regexp_replace(fields->>'{}', '^[^:\n]*: *', ''), fields->>'{}'), {})"
 _BOTH_SIDES = " || ' ↔ ' || ".join(_SIDE.format(side, side, SIDE_CUT) for side in ("left", "right"))
+# Numbers are bound, not joined: DuckDB then passes over the rows of other numbers, of millions unread.
 _LINES = f"""
     with listed as (
         select n, id, coalesce(if($two_sides, {_BOTH_SIDES}, null), left(text, {CUT})) as text,
                coalesce(duplicate_of, n) as first
-        from records where n in (select unnest($ns::bigint[]))
+        from records where {_LISTED}
     ),
-    own as (select * from settled where n in (select n from listed union all select first from listed)),
-    suggested as (select * from suggestions where n in (select first from listed)),
-    blind as ({BLIND.format(ns="select first from listed")}),
-    machine as (select n, labels, answer from machine_labels where n in (select n from listed)),
+    own as (select * from settled where n in (select unnest($ns::bigint[] || $firsts::bigint[]))),
+    suggested as (select * from suggestions where n in (select unnest($firsts::bigint[]))),
+    blind as ({BLIND.format(ns="select unnest($firsts::bigint[])")}),
+    machine as (select n, labels, answer from machine_labels where {_LISTED}),
     flagged as (
         select n, list(distinct kind order by kind) as kinds from (
             select n, kind from flags union all select other, kind from flags
-        ) where n in (select n from listed) group by n
+        ) where {_LISTED} group by n
     ),
     doubted as (
         select n, to_json([any_value(label)]) as predicted from flags
-        where kind = 'label_error' and label is not null and n in (select n from listed) group by n
+        where kind = 'label_error' and label is not null and {_LISTED} group by n
     ),
-    verdicts as (select n, predicted, predicted_answer from held_out_predictions where n in (select n from listed))
+    verdicts as (select n, predicted, predicted_answer from held_out_predictions where {_LISTED})
     select w.n, w.id, w.text, coalesce({as_given("s.labels", "s.answer")}, {as_given("f.labels", "f.answer")}),
            coalesce(s.how, if(f.n is null, null, 'duplicate')), coalesce(s.stratum, f.stratum),
            {as_given("g.labels", "g.answer")}, g.probability, {as_given("m.labels", "m.answer")}, k.kinds,
@@ -196,8 +228,12 @@ def read_lines(cursor: duckdb.DuckDBPyConnection, record_nos: Sequence[int], set
     """In the order of ns. A list bound as one value is thirty times as quick as one of literals."""
     if not record_nos:
         return ()
+    firsts = cursor.execute(
+        f"select distinct coalesce(duplicate_of, n) from records where {_LISTED}", {"ns": list(record_nos)}
+    ).fetchall()
     parameters = {
         "ns": list(record_nos),
+        "firsts": [n for (n,) in firsts],
         "two_sides": task_of(settings).two_sides,
         "named": len(settings.fields) > 1,
         **asked_parameters(settings),

@@ -36,24 +36,28 @@ class RecordSearch:
     rows: tuple[int, ...] = ()
 
 
-_SEEN = f"n not in ({BLIND.format(ns=MAY_BE_BLIND)})"
+_WITHIN = "/* within */"
+"""where a condition's own table is cut down to the records that are looked at: of millions it has as many rows"""
+_SEEN = f"n not in ({BLIND.format(ns=f'select n from ({MAY_BE_BLIND}) where true {_WITHIN}')})"
 _FILTERS = {
-    "label": "n in (select n from settled where list_contains(labels, $label))",
-    "stratum": "n in (select n from settled where stratum = $stratum)",
-    "suggestion": f"n in (select n from suggestions where list_contains(labels, $suggestion)) and {_SEEN}",
-    "annotator": "n in (select n from responses_in_force where annotator = $annotator)",
-    "batch": """n in (select q.n from queue q
-                where q.batch = $batch and (not q.spare or q.n in (select a.n from responses a)))""",
+    "label": f"n in (select n from settled where list_contains(labels, $label) {_WITHIN})",
+    "stratum": f"n in (select n from settled where stratum = $stratum {_WITHIN})",
+    "suggestion": f"""n in (select n from suggestions where list_contains(labels, $suggestion) {_WITHIN})
+                      and {_SEEN}""",
+    "annotator": f"n in (select n from responses_in_force where annotator = $annotator {_WITHIN})",
+    "batch": f"""n in (select q.n from queue q
+                 where q.batch = $batch and (not q.spare or q.n in (select a.n from responses a)) {_WITHIN})""",
     "kind": f"n in ({FLAGGED})",
-    "machine": f"n in (select n from machine_labels) and {_SEEN}",
-    "truth": "n in (select n from held_out_predictions where list_contains(truth, $truth))",
-    "predicted": f"n in (select n from held_out_predictions where list_contains(predicted, $predicted)) and {_SEEN}",
+    "machine": f"n in (select n from machine_labels where true {_WITHIN}) and {_SEEN}",
+    "truth": f"n in (select n from held_out_predictions where list_contains(truth, $truth) {_WITHIN})",
+    "predicted": f"""n in (select n from held_out_predictions where list_contains(predicted, $predicted) {_WITHIN})
+                     and {_SEEN}""",
 }
-_SURE = f"""n in (select n from suggestions where probability between $low and $high) and {_SEEN}"""
+_SURE = f"""n in (select n from suggestions where probability between $low and $high {_WITHIN}) and {_SEEN}"""
 
 
-def conditions(search: RecordSearch, settings: Settings) -> tuple[str, dict[str, object]]:
-    """The condition on a row of `records`, and its parameters."""
+def conditions(search: RecordSearch, settings: Settings, within: str = "true") -> tuple[str, dict[str, object]]:
+    """The condition on a row of `records`, and its parameters. within: one on n that holds besides."""
     parts, bound = ["true"], asked_parameters(settings)
     for name, condition in _FILTERS.items():
         if (value := getattr(search, name)) not in (None, False, ""):
@@ -69,7 +73,7 @@ def conditions(search: RecordSearch, settings: Settings) -> tuple[str, dict[str,
         raise BadInput(f"The search has {len(words)} words; at most {MOST_WORDS} are looked for. Leave some out.")
     parts += [f"regexp_matches(text, regexp_escape($word{number}), 'i')" for number in range(len(words))]
     bound |= {f"word{index}": word for index, word in enumerate(words)}
-    condition = " and ".join(parts)
+    condition = " and ".join(parts).replace(_WITHIN, f"and {within}")
     return condition, {name: value for name, value in bound.items() if f"${name}" in condition}
 
 

@@ -127,6 +127,21 @@ def points(project: Project, record_map: Map, colour: str) -> MapPoints:
     )
 
 
+def point_captions(shown: MapPoints, settings: Settings) -> list[str]:
+    """Of each point in words: its label, else what is suggested and how sure that is."""
+    describe = describer(settings)
+
+    def caption(record: MappedRecord) -> str:
+        if label := describe(record.answer):
+            return label
+        if not (suggestion := describe(record.suggestion)):
+            return NO_LABEL
+        sure = "" if record.probability is None else f", {record.probability:.0%} sure".replace("%", " %")
+        return f"{NO_LABEL}; suggested: {suggestion}{sure}"
+
+    return [caption(record) for record in shown.records]
+
+
 def points_inside(shown: MapPoints, shapes: Iterable[Polygon]) -> Ints:
     """The n of points that lie in any of the polygons, ascending. A polygon that crosses itself has holes (even-odd).
 

@@ -1,12 +1,15 @@
-"""The nearest vectors, exactly, over a memory map of all. Knows row numbers, not records."""
+"""The nearest vectors over a memory map: exactly, and of millions in lists of like ones. Knows row numbers only."""
 
 import numpy as np
 
-from core.arrays import Floats, Ints
+from core.arrays import Floats, Ints, as_floats
 from core.models.vectors import Halves
+from core.sampling.vector_lists import VectorLists
 
 BLOCK = 512
 """rows at a time: what they become stays in the processor's cache"""
+PROBES = 64
+"""lists that are looked through, of 4,096"""
 
 
 def nearest(vectors: Halves, row: int, count: int) -> tuple[Ints, Floats]:
@@ -28,12 +31,23 @@ def nearest(vectors: Halves, row: int, count: int) -> tuple[Ints, Floats]:
     return rows, cosines[rows]
 
 
+def nearest_in_lists(vectors: Halves, row: int, count: int, lists: VectorLists) -> tuple[Ints, Floats]:
+    """The same among the rows of the PROBES lists that are nearest, and those that are in no list yet: a few of the
+    farther ones may be missed."""
+    requested = as_floats(vectors[row][None])[0]
+    rows = np.concatenate([lists.near(requested, PROBES), np.arange(len(lists.list_of), len(vectors))])
+    rows = np.sort(rows[rows != row])
+    cosines = _cosines(vectors[rows], requested)
+    best = np.lexsort((rows, -cosines))[:count]
+    return rows[best], cosines[best]
+
+
 def _cosines(vectors: Halves, requested: Floats) -> Floats:
     """float16 becomes float32 by moving its bits, which leaves it 2**112 times too small, so `wanted` is made larger.
 
     numpy's own cast takes many times as long as this and the product together.
     """
-    larger = requested * np.float32(2.0**112)
+    larger, vectors = requested * np.float32(2.0**112), np.asarray(vectors)  # slices of a memory map cost more
     result = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), BLOCK):
         bits = vectors[start : start + BLOCK].view(np.int16).astype(np.int32)

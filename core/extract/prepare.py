@@ -25,9 +25,11 @@ GOLD, CORRECTED, PREDICTED = "gold", "corrected", "predicted"
 SETTLED = """
     select n, r.id, r.text, r.fields::varchar, r.meta::varchar, s.answer::varchar, s.stratum = 'file'
     from settled s join records r using (n)
-    where s.stratum in ('chosen', 'file') and r.duplicate_of is null order by n
+    where s.stratum in ('chosen', 'file') and r.duplicate_of is null
+      and n not in (select o.n from left_out o) order by n
 """
-"""what may teach: neither gold nor audit, which are to tell how good a model is"""
+"""what may teach: neither gold nor audit, which are to tell how good a model is, nor what cleaning or balancing left
+out. Texts are as they came, for spans are places in them"""
 
 
 @dataclass(frozen=True)

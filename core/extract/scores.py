@@ -1,6 +1,5 @@
 """How good structured answers are, field by field, with 95 % intervals. Knows steps and answers, not who gave them."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -8,8 +7,8 @@ from statistics import fmean
 from core.config.steps import Step, StepField
 from core.evaluation.metrics import Estimate
 from core.evaluation.scores import exact
-from core.overlap import bag_f1, entries, overlap, words
-from core.tasks.extract_answers import Json, Spans, fits, right_step, spans_of, value_of, values_of
+from core.overlap import bag_f1, entries, overlap, same_json, words
+from core.tasks.extract_answers import Spans, fits, right_step, spans_of, value_of, values_of
 
 EDGE = 1
 """characters by which a span may differ at either end and still be the same: a blank, a full stop"""
@@ -99,7 +98,7 @@ def _score_field(step: Step, field: StepField, among: Sequence[Scored]) -> Field
         truth = value_of(one.truth, field)
         suggested = value_of(one.suggested, field)
         there = fits(step, one.suggested)
-        same.append(there and _alike(truth, suggested))
+        same.append(there and same_json(truth or None, suggested or None))
         texts.append(there and entries(truth) == entries(suggested))
         overlaps.append(field_overlap(field, one) if there else 0.0)
         choices.append((words(truth), words(suggested) if there else None))
@@ -112,13 +111,6 @@ def _score_field(step: Step, field: StepField, among: Sequence[Scored]) -> Field
         _macro(choices) if field.choices else None,
         _span_f1(field, among),
     )
-
-
-def _alike(truth: Json, suggested: Json) -> bool:
-    """The same whatever the order of a list."""
-    if isinstance(truth, list) and isinstance(suggested, list):
-        return Counter(map(words, truth)) == Counter(map(words, suggested))
-    return (truth or None) == (suggested or None)
 
 
 def _macro(pairs: Sequence[tuple[str, str | None]]) -> float:

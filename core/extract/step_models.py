@@ -10,7 +10,7 @@ import numpy as np
 from core.config.steps import Step
 from core.errors import BadInput, Refused
 from core.evaluation.paired import Difference, paired
-from core.evaluation.reporting import FEWEST
+from core.evaluation.reporting import FEWEST, with_minus
 from core.extract.prepare import find_step, find_steps
 from core.extract.scores import Scored, StepScore, score_step
 from core.jobs.bundle import Report
@@ -287,7 +287,7 @@ def _sentence(step: str, model: str, before: str | None, difference: Difference 
         )
     whose = before or "no model"
     verdict = "" if difference.low > 0 else " It is worse." if difference.high < 0 else " That may be chance."
-    return (
+    return with_minus(
         f"On {records} audit and gold records {model} has {step} wholly right in {difference.second:.1%}, {whose} in "
         f"{difference.first:.1%}: {100 * difference.value:+.1f} points (95 %: {100 * difference.low:+.1f} to "
         f"{100 * difference.high:+.1f}).{verdict}"

@@ -38,7 +38,8 @@ WAITING, MEASURED, ALL = "waiting", "measured", "all"
 _RECORDS = {
     WAITING: "select n from queue where n not in (select n from settled)",
     MEASURED: "select n from settled where stratum in ('audit', 'gold')",
-    ALL: "select n from records where duplicate_of is null and n not in (select n from settled)",
+    ALL: """select n from records where duplicate_of is null and n not in (select n from settled)
+        and n not in (select o.n from left_out o where o.step = 'clean')""",
 }
 """which records -> SQL of their numbers"""
 MOST, MOST_SAMPLES = 100_000, 20

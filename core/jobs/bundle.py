@@ -271,7 +271,7 @@ class Jobs:
         resources: Resources = Resources(),
     ) -> Result:
         """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`."""
-        handle = self._attach(bundle) or self._start(bundle, resources)
+        handle = self.attach(bundle) or self.start(bundle, resources)
         try:
             while self.runner.poll(bundle.path, handle).state in UNDER_WAY:
                 report(_with_accuracy(what, bundle), *bundle.progress)
@@ -279,13 +279,20 @@ class Jobs:
             report(_with_accuracy(what, bundle), *bundle.progress)
         except (Cancelled, KeyboardInterrupt):
             self.runner.cancel(bundle.path, handle)
-            self._end(bundle, "cancelled", None)
+            self.end(bundle, "cancelled", None)
             raise Cancelled(f"{what}: stopped. Run it again to go on.") from None
         result = bundle.result
         if result is None:
-            self._end(bundle, "lost", None)
+            self.end(bundle, "lost", None)
             raise JobBroke(f"{what}: the process ended without a result. See {bundle.path / 'log.txt'}; try again.")
-        return from_json(kind.result, self._checked(bundle, result, what), f"The result of {bundle.path.name}")
+        return from_json(kind.result, self.checked(bundle, result, what), f"The result of {bundle.path.name}")
+
+    def finish(self, bundle: Bundle, kind: JobKind[Params, Result], report: Report, what: str) -> Result:
+        """As `run`, for a result of which the caller stores nothing: the job has succeeded."""
+        result = self.run(bundle, kind, report, what)
+        with self.store.transaction() as cursor:
+            self.claim_result(bundle, cursor)
+        return result
 
     def claim_result(self, bundle: Bundle, cursor: Any) -> bool:
         """True for the one transaction that may store the result; False for every later one."""
@@ -293,35 +300,36 @@ class Jobs:
 
     def refuse(self, bundle: Bundle, error: RondoError) -> None:
         """For a finished job whose result cannot be used: marks it failed and deletes its files."""
-        self._end(bundle, "failed", str(error))
+        self.end(bundle, "failed", str(error))
         bundle.empty()
 
     def survived(self, bundle: Bundle) -> bool:
         """Is an attempt of a former server still running, or has it left a result?"""
-        return self._attach(bundle) is not None
+        return self.attach(bundle) is not None
 
     def lose(self, bundle: Bundle) -> None:
         """For a job whose server and process are gone: marks it lost. Usable partial output stays."""
-        self._end(bundle, "lost", None)
+        self.end(bundle, "lost", None)
 
     def give_up(self, bundle: Bundle) -> None:
         """For a job whose result nobody will use: marks it lost, which is not failed."""
         handle = self._handle(bundle)
         if handle is not None:
             self.runner.cancel(bundle.path, handle)
-        self._end(bundle, "lost", None)
+        self.end(bundle, "lost", None)
         bundle.empty()
 
     def _handle(self, bundle: Bundle) -> Handle | None:
         written = self.store.one("select handle from jobs where id = ? and state = 'running'", [bundle.path.name])
         return read_handle(written) if written else None
 
-    def _attach(self, bundle: Bundle) -> Handle | None:
+    def attach(self, bundle: Bundle) -> Handle | None:
         """The handle of an attempt that outlived its server, or that has a result already."""
         handle = self._handle(bundle)
         return handle if handle and self.runner.poll(bundle.path, handle).state != "lost" else None
 
-    def _start(self, bundle: Bundle, resources: Resources) -> Handle:
+    def start(self, bundle: Bundle, resources: Resources) -> Handle:
+        """Hands it to the runner; one that has ended goes on from its checkpoints. Raises what the runner does."""
         (bundle.path / "result.json").unlink(missing_ok=True)
         bundle.seal()
         with self.store.transaction() as cursor:
@@ -331,18 +339,21 @@ class Jobs:
             change_state(cursor, bundle.id, "running", handle=json.dumps(to_json(handle)))
         return handle
 
-    def _checked(self, bundle: Bundle, result: dict[str, Any], what: str) -> dict[str, Any]:
+    def checked(self, bundle: Bundle, result: dict[str, Any], what: str) -> dict[str, Any]:
+        """What a job that has ended well says. Stores any other end, and raises it."""
         if result["state"] == "succeeded":
             return dict(result["value"])
         if result["state"] == "cancelled":  # by a server that died before it stored that
-            self._end(bundle, "cancelled", None)
+            self.end(bundle, "cancelled", None)
             raise Cancelled(f"{what}: stopped. Run it again to go on.")
-        self._end(bundle, "failed", str(result["message"]))
-        kind = getattr(errors, result["kind"], None)
+        self.end(bundle, str(result["state"]), str(result["message"]))
+        name = str(result.get("kind", result["state"]))  # none where it took too long
+        kind = getattr(errors, name, None)
         if isinstance(kind, type) and issubclass(kind, RondoError):
             raise kind(result["message"])
-        raise JobBroke(f"{what} broke: {result['kind']}: {result['message']} See {bundle.path / 'log.txt'}.")
+        raise JobBroke(f"{what} broke: {name}: {result['message']} See {bundle.path / 'log.txt'}.")
 
-    def _end(self, bundle: Bundle, state: str, error: str | None) -> None:
+    def end(self, bundle: Bundle, state: str, error: str | None) -> None:
+        """Stores how it ended, unless it has ended already."""
         with self.store.transaction() as cursor:
             change_state(cursor, bundle.id, state, OPEN, ended_at=utc_now(), error=error)

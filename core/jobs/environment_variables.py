@@ -20,6 +20,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "activate": _HUB,
     "compare_encoders": _HUB,
     "encode": _HUB,
+    "encode_sample": _HUB,
     "evaluate": _HUB,
     "generate": _HOSTED,
     "hosted_answers": _HOSTED,

@@ -15,11 +15,17 @@ from core.store.answers import CROWD, FILE, ID_PREFIXES
 from core.store.database import count, utc_now
 from core.tasks.tasks import stored_query
 
+NOTHING = """
+    select null::varchar as id, null::varchar as annotator, null::varchar as note, null::timestamp as made_at
+    where false
+"""
+"""no notes and no times"""
+
 
 @dataclass(frozen=True)
 class FileAnswers:
     """query: id, annotator (null: the file itself), label (as the task's reader gave it). stamp: the first that
-    they get.
+    they get. about: query of id, annotator, note, made_at, where a person wrote a note or the file says when.
 
     by_people: the file's own labels are known answers.
     """
@@ -28,6 +34,7 @@ class FileAnswers:
     source: str
     by_people: bool
     stamp: int
+    about: str = NOTHING
 
 
 def store_file_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, settings: Settings) -> dict[str, int]:
@@ -43,7 +50,7 @@ def store_file_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, 
     source, by_people = answers.source, answers.by_people
     rows = stored_query(cursor, answers.query, settings)
     about_import = {"source": source, "import": secrets.token_hex(8)}
-    cursor.execute(_ANSWERED.format(rows=rows), about_import)
+    cursor.execute(_ANSWERED.format(rows=rows, about=answers.about), about_import)
     about = {"now": utc_now(), "source": source, "taxonomy": settings.taxonomy.version}
     cursor.execute(_STORE, about | {"stamp": answers.stamp})
     if by_people:
@@ -68,6 +75,7 @@ def store_file_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, 
 _ANSWERED = f"""
     create or replace temp table answered as
     with given as ({{rows}}),
+    described as ({{about}}),
     before as (
         select n, if(source = 'file', '', annotator) as author, source = 'file' as own, answer
         from responses where source in ('file', 'crowd')
@@ -75,9 +83,11 @@ _ANSWERED = f"""
             partition by n, author, own order by stamp desc) = 1
     )
     select r.n, given.annotator, given.labels, given.answer, before.answer as before,
+           described.note, described.made_at,
            if(given.annotator is null, '{ID_PREFIXES[FILE]}' || $source || ':' || r.id || ':' || $import,
               '{ID_PREFIXES[CROWD]}' || md5(to_json([$import, r.id, given.annotator])::varchar)) as event_id
     from given join records r on r.id = given.id
+    left join described on described.id = given.id and described.annotator = given.annotator
     left join before on before.n = r.n and before.author = coalesce(given.annotator, '')
         and before.own = (given.annotator is null)
 """
@@ -105,7 +115,8 @@ _CLASHING = """
 """
 _STORE = f"""
     insert into responses ({COLUMNS})
-    select event_id, n, coalesce(annotator, $source), 'submit', labels, answer, null, null, $now, 0, $now, 0,
+    select event_id, n, coalesce(annotator, $source), 'submit', labels, answer, note, null,
+           least(coalesce(made_at, $now), $now), 0, $now, 0,
            $taxonomy::integer, null, if(annotator is null, 'file', 'crowd'), if(annotator is null, null, $source),
            annotator is null, $stamp - 1 + row_number() over (order by n, annotator nulls first)
     from answered where before is null or before <> answer
@@ -118,5 +129,8 @@ _MAKE_GOLD = """
       and n not in (select a.n from responses a where a.action = 'submit' and a.received_at < (
           select max(made_at) from (
               select made_at from models union all
-              select made_at from jobs where kind not in ('ingest', 'encode', 'renew', 'clean', 'split'))))
+              select made_at from jobs
+              where kind not in ('ingest', 'encode', 'encode_pool', 'encode_sample', 'renew', 'clean', 'split',
+                                 'cut_texts', 'predict_piece', 'predict_pieces', 'cut_candidates', 'encode_piece',
+                                 'encode_pieces', 'place_vectors', 'search_part', 'search_pieces'))))
 """

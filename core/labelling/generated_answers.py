@@ -44,11 +44,11 @@ def store_generated(cursor: duckdb.DuckDBPyConnection, rows: Iterable[GeneratedR
 
     Half of a surrogate pair, as of an emoji that was cut, becomes a question mark.
     """
+    now = utc_now()
+    last = {(one.record_no, one.step, one.model): one for one in rows}  # one statement writes no key twice
     values = [
-        [
-            one.record_no,
-            one.step,
-            one.model,
+        (
+            *key,
             None if one.answer is None else json.dumps(one.answer, ensure_ascii=False),
             None if one.spans is None else json.dumps(one.spans, ensure_ascii=False),
             one.state,
@@ -58,18 +58,24 @@ def store_generated(cursor: duckdb.DuckDBPyConnection, rows: Iterable[GeneratedR
             one.tokens_in,
             one.tokens_out,
             one.seconds,
-            utc_now(),
+            now,
             one.cost,
-        ]
-        for one in rows
+        )
+        for key, one in last.items()
     ]
     if values:
-        cursor.executemany(
-            """insert or replace into generated_answers (n, step, model, answer, spans, state, confidence, inputs, raw,
-               tokens_in, tokens_out, seconds, made_at, cost) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            values,
-        )
+        cursor.execute(_STORE, [list(column) for column in zip(*values, strict=True)])
 
+
+# Column by column: a row at a time takes milliseconds each.
+_STORE = """
+    insert or replace into generated_answers (n, step, model, answer, spans, state, confidence, inputs, raw, tokens_in,
+                                              tokens_out, seconds, made_at, cost)
+    select unnest(?::bigint[]), unnest(?::varchar[]), unnest(?::varchar[]), unnest(?::varchar[])::json,
+           unnest(?::varchar[])::json, unnest(?::varchar[]), unnest(?::double[]), unnest(?::varchar[])::json,
+           unnest(?::varchar[]), unnest(?::bigint[]), unnest(?::bigint[]), unnest(?::double[]), unnest(?::timestamp[]),
+           unnest(?::double[])
+"""
 
 # The model in use for a step is that of its last line in the log; without a line it is the one that answered last.
 _SHOWN = """

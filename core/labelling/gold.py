@@ -10,7 +10,7 @@ from core.store.database import count
 UNASKED_TEST = """
     select r.n from records r
     where r.split is not distinct from 'test' and r.duplicate_of is null and not is_labelled(r.n)
-      and r.n not in (select n from queue)
+      and r.n not in (select n from queue) and r.n not in (select n from vanished)
       and r.n not in (select n from responses where source <> 'file')
 """
 """test records without a label, which nobody was asked for yet: people's answers make them gold"""

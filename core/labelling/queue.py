@@ -15,7 +15,7 @@ from core.labelling.cards import Card, read_cards
 from core.labelling.leases import Holder, Leases, drop_ended, read_leases
 from core.labelling.responses import STORED, Arrival, Event, store_events
 from core.labelling.settling import read_facts, settle_few
-from core.labelling.waiting import CALIBRATION, Row, Waiting, read_rows, read_waiting
+from core.labelling.waiting import CALIBRATION, Row, Waiting, read_open, read_rows
 from core.store.answers import APP, ARGILLA
 from core.store.database import Store, utc_now
 from core.tasks.tasks import space_of
@@ -25,6 +25,8 @@ MOST_CARDS = 50
 MOST_HELD = 80
 """records that one tab can hold, whatever it asks for: twice what a card has ahead (app/card/labelling.js)"""
 DRAWN = 100
+AMONG = 50
+"""times as many records are looked at as are drawn, by their place in the random order; all where that is too few"""
 IDLE_SECONDS = 5
 
 
@@ -125,6 +127,11 @@ class LabelQueue:
         with self._current() as waiting:
             return len(waiting)
 
+    def progress(self) -> dict[str, int]:
+        """Of the newest batch: its number, size and answered records; how many records wait, and how many there are."""
+        with self._current():
+            return self._progress()
+
     @property
     def version(self) -> int:
         """Changes whenever the queue was read anew: what a tab has prefetched may then be out of order."""
@@ -158,7 +165,7 @@ class LabelQueue:
         self._stale = False  # first, so that a reload during this one is not lost
         self._pool_exhausted = False
         settings = self._settings()
-        self._waiting = read_waiting(cursor, settings)
+        self._waiting = read_open(cursor, settings)
         self._leases = read_leases(cursor, self._clock(), settings.lease_seconds, self._waiting)
         self._records = cursor.execute("select count(*) from records").fetchall()[0][0]
         self._version += 1
@@ -212,6 +219,8 @@ class LabelQueue:
         record_nos = sorted({numbers[event.record] for event in events if statuses[event.eid] == STORED})
         if record_nos:
             facts = self._waiting.facts(record_nos) or read_facts(cursor, record_nos)
+            if unknown := [n for n in record_nos if n not in self._waiting.rows]:
+                self._waiting.know(read_rows(cursor, unknown))
             self._waiting.update(record_nos, settle_few(cursor, facts, settings))
             if any(event.source in (APP, ARGILLA) for event in events):
                 self._waiting.people.add(holder.annotator)
@@ -282,8 +291,15 @@ class LabelQueue:
         count = max(count, DRAWN)
         first = {"position": self._waiting.end, "batch": self._waiting.batch}
         settings = self._settings()
-        parameters = {"seed": settings.seed, "exclusive": space_of(settings).exclusive, "count": count}
-        drawn = cursor.execute(_DRAW, first | parameters).fetchall()
+        parameters = {"seed": settings.seed, "exclusive": space_of(settings).exclusive}
+        some = min(
+            AMONG * count * 2**64 // max(self._records, 1), 2**64 - 1
+        )  # of very many records few need be looked at
+        for bound in dict.fromkeys((some, 2**64 - 1)):
+            rows = cursor.execute(_TO_DRAW, {"seed": settings.seed, "count": count, "bound": bound}).fetchall()
+            if len(rows) == count:
+                break
+        drawn = cursor.execute(_DRAW, first | parameters | {"ns": [n for (n,) in rows]}).fetchall()
         self._pool_exhausted = len(drawn) < count
         if drawn:
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))
@@ -320,13 +336,16 @@ _DRAW = """
     select n, $batch::integer, $position::double + row_number() over (order by hash(n, $seed::bigint), n), false, true,
            score, if(label is null or not $exclusive, null, json_array(json_array(label, probability))), model,
            null, null
-    from (
-        select n from askable
-        where not is_labelled(n) and n not in (select n from responses) and n not in (select n from queue)
-          and n not in (select n from machine_labels)
-        order by hash(n, $seed::bigint), n limit $count::bigint
-    ) left join suggestions using (n)
+    from (select unnest($ns::bigint[]) as n)
+    left join (select * from suggestions where n in (select unnest($ns::bigint[]))) using (n)
     returning n
+"""
+_TO_DRAW = """
+    select n from askable
+    where hash(n, $seed::bigint) <= $bound::ubigint and not is_labelled(n)
+      and n not in (select n from responses) and n not in (select n from queue)
+      and n not in (select n from machine_labels)
+    order by hash(n, $seed::bigint), n limit $count::bigint
 """
 
 

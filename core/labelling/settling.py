@@ -85,12 +85,14 @@ def answer_parameters(settings: Settings) -> dict[str, object]:
     return {"meant": [], **task_of(settings).parameters(settings)}
 
 
-def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> list[AnswerInForce]:
-    """Every current answer to the records of a query whose only column is n."""
+def read_answers(
+    cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings, bound: Mapping[str, object] | None = None
+) -> list[AnswerInForce]:
+    """Every current answer to the records of a query whose only column is n. bound: what it binds."""
     rows = cursor.execute(
         f"""select n, annotator, action, answer, counts, blind, round, received_at, stamp, source, corrects
             from ({ANSWERS.format(ns=query)})""",
-        answer_parameters(settings),
+        {**answer_parameters(settings), **(bound or {})},
     ).fetchall()
     return [AnswerInForce(*row) for row in rows]
 

@@ -53,7 +53,8 @@ class TouchedLabel:
 class TaxonomyChange:
     """What a step does, or did where it was applied. version: before it. changes: sentences on the labels. touched:
     labels by which answers count otherwise, of which the other figures are the sums. models: that fit the labels before
-    and not after. queued: records that were put before the batch, to be asked again."""
+    and not after. queued: records that were put before the batch, to be asked again. switched: another taxonomy is in
+    use, of which the model that suggests knows nothing."""
 
     applied: bool
     version: int
@@ -65,6 +66,7 @@ class TaxonomyChange:
     machine_labels: int = 0
     models: int = 0
     queued: int = 0
+    switched: bool = False
 
 
 @dataclass(frozen=True)
@@ -404,6 +406,7 @@ def _touched(cursor: duckdb.DuckDBPyConnection, before: Taxonomy, after: Taxonom
         suggestions=sum(one.suggestions for one in touched),
         machine_labels=sum(one.machine_labels for one in touched),
         models=models,
+        switched=before.in_use != after.in_use,
     )
 
 

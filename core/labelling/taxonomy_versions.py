@@ -21,13 +21,22 @@ _END_EMPTY_GUARANTEES = """
 """
 
 
+_FORGET_SUGGESTIONS = (
+    "insert into predictions select * from predictions_of_champion",
+    "delete from suggestions",
+    "delete from held_out_predictions",
+)
+"""what a model of another taxonomy said of records before they were answered stays in the log"""
+
+
 def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings, restores: int | None = None) -> Settings:
     """Updates the database to the taxonomy and the rule; returns the settings with the new version.
 
     Another rule settles every answer anew. Where the newest version has the same labels that is all; else they become
     a version of a number never used before, whatever the file says, and every answer is settled anew too, unless each
-    label counts as before. Responses stay as they are. restores: the version that these labels are again. Raises
-    BadInput for settings that would drop labels in use, which is what a shortened file does.
+    label counts as before. Responses stay as they are. Of another taxonomy no model suggests anything. restores: the
+    version that these labels are again. Raises BadInput for settings that would drop labels in use, which is what a
+    shortened file does.
     """
     taxonomy = settings.taxonomy
     offered = {label.id for label in taxonomy.active}
@@ -49,6 +58,9 @@ def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings, restor
         settle(cursor, "select distinct n from responses", settings)
     if labels != before:
         cursor.execute("update queue set suggestion = null where not is_labelled(n)")
+    if taxonomy.in_use != past.in_use:
+        for step in _FORGET_SUGGESTIONS:
+            cursor.execute(step)
     cursor.execute("delete from machine_labels where not list_has_all(?::varchar[], labels)", [sorted(offered)])
     cursor.execute(IDLE_CHECKS)
     cursor.execute(_END_EMPTY_GUARANTEES, [utc_now()])

@@ -108,15 +108,17 @@ class Waiting:
 
     Then by position. batch: number of the newest batch. own: its records without a purpose, the spare ones aside.
     numbers: record id -> n. people: who answers on the card or in Argilla, so that a review goes to somebody else.
+    end: the largest position of rows that are left out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - read together
         self,
         rows: Iterable[Row],
         answers: Iterable[AnswerInForce],
         overlap: int,
         since: datetime,
         people: Iterable[str] = (),
+        end: float = 0.0,
     ) -> None:
         self.rows = {row.record_no: row for row in rows}
         self.numbers = {row.id: row.record_no for row in self.rows.values()}
@@ -125,6 +127,7 @@ class Waiting:
         self.people = set(people)
         self._overlap = overlap
         self._since = since
+        self._end = end
         self._answers: dict[RecordNo, dict[str, AnswerInForce]] = {}
         self._fresh: set[tuple[RecordNo, str]] = set()
         self._ranks: dict[RecordNo, _Rank] = {}
@@ -153,7 +156,7 @@ class Waiting:
     @property
     def end(self) -> float:
         """The largest position there is, 0.0 in an empty queue."""
-        return max((row.position for row in self.rows.values()), default=0.0)
+        return max(self._end, max((row.position for row in self.rows.values()), default=self._end))
 
     def open(self) -> Iterator[Row]:
         """The rows that somebody could still answer, first to hand out first. The caller may change rows meanwhile."""
@@ -212,9 +215,14 @@ class Waiting:
     def add(self, rows: Iterable[Row]) -> None:
         """Adds spare rows without any answer yet."""
         for row in rows:
+            self.know([row])
+            self._move(row.record_no)
+
+    def know(self, rows: Iterable[Row]) -> None:
+        """Rows that were left out, whose answers `update` then brings."""
+        for row in rows:
             self.rows[row.record_no] = row
             self.numbers[row.id] = row.record_no
-            self._move(row.record_no)
 
     def update(self, record_nos: Iterable[RecordNo], answers: Iterable[AnswerInForce]) -> None:
         """Replaces all that is known about the answers to these records."""
@@ -288,13 +296,42 @@ def read_rows(cursor: duckdb.DuckDBPyConnection, record_nos: list[RecordNo] | No
 
 def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiting:
     """The queue with all its answers. `since` starts at the newest batch or round's model, whichever is younger."""
-    since = cursor.execute(
-        "select coalesce(max(made_at), timestamp '1970-01-01') from "
-        "(select made_at from batches union all select made_at from models where trainer is null)"
-    ).fetchall()[0][0]
     answers = read_answers(cursor, "select n from queue", settings)
-    people = [user for (user,) in cursor.execute(_PEOPLE).fetchall()]
-    return Waiting(read_rows(cursor), answers, settings.overlap, since, people)
+    return Waiting(read_rows(cursor), answers, settings.overlap, _since(cursor), _people(cursor))
+
+
+def read_open(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiting:
+    """The same without the rows of former batches that nobody can answer any more, where nothing depends on them: in
+    time they are almost all. One that is answered anew has to be told by `know`."""
+    since = _since(cursor)
+    rows = cursor.execute(_OPEN, asked_parameters(settings) | {"since": since}).fetchall()
+    record_nos = [n for (n,) in rows]
+    answers = read_answers(cursor, "select unnest($ns::bigint[])", settings, {"ns": record_nos})
+    return Waiting(read_rows(cursor, record_nos), answers, settings.overlap, since, _people(cursor), _end(cursor))
+
+
+_OPEN = f"""
+    select n from ({ASKED.format(ns="select n from queue")}) where open
+    union select n from queue where batch = (select max(batch) from queue)
+    union select n from queue where n in (select n from leases) or n in (
+        select r.n from responses r where r.received_at > $since)
+"""
+
+
+def _since(cursor: duckdb.DuckDBPyConnection) -> datetime:
+    query = """select coalesce(max(made_at), timestamp '1970-01-01') from
+               (select made_at from batches union all select made_at from models where trainer is null)"""
+    [(since,)] = cursor.execute(query).fetchall()
+    return since  # type: ignore[no-any-return]
+
+
+def _end(cursor: duckdb.DuckDBPyConnection) -> float:
+    [(end,)] = cursor.execute("select coalesce(max(position), 0.0) from queue").fetchall()
+    return float(end)
+
+
+def _people(cursor: duckdb.DuckDBPyConnection) -> list[str]:
+    return [user for (user,) in cursor.execute(_PEOPLE).fetchall()]
 
 
 # Not files, nor people who only correct on other pages, nor people who have left: records would wait for them in vain.

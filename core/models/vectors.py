@@ -12,6 +12,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -19,13 +20,15 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Ints
+from core.arrays import Floats, Ints
 from core.errors import Damaged
 from core.store.whole_files import write_whole
 
 Halves = npt.NDArray[np.float16]
 
 FILE, MANIFEST, FACTS = "vectors.npy", "manifest.json", "encoder.json"
+LISTS = "lists.npz"
+"""beside the vectors: in which list of like ones each is; can be made again"""
 TEXTS = "texts-"
 """how files begin that hold vectors by the hash of a text, so that none is encoded twice"""
 
@@ -127,6 +130,20 @@ def append_shards(vectors: Path, encoder: str, out: Path, start: int, texts: int
     _write_manifest(folder, replace(manifest, shards=manifest.shards + added))
 
 
+def write_sparse(vectors: Path, encoder: str, out: Path, rows: Ints, total: int) -> None:
+    """Vectors of `total` records of which only these rows, ascending, are known, by the shards of a finished job; all
+    others are zero, and take no room on the disk. For a job's own folder: nothing can be appended, nothing is checked.
+    """
+    folder, facts = encoder_folder(vectors, encoder), read_facts(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    array, start = np.memmap(folder / FILE, np.float16, "w+", HEADER, (total, facts.dims)), 0
+    for shard in _read_shards(out, facts):
+        array[rows[start : start + len(shard)]] = shard
+        start += len(shard)
+    array.flush()
+    _write_manifest(folder, VectorsManifest(encoder, facts.fingerprint, facts.dims, (Shard(total, 0),)))
+
+
 def renew_rows(vectors: Path, encoder: str, rows: Ints, out: Path | None, texts: int) -> None:
     """The vectors of these records, ascending, are those of a finished job; who reads the old file keeps it.
 
@@ -196,10 +213,30 @@ def _swap_folders(folder: Path, partial: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def names_path(vectors: Path, encoder: str, texts: Sequence[str]) -> Path:
+    """Where a round keeps the vectors of the categories' names."""
+    key = hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()[:16]
+    return encoder_folder(vectors, encoder) / f"names-{key}.npy"
+
+
+def read_names(vectors: Path, encoder: str, texts: Sequence[str]) -> Floats | None:
+    """(texts, dims); None where there are none, or no round has encoded them, or not whole."""
+    with suppress(OSError, ValueError, EOFError):
+        return np.asarray(np.load(names_path(vectors, encoder, texts), allow_pickle=False)) if texts else None
+    return None
+
+
 def vectors_fingerprint(vectors: Path, encoder: str) -> str:
     """Of what made them; empty where there are none. Raises Damaged."""
     manifest = _read_manifest(encoder_folder(vectors, encoder))
     return manifest.fingerprint if manifest else ""
+
+
+def lists_name(folder: Path) -> str:
+    """By which lists of these vectors are known: another one where other weights made them, or of texts that were
+    cleaned since. Raises Damaged."""
+    manifest = _read_manifest(folder)
+    return f"{manifest.fingerprint} {manifest.texts}" if manifest else ""
 
 
 def blank_rows(vectors: Path, record_nos: Sequence[int]) -> None:
@@ -216,8 +253,8 @@ def blank_rows(vectors: Path, record_nos: Sequence[int]) -> None:
         rows = np.array(sorted(n for n in record_nos if n < manifest.rows), np.int64)
         if not len(rows):
             continue
-        for graph in folder.glob("graph-*.npz"):
-            graph.unlink()
+        for derived in (*folder.glob("graph-*.npz"), *folder.glob(LISTS)):
+            derived.unlink()
         array = np.memmap(folder / FILE, np.float16, "r+", offset=HEADER, shape=(manifest.rows, manifest.dims))
         array[rows] = np.eye(1, manifest.dims, dtype=np.float16)
         array.flush()

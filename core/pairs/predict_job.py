@@ -7,6 +7,7 @@ from core.jobs.kinds import JobKind
 
 NO_MODEL = "No model is in use yet: decide on some pairs and fit one."
 PAIRS_IN, POOL_IN, ANSWERS_OUT = "in/pairs.parquet", "in/pool.parquet", "out/answers.parquet"
+PAIRS_OUT = "out/pairs.parquet"
 
 
 @dataclass(frozen=True)

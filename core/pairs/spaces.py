@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     Vectors = Floats | csr_matrix
+    Both = tuple[Vectors, Vectors | None]
+    """(left, right); None within one source"""
 
 CUT = 3_000
 """characters of a text that count: a record of 100 kB then costs no more than a page"""
 CELLS = 4_000_000
 """cosines held at once"""
+BLOCK = 256
+"""queries that are looked up at once, at most: a power of two"""
 ROWS = 20_000
 """pairs whose rows are held at once"""
 NEAREST = 10
@@ -144,31 +148,32 @@ def _space(left: "Vectors", right: "Vectors | None", report: Report, most: int) 
     return Space(left, right, nearest(left, right, first, most), nearest(right, left, second, most))
 
 
-def nearest(queries: "Vectors", index: "Vectors | None", report: Report, most: int = NEAREST) -> Neighbours:
+def nearest(
+    queries: "Vectors", index: "Vectors | None", report: Report, most: int = NEAREST, rows: range | None = None
+) -> Neighbours:
     """The `most` nearest rows of `index` to each query by cosine; index None: of the other queries.
 
     Exact (dense rows by FAISS), and never more than CELLS cosines at once: time grows with the square, memory does not.
-    Rows whose cosine is zero or less are no neighbours.
+    Rows whose cosine is zero or less are no neighbours. rows: the queries to look up, default all; those from a
+    multiple of BLOCK on have the same neighbours, to the bit, as when all are.
     """
     others = queries if index is None else index
-    n, m = int(queries.shape[0]), int(others.shape[0])
+    rows, m = range(int(queries.shape[0])) if rows is None else rows, int(others.shape[0])
     k = min(most, m - (index is None))
-    rows, cosines = np.full((n, max(k, 0)), -1, np.int32), np.zeros((n, max(k, 0)), np.float32)
+    matches, cosines = np.full((len(rows), max(k, 0)), -1, np.int32), np.zeros((len(rows), max(k, 0)), np.float32)
     if k < 1:
-        return Neighbours(rows, cosines)
-    step = max(1, CELLS // m)
-    for start in range(0, n, step):
-        part, own = (
-            slice(start, min(start + step, n)),
-            np.arange(start, min(start + step, n)) if index is None else None,
-        )
+        return Neighbours(matches, cosines)
+    step = 1 << (max(1, min(BLOCK, CELLS // m)).bit_length() - 1)
+    for start in range(rows.start, rows.stop, step):
+        stop = min(start + step, rows.stop)
+        part, own = slice(start - rows.start, stop - rows.start), np.arange(start, stop) if index is None else None
         if isinstance(queries, np.ndarray):
-            rows[part], cosines[part] = _dense_nearest(queries[part], cast("Floats", others), k, own)
+            matches[part], cosines[part] = _dense_nearest(queries[start:stop], cast("Floats", others), k, own)
         else:
-            rows[part], cosines[part] = _sparse_nearest(queries[part], cast("csr_matrix", others), k, own)
-        report(part.stop, n)
-    rows[cosines <= 0] = -1
-    return Neighbours(rows, cosines)
+            matches[part], cosines[part] = _sparse_nearest(queries[start:stop], cast("csr_matrix", others), k, own)
+        report(part.stop, len(rows))
+    matches[cosines <= 0] = -1
+    return Neighbours(matches, cosines)
 
 
 def _dense_nearest(queries: Floats, others: Floats, k: int, own: Ints | None) -> tuple[Ints, Floats]:

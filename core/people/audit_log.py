@@ -21,11 +21,21 @@ MOST = 10_000
 Detail = Mapping[str, object]
 
 QUIET = {
+    "home_entry",
     *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
     *("rechoose", "check", "follow"),
-    *("integrity", "people", "merges", "merge", "predict_pairs", "predict_texts", "blocking_recall"),
+    *("integrity", "check_project", "people", "merges", "merge", "predict_pairs", "predict_texts", "blocking_recall"),
     *("snapshots", "snapshot", "snapshot_diff", "taxonomy_list", "taxonomy_diff"),
-    *("rescue_plan", "hosted_estimate", "hosted_job", "hosted_jobs", "hosted_models"),
+    *(
+        "encode_elsewhere_estimate",
+        "predict_elsewhere_estimate",
+        "candidates_elsewhere_estimate",
+        "rescue_plan",
+        "hosted_estimate",
+        "hosted_job",
+        "hosted_jobs",
+        "hosted_models",
+    ),
 }
 """change nothing that anybody asked for"""
 
@@ -41,11 +51,13 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "balance": ("labels_to_filter", "reduce_majority_to", "oversample", "seed", "apply", "undo"),
     "split": ("train", "val", "test", "by", "seed", "add_to_gold", "chosen_too", "apply"),
     "candidates": ("per_record", "most", "within", "near", "far"),
+    "candidates_elsewhere": ("per_record", "most", "within", "near", "far", "on", "gpu", "workers"),
     "dedup_project": ("precision", "confidence", "out"),
     "next": _ROUND,
     "round": _ROUND,
     "map": ("again",),
     "export": ("out", "file_format", "what", "card", "by_split"),
+    "paper": ("out", "texts", "names"),
     "backup": ("out",),
     "archive": ("archive",),
     "train": ("trainer", "on", "gpu", "seed", "note", "values"),
@@ -58,6 +70,9 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "job_forget": ("job",),
     "evaluate": ("model", "on"),
     "predict": ("model", "file", "out"),
+    "predict_pair_file": ("file", "out", "keep_unsure"),
+    "encode_elsewhere": ("on", "gpu", "workers"),
+    "predict_elsewhere": ("model", "file", "out", "on", "gpu", "workers"),
     "model_export": ("model", "out", "library"),
     "model_merge": ("model", "out", "form"),
 }
@@ -73,6 +88,7 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "balance": ("left_out", "applied"),
     "split": ("train", "validation", "test", "applied"),
     "candidates": ("candidates", "added", "left_out", "drawn"),
+    "candidates_elsewhere": ("candidates", "added", "left_out", "drawn"),
     "dedup_project": ("rows", "clusters"),
     "next": ("batch", "queued"),
     "round": ("batch", "queued"),
@@ -80,13 +96,19 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "train": ("id",),
     "hosted_tune": ("id", "job"),
     "encode": ("encoded",),
+    "encode_elsewhere": ("encoded",),
     "export": ("rows",),
+    "paper": ("answers", "path"),
     "predict": ("rows",),
+    "predict_pair_file": ("rows", "new_records"),
+    "predict_elsewhere": ("rows",),
 }
 """what came of it"""
 _ONLY_IF: dict[str, Callable[[Detail], object]] = {
     "open": lambda result: result.get("batch"),
     "encode": lambda result: result.get("encoded"),
+    "encode_elsewhere": lambda result: result.get("encoded"),
+    "apply": lambda result: result.get("applied"),
     "clean": lambda result: result.get("applied"),
     "balance": lambda result: result.get("applied"),
     "split": lambda result: result.get("applied"),

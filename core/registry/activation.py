@@ -250,8 +250,9 @@ def _apply_result(project: Project, bundle: Bundle, change: _Change) -> Activate
                 raise Refused("The labels were changed meanwhile, so nothing was put to use. Train a new model.")
             project.jobs.claim_result(bundle, cursor)
             result = _enter(cursor, out, change)
-            if current.encoder != activation.encoder:
-                project.save_settings(replace(current, encoder=activation.encoder))
+            if current.encoder != activation.encoder:  # where a person decides, rounds do not change it back
+                free = current.choose_encoder and activation.how == "retrained"
+                project.save_settings(replace(current, encoder=activation.encoder, choose_encoder=free))
     except RondoError as error:
         project.jobs.refuse(bundle, error)
         raise

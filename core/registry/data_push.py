@@ -4,7 +4,6 @@ The token goes to the job through its environment: it is in no file, no row and 
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -79,7 +78,7 @@ def push_data(  # noqa: PLR0913 - an option is an argument
     set that is there gets a new commit if it holds what Rondo pushed before.
     """
     check_repo(repo)
-    environment = {TOKEN: check_token(token or os.environ.get(TOKEN, ""))}
+    environment = {TOKEN: check_token(token)}
     if file_format not in FORMS:
         raise BadInput(f"A data set is pushed as {' or '.join(FORMS)}, not as {file_format[:40]!r}.")
     if what not in WITH_SPLITS:

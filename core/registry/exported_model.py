@@ -8,6 +8,7 @@ from core.data.clean_rules import RULES
 from core.errors import Damaged
 from core.models.artifacts import MANIFEST
 from core.models.encoders.encoder import EMBEDDED, embedded_folder
+from core.models.encoders.int8 import OWN_PEAKS
 from core.models.file_kinds import PICKLES, check_file, files_of, kinds, read_json
 from core.models.heads.head import Head, restore_head
 from core.registry.usage import ABOUT
@@ -81,8 +82,13 @@ def open_export(folder: Path) -> ExportedModel:
         head = restore_head(manifest, load_file(folder / HEAD))
     except (OSError, SafetensorError, ValueError) as error:
         raise Damaged(f"{folder} is no exported model: {error}. Export it again with `rondo models export`.") from None
-    encoder = _encoder_in(folder) if about.encoder == "." else about.encoder
-    return ExportedModel(head, {label.id: label.name for label in about.labels}, encoder)
+    return ExportedModel(head, {label.id: label.name for label in about.labels}, encoder_of_export(folder))
+
+
+def encoder_of_export(folder: Path) -> str:
+    """As `load_encoder` takes it. Raises Damaged."""
+    about = _about(folder)
+    return _encoder_in(folder) if about.encoder == "." else about.encoder
 
 
 def _about(folder: Path) -> _About:
@@ -102,7 +108,10 @@ def _encoder_in(folder: Path) -> str:
     """The folder; or the name of the encoder that is always there where it holds just that one, so that numbers are
     those of the project."""
     embedded = embedded_folder()
-    same = all((folder / name).is_file() for name in _DECISIVE) and all(
-        sha256_of(folder / name) == sha256_of(embedded / name) for name in _DECISIVE
+    tuned = (folder / OWN_PEAKS).is_file()  # even one that no step has changed has ranges of its own
+    same = (
+        not tuned
+        and all((folder / name).is_file() for name in _DECISIVE)
+        and all(sha256_of(folder / name) == sha256_of(embedded / name) for name in _DECISIVE)
     )
     return EMBEDDED if same else str(folder)

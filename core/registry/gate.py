@@ -10,16 +10,18 @@ import numpy as np
 from core.arrays import Bools
 from core.errors import Damaged, Refused
 from core.evaluation.audit import Weights, equal_weights
-from core.evaluation.gate_verdict import GateVerdict, StratumComparison
+from core.evaluation.gate_verdict import MEASURES, TRIAL, GateVerdict, StratumComparison
 from core.evaluation.metrics import Estimate
-from core.evaluation.paired import Paired, lacking_for_accuracy, paired, unsaid_of_accuracy
-from core.evaluation.reporting import FEW, FEWEST
+from core.evaluation.paired import Difference, Paired, lacking_for_accuracy, paired, unsaid_of_accuracy
+from core.evaluation.reporting import FEW, FEWEST, with_minus
 from core.ids import ModelId
 from core.models.hosted_models import hosted_in_use, hosting
 from core.models.in_use import active_model
 from core.project import Project
+from core.registry.tuning import read_trial
 from core.registry.unseen_predictions import Truth, UnseenPredictions, audit_weights, read_predictions, read_truth
 from core.tasks.tasks import space_of
+from core.training.train_job import Trial
 
 RULE = (
     "A challenger replaces the champion where its macro F1 is higher on records that neither has learnt from and the "
@@ -32,6 +34,13 @@ RULE_OF_ACCURACY = (
     f"has fewer than {FEWEST}."
 )
 """where answers are no choice among categories, F1 of which could be told"""
+RULE_OF_TRIAL = (
+    "A tuned encoder replaces the one in use where heads on the vectors of its twins, each trained on one half of the "
+    "labels, are better than heads on the vectors in use, on the other half and on the audit: the 95 % interval of the "
+    "difference of macro F1 leaves out zero, or with fewer than "
+    f"{FEW} records for each label that of accuracy, and macro F1 is higher. An audit that says it is worse keeps it "
+    "out."
+)
 MOST_MORE = 10_000
 """records beyond which nobody is told how many more exactly would decide"""
 
@@ -59,11 +68,61 @@ def gate(project: Project, *, model: ModelId, against: ModelId | None = None) ->
         compared = [_compare(cursor, stratum, truth, incumbent, challenger) for stratum in ("audit", "gold")]
     strata, lacking = [one for one, _ in compared], min(more for _, more in compared)
     verdict = replace(unopposed, strata=tuple(strata))
+    trial = read_trial(project, model)
+    if trial and trial.against == project.store.one("select encoder from models where id = ?", [champion]):
+        return _by_trial(verdict, trial)
     decisive = next((one for one in strata if not one.unsaid), None)
     if decisive is None:
         return _undecided(verdict, lacking)
     whose = "the champion's" if champion == active_model(project) else f"that of {champion}"
     return _decided(verdict, decisive, whose)
+
+
+def _by_trial(verdict: GateVerdict, trial: Trial) -> GateVerdict:
+    """Of an encoder that was tried out in its job; the audit, where it can be compared, may still say no."""
+    facts = {
+        name: getattr(trial, name) for name in ("n", "accuracy", "macro_f1", "only_first", "only_second", "unsaid")
+    }
+    compared = StratumComparison(TRIAL, 0, effective=float(trial.n), **facts)
+    by_f1 = not trial.unsaid
+    difference = trial.macro_f1 if by_f1 else trial.accuracy
+    worse = [one for one in verdict.strata if one.stratum == "audit" and not one.unsaid and one.decisive.high < 0]
+    passes = difference.low > 0 and trial.macro_f1.value > 0 and trial.unchosen_gain > 0 and not worse
+    measure = verdict.measure_name if by_f1 else MEASURES["accuracy"]
+    sentence = (
+        f"On {trial.n:,} labelled records, {trial.audits:,} of them of the audit, heads on the tuned vectors have a "
+        f"{measure} of {difference.second:.1%}, on those in use {difference.first:.1%}: "
+        f"{100 * difference.value:+.1f} points (95 %: {100 * difference.low:+.1f} to {100 * difference.high:+.1f})."
+    )
+    sentence = with_minus(sentence)
+    if not passes:
+        sentence += " The audit says that it is worse." if worse else _why_not(difference, trial)
+    return replace(
+        verdict,
+        passes=passes,
+        sentence=sentence,
+        rule=RULE_OF_TRIAL,
+        measure="macro_f1" if by_f1 else "accuracy",
+        stratum=TRIAL,
+        n=trial.n,
+        difference=Estimate(difference.value, difference.low, difference.high),
+        accuracy=trial.accuracy,
+        strata=(compared, *verdict.strata),
+    )
+
+
+def _why_not(difference: Difference, trial: Trial) -> str:
+    if difference.high < 0:
+        return " It is worse."
+    if difference.value <= 0:
+        return " It is not better."
+    if difference.low <= 0:
+        return " That may be chance."
+    if trial.macro_f1.value <= 0:
+        return with_minus(f" Macro F1 is not higher ({100 * trial.macro_f1.value:+.1f}).")
+    return with_minus(
+        f" Of the {trial.unchosen:,} that no model's doubt has chosen it has no more right ({trial.unchosen_gain:+,})."
+    )
 
 
 def _rival(project: Project, model: ModelId) -> ModelId | None:
@@ -174,7 +233,7 @@ def _more(compared: StratumComparison) -> int | None:
 def _sentence(measure: str, whose: str, compared: StratumComparison, more: int | None) -> str:
     """more: records that would tell, 0 where these do."""
     difference = compared.decisive
-    sentence = (
+    sentence = with_minus(
         f"On {compared.n} {compared.stratum} records its {measure} {difference.second:.1%}, {whose} "
         f"{difference.first:.1%}: {100 * difference.value:+.1f} points "
         f"(95 %: {100 * difference.low:+.1f} to {100 * difference.high:+.1f})."

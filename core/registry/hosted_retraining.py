@@ -14,7 +14,8 @@ from core.registry.activation import log_refusal
 from core.registry.deciders import DeciderChange, decide_by
 from core.registry.gate import gate
 from core.registry.hosted_promotion import record_measuring, who_decides
-from core.registry.retraining import BY_POLICY, Retrained, answered_since
+from core.registry.retraining import BY_POLICY, Retrained
+from core.registry.tuning import answered_since
 from core.store.database import utc_now
 from core.training.hosted import hosted_tune, list_hosted_jobs
 

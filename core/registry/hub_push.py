@@ -43,7 +43,7 @@ def push(  # noqa: PLR0913 - an option is an argument
     repository that is there gets a new commit if it holds what Rondo pushed before.
     """
     check_repo(f"{repo}-labels" if labels else repo)
-    environment = {TOKEN: check_token(token or os.environ.get(TOKEN, ""))}
+    environment = {TOKEN: check_token(token)}
     fetch = f'from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{repo}")'
     exported = collect(project, model, fetch)
     params = PushParams(repo, private, message or f"Model {exported.model} by Rondo", labels, exported.model)
@@ -72,9 +72,10 @@ def check_repo(repo: str) -> None:
         )
 
 
-def check_token(token: str) -> str:
-    """Without blanks around it. Raises Refused where there is none, BadInput where it cannot be one; never shows it."""
-    token = token.strip()
+def check_token(token: str = "") -> str:
+    """Without blanks around it; without one HF_TOKEN of the process. Raises Refused where there is none, BadInput where
+    it cannot be one; never shows it."""
+    token = (token or os.environ.get(TOKEN, "")).strip()
     if not token:
         raise Refused(
             f"{TOKEN} is not set. Make a token with write access at https://huggingface.co/settings/tokens and set it."

@@ -16,9 +16,9 @@ from core.jobs.code_version import library_versions
 from core.models.artifacts import INFO, INSIDE
 from core.models.encoders.encoder import EMBEDDED, OWN
 from core.project import Project
-from core.registry.usage import LIBRARIES, usage
+from core.registry.usage import BUNDLED_FORM, LIBRARIES, usage
 from core.reports.card_text import ACCURACY, ACCURACY_ALONE, MEANING, as_list, as_table, escaped
-from core.reports.error_analysis import label_scores, label_table
+from core.reports.error_analysis import label_scores, label_table, level_table
 from core.reports.model_quality import pool_exhausted
 from core.tasks.tasks import space_of, task_of
 
@@ -110,7 +110,12 @@ def model_card(project: Project, packaged: PackagedModel) -> str:
     parts = [
         ["---", str(_card_data(packaged, info, row)), "---"],
         [f"# {escaped(settings.name)}: model {escaped(row.id)}", "", _what(packaged, settings)],
-        ["## How to use it", "", *usage(packaged.form, packaged.folder_code, versions), *_cleaning(project)],
+        [
+            "## How to use it",
+            "",
+            *usage(packaged.form, packaged.folder_code, versions),
+            *_cleaning(project, packaged.form),
+        ],
         _labels(project, packaged, info),
         _making(row, info),
         *_quality(project, row.metrics),
@@ -123,16 +128,14 @@ def model_card(project: Project, packaged: PackagedModel) -> str:
     return str(ModelCard("\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"))
 
 
-def _cleaning(project: Project) -> list[str]:
-    """That texts were cleaned before the model read them, which the code above does not do."""
+def _cleaning(project: Project, form: str) -> list[str]:
+    """That texts were cleaned before the model read them, which the code above does not do without Rondo."""
     rules = rules_in_force(project.store)
     if not rules:
         return []
     by = escaped(", ".join(rules))
-    return [
-        "",
-        f"Texts are cleaned before ({by}); `rondo predict` and `rondo.load` do so, the code above does not.",
-    ]
+    lacking = "" if form == BUNDLED_FORM else ", the code above does not"
+    return ["", f"Texts are cleaned before ({by}); `rondo predict` and `rondo.load` do so{lacking}."]
 
 
 def _card_data(packaged: PackagedModel, info: Facts, row: StoredModel) -> "ModelCardData":
@@ -236,7 +239,8 @@ def _quality(project: Project, metrics: Metrics) -> Iterable[list[str]]:
     for stratum, score in scores.items():
         per_label = label_table(label_scores(metrics, stratum, project.settings().taxonomy))
         lines = [f"### On {score.n:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
-        yield [*lines, *as_table([score_cells(score, f1=f1)]), *as_table(per_label)]
+        lines += [*as_table([score_cells(score, f1=f1)]), *as_table(level_table(metrics, stratum))]
+        yield [*lines, *as_table(per_label)]
     if held_out := metrics.on("held_out"):
         yield [
             f"While it was trained, {held_out.n:,} records were held out to choose the best state; there its macro "

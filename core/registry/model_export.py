@@ -13,13 +13,13 @@ from core.ids import ModelId
 from core.jobs.bundle import Bundle, Report
 from core.jobs.kinds import JobKind
 from core.models.artifacts import INFO, INSIDE, check_model
-from core.models.encoders.encoder import EMBEDDED, FEATURES, OWN
+from core.models.encoders.encoder import BUNDLED, EMBEDDED, FEATURES, OWN
 from core.models.file_kinds import check_file, files_of, kinds
 from core.project import Project
 from core.registry.adapter_export import export_adapter
 from core.registry.champions import find_model, require_files
 from core.registry.model_card import PackagedModel, model_card, public_name, stored_model, training_info
-from core.registry.usage import ABOUT
+from core.registry.usage import ABOUT, BUNDLED_FORM
 from core.store.targets import refuse_target
 from core.store.whole_files import whole_file
 from core.tasks.tasks import require_labels
@@ -76,6 +76,7 @@ SETFIT_HEAD = JobKind("setfit_head", SetFitHeadParams, SetFitHeadResult)
 
 def export_model(project: Project, report: Report, *, model: str = "", out: str = "", library: str = "") -> ModelExport:
     """Writes a folder that sentence-transformers (or transformers) loads, or a zip of it where `out` ends in .zip.
+    Where the encoder comes with Rondo in a form of its own, `rondo.load` alone loads it, and the card says so.
 
     Of an adapter of a language model it is a folder that peft loads.
 
@@ -122,6 +123,8 @@ def _setfit_params(exported: Exported) -> SetFitHeadParams:
     if "modules.json" not in exported.files:
         encoder = json.loads(exported.texts[ABOUT])["encoder"]
         why = f"its encoder {encoder} is fetched by its name" if encoder != "." else "it is a whole classifier"
+        if exported.packaged.form == BUNDLED_FORM:
+            why = f"its encoder {encoder} is loaded by Rondo alone"
         raise Refused(f"{exported.model} cannot be exported as setfit: {why}. Train with --trainer setfit or encoder.")
     return SetFitHeadParams(exported.packaged.manifest["multi"], exported.packaged.manifest["temperature"])
 
@@ -159,6 +162,8 @@ def collect(project: Project, model: str, folder_code: str = 'folder = "."  # wh
     encoder = _encoder_folder(project, folder, manifest["encoder"] or row.encoder)
     files = {**(_encoder_files(encoder) if encoder else {}), _HEAD: folder / _HEAD}
     form = "classifier" if FEATURES in files else "encoder"
+    if not encoder and row.encoder in BUNDLED:
+        form = BUNDLED_FORM
     packaged = PackagedModel(row, manifest, folder, form, folder_code)
     about = _about(project, packaged, "." if encoder else row.encoder, files.get(FEATURES))
     texts = {ABOUT: _json(about), INFO: _json(training_info(folder)), README: model_card(project, packaged)}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict, Unpack
 
+from core.config.settings import Settings
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Jobs, Report
 from core.project import Project
@@ -24,7 +25,7 @@ from core.registry.text_prediction_job import (
     TextSource,
 )
 from core.store.targets import refuse_target
-from core.tasks.tasks import require_labels, task_of
+from core.tasks.tasks import lacks_labels, task_of
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 MOST_TEXTS, MOST_CHARACTERS = 1_000, 100_000
@@ -59,11 +60,20 @@ def predict(  # noqa: PLR0913 - an option is an argument
 
     model: as `evaluate` takes it. out: CSV, JSON lines or Parquet by its ending, written whole or not at all.
     """
+    params = file_prediction(project, columns, out=out, model=model, top_k=top_k, with_text=with_text)
+    return run_prediction(project.jobs, params, report)
+
+
+def file_prediction(  # noqa: PLR0913 - an option is an argument
+    project: Project, columns: TextColumns, *, out: str, model: str, top_k: int, with_text: bool
+) -> PredictFileParams:
+    """What `predict` is asked for. Raises BadInput for options that do not fit each other, before anything is read."""
     _require_texts(project)
     refuse_target(project, out)
     setting, evaluated, target = setting_of(project, "", None), _find(project, model), str(Path(out).resolve())
     params = PredictFileParams(setting, evaluated, text_source(columns), target, top_k, with_text)
-    return run_prediction(project.jobs, params, report)
+    check_prediction(params)
+    return params
 
 
 def text_source(columns: TextColumns) -> TextSource:
@@ -97,12 +107,14 @@ def predict_texts(
     _check_top(top_k)
     _require_texts(project)
     params = PredictTextsParams(setting_of(project, "", None), _find(project, model), top_k)
+    if project.loaded_models:
+        loaded = project.loaded_models.predict(model, params, texts, lambda: report("Predicting", 0, len(texts)))
+        if loaded is not None:
+            return loaded
     bundle = project.jobs.prepare(PREDICT_TEXTS, params)
     try:
         (bundle.path / TEXTS_IN).write_text(json.dumps(list(texts)), encoding="utf-8")
-        result = project.jobs.run(bundle, PREDICT_TEXTS, report, "Predicting")
-        with project.store.transaction() as cursor:
-            project.jobs.claim_result(bundle, cursor)
+        result = project.jobs.finish(bundle, PREDICT_TEXTS, report, "Predicting")
     finally:
         bundle.empty()
     return result
@@ -113,9 +125,7 @@ def run_prediction(jobs: Jobs, params: PredictFileParams, report: Report) -> Fil
     check_prediction(params)
     bundle = jobs.prepare(PREDICT_FILE, params)
     try:
-        result = jobs.run(bundle, PREDICT_FILE, report, "Predicting")
-        with jobs.store.transaction() as cursor:
-            jobs.claim_result(bundle, cursor)
+        result = jobs.finish(bundle, PREDICT_FILE, report, "Predicting")
     finally:
         bundle.empty()
     return result
@@ -172,11 +182,17 @@ def _check_top(top_k: int) -> None:
         raise BadInput(f"--top-k is {top_k}; it must lie between 1 and {MOST_K}.")
 
 
-def _require_texts(project: Project) -> None:
-    """Raises Refused for a task whose answers are no labels, with the command that there is for it."""
-    settings = project.settings()
+def unpredictable(settings: Settings) -> str | None:
+    """Why no texts can be predicted, with the command that there is for it: the task's answers are no labels;
+    None where they are."""
     if task_of(settings).two_sides:
-        raise Refused("Records of this project are pairs: `rondo predict-pairs` says which are the same.")
+        return "Records of this project are pairs: `rondo predict-pairs` says which are the same."
     if task_of(settings).steps:
-        raise Refused("Answers of this project have steps: `rondo extract suggest` makes them.")
-    require_labels(settings, "Predicting")
+        return "Answers of this project have steps: `rondo extract suggest` makes them."
+    return lacks_labels(settings, "Predicting")
+
+
+def _require_texts(project: Project) -> None:
+    """Raises Refused for a task whose answers are no labels."""
+    if reason := unpredictable(project.settings()):
+        raise Refused(reason)

@@ -1,4 +1,4 @@
-"""Retraining after so many labels or hours: train, ask the gate, put to use. Knows no trainer."""
+"""Retraining after so many labels or hours, and tuning the encoder: train, ask the gate, put to use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +13,12 @@ from core.models.in_use import active_model
 from core.project import Project
 from core.registry.activation import activate, check_usable, log_refusal
 from core.registry.gate import gate
+from core.registry.tuning import FAILED, TUNER, answered_since, enough_labels, tunable, tuning_values, untunable
 from core.rounds.champion_log import Activation
 from core.store.database import note, utc_now
 from core.training.model_kinds import MODEL_KINDS
 from core.training.train import train
 
-FAILED = "retraining failed"
-"""in the audit log: an attempt that raised"""
 BY_POLICY = "retraining"
 """the note of jobs that the policy started: what it leaves undone when the app is killed, it finishes the next time"""
 
@@ -48,10 +47,14 @@ def retrain(  # noqa: PLR0913 - an option is an argument
     on: str | None = None,
     gpu: str | None = None,
     values: Sequence[str] = (),
+    tune: bool = False,
 ) -> Retrained:
     """Trains, asks the gate and puts the model to use if it passes; with too few new labels it only reports that.
 
     if_new: how many new labels it takes. trainer, on, gpu, values: as of `train`; None takes the settings' value.
+    tune: fine-tune the encoder that the project began with, within the budget of the settings, and try it out against
+    the one in use; of the rest only `on`, `gpu` and `values` count then.
+
     Raises what a step raises; the champion then stays in use. Made for cron: what an earlier call left undone is
     finished first.
     """
@@ -60,7 +63,7 @@ def retrain(  # noqa: PLR0913 - an option is an argument
     new, model = new_labels(project), undecided_model(project)
     if model is not None:
         return replace(_decide(project, report, model, user), new=new, job=JobId(model))
-    why = _why_not(project, if_new, new)
+    why = _why_not(project, if_new, new) if not tune else _UNDER_WAY if _under_way(project) else untunable(project)
     if why:
         return _nothing(project, new, why)
     settings = project.settings()
@@ -68,11 +71,12 @@ def retrain(  # noqa: PLR0913 - an option is an argument
         trained = train(
             project,
             report,
-            trainer=trainer or settings.retrain_trainer,
+            trainer=TUNER if tune else trainer or settings.retrain_trainer,
             on=on or settings.retrain_on,
             gpu=gpu,
-            values=list(values),
+            values=[*(tuning_values(project) if tune else ()), *values],
             note=BY_POLICY,
+            tried=tune,
         )
     except (RondoError, OSError) as error:  # it may have left no job, but counts as an attempt
         with project.store.transaction() as cursor:
@@ -84,6 +88,14 @@ def retrain(  # noqa: PLR0913 - an option is an argument
     else:
         result = _decide(project, report, model, user)
     return replace(result, new=new, job=trained.id, trained=True)
+
+
+def tuning_due(project: Project) -> bool:
+    """Should the encoder be tuned now, or a model that was trained be decided on? It should be tuned where the labels
+    are enough, and half as many again as at the last attempt."""
+    if not tunable(project) or _under_way(project):
+        return False
+    return undecided_model(project) is not None or enough_labels(project)
 
 
 def is_due(project: Project) -> bool:
@@ -129,16 +141,6 @@ _BEGAN = """
 """
 
 
-def answered_since(project: Project, since: datetime | None) -> int:
-    """Records, gold left out, that were answered since and have a label now; None: ever."""
-    value: int = project.store.one(
-        """select count(distinct n) from responses join settled using (n)
-           where action = 'submit' and stratum <> 'gold' and received_at > coalesce(?, timestamp '1970-01-01')""",
-        [since],
-    )
-    return value
-
-
 def undecided_model(project: Project) -> ModelId | None:
     """The newest model trained by the policy that has no decision of the gate or a person."""
     value: ModelId | None = project.store.one(
@@ -154,6 +156,9 @@ def undecided_model(project: Project) -> ModelId | None:
     return value
 
 
+_UNDER_WAY = "A training job is under way already: `rondo jobs` shows it."
+
+
 def _under_way(project: Project) -> bool:
     return bool(
         project.store.one(
@@ -165,7 +170,7 @@ def _under_way(project: Project) -> bool:
 
 def _why_not(project: Project, least: int, new: int) -> str | None:
     if _under_way(project):
-        return "A training job is under way already: `rondo jobs` shows it."
+        return _UNDER_WAY
     if not new:
         return "No label has come since the last training."
     if new < least:

@@ -59,6 +59,25 @@ for text, label in zip(texts, model.predict(texts)):
     print(label, text)
 """
 
+_OWN = """
+import numpy as np
+
+import rondo
+
+{folder_code}
+model = rondo.load(folder)
+
+
+def predict(texts):
+    rows = [dict(zip(one.labels, one.scores)) for one in model.predict(texts, top_k=len(model.labels))]
+    return np.array([[row.get(label, np.nan) for label in model.labels] for row in rows])
+
+
+texts = ["Write a text of yours here."]
+for text, one in zip(texts, model.predict(texts)):
+    print(one.predicted, text)
+"""
+
 _FORMS = {
     "encoder": ("", "from sentence_transformers import SentenceTransformer\n", _ENCODER),
     "classifier": (
@@ -75,7 +94,15 @@ _NEEDED = {
     "setfit": ("setfit", "sentence-transformers", "transformers", "torch"),
 }
 
-LIBRARIES = {"encoder": "sentence-transformers", "classifier": "transformers", "setfit": "setfit"}
+BUNDLED_FORM = "rondo"
+"""of a model whose encoder comes with Rondo in a form of its own: no other library loads it"""
+
+LIBRARIES = {
+    "encoder": "sentence-transformers",
+    "classifier": "transformers",
+    "setfit": "setfit",
+    BUNDLED_FORM: "rondo",
+}
 """the one that the Hub is told, by form"""
 
 PICKLE = (
@@ -87,6 +114,10 @@ PICKLE = (
 def usage(form: str, folder_code: str, versions: Mapping[str, str]) -> list[str]:
     """Lines of Markdown. form: a key of LIBRARIES. folder_code: Python that makes `folder`, the folder with the files.
     versions: of the libraries that it was made with; an earlier one may not read what a later one wrote."""
+    if form == BUNDLED_FORM:
+        own = _OWN.format(folder_code=folder_code).strip().splitlines()
+        made = f"Its encoder comes with Rondo, and no other library loads it. Made with rondo {versions['rondo']}:"
+        return [made, "", "```python", *own, "```"]
     names = [name for name in ("numpy", *_NEEDED[form]) if name in versions]
     packages = " ".join(f"'{name}>={versions[name].partition('+')[0]}'" for name in names)
     known = ", ".join(f"{name} {versions[name]}" for name in names)

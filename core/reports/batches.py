@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, fields
 
+from core.evaluation.reporting import with_minus
 from core.project import Project
 from core.sampling.selftest import SelfTest
 from core.typed_json import from_json
@@ -31,10 +32,11 @@ class BatchSummary:
 def batches(project: Project) -> list[BatchSummary]:
     """Newest first."""
     rows = project.store.query(
-        """select b.batch, strftime(b.made_at, '%Y-%m-%dT%H:%M:%SZ'), b.strategy, b.seed, b.size, b.audit, b.pool,
-                  b.labelled, (select count(*) from settled s where list_contains(b.rows, s.n)), b.model,
-                  md5(array_to_string(b.rows, ',')), b.self_test
-           from batches b order by b.batch desc"""
+        """with chosen as (select batch, unnest(list_distinct(rows)) as n from batches),
+           settled_of as (select batch, count(*) as records from chosen join settled using (n) group by batch)
+           select b.batch, strftime(b.made_at, '%Y-%m-%dT%H:%M:%SZ'), b.strategy, b.seed, b.size, b.audit, b.pool,
+                  b.labelled, coalesce(a.records, 0), b.model, md5(array_to_string(b.rows, ',')), b.self_test
+           from batches b left join settled_of a on a.batch = b.batch order by b.batch desc"""
     )
     names = [field.name for field in fields(BatchSummary)]
     return [BatchSummary(**dict(zip(names, (*facts, self_test_of(written)), strict=True))) for *facts, written in rows]
@@ -68,7 +70,8 @@ def self_test_sentence(batch: BatchSummary) -> str:
     test = batch.self_test
     parts = [f"{batch.size} of {batch.pool:,} records, {batch.audit} of them audit; seed {batch.seed}."]
     if test.lift is not None:
-        parts.append(f"Its records are {test.lift:+.2f} less sure than the pool's mean (0 would be chance).")
+        lift = with_minus(f"{test.lift:+.2f}")
+        parts.append(f"Its records are {lift} less sure than the pool's mean (0 would be chance).")
     if test.shape and test.shape_by_chance:
         parts.append(
             f"The nearest two records in it have a mean cosine of {test.shape.redundancy:.2f}; "

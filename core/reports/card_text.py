@@ -11,9 +11,10 @@ from core.reports.error_analysis import label_table
 Card = Mapping[str, Any]
 MEANING = {
     "audit": "drawn at random before each batch was chosen, answered without seeing a suggestion, judged by a model "
-    "that had not learnt from them; they estimate all records, with 95 % intervals",
-    "gold": "records whose answer came with the file (split = test) and that no model learns from; they estimate "
-    "records like those of that file",
+    "that had not learnt from them; with 95 % intervals they estimate all records, or, of a model or encoder that "
+    "training made, those that were not asked",
+    "gold": "records that were set apart (split = test), answered in the file or by people who saw no suggestion, and "
+    "that no model learns from; they estimate records like those of that file",
 }
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 ACCURACY = "Accuracy is the share of records whose labels are all right; macro F1 gives every label the same weight."
@@ -164,7 +165,8 @@ def _quality(model: ModelFacts | None, *, f1: bool) -> list[str]:
     ]
     for stratum, score in model.scores.items():
         lines += ["", f"### On {score.n:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
-        lines += [*as_table([score_cells(score, f1=f1)]), *as_table(label_table(model.per_label[stratum]))]
+        lines += [*as_table([score_cells(score, f1=f1)]), *as_table(model.levels[stratum])]
+        lines += as_table(label_table(model.per_label[stratum]))
     return lines
 
 

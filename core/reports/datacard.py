@@ -16,7 +16,7 @@ from core.labelling.settling import ANSWERS, answer_parameters
 from core.models.in_use import active_model
 from core.models.vectors import MANIFEST, encoder_folder
 from core.project import Project
-from core.reports.error_analysis import NamedScore, label_scores
+from core.reports.error_analysis import NamedScore, label_scores, level_table
 from core.reports.model_quality import differences, is_exhausted
 from core.store.database import utc_now
 from core.tasks.tasks import space_of, task_of
@@ -187,8 +187,8 @@ def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """The champion, or where there is none the newest model. scores, per_label: by stratum, less what too few can tell.
-    drift: sentences."""
+    """The champion, or where there is none the newest model. scores, per_label, levels: by stratum, less what too few
+    can tell. drift: sentences."""
 
     id: str
     made_at: str
@@ -200,6 +200,7 @@ class ModelFacts:
     encoder_fingerprint: str | None
     scores: Mapping[str, ShownScore]
     per_label: Mapping[str, Sequence[NamedScore]]
+    levels: Mapping[str, Sequence[Mapping[str, str | int]]]
     drift: Sequence[str]
 
 
@@ -217,7 +218,8 @@ def _model(project: Project, cursor: Cursor, settings: Settings) -> ModelFacts |
     known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
     scores = {stratum: shown_score(score) for stratum in STRATA if (score := metrics.on(stratum))}
     per_label = {stratum: label_scores(metrics, stratum, settings.taxonomy) for stratum in scores}
-    return ModelFacts(*[*facts, known.get("fingerprint"), scores, per_label, differences(metrics)])
+    levels = {stratum: level_table(metrics, stratum) for stratum in scores}
+    return ModelFacts(*[*facts, known.get("fingerprint"), scores, per_label, levels, differences(metrics)])
 
 
 def _machine(cursor: Cursor, settings: Settings) -> Card:

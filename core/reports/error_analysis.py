@@ -8,7 +8,7 @@ import numpy as np
 from core.config.taxonomy import Taxonomy
 from core.evaluation.known_truth import NONE_OF_THEM, reliability
 from core.evaluation.metrics import Confusion, LabelScore, Metrics, Reliability
-from core.evaluation.reporting import STRATA, in_words, shown_label
+from core.evaluation.reporting import STRATA, in_words, shown, shown_label
 from core.project import Project
 from core.tasks.tasks import right_stored, space_of
 
@@ -162,6 +162,22 @@ def label_scores(metrics: Metrics, stratum: str, taxonomy: Taxonomy) -> list[Nam
         NamedScore(label.name, label.id, shown_label(score.per_label[label.id], score.n))
         for label in taxonomy.active
         if label.id in score.per_label
+    ]
+
+
+def level_table(metrics: Metrics, stratum: str) -> list[dict[str, str | int]]:
+    """A row for each level of labels that stand under others, in words; none where none does."""
+    score = metrics.on(stratum)
+    if score is None:
+        return []
+    return [
+        {
+            "level": one.level,
+            "labels": one.labels,
+            "accuracy": in_words(shown(one.score.accuracy, score.n)),
+            "macro F1": in_words(shown(one.score.macro_f1, score.n)),
+        }
+        for one in score.levels
     ]
 
 

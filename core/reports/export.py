@@ -11,6 +11,7 @@ import duckdb
 
 from core.config.settings import Settings
 from core.config.taxonomy import SEPARATOR
+from core.data.balance import OVERSAMPLED
 from core.errors import BadInput, Refused
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.merges.project_clusters import current_clusters
@@ -87,12 +88,6 @@ _IN_FORCE = f"""
 _LABELLED = f"({_SETTLED}) s left join ({_GIVEN}) a on a.n = s.first"
 _ORIGIN = "r.split, r.source, r.meta::varchar as meta"
 
-_OVERSAMPLED = """
-    with once as ({query}), sizes as (select label, count(*) as size from once group by label)
-    select once.*, unnest(range(greatest(round((select max(size) from sizes) / size), 1)::bigint)) + 1 as repeat
-    from once join sizes using (label) order by repeat, id
-"""
-"""of training records with one label, as often as it takes to have all labels about as frequent"""
 _QUERIES = {
     "labels": f"""
         select r.id, r.text, {{text:s}} as label, s.how, s.stratum, a.annotators, s.settled_at, {_ORIGIN}
@@ -281,7 +276,7 @@ def _query(project: Project, cursor: duckdb.DuckDBPyConnection, what: str) -> st
         return f"(select text from answer_texts where answer_texts.answer = {table}.answer::varchar)"
 
     if what == "train" and settings.oversample and columns and not parameters["multi"]:
-        query = _OVERSAMPLED.format(query=query)
+        query = OVERSAMPLED.format(query=query, order="id")
     return re.sub(r"\{(?P<name>active|meant|offered|multi|column|text|json)(:(?P<table>[a-z]))?\}", fill, query)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.data.formats.file_format import FileFormat, Meaning
-from core.data.formats.formats import FORMATS
+from core.data.formats.formats import FORMATS, foreign_ending
 from core.data.formats.write_job import SPLITS, TABLE, WHOLE, WRITE_FORMAT, WriteParams, WrittenParts, write_parts
 from core.errors import BadInput
 from core.jobs.bundle import Bundle, Report
@@ -60,6 +60,7 @@ def export_as(project: Project, report: Report, target: Path, what: str, form: E
     """Writes it whole or not at all. Raises BadInput for a format or a form that there is not."""
     if what not in captions(project.settings()):
         raise BadInput(f"Cannot export {what!r}; there are {', '.join(captions(project.settings()))}.")
+    _require_ending(target, "csv" if form.name == EXCEL else form.name)
     by_database = form.name in BY_DATABASE or form.name == EXCEL or what == DEDUPE
     if by_database and not form.by_split:
         rows = write_export(project, target, form.name, what, card=form.card)
@@ -142,6 +143,19 @@ def _require_form(project: Project, what: str, form: ExportForm) -> None:
         raise BadInput(f"Cannot write {form.name[:40]!r}; the formats are {', '.join(known)}.")
     if form.by_split and what not in WITH_SPLITS:
         raise BadInput(f"{what} has no splits to write by; what has are {', '.join(WITH_SPLITS)}.")
+
+
+def _require_ending(target: Path, name: str) -> None:
+    """Raises BadInput for a name that says something else than what would be in the file."""
+    if name in FORMATS and (ending := foreign_ending(name, target.name)):
+        own = FORMATS[name].ending
+        stem = target.name[: -len(ending)]
+        remedy = f"name it {stem}{own}" if own else f"it is written as a folder: name it {stem}"
+        packed = " Nothing is packed here; gzip packs what was written." if ending.endswith(".gz") else ""
+        raise BadInput(
+            f"--format is {name}, but --out is {target.name}, which is what files of another format are called: "
+            f"{remedy}, or name the format of {ending}.{packed}"
+        )
 
 
 def _require_target(target: Path, *, folder: bool) -> None:

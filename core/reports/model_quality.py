@@ -88,7 +88,7 @@ def differences(metrics: Metrics) -> list[str]:
     return [*claims, *(mix.sentence for mix in metrics.mixes if mix.sentence)]
 
 
-_LEFT = f"select exists(from pool) or exists(select n from records where {STATES['queued']})"
+_QUEUED = f"select exists(select n from records where {STATES['queued']})"
 
 
 def pool_exhausted(project: Project) -> bool:
@@ -99,7 +99,9 @@ def pool_exhausted(project: Project) -> bool:
 
 def is_exhausted(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
     """The same in the caller's transaction."""
-    return not cursor.execute(_LEFT, asked_parameters(settings)).fetchall()[0][0]
+    if cursor.execute("select exists(from pool)").fetchall()[0][0]:
+        return False
+    return not cursor.execute(_QUEUED, asked_parameters(settings)).fetchall()[0][0]
 
 
 def without_advice(metrics: Metrics) -> Metrics:

@@ -124,7 +124,8 @@ def label_counts(project: Project) -> list[LabelCount]:
     settled, gold = (dict(project.store.query(counted.format(sign))) for sign in ("<>", "="))
     suggested = dict(
         project.store.query(
-            "select label, count(*) from suggestions where label is not null and n in (from pool) group by 1"
+            """select label, count(*) from suggestions
+               where label is not null and n not in (select n from outside_pool) group by 1"""
         )
     )
     return [

@@ -41,9 +41,11 @@ def read_history(cursor: duckdb.DuckDBPyConnection, numbers: Sequence[RecordNo])
     """
     eligible = np.asarray(cursor.execute(_ELIGIBLE).fetchnumpy()["n"], np.int64)
     records_before = np.array([records for (records,) in cursor.execute(_SEEN).fetchall()], np.int64)
-    rows = cursor.execute(_LEFT, {"ns": np.intersect1d(numbers, eligible).tolist()}).fetchall()
+    rows = cursor.execute(
+        _LEFT, {"ns": _members(np.unique(np.asarray(numbers, np.int64)), eligible).tolist()}
+    ).fetchall()
     record_nos = np.array([n for n, *_ in rows], np.int64)
-    opens, sizes = np.unique(2 * np.searchsorted(records_before, eligible, side="right"), return_counts=True)
+    opens, sizes = _waves(records_before, eligible)
     first = 2 * np.searchsorted(records_before, record_nos, side="right")
     return record_nos, PoolHistory(
         wave_sizes=sizes.astype(np.int64),
@@ -52,3 +54,20 @@ def read_history(cursor: duckdb.DuckDBPyConnection, numbers: Sequence[RecordNo])
         left=np.maximum(np.array([draw for _, draw, _ in rows], np.int64), first - 1),
         audited=np.array([audited for *_, audited in rows], bool),
     )
+
+
+def _members(numbers: Ints, eligible: Ints) -> Ints:
+    """Those of some numbers that are among millions. Both ascending: sorting the millions once more took 14 s of 20."""
+    if not len(eligible):
+        return eligible
+    positions = np.searchsorted(eligible, numbers)
+    there: Ints = numbers[eligible[np.minimum(positions, len(eligible) - 1)] == numbers]
+    return there
+
+
+def _waves(records_before: Ints, eligible: Ints) -> tuple[Ints, Ints]:
+    """(the first draw, how many numbers) of each wave that has any. A wave: those that the same batches could draw."""
+    ends = np.append(np.searchsorted(eligible, records_before), len(eligible))
+    sizes = np.diff(ends, prepend=0)
+    waves = np.flatnonzero(sizes > 0)
+    return 2 * waves, sizes[waves]

@@ -19,7 +19,8 @@ from core.tasks.tasks import TASKS
 from core.typed_json import from_json, to_json
 
 ROWS = ("pool_rows", "machine_rows", "train_rows")
-"""what a choice depends on besides its parameters and the vectors"""
+COUNTS = "label_counts"
+"""what a choice depends on besides its parameters and the vectors; counts since rare labels are looked for"""
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,10 @@ def store_choice(project: Project, bundle: Bundle, params: RoundParams, batch: i
     path.parent.mkdir(exist_ok=True)
     with np.load(bundle.path / "in" / "rows.npz", allow_pickle=False) as file:
         steps = {name: np.diff(file[name], prepend=0) for name in ROWS}
+        steps |= {COUNTS: file[COUNTS]} if COUNTS in file else {}
     with whole_file(path.with_suffix(".npz"), alone=True) as partial, partial.open("wb") as rows:
         np.savez_compressed(rows, allow_pickle=False, **steps)
-    stored = replace(params, learn=False, model=model, models=(), vectors="", encoder_source="")
+    stored = replace(params, learn=False, model=model, models=(), vectors="", encoder_source="", features=None)
     write_json(path, to_json(stored))
 
 
@@ -85,6 +87,7 @@ def _read_choice(project: Project, path: Path) -> tuple[RoundParams, dict[str, n
     model = str(project.models / params.model) if params.model else None
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
         rows = {name: np.cumsum(file[name]) for name in ROWS}
+        rows |= {COUNTS: file[COUNTS]} if COUNTS in file else {}
     nobody = np.empty(0, np.int64)
     width = TASKS[params.task].space(params.setup).encode(())
     answers = np.zeros((len(rows["train_rows"]), width.shape[1]), width.dtype)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.data.encode_job import EncodeParams
 from core.evaluation.metrics import Metrics
 from core.ids import ModelId
 from core.jobs.kinds import JobKind
+from core.models.feature_check import FeatureCheck
 from core.sampling.selftest import SelfTest
 
 
@@ -32,13 +34,21 @@ class PastModel:
 
 
 @dataclass(frozen=True)
+class FeatureOrder:
+    """Encoders to compare on the texts in `in/texts.parquet`, and the newest comparison before."""
+
+    encoders: tuple[str, ...]
+    last: FeatureCheck | None
+
+
+@dataclass(frozen=True)
 class RoundParams:
     """What one job does: refit, choose, or both in this order; the record numbers and targets are in `in/rows.npz`.
 
     encoder_source: the encoder's folder, or its name. vectors: folder. task, setup: what an answer is, as core/tasks
     says it. use_names: names of categories are training examples too. model: folder of the one in use. test: unlabelled
     test records that are asked too. models: of earlier rounds, oldest first. sources: names of the files that the
-    records came from. A round that only chooses again needs none of what has a default.
+    records came from. features: encoders to compare. A round that only chooses again needs none of what has a default.
     """
 
     encoder: str
@@ -56,6 +66,7 @@ class RoundParams:
     round: int = 0
     models: tuple[PastModel, ...] = ()
     sources: tuple[str, ...] = ()
+    features: FeatureOrder | None = None
 
 
 @dataclass(frozen=True)
@@ -79,5 +90,16 @@ class RoundResult:
     chosen: Chosen | None = None
 
 
+@dataclass(frozen=True)
+class EarlyParams:
+    """A batch from records that this job encodes itself: `in/texts.parquet` has their texts, in the order of
+    `pool_rows`. records: how many there are in all."""
+
+    encode: EncodeParams
+    round: RoundParams
+    records: int
+
+
+EARLY = JobKind("early_batch", EarlyParams, RoundResult)
 ROUND = JobKind("round", RoundParams, RoundResult)
 RECHOOSE = JobKind("rechoose", RoundParams, RoundResult)

@@ -22,6 +22,7 @@ from core.models.in_use import active_model
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.rounds.draws import read_history
+from core.rounds.feature_orders import compared_records, feature_order, write_texts
 from core.rounds.plans import BatchRequest, RoundPlan, batch_choice, share_batch
 from core.rounds.round_job import ROUND, PastModel, RoundParams
 from core.rounds.round_results import RoundSummary, apply_result, queue_test_records
@@ -52,7 +53,13 @@ def run_round(project: Project, report: Report, *, learn: bool, request: BatchRe
         if plan.test and not (plan.learn or plan.choose):
             return queue_test_records(project, plan.test)
         params = _params(project, plan, settings, tuple(sources))
+        order = feature_order(project, settings, len(arrays["train_rows"])) if learn else None
+        if order:
+            arrays |= compared_records(project, settings, arrays["train_rows"], np.random.default_rng(params.seed))
+            params = replace(params, features=order if "compared_rows" in arrays else None)
         bundle = project.jobs.prepare(ROUND, params)
+        if params.features:
+            write_texts(project, bundle, arrays["compared_rows"])
         np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
         result = project.jobs.run(bundle, ROUND, report, "Learning" if learn else "Choosing")
         return apply_result(project, bundle, params, result, settings)
@@ -161,6 +168,8 @@ def known_now(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArr
     with project.store.reading() as cursor:
         for name, strata in (("train", ("chosen", "file", "audit", "check")), ("gold", ("gold",))):
             arrays[f"{name}_rows"], arrays[f"{name}_targets"] = _labelled(cursor, strata, space, stop)
+        if space.texts:  # categories that one can look for
+            arrays["label_counts"] = arrays["train_targets"].sum(axis=0, dtype=np.int64)
         arrays["audit_rows"] = _labelled(cursor, ("audit",), space, stop)[0]
         arrays["asked_rows"], history = read_history(cursor, arrays["train_rows"].tolist())
         sources = [name for (name,) in cursor.execute("select distinct source from records order by 1").fetchall()]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from core.arrays import Floats, Ints
 from core.errors import BadInput
-from core.sampling.pool import Pool, Strategy
+from core.sampling.pool import Pool, Strategy, without
 from core.sampling.uncertainty import score_pool
 
 
@@ -37,7 +37,7 @@ def compose(pool: Pool, n: int, strategy: Strategy, audit_share: float, rng: np.
         raise BadInput(f"A batch of {n} records cannot be chosen; ask for 1 or more.")
     candidates = np.concatenate([pool.rows, pool.audit_only])
     drawn = _audit_positions(len(candidates), min(n, len(candidates)), audit_share, rng)
-    left = _without(pool, drawn[drawn < len(pool.rows)])
+    left = without(pool, pool.rows[drawn[drawn < len(pool.rows)]])
     chosen = strategy(left, min(n - len(drawn), len(left.rows)), rng)
     n = len(drawn) + len(chosen)
     audit = np.zeros(n, dtype=bool)
@@ -51,11 +51,6 @@ def _audit_positions(candidates: int, n: int, share: float, rng: np.random.Gener
     expected = n * share
     count = int(expected) + int(rng.random() < expected - int(expected))
     return rng.choice(candidates, size=min(count, n), replace=False).astype(np.int64)
-
-
-def _without(pool: Pool, positions: Ints) -> Pool:
-    predictions = pool.predictions and pool.predictions.drop(positions)
-    return replace(pool, rows=np.delete(pool.rows, positions), predictions=predictions) if len(positions) else pool
 
 
 def _scores_of(pool: Pool, rows: Ints) -> Floats:

@@ -18,6 +18,8 @@ from core.tasks.task import Predictions
 DRAWS = 20  # random batches of the same size to compare with
 SAMPLE = 500  # random records of the pool that a batch should represent
 NEAR_DUPLICATE = 0.98  # cosine from which two records count as near-duplicates
+PATIENT_ROUNDS = 5  # before a label without a record is worth a warning
+NAMED = 10  # labels that a warning names, at most
 ONE_LABEL = 0.999  # share of the suggestions from which there is only one label
 
 
@@ -178,3 +180,26 @@ def _of_audit(pool: Floats, audited: AuditedLabels) -> tuple[str, ...]:
     if not strange:
         return ()
     return (f"The model's suggestions and the audit disagree on how common a label is: {'; '.join(strange)}.",)
+
+
+def unseen_labels(pool: Pool, audited: AuditedLabels, rounds: int) -> str | None:
+    """A warning of labels that no record has after PATIENT_ROUNDS, and how rare the audit says they must be; or None.
+
+    The upper end of Clopper and Pearson's interval for none of n; a batch is being chosen for the last of the `rounds`.
+    """
+    counts = pool.label_counts
+    if counts is None or rounds <= PATIENT_ROUNDS or len(counts) != len(audited.labels) or not len(pool.labelled):
+        return None
+    names = [name for name, count in zip(audited.labels, counts.tolist(), strict=True) if not count]
+    if not names:
+        return None
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    rare = ""
+    if audited.n:
+        high = 1 - 0.025 ** (1 / audited.n)
+        rare = f" None of {audited.n} records drawn at random has one of them: each is under {high:.1%} of all (95 %)."
+    return (
+        f"After {rounds - 1} rounds and {len(pool.labelled):,} answers no record has the label "
+        f"{', '.join(names[:NAMED])}{more}.{rare} Search for one on the Records page and label it, say in the label's "
+        "description what such a record looks like, or retire the label."
+    )

@@ -17,7 +17,8 @@ from core.sampling.diversity import (
     spread_by_chance,
     typicality,
 )
-from core.sampling.pool import Pool, Strategy
+from core.sampling.pool import Pool, Strategy, without
+from core.sampling.rare_labels import likeliest_of_rare
 from core.sampling.uncertainty import best_positions, is_flat, score_pool
 from core.tasks.task import Predictions
 
@@ -99,11 +100,13 @@ def margin_kmeans(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
 def schedule(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
     """Central records until there are about three labels per label, then the least sure and diverse. The default.
 
-    A model that predicts the same for every record, as after one label only, counts as no model.
+    Then up to a third goes to labels that hardly any record has yet. A model that predicts the same for every record,
+    as after one label only, counts as no model.
     """
-    if pool.predictions is None or len(pool.labelled) < pool.predictions.space.cold:
+    if pool.predictions is None or len(pool.labelled) < pool.predictions.space.cold or is_flat(score_pool(pool)):
         return central(pool, n, rng)
-    return (central if is_flat(score_pool(pool)) else margin_kmeans)(pool, n, rng)
+    rare = likeliest_of_rare(pool, n, rng)
+    return np.concatenate([rare, margin_kmeans(without(pool, rare), n - len(rare), rng)])
 
 
 STRATEGIES: dict[str, Strategy] = {

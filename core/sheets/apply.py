@@ -1,5 +1,6 @@
 """Taking the labels of a spreadsheet back, as those of a file or of a person. Knows no card and no queue."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +19,16 @@ from core.tasks.tasks import about_columns
 
 @dataclass(frozen=True, kw_only=True)
 class AppliedSheet(ImportCounts):
-    """The counts of stored labels, and of all rows. taken: rows whose label is in; blank: rows without one; repeated:
-    rows that say again what another said. refusals: how many rows were refused; refused: which, and why."""
+    """The counts of stored labels, and of all rows. taken: rows whose label is in, or would be were it applied; blank:
+    rows without one; repeated: rows that say again what another said. labels: how many of those that are taken have
+    each. refusals: how many rows were refused; refused: which, and why."""
 
     file: str
+    applied: bool
     taken: int
     blank: int
     repeated: int
+    labels: Mapping[str, int]
     refusals: int
     refused: tuple[RefusedRow, ...]
 
@@ -40,8 +44,9 @@ def apply(  # noqa: PLR0913 - an option is an argument
     annotator: str | None = None,
     encoding: str = "utf-8",
     add_labels: bool = False,
+    preview: bool = False,
 ) -> AppliedSheet:
-    """Stores the labels of all rows that can be taken, and says of each other row why not.
+    """Stores the labels of all rows that can be taken, and says of each other row why not. preview: stores nothing.
 
     A row names its record by the column `id`, or `path`; its order and other columns do not matter. split: of all the
     rows, test makes gold of them. annotator: whose answers they are; without one they are the file's, of which the last
@@ -59,7 +64,7 @@ def apply(  # noqa: PLR0913 - an option is an argument
         cursor.execute(f"copy ({_NAMES}) to '{target}' (format parquet)")
     try:
         sheet = project.jobs.run(bundle, READ_SHEET, report, f"Reading {name}")
-        if sheet.refusals and not sheet.labelled:
+        if sheet.refusals and not sheet.labelled and not preview:
             raise BadInput(_nothing_taken(name, sheet))
     except Cancelled:
         bundle.empty()
@@ -68,7 +73,7 @@ def apply(  # noqa: PLR0913 - an option is an argument
         project.jobs.refuse(bundle, error)
         raise
     counts = ImportCounts()
-    if sheet.labelled:
+    if sheet.labelled and not preview:
         _complete(project, bundle, SPLITS[split.casefold()] if split else None, annotator)
         contents = _report(name, sheet, by_person=annotator is not None)
         stored = store_read_file(project, report, bundle, contents, about=about, add_labels=add_labels)
@@ -80,9 +85,11 @@ def apply(  # noqa: PLR0913 - an option is an argument
     return AppliedSheet(
         **{**vars(counts), "rows": sheet.rows},
         file=name,
+        applied=not preview,
         taken=sheet.labelled,
         blank=sheet.blank,
         repeated=sheet.repeated,
+        labels=sheet.answers.labels,
         refusals=sheet.refusals,
         refused=sheet.refused,
     )

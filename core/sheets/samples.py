@@ -107,9 +107,9 @@ def _finish(project: Project, bundle: Bundle) -> None:
 
 
 def _pool(project: Project, snapshot: int | None, depths: tuple[int | None, int | None]) -> Ints:
-    """Records that have a vector, no answer yet, and are not in the queue; no folder that vanished."""
+    """Records that have a vector, no answer yet, and are not in the queue."""
     stop = encoded_rows(project.vectors, project.settings().encoder)
-    parts = [f"n < {stop}", "n in (select n from pool)", "meta->>'state' is distinct from 'vanished'"]
+    parts = [f"n < {stop}", "n in (select n from pool)"]
     if snapshot is not None:
         one = read_snapshot(project, snapshot)
         table = quoted(check_snapshot(project, one) / FOLDERS)

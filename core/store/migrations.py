@@ -170,4 +170,16 @@ MIGRATIONS: tuple[str, ...] = (
         restores bigint                -- the version before that this one is again
     );
     """,
+    """
+    create table vanished (n bigint not null);  -- folders that the newest snapshot of their tree has not: never asked
+    insert into vanished select n from records where meta->>'state' = 'vanished' and meta->>'tree' is not null;
+    """,
+    """
+    create table own_keys (            -- that a person has chosen on the card; who has none has the usual ones
+        annotator varchar not null,
+        keys json not null,            -- key to the id of what it stands for: of a label
+        changed_at timestamp not null
+    );
+    """,
+    "",  # the views `askable`, `audit_pool` and `pool` look a record up once
 )

@@ -2,12 +2,15 @@
 
 import os
 import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from core.store.whole_files import whole_file
 
 FOLDER = ".rondo"
+UPLOADS = ("uploads", "import")
+"""folders in it with files that pages were given, and what was read of them: they go with the app"""
 
 
 def private_folder(project: Path, *below: str) -> Path:
@@ -18,6 +21,12 @@ def private_folder(project: Path, *below: str) -> Path:
         folder /= name
         folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def drop_uploads(project: Path) -> None:
+    """Deletes what pages were given."""
+    for name in UPLOADS:
+        shutil.rmtree(project / FOLDER / name, ignore_errors=True)
 
 
 def made_once(path: Path, text: str) -> Path:

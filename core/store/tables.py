@@ -1,6 +1,9 @@
 """A query's result as a file, whole or not at all. Knows SQL results and file formats; not what is exported or why."""
 
+import csv
+import json
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -53,6 +56,26 @@ def write_table(
         raise Refused(f"{target} could not be written ({reason}); free space or choose another place.") from error
     connection.execute("drop table exported")
     return int(row[0]) if row else 0
+
+
+LONGEST_CELL = 1 << 24
+"""characters of a cell of CSV that is read back"""
+
+
+def head_rows(file: Path, most: int) -> list[dict[str, object]]:
+    """The first rows of CSV, JSON lines or Parquet that was written here; cells of CSV are text."""
+    ending, path = file.suffix.lower(), quoted(file)
+    if ending == ".jsonl":
+        with file.open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in islice(lines, most)]
+    if ending == ".csv":
+        csv.field_size_limit(LONGEST_CELL)  # of the whole process, and there is no other way
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            return [dict(row) for row in islice(csv.DictReader(lines), most)]
+    with duckdb.connect(config={"threads": 1}) as connection:
+        rows = connection.execute(f"from read_parquet('{path}') limit {int(most)}")
+        names = [column[0] for column in rows.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
 
 def _for_excel(connection: duckdb.DuckDBPyConnection) -> str:

@@ -9,6 +9,19 @@ NOT_TAKEN_BACK = """anti join (select undoes as event_id, annotator, n from resp
         using (event_id, annotator, n)"""
 """after a query of responses: those that their author has not taken back, by an undo that names event and record"""
 
+# One list of numbers that every record is looked up in: a list for each reason takes twice the time.
+_ASKABLE_BY_ITSELF = "r.duplicate_of is null and r.split is distinct from 'test'"
+_NEVER_ASKED = """
+    select g.duplicate_of from records g join settled z using (n)
+    where z.stratum = 'gold' and g.duplicate_of is not null
+    union all select p.n from pairs p where p.beyond is not null
+    union all select o.n from left_out o where o.step = 'clean' union all select v.n from vanished v
+"""
+_ASKED = """
+    select s.n from settled s union all select u.n from unsettled_answers u
+    union all select q.n from queue q where not is_free_spare(q.n, q.spare, q.purpose)
+"""
+
 VIEWS = (
     # Labels are sorted, so that equal answers are equal texts.
     "create or replace macro answer_of(labels) as to_json(list_sort(labels))",
@@ -29,11 +42,9 @@ VIEWS = (
     """create or replace view model_texts as           -- what encoders and trainers read
     select r.n, coalesce(c.text, r.text) as text from records r left join cleaned c using (n)""",
     # Neither a duplicate nor gold nor the twin of gold, nor a pair that only measures what the search missed, nor what
-    # cleaning left out.
-    """create or replace view askable as               -- records that may be asked at all
-    select * from records r where r.duplicate_of is null and not is_gold(r.n, r.split)
-      and r.n not in (select p.n from pairs p where p.beyond is not null)
-      and r.n not in (select o.n from left_out o where o.step = 'clean')""",
+    # cleaning left out, nor a folder that is no more.
+    f"""create or replace view askable as              -- records that may be asked at all
+    select * from records r where {_ASKABLE_BY_ITSELF} and r.n not in ({_NEVER_ASKED})""",
     # Records with a newest answer whose labels still exist: choosing one again would find it answered often enough. It
     # awaits a decision, or more people where it is in the queue.
     f"""create or replace view unsettled_answers as    -- records without a label that people have answered
@@ -47,12 +58,14 @@ VIEWS = (
             select list(label->>'$[0]') from (select unnest(t.labels::json[]) as label)
             where not (label->'$[3]')::boolean))
         from taxonomies t left join taxonomy_documents d using (version) order by version desc limit 1)))""",
-    """create or replace view audit_pool as            -- whom no person has labelled and nobody is asked about
-    select r.n from askable r
-    where not is_labelled(r.n) and r.n not in (select n from unsettled_answers)
-      and r.n not in (select q.n from queue q where not is_free_spare(q.n, q.spare, q.purpose))""",
-    """create or replace view pool as                  -- who can be chosen: not what has a machine label
-    select n from audit_pool where n not in (select n from machine_labels)""",
+    f"""create or replace view audit_pool as           -- whom no person has labelled and nobody is asked about
+    select r.n from records r where {_ASKABLE_BY_ITSELF} and r.n not in ({_NEVER_ASKED} union all {_ASKED})""",
+    f"""create or replace view pool as                 -- who can be chosen: not what has a machine label
+    select r.n from records r where {_ASKABLE_BY_ITSELF}
+      and r.n not in ({_NEVER_ASKED} union all {_ASKED} union all select m.n from machine_labels m)""",
+    f"""create or replace view outside_pool as         -- who cannot be chosen, some more than once
+    select r.n from records r where r.duplicate_of is not null or r.split is not distinct from 'test'
+    union all {_NEVER_ASKED} union all {_ASKED} union all select m.n from machine_labels m""",
     """create or replace view predictions_of_champion as   -- said before anybody answered, and not logged yet
     with in_use as (
         select id as model, coalesce((select max(since) from champions where model = id), made_at) as since from models

@@ -50,10 +50,12 @@ def form_of(settings: Settings) -> LanguageForm:
 
 
 def read_answered(cursor: duckdb.DuckDBPyConnection, stop: int) -> Answered:
-    """The newest with a vector. Audit and gold records are none, nor what has their text: they measure."""
+    """The newest with a vector, as models read them. None are audit and gold records and what has their text, for they
+    measure, nor what cleaning or balancing left out."""
     rows = cursor.execute(
-        """select n, text, hash, answer from settled join records r using (n)
-           where n < ? and stratum in ('chosen', 'file', 'check') and hash not in (
+        """select n, m.text, hash, answer from settled join records r using (n) join model_texts m using (n)
+           where n < ? and n not in (select o.n from left_out o) and stratum in ('chosen', 'file', 'check')
+             and hash not in (
                select t.hash from records t join settled z using (n) where z.stratum in ('gold', 'audit'))
              and hash not in (select t.hash from records t join queue q using (n) where q.audit)
            order by r.n desc limit ?""",

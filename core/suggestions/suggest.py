@@ -31,7 +31,7 @@ LIMIT = 200
 """records, unless another number is said"""
 
 Question = tuple[RecordNo, str, str]
-"""(number, text, hash)"""
+"""(number, text as models read it, hash)"""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _to_ask(
 ) -> tuple[list[Question], list[Question], list[Question]]:
     """Answered audit records, those that wait for an answer (a suggestion is never shown beside them), and others."""
     rows = cursor.execute(
-        f"""select n, text, hash, is_labelled(n) from records where {_OPEN} and (
+        f"""select n, m.text, hash, is_labelled(n) from records join model_texts m using (n) where {_OPEN} and (
                 n in (select n from settled where stratum = 'audit')
                 or n in (select n from queue where audit and not is_labelled(n)))
             order by is_labelled(n) desc, n limit $limit""",
@@ -184,7 +184,7 @@ def _to_ask(
 def _open_records(cursor: duckdb.DuckDBPyConnection, model: str, limit: int, *, again: bool) -> list[Question]:
     """What waits in the queue in its order, then the pool."""
     return cursor.execute(
-        f"""select n, text, hash from records
+        f"""select n, m.text, hash from records join model_texts m using (n)
             left join (select n, min(position) as position from queue where not audit and purpose is null group by n)
                 using (n)
             left join suggestions using (n)

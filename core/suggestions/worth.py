@@ -14,7 +14,7 @@ import numpy as np
 from core.config.settings import Settings
 from core.evaluation.curve import FILE, Curve, read_curve
 from core.evaluation.metrics import Estimate
-from core.evaluation.reporting import FEW, FEWEST
+from core.evaluation.reporting import FEW, FEWEST, with_minus
 from core.evaluation.scores import share
 from core.labelling.generated_answers import (
     VALID,
@@ -211,7 +211,7 @@ def _pull_sentence(groups: Mapping[bool, list[bool]], difference: Estimate | Non
             return "How suggestions sway people is not measured: unassisted_share is 0."
         return f"How suggestions sway people: too few to say ({counts}; {FEWEST} of either are needed)."
     low, value, high = (round(100 * part, 1) for part in (difference.low, difference.value, difference.high))
-    return (
+    return with_minus(
         f"People agree with it {value:+.1f} points more often when they see its suggestion, 95 % between {low:+.1f} "
         f"and {high:+.1f} ({counts})."
     )

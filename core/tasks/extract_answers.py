@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from core.config.steps import Schema, Step, StepField, properties
 from core.errors import BadInput
-from core.overlap import words
+from core.overlap import same_json, words
 
 Json = object
 """what JSON can hold"""
@@ -355,7 +355,7 @@ def difference(answer: object, suggested: object) -> dict[str, object]:
         ("spans", dict[str, Json](spans_of(ours)), dict[str, Json](spans_of(theirs))),
     ):
         paths = sorted(mine.keys() | others.keys())
-        if different := {path: others.get(path) for path in paths if not _same(mine.get(path), others.get(path))}:
+        if different := {path: others.get(path) for path in paths if not same_json(mine.get(path), others.get(path))}:
             changed[part] = different
     return changed
 
@@ -367,16 +367,6 @@ def _by_path(answer: object) -> dict[str, Json]:
         fields = {f"{step}.{name}": one for name, one in value.items()} if isinstance(value, Mapping) else {step: value}
         result |= fields
     return result
-
-
-def _same(one: Json, other: Json) -> bool:
-    if isinstance(one, list) and isinstance(other, list):
-        return sorted(map(_text, one)) == sorted(map(_text, other))
-    return one == other
-
-
-def _text(value: Json) -> str:
-    return json.dumps(value, sort_keys=True)
 
 
 def in_words(steps: Sequence[Step]) -> Callable[[object], str]:

@@ -18,14 +18,18 @@ def schema(setup: Setup) -> Mapping[str, object]:
 
 def instructions(setup: Setup, guidelines: str) -> str:
     """What to do, the labels with their descriptions, and the project's guidelines."""
-    labels = setup["labels"] if isinstance(setup["labels"], list) else []
-    listed = [line for one in labels for line in _lines(one)]
     if setup["multi"]:
         task, form = "Say which of these labels fit the text. Several may fit, or none.", '{"labels": ["..."]}'
     else:
         task, form = "Say which one of these labels fits the text best.", '{"label": "..."}'
     rules = ["", "Guidelines:", guidelines.strip()] if guidelines.strip() else []
-    return "\n".join([task, "", "Labels:", *listed, *rules, "", f"Answer in JSON: {form}"])
+    return "\n".join([task, "", "Labels:", *label_lines(setup), *rules, "", f"Answer in JSON: {form}"])
+
+
+def label_lines(setup: Setup) -> list[str]:
+    """Every label with what it says of itself."""
+    labels = setup["labels"] if isinstance(setup["labels"], list) else []
+    return [line for one in labels for line in _lines(one)]
 
 
 def _lines(label: Mapping[str, Any]) -> list[str]:

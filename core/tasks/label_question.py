@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 
 from core.errors import Refused
-from core.tasks.questions import Option, Question, TeamForm, Value
+from core.tasks.label_prompt import label_lines
+from core.tasks.questions import NONE, Option, Question, TeamForm, Value
 
-NONE = "(none)"
-"""value of the option that says none of the labels, since Argilla wants at least one"""
 SEVERAL = "multi_label_selection"
 LIKELY = 0.5
 """probability from which each of several labels is proposed"""
 
 
 def question(setup: Mapping[str, object]) -> Question:
-    """An option's value is the label's id, so that a rename touches no answer."""
+    """An option's value is the label's id, so that a rename touches no answer; people read where it stands."""
     several, labels = bool(setup["multi"]), setup["labels"]
-    options = tuple(Option(x["id"], x["name"], x["description"]) for x in labels) if isinstance(labels, list) else ()
+    listed = labels if isinstance(labels, list) else []
+    options = tuple(Option(x["id"], x.get("path", x["name"]), x["description"]) for x in listed)
     if len(options) < (1 if several else 2):
         raise Refused("Argilla asks for one of at least two labels. Add labels on the Settings page, then push again.")
     if several:
@@ -51,4 +51,17 @@ def proposed(suggestion: Mapping[str, object], question: Question) -> tuple[Valu
     return (values, known) if several else (values[0], scores[0])
 
 
-LABEL_FORM = TeamForm(question, to_value, from_value, proposed)
+def guide(setup: Mapping[str, object]) -> str:
+    """The labels with what they mean, examples and counter-examples; empty where none says anything of itself."""
+    labels = setup["labels"] if isinstance(setup["labels"], list) else []
+    if not any(one["description"] or "examples" in one or "counter_examples" in one for one in labels):
+        return ""
+    return "\n".join(["Labels:", *label_lines(setup)])
+
+
+def hint(suggestion: Mapping[str, object]) -> str:
+    """The labels that it had when they were others."""
+    return str(suggestion.get("was", ""))
+
+
+LABEL_FORM = TeamForm(question, to_value, from_value, proposed, guide, hint)

@@ -1,14 +1,16 @@
 """The task `labels`: one label of a taxonomy for a record, or several. An encoded answer has a bool for each label."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import Floats, label_matrix
+from core.config.colours import label_colours
 from core.config.settings import Settings
-from core.config.taxonomy import NONE_OF_THEM, SEPARATOR, spoken
+from core.config.taxonomy import NONE_OF_THEM, PATH, SEPARATOR, spoken
 from core.errors import BadInput
 from core.models.heads.head import Head, linear_heads
 from core.models.heads.kind import FittedHead
@@ -28,10 +30,10 @@ COLD_PER_LABEL = 3
 def setup(settings: Settings) -> Setup:
     """The labels that can be given, with what helps to choose among them, and whether several may hold."""
     taxonomy = settings.taxonomy
+    colours = label_colours(taxonomy)
     labels = [
-        {"id": x.id, "name": x.name, "description": x.description}
+        {"id": x.id, "name": x.name, "description": x.description, "colour": colours[x.id]}
         | ({"path": taxonomy.path(x.id)} if x.parent else {})
-        | ({"colour": x.colour} if x.colour else {})
         | ({"examples": list(x.examples)} if x.examples else {})
         | ({"counter_examples": list(x.counter_examples)} if x.counter_examples else {})
         for x in taxonomy.active
@@ -182,7 +184,16 @@ def space(setup: Setup) -> AnswerSpace:
     names = names_in(setup)
     labels = setup["labels"] if isinstance(setup["labels"], list) else []
     texts = tuple(spoken(f"{label.get('path', label['name'])} {label['description']}") for label in labels)
-    return labels_space(tuple(names), several=bool(setup["multi"]), names=tuple(names.values()), texts=texts)
+    space = labels_space(tuple(names), several=bool(setup["multi"]), names=tuple(names.values()), texts=texts)
+    return replace(space, lines=_lines(labels))
+
+
+def _lines(labels: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Label id -> the paths above it from the top, and its own; nothing where no label stands under another."""
+    if not any("path" in label for label in labels):
+        return {}
+    paths = {label["id"]: label.get("path", label["name"]).split(PATH) for label in labels}
+    return {one: tuple(PATH.join(path[: depth + 1]) for depth in range(len(path))) for one, path in paths.items()}
 
 
 def labels_space(

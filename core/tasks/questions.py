@@ -17,6 +17,8 @@ class Option:
     description: str = ""
 
 
+NONE = "(none)"
+"""value of the option that says none of the others, since Argilla wants at least one"""
 FORM, SPANS = "form", "span"
 TEXT = "text"
 """the field of a record in which spans are marked"""
@@ -104,10 +106,13 @@ class TeamForm:
 
     to_value: (answer, question) -> as an answer to it, None where it says nothing. from_value: (value, setup) -> the
     answer that a value of any question of this task means; raises BadInput. proposed: (a card's suggestion,
-    question) -> value and score, None for no score; None where it proposes nothing that could be answered.
+    question) -> value and score, None for no score; None where it proposes nothing that could be answered. guide: setup
+    -> what helps to choose, for the guidelines. hint: a card's suggestion -> what people answered before, or empty.
     """
 
     question: Callable[[Mapping[str, object]], Question]
     to_value: Callable[[object, Question], Value]
     from_value: Callable[[Value, Mapping[str, object]], object]
     proposed: Callable[[Mapping[str, object], Question], tuple[Value, Value] | None]
+    guide: Callable[[Mapping[str, object]], str] = lambda setup: ""
+    hint: Callable[[Mapping[str, object]], str] = lambda suggestion: ""

@@ -5,7 +5,7 @@ rows. What a head gives for a record is a row too, its *outputs*: for labels the
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -49,9 +49,9 @@ class AnswerSpace:
     of_head: a head that was fitted before -> the space of what it answers, whose categories may be those of then.
 
     categories: where an answer has a bool for each of some categories their ids, and names: what people call them;
-    texts: the same for an encoder. exclusive: exactly one of them holds. learns: can a head predict anything of an
-    answer? prior: what predicts before anything was
-    learnt, where something is known beforehand; it chooses, and suggests nothing.
+    lines: where some stand under others, those above each from the top, and itself; texts: names for an encoder.
+    exclusive: exactly one of them holds. learns: can a head predict anything of an answer? prior: what predicts before
+    anything was learnt, where something is known beforehand; it chooses, and suggests nothing.
     """
 
     task: str
@@ -69,6 +69,7 @@ class AnswerSpace:
     of_head: Callable[[FittedHead], "AnswerSpace"]
     categories: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
     exclusive: bool = False
     learns: bool = True

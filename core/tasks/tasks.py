@@ -73,6 +73,11 @@ def about_columns(settings: Settings) -> Mapping[str, object]:
     return task.columns.about(settings) if task.columns else task.setup(settings)
 
 
+def about_plain_columns(*, several: bool) -> Mapping[str, object]:
+    """The same where there is no project: labels of any names, `several` of which a cell may hold."""
+    return about_columns(Settings(name="file", multi=several))
+
+
 def reader_of(name: str, about: Mapping[str, object], rules: CellRules) -> ColumnReader:
     """What reads the answers of one file. about: as `about_columns` has it."""
     task = TASKS[name]

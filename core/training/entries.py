@@ -15,6 +15,7 @@ from core.hosted.fine_tuning import HOSTED_TUNING
 from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Handle, Resources
 from core.jobs.job_states import ENDED, OPEN, UNDER_WAY, change_state
+from core.jobs.many_jobs import POOL_WORK
 from core.project import Project
 from core.store.database import count, utc_now
 from core.training.model_kinds import MODEL_KINDS
@@ -132,7 +133,7 @@ def _job(project: Project, row: JobRow) -> TrainingJob:
         made_at=row.made_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
-        trainer=row.params.get("trainer", ""),
+        trainer=row.params.get("trainer", POOL_WORK[row.kind].doing if row.kind in POOL_WORK else ""),
         values=in_todays_names(row.params.get("values", {})),
         note=row.params.get("note", ""),
         message=row.error or "",
@@ -163,6 +164,8 @@ def _spent(project: Project, row: JobRow) -> float | None:
     """
     if not row.started_at or row.runner not in project.runners:
         return None
+    if row.kind in POOL_WORK:  # many machines at once: their time, not the clock's
+        return project.runners[row.runner](project.settings()).price(row.resources, row.result.get("seconds", 0.0))
     ended = datetime.fromisoformat(row.ended_at) if row.ended_at else datetime.now(UTC)
     seconds = max((ended - datetime.fromisoformat(row.started_at)).total_seconds(), 0.0)
     allowed = row.resources.seconds or seconds

@@ -5,14 +5,16 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from core import errors
 from core.errors import Cancelled, Refused, RondoError
 from core.ids import JobId
 from core.jobs.bundle import Bundle, Handle, JobBroke, Report, Resources, Runner
+from core.jobs.fan_out import cancel_parts
 from core.jobs.job_states import ENDED, UNDER_WAY, change_state
+from core.jobs.many_jobs import POOL_WORK
 from core.project import Project, runner_of
 from core.store.database import utc_now
 from core.training.entries import JobRow, TrainingJob, read_row, read_training_job, set_state
@@ -55,7 +57,8 @@ def refresh_job(project: Project, job: JobId) -> TrainingJob:
     """The job's entry after asking its runner; stores its result if there is one."""
     with locks[job]:
         row = read_row(project, job)
-        if row.state not in ENDED and row.kind != GRID and job not in _handing_over:
+        by_itself = row.kind not in (GRID, *POOL_WORK)
+        if row.state not in ENDED and by_itself and job not in _handing_over:
             bundle, runner = Bundle(project.folder / "jobs" / job), runner_of(project, row.runner)
             if row.handle is not None:
                 _see(project, bundle, runner, row, row.handle)
@@ -115,6 +118,10 @@ def job_cancel(project: Project, report: Report, *, job: JobId) -> TrainingJob:
     row = read_row(project, job)
     if row.state in ENDED:
         raise Refused(f"Job {job} is {row.state.replace('_', ' ')} already.")
+    if row.kind in POOL_WORK:
+        runner = runner_of(project, row.runner)
+        cancel_parts(replace(project.jobs, runner=runner), job)
+        return read_training_job(project, job)
     if row.kind == GRID:
         set_state(project, job, "cancelled", "")
         runs = project.store.query(

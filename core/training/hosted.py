@@ -382,9 +382,7 @@ def _look_up(
     names = tuple(dict.fromkeys(model.model for model in models))
     patience = Patience(tries=2, longest=10.0, timeout=20.0)
     bundle = project.jobs.prepare(HOSTED_LOOKUP, LookupParams(provider, "", names, tuning, patience))
-    result = project.jobs.run(bundle, HOSTED_LOOKUP, report, f"Asking {provider}")
-    with project.store.transaction() as cursor:
-        project.jobs.claim_result(bundle, cursor)
+    result = project.jobs.finish(bundle, HOSTED_LOOKUP, report, f"Asking {provider}")
     bundle.empty()
     states = {state.model: state for state in result.models}
     known = {

@@ -10,9 +10,17 @@ from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.ids import JobId
 from core.jobs.bundle import LOG, Bundle, Report, Resources, Runner
 from core.jobs.job_states import ENDED, change_state
+from core.jobs.many_jobs import POOL_WORK
 from core.project import Project, runner_of
 from core.training.entries import TrainingJob, read_row, read_training_job, set_state
-from core.training.following import GRID, hand_over, handing_over, locks, raise_end, refresh_job
+from core.training.following import (
+    GRID,
+    hand_over,
+    handing_over,
+    locks,
+    raise_end,
+    refresh_job,
+)
 from core.training.pair_training_files import pair_training_params, write_pair_training_files
 from core.training.train_job import ON_DEVICE, TRAIN, TRAIN_PAIRS
 from core.training.trainers import TRAINERS, entries_in, read_values
@@ -33,13 +41,15 @@ ON_THIS_MACHINE = ("local", "hosted")
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What a person asked for besides the trainer; None takes the settings' value. values: "key=value"."""
+    """What a person asked for besides the trainer; None takes the settings' value. values: "key=value". tried: against
+    the encoder in use, in the same job."""
 
     values: Sequence[str] = ()
     on: str = "local"
     gpu: str | None = None
     seed: int | None = None
     note: str = ""
+    tried: bool = False
 
 
 def order_of(project: Project, trainer: str, request: TrainingRequest) -> Order:
@@ -53,7 +63,7 @@ def order_of(project: Project, trainer: str, request: TrainingRequest) -> Order:
     evened = _evening_values(trainer) if settings.oversample else []
     resources = Resources(settings.job_seconds, gpu)
     values = read_values(trainer, [*evened, *entries_in(settings, trainer), *request.values])
-    return Order(trainer, values, request.on, resources, request.seed, None, request.note)
+    return Order(trainer, values, request.on, resources, request.seed, None, request.note, request.tried)
 
 
 def _evening_values(trainer: str) -> list[str]:
@@ -114,7 +124,8 @@ def _write_files(project: Project, bundle: Bundle, order: Order) -> None:
     if order.parent:
         copy_training_files(Bundle(project.folder / "jobs" / order.parent), bundle)
     else:
-        write_training_files(project, bundle, project.settings())
+        tried = bundle.params(TRAIN).trial is not None
+        write_training_files(project, bundle, project.settings(), tried=tried)
     carry_encoder(project, bundle, bundle.params(TRAIN).encoder)
 
 
@@ -175,6 +186,9 @@ def job_retry(project: Project, report: Report, *, job: JobId) -> TrainingJob:
     bundle = Bundle(project.folder / "jobs" / job)
     if row.kind == GRID:
         raise Refused("A search is not tried again as a whole. Retry its runs, or start it again.")
+    if row.kind in POOL_WORK:
+        command = POOL_WORK[row.kind].command
+        raise Refused(f"It goes on where it was when you run it again: `{command} --on {row.runner}`.")
     if row.state not in ("lost", "failed", "cancelled", "timed_out"):
         raise Refused(f"Job {job} is {row.state}: there is nothing to try again.")
     if not bundle.sealed:

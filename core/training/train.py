@@ -24,6 +24,7 @@ class TrainingOptions(TypedDict, total=False):
     gpu: str | None
     seed: int | None
     note: str
+    tried: bool
 
 
 def train(

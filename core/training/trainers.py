@@ -105,6 +105,12 @@ TRAINERS: dict[str, Trainer] = {
                 2, "Texts of a label that are drawn together; for losses by triplets or within a batch.", 2, 100
             ),
             "oversample": Parameter(False, "Repeat small labels until all are as frequent."),
+            "frozen_layers": Parameter(
+                0, "Lowest layers that stay as they are, that of the word vectors first: quicker steps.", 0, 1_000
+            ),
+            "max_minutes": Parameter(
+                0.0, "Processor minutes the steps may take, as the first ones are timed; 0: no limit.", 0.0, 100_000.0
+            ),
         },
     ),
     "transformer": Trainer(

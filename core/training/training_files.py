@@ -15,10 +15,13 @@ from core.jobs.bundle import Bundle, Resources
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
+from core.models.vectors import open_vectors, read_names
 from core.project import Project
+from core.rounds.feature_orders import unchosen_records
 from core.rounds.run_round import known_now
 from core.store.tables import quoted
-from core.training.train_job import TrainParams
+from core.tasks.tasks import space_of
+from core.training.train_job import TrainParams, TrialParams
 from core.training.trainers import Value
 
 
@@ -33,8 +36,14 @@ class Order:
     seed: int | None = None
     parent: JobId | None = None
     note: str = ""
+    tried: bool = False
+    """against the encoder in use, in the same job"""
 
 
+POOL = 2_000
+"""texts of the pool that a trial makes its neighbour graphs of"""
+MOST_TRIED = 2_000
+"""records that train where the training is tried out: its steps see no more, and each is encoded three times"""
 FILES = ("train.parquet", "judge.parquet", "history.npz")
 
 
@@ -44,19 +53,62 @@ def copy_training_files(source: Bundle, bundle: Bundle) -> None:
         shutil.copyfile(source.path / "in" / name, bundle.path / "in" / name)
 
 
-def write_training_files(project: Project, bundle: Bundle, settings: Settings) -> None:
+def write_training_files(project: Project, bundle: Bundle, settings: Settings, *, tried: bool = False) -> None:
     """`in/train.parquet` and `in/judge.parquet` (n, text, stratum, labels, split) and the audit's history.
 
-    Audit and gold records never train, nor do records with the same text.
+    Audit and gold records never train, nor do records with the same text. tried: with what a trial needs beside.
     """
     arrays, _ = known_now(project, settings)
     train_rows = np.setdiff1d(arrays["train_rows"], arrays["audit_rows"])
+    if tried and len(train_rows) > MOST_TRIED:
+        train_rows = np.sort(np.random.default_rng(settings.seed).choice(train_rows, MOST_TRIED, replace=False))
     labels = [label.id for label in settings.taxonomy.active]
     _write(project, bundle.path / "in" / "train.parquet", train_rows, labels)
     scored_rows = np.union1d(arrays["gold_rows"], arrays["audit_rows"])
     _write(project, bundle.path / "in" / "judge.parquet", scored_rows, labels)
+    if tried:
+        _write_trial_files(project, bundle, settings, (train_rows, arrays["audit_rows"]))
     history = {name: values for name, values in arrays.items() if name.startswith("history_") or name == "asked_rows"}
     np.savez(bundle.path / "in" / "history.npz", allow_pickle=False, **history)
+
+
+def _write_trial_files(project: Project, bundle: Bundle, settings: Settings, rows: tuple[Ints, Ints]) -> None:
+    """`in/trial.npz`, vectors by the encoder in use, and `in/pool.parquet`, a sample of the texts that models read.
+    rows: that train, of the audit."""
+    train_rows, audit_rows = rows
+    vectors = open_vectors(project.vectors, settings.encoder)
+    target = quoted(bundle.path / "in" / "pool.parquet")
+    with project.store.reading() as cursor:
+        cursor.execute(
+            f"copy (select n, text from model_texts where n < {len(vectors)} order by hash(n + {settings.seed}), n "
+            f"limit {POOL}) to '{target}' (format parquet)"
+        )
+        pool = np.asarray(cursor.execute(f"select n from '{target}'").fetchnumpy()["n"], np.int64)
+    texts = space_of(settings).texts if settings.label_names else ()
+    names = read_names(project.vectors, settings.encoder, texts)
+    np.savez(
+        bundle.path / "in" / "trial.npz",
+        allow_pickle=False,
+        train=vectors[train_rows],
+        audit=vectors[audit_rows],
+        pool=vectors[pool],
+        names=np.empty((0, vectors.shape[1]), np.float32) if names is None else names,
+        fresh=~np.isin(train_rows, _learnt(project, settings.encoder)),
+        unchosen=np.isin(train_rows, unchosen_records(project, settings)),
+    )
+
+
+def _learnt(project: Project, encoder: str) -> list[int]:
+    """Records that the encoder may have learnt from: those that were answered before its training began."""
+    if not encoder.startswith(OWN):
+        return []
+    rows = project.store.query(
+        """select distinct n from responses where action = 'submit' and received_at <= (
+               select coalesce((select made_at from jobs where jobs.id = m.id), m.made_at)
+               from models m where m.id = ?)""",
+        [encoder.removeprefix(OWN)],
+    )
+    return [n for (n,) in rows]
 
 
 def carry_encoder(project: Project, bundle: Bundle, base: str) -> None:
@@ -116,4 +168,9 @@ def training_params(settings: Settings, order: Order) -> TrainParams:
         threads=settings.threads,
         taxonomy=settings.taxonomy.version,
         note=order.note,
+        trial=_trial_params(settings) if order.tried else None,
     )
+
+
+def _trial_params(settings: Settings) -> TrialParams:
+    return TrialParams(settings.encoder, space_of(settings).texts if settings.label_names else ())

@@ -36,19 +36,20 @@ GATHER = JobKind("gather", GatherParams, GatheredTree)
 @dataclass(frozen=True)
 class FolderParams:
     """snapshot: its folder; number, tree: its own. batch_size: folders that are written at a time. previous: folder of
-    the snapshot that the records are of, None where there are none."""
+    the snapshot that the records are of, None where there are none. rules: that clean what models read."""
 
     snapshot: str
     number: int
     tree: str
     batch_size: int
     previous: str | None = None
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DescribedFolders:
-    """Folders of a snapshot against the records that were there. changed: that hold other things than their record
-    says; returned: that had vanished."""
+    """Folders of a snapshot against the records that were there. changed: around or in which other things are than
+    their record says; renewed: those of them whose record says it now; returned: that had vanished."""
 
     folders: int
     added: int
@@ -57,6 +58,7 @@ class DescribedFolders:
     moved: int
     vanished: int
     returned: int
+    renewed: int = 0
 
 
 DESCRIBE_FOLDERS = JobKind("describe_folders", FolderParams, DescribedFolders)

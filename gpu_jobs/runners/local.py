@@ -35,11 +35,18 @@ def status_of_result(bundle: Path) -> RunStatus | None:
     return RunStatus(str(result["state"]), f"{kind}: {message}" if foreign else message)
 
 
+def job_environment(kind: str, threads: int) -> dict[str, str]:
+    """Of a process that does this kind of job. threads: 0: half of the cores."""
+    number = str(threads or max(1, (os.cpu_count() or 2) // 2))  # spinning threads on a busy machine cost 10x
+    libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+    return {**for_job(os.environ, kind), **dict.fromkeys(libraries, number), "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
 class LocalRunner:
     """A handle is a pid. Pids are reused, so the process must have the bundle's name in its command."""
 
     def __init__(self, threads: int = 0) -> None:
-        self._threads = threads or max(1, (os.cpu_count() or 2) // 2)  # spinning threads on a busy machine cost 10x
+        self._threads = threads
 
     def start(self, bundle: Path, resources: Resources) -> Handle:
         """In a session of its own: Ctrl-C in the server's terminal, or its end, does not reach the job.
@@ -57,15 +64,7 @@ class LocalRunner:
         return Handle(pid=pid, seconds=resources.seconds)
 
     def _begin(self, bundle: Path, resources: Resources, lock: int) -> int:
-        threads = str(self._threads)
-        environment = {
-            **for_job(os.environ, Bundle(bundle).kind),
-            "OMP_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "POLARS_MAX_THREADS": threads,
-            **resources.environment,
-        }
+        environment = {**job_environment(Bundle(bundle).kind, self._threads), **resources.environment}
         with (bundle / "log.txt").open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "gpu_jobs.run", bundle.name],  # -P: nothing from the current folder

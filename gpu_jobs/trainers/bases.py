@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.models.encoders.encoder import EMBEDDED, embedded_folder
+from core.models.encoders.encoder import EMBEDDED, JOINED, MULTILINGUAL, embedded_folder
 from core.models.encoders.torch_encoder import fetch_model, fingerprint_of
 from gpu_jobs.trainers.trainer_types import TrainingRun
 
@@ -13,8 +13,13 @@ from gpu_jobs.trainers.trainer_types import TrainingRun
 def find_base(run: TrainingRun) -> tuple[str, Path]:
     """(name, folder) of the encoder to start from; of a folder the name alone, for paths differ. Raises BadInput."""
     name = str(run.values["base"] or run.base)
-    if name == EMBEDDED:
-        return name, embedded_folder()
+    if name == MULTILINGUAL:
+        raise BadInput(
+            f"{name} cannot be trained further: it is no transformer. Name another base, `--set base=NAME`, such as a "
+            "multilingual sentence-transformers model."
+        )
+    if name in (EMBEDDED, JOINED):  # of both together the half that can be trained
+        return EMBEDDED, embedded_folder()
     if Path(name).is_dir():
         return Path(name).name, Path(name)
     return name, fetch_model(name if "/" in name else f"sentence-transformers/{name}", run.cache)

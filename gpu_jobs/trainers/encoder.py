@@ -1,5 +1,6 @@
 """Fine-tunes an encoder by a metric or classification loss on single texts. Knows texts and labels, no bundle."""
 
+import json
 import time
 from collections.abc import Callable
 from math import ceil
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Bools, Ints
+from core.jobs.bundle import write_json
 from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.torch_encoder import multiplies_bfloat16
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
@@ -42,6 +44,10 @@ IN_BATCH = {"triplet": part_hardest, "contrastive": contrast_batch}
 """losses that find their pairs among the texts of a batch"""
 HEAD_SPEED = 100.0
 """the step size of the layer that starts from little, as a multiple of the encoder's"""
+PLAN = "plan.json"
+"""beside the checkpoints: how many steps"""
+TIMED, STEP = 3, 10
+"""steps that are timed, and of how many a plan is a multiple"""
 
 
 def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
@@ -58,6 +64,7 @@ def train(training_set: TrainingSet, run: TrainingRun) -> TrainedModel:
     base, folder = find_base(run)
     with memory_limit(run.values["max_memory_mb"]):
         model = open_base(folder, run)
+        freeze(model, int(run.values["frozen_layers"]))
         probe = make_probe(training_set, parts, run.seed)
         before = probe(model) if probe else None
         trainer = _make_trainer(model, training_set, run, Parts(train_rows, parts.held_out), probe)
@@ -100,6 +107,7 @@ def _make_trainer(model: Any, training_set: TrainingSet, run: TrainingRun, parts
             )
         )
     loss = make_loss(model, objective).to(model.device)
+    steps = plan_steps(loss, training_set, run, parts.train_rows)
 
     class Trainer(SentenceTransformerTrainer):  # type: ignore[misc, unused-ignore]
         """Saves weights and no settings, the objective's too; makes no network request."""
@@ -114,7 +122,7 @@ def _make_trainer(model: Any, training_set: TrainingSet, run: TrainingRun, parts
         def _load_from_checkpoint(self, checkpoint_path: str) -> None:
             load_model(loss, f"{checkpoint_path}/weights.safetensors")
 
-    arguments = _arguments(len(parts.train_rows), run, has_held_out=probe is not None)
+    arguments = _arguments(len(parts.train_rows), run, has_held_out=probe is not None, steps=steps)
     arguments.batch_sampler = batches_by_epoch(order)
     return Trainer(
         model=model,
@@ -134,12 +142,55 @@ def _dataset(training_set: TrainingSet, rows: Ints) -> Any:
     return Dataset.from_dict({"text": texts, "label": training_set.targets[rows].astype(np.float32)})
 
 
-def _arguments(train_texts: int, run: TrainingRun, *, has_held_out: bool) -> Any:
+def freeze(model: Any, layers: int) -> None:
+    """The lowest layers learn nothing, that of the word vectors being the first; all but the last one at most. Where
+    the architecture calls its layers otherwise than BERT all learn."""
+    body = getattr(model[0], "auto_model", None)
+    embeddings, encoder = getattr(body, "embeddings", None), getattr(body, "encoder", None)
+    stack = list(getattr(encoder, "layer", ()))
+    if not layers or embeddings is None or not stack:
+        return
+    for part in [embeddings, *stack[:-1]][:layers]:
+        part.requires_grad_(False)
+
+
+def plan_steps(loss: Any, training_set: TrainingSet, run: TrainingRun, rows: Ints) -> int:
+    """How many steps the processor time allows, by the quickest of some that are timed and change no weight; no more
+    than the epochs have. Kept with the checkpoints, so that an attempt that resumes takes as many."""
+    import torch
+
+    most, minutes = count_steps(len(rows), run.values), float(run.values["max_minutes"])
+    plan = run.checkpoints / PLAN
+    if not minutes:
+        return most
+    if plan.exists():
+        return int(json.loads(plan.read_text(encoding="utf-8"))["steps"])
+    optimizer = torch.optim.AdamW([one for one in loss.parameters() if one.requires_grad], lr=0.0, weight_decay=0.0)
+    size, rng, seconds = int(run.values["batch_size"]), np.random.default_rng(run.seed), 1e6
+    for _ in range(TIMED):
+        started = time.process_time()
+        batch = rng.choice(rows, min(size, len(rows)), replace=False)
+        features = loss.model.preprocess([without_surrogates(training_set.texts[row]) for row in batch])
+        features = {key: one.to(loss.model.device) if torch.is_tensor(one) else one for key, one in features.items()}
+        marks = torch.from_numpy(training_set.targets[batch].astype(np.float32)).to(loss.model.device)
+        with torch.autocast(loss.model.device.type, torch.bfloat16, enabled=multiplies_bfloat16()):
+            value = loss([features], marks)
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        seconds = min(max(time.process_time() - started, 1e-3), seconds)
+    affordable = int(60 * minutes / seconds) // STEP * STEP
+    steps = min(most, max(affordable, STEP))
+    write_json(plan, {"steps": steps, "seconds_per_step": round(seconds, 4)})
+    return steps
+
+
+def _arguments(train_texts: int, run: TrainingRun, *, has_held_out: bool, steps: int = 0) -> Any:
     import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
 
     values = run.values
-    steps = count_steps(train_texts, values)
+    steps = steps or count_steps(train_texts, values)
     every = min(int(values["eval_steps"]) or ceil(train_texts / int(values["batch_size"])), steps)
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(run.checkpoints),
@@ -156,7 +207,7 @@ def _arguments(train_texts: int, run: TrainingRun, *, has_held_out: bool) -> Any
         eval_strategy="steps" if has_held_out else "no",
         eval_steps=every,
         save_strategy="steps",
-        save_steps=every,
+        save_steps=every if has_held_out else steps,  # a short one is saved by time
         save_total_limit=2,  # a kill while one is written leaves the one before
         load_best_model_at_end=has_held_out,
         metric_for_best_model="score" if has_held_out else None,

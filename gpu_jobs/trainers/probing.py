@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from core.arrays import Floats, Ints, unit_rows
 from core.errors import Refused
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import without_surrogates
+from core.models.encoders.int8 import OWN_PEAKS, write_peaks
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors
 from core.tasks.choice import decide
@@ -22,6 +24,8 @@ from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingS
 MOST = 2_000  # texts that a probe encodes of each side
 TIE = 1e-3  # a macro F1 of a handful of texts moves in steps: log loss decides between equal ones
 EACH = 2  # records that a label needs before it can be learnt
+COMPARED = 64  # texts by which the 8-bit encoder is held to the exact one
+ALIKE = 0.98  # mean cosine below which it is not used: unlike texts differ by tenths
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def finish(training_set: TrainingSet, run: TrainingRun, parts: Parts, fit: Fit =
     The info is the caller's.
     """
     folder = run.work / "encoder"
+    quicken(folder, training_set, run)
     encoder = load_encoder(str(folder), run.cache, run.threads)
     rows = np.arange(len(training_set.texts))
     labelled_vectors = labelled_vectors_of(training_set, rows, encoder.encode(list(training_set.texts)))
@@ -105,6 +110,21 @@ def finish(training_set: TrainingSet, run: TrainingRun, parts: Parts, fit: Fit =
         return head.predict(encoder.encode(texts))
 
     return TrainedModel(predict_texts, head, folder, parts.held_out, probs, {})
+
+
+def quicken(folder: Path, training_set: TrainingSet, run: TrainingRun) -> None:
+    """Has the encoder run as the embedded one does, in 8 bits, where its vectors stay what they were.
+
+    The ranges are measured over the pool's texts; without any over those that it was trained on.
+    """
+    texts = [without_surrogates(text) for text in training_set.pool or training_set.texts]
+    exact = load_encoder(str(folder), run.cache, run.threads)
+    if not write_peaks(folder, texts, np.random.default_rng(run.seed)):
+        return
+    some = texts[:COMPARED]
+    quick = load_encoder(str(folder), run.cache, run.threads)
+    if float((exact.encode(some) * quick.encode(some)).sum(axis=1).mean()) < ALIKE:
+        (folder / OWN_PEAKS).unlink()
 
 
 def training_info(

@@ -17,6 +17,7 @@ class TrainingSet:
     """Labelled texts to train on. targets: (texts, labels). labels: ids; names, descriptions: of the same labels.
 
     validation: (texts,) those that a split has set aside to choose the checkpoint, None where there is no such split.
+    pool: other texts of the project, on which nothing is trained; none where the job has none.
     """
 
     texts: Sequence[str]
@@ -26,6 +27,7 @@ class TrainingSet:
     descriptions: tuple[str, ...]
     multi: bool
     validation: Bools | None = None
+    pool: Sequence[str] = ()
 
 
 class Progress(Protocol):

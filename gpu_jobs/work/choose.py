@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ import numpy.typing as npt
 from core.arrays import Floats, Ints
 from core.errors import BadInput
 from core.models.heads.kind import FittedHead
+from core.models.vectors import encoder_folder
 from core.rounds.round_job import BatchChoice, Chosen, RoundParams
 from core.sampling.batch import ChosenBatch, compose
 from core.sampling.pool import Pool
-from core.sampling.selftest import AuditedLabels, run_self_test
+from core.sampling.selftest import AuditedLabels, run_self_test, unseen_labels
 from core.sampling.strategies import STRATEGIES
 from core.sampling.uncertainty import score
 from core.tasks.task import AnswerSpace, Predictions
+from gpu_jobs.work.large_pools import PoolRows, narrow
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 TOP = 9
@@ -64,15 +66,23 @@ def choose(inputs: RoundInputs, choice: BatchChoice, scored: ScoredPool | None) 
         raise BadInput(f"There is no strategy {choice.strategy!r}; there are {', '.join(STRATEGIES)}.")
     strategy, rng = STRATEGIES[choice.strategy], np.random.default_rng(choice.seed)
     labelled, extra = arrays["train_rows"], arrays["machine_rows"]
-    pool = _pool(arrays["pool_rows"], labelled, extra, inputs.vectors, scored)
+    predictions = None if scored is None else scored.predictions
+    rows = PoolRows(arrays["pool_rows"], extra, labelled)
+    folder = encoder_folder(Path(inputs.params.vectors), inputs.params.encoder)
+    part = narrow(inputs.vectors, rows, predictions, (choice.strategy, choice.seed), folder)
+    extra = part.audit_only
+    pool = _pool(inputs, part.rows, labelled, extra, scored)
     batch = compose(pool, choice.size, strategy, choice.audit_share, rng)
     audits = arrays["train_targets"][np.isin(labelled, arrays["audit_rows"])]
     counts = audits.sum(axis=0).astype(np.int64) if space.categories else np.empty(0, np.int64)
     audited = AuditedLabels(space.names, counts, len(audits))
-    tested = run_self_test(pool, batch, np.random.default_rng(choice.seed), audited)
+    compared = part.tested(pool, batch)
+    tested = run_self_test(compared, batch, np.random.default_rng(choice.seed), audited)
+    if unseen := unseen_labels(compared, audited, choice.batch):
+        tested = replace(tested, warnings=(*tested.warnings, unseen))
     left, unasked = np.setdiff1d(pool.rows, batch.rows), np.setdiff1d(extra, batch.rows)
     spare = compose(
-        _pool(left, np.sort(np.concatenate([labelled, batch.rows])), unasked, inputs.vectors, scored),
+        _pool(inputs, left, np.sort(np.concatenate([labelled, batch.rows])), unasked, scored),
         min(choice.spare, len(left)),
         strategy,
         choice.audit_share,
@@ -82,8 +92,9 @@ def choose(inputs: RoundInputs, choice: BatchChoice, scored: ScoredPool | None) 
     return Chosen(len(pool.rows) + len(extra), len(inputs.vectors), len(labelled), tested)
 
 
-def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: ScoredPool | None) -> Pool:
-    return Pool(vectors, rows, labelled, None if scored is None else scored.predictions.take(rows), audit_only)
+def _pool(inputs: RoundInputs, rows: Ints, labelled: Ints, audit_only: Ints, scored: ScoredPool | None) -> Pool:
+    predictions = None if scored is None else scored.predictions.take(rows)
+    return Pool(inputs.vectors, rows, labelled, predictions, audit_only, inputs.arrays.get("label_counts"))
 
 
 def _write_queue(path: Path, batch: ChosenBatch, spare: ChosenBatch, scored: ScoredPool | None) -> None:

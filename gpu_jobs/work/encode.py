@@ -1,5 +1,6 @@
 """Encodes the texts of a bundle shard by shard: a killed job resumes at its last shard. Knows files, not the store."""
 
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.data.encode_job import EncodeParams, EncodeResult
+from core.data.encode_job import CARRIED, TEXTS_IN, EncodeParams, EncodeResult
 from core.errors import Damaged
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
@@ -27,8 +28,10 @@ def encode(bundle: Path, params: EncodeParams, report: Report) -> EncodeResult:
     there is no such encoder.
     """
     started = time.monotonic()
-    source, out = bundle / "in" / "texts.parquet", bundle / "out"
-    encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
+    source, out = bundle / TEXTS_IN, bundle / "out"
+    cache = Path(params.cache) if params.cache else Path(tempfile.gettempdir()) / "rondo-encoders"
+    encoder = load_encoder(params.encoder_source or str(bundle / "in" / CARRIED), cache, params.threads)
+    loaded = time.monotonic()
     facts = EncodedFacts(_count(source), encoder.dims, params.shard_rows, encoder.fingerprint)
     _keep_or_clear(out, facts)
     fresh = 0
@@ -40,7 +43,7 @@ def encode(bundle: Path, params: EncodeParams, report: Report) -> EncodeResult:
             fresh += rows
         report(start + rows, facts.records)
     seconds = time.monotonic() - started
-    rate = round(fresh / seconds, 1)
+    rate = round(fresh / max(time.monotonic() - loaded, 1e-3), 1)
     return EncodeResult(facts.records, fresh, facts.records - fresh, encoder.dims, round(seconds, 3), rate)
 
 

@@ -20,6 +20,7 @@ from core.models.heads.head import FOLDS
 from core.models.heads.kind import FittedHead, NeighbourGraph, TrainingRecords
 from core.models.out_of_fold import VERDICTS, predict_unseen, read_stored
 from core.rounds.round_job import PastModel
+from core.sampling.subpool import LARGE
 from core.tasks.task import Predictions
 from gpu_jobs.work.choose import RoundInputs, ScoredPool
 from gpu_jobs.work.held_out import read_history
@@ -177,4 +178,7 @@ def mix_by_source(inputs: RoundInputs, scored: ScoredPool) -> tuple[Mix, ...]:
     if len(sources) < 2 or not len(pool) or not space.categories:
         return ()
     codes = inputs.arrays["pool_sources"].astype(np.int64)
+    if len(pool) > LARGE:  # a sample says it as well
+        some = np.sort(np.random.default_rng(inputs.params.seed).choice(len(pool), COMPARED, replace=False))
+        pool, codes = pool[some], codes[some]
     return mixes(scored.predictions.outputs[pool].argmax(axis=1), codes, sources, space.names)

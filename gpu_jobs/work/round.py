@@ -1,7 +1,5 @@
 """A round's job: fit a head, score the pool, measure, choose the next batch. Knows arrays and a bundle, no store."""
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,12 +17,13 @@ from core.ids import ModelId
 from core.models.artifacts import load_fitted, save_head
 from core.models.encoders.encoder import OWN
 from core.models.heads.kind import CrossFit, FittedHead, NeighbourGraph, TrainingRecords, WeakRecords
-from core.models.vectors import encoder_folder, open_vectors
+from core.models.vectors import encoder_folder, names_path, open_vectors, read_names
 from core.rounds.round_job import PastModel, RoundParams, RoundResult
 from core.store.whole_files import whole_file
 from core.tasks.task import Predictions
 from core.tasks.tasks import TASKS
 from gpu_jobs.work.choose import RoundInputs, ScoredPool, choose
+from gpu_jobs.work.compare_features import check_features
 from gpu_jobs.work.graphs import keep_graph, make_graph
 from gpu_jobs.work.held_out import (
     load_arrays,
@@ -33,6 +32,7 @@ from gpu_jobs.work.held_out import (
     subsample,
     write_held_out_predictions,
 )
+from gpu_jobs.work.large_pools import predict_pool
 from gpu_jobs.work.measure import (
     agreement_with,
     count_savings,
@@ -82,10 +82,12 @@ def _run_round(bundle: Path, params: RoundParams, report: Report) -> RoundResult
     learnt = _learn(inputs) if params.learn else None
     head = learnt.fitted.head if learnt else _load(inputs)
     report(1, 3)
-    scored = ScoredPool(head, Predictions(inputs.space, head.predict(vectors))) if head else None
+    scored = ScoredPool(head, predict_pool(inputs.space, head, vectors)) if head else None
     metrics = None
     if learnt and scored:
         metrics = _measure(inputs, learnt, scored)
+        with suppress(Damaged, ImportError, OSError):  # a comparison of encoders is worth no round
+            metrics = replace(metrics, features=check_features(inputs))
         write_suggestions(bundle / "out" / "suggestions.parquet", scored)
         write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     report(2, 3)
@@ -99,14 +101,17 @@ def _learn(inputs: RoundInputs) -> FittedRound:
     params, arrays, vectors = inputs.params, inputs.arrays, inputs.vectors
     rows = arrays["train_rows"]
     texts = _encoded_texts(inputs) if params.use_names and inputs.space.texts else None
-    records = TrainingRecords(np.asarray(vectors[rows], np.float32), arrays["train_targets"], texts, _weak(inputs))
+    seen = params.encoder.startswith(OWN)  # it trained on these records: no head is out of fold
+    records = TrainingRecords(
+        np.asarray(vectors[rows], np.float32), arrays["train_targets"], texts, _weak(inputs), seen=seen
+    )
     folder = encoder_folder(Path(params.vectors), params.encoder)
     graph = make_graph(folder, vectors)
     keep_graph(folder, vectors, graph)
     around = NeighbourGraph(graph, np.asarray(vectors[graph.rows], np.float32))
     rng = np.random.default_rng(params.seed)
     scored_rows, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
-    if params.encoder.startswith(OWN):  # it trained on these records: no head is out of fold
+    if seen:
         scored_rows, weights = scored_rows[weights.drawn], drawn_only(weights)
     evaluated = np.isin(rows, scored_rows)
     fitted = inputs.space.heads.cross_fit(records, around, evaluated, rng)
@@ -135,10 +140,9 @@ def _load(inputs: RoundInputs) -> FittedHead | None:
 def _encoded_texts(inputs: RoundInputs) -> Floats:
     """Encoded names of the categories, (categories, dims); cached, since loading an encoder is slower than a refit."""
     params, texts = inputs.params, inputs.space.texts
-    key = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
-    path = encoder_folder(Path(params.vectors), params.encoder) / f"names-{key}.npy"
-    with suppress(OSError, ValueError, EOFError):  # not there, or not whole: encoded anew
-        return np.asarray(np.load(path, allow_pickle=False))
+    path = names_path(Path(params.vectors), params.encoder, texts)
+    if (stored := read_names(Path(params.vectors), params.encoder, texts)) is not None:
+        return stored
     from core.models.encoders.loading import load_encoder
 
     encoder = load_encoder(params.encoder_source, Path(params.vectors) / "cache", params.threads)

@@ -19,7 +19,7 @@ from core.jobs.code_version import library_versions
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.out_of_fold import write_held_out
 from core.tasks.labels import label_predictions
-from core.training.train_job import TrainParams, TrainResult
+from core.training.train_job import TrainParams, TrainResult, Trial
 from core.training.trainers import TRAINERS, in_todays_names, trainers_for
 from gpu_jobs.trainers.device import say_device
 from gpu_jobs.trainers.memory import peak_memory_mb
@@ -77,7 +77,7 @@ def _train(bundle: Path, params: TrainParams, report: Progress, started: float) 
     training_set, rows = _training_set(bundle, params)
     scored_records = _read_scored_records(bundle, training_set.labels)
     run = _run(bundle, params, report)
-    trained = TRAIN[params.trainer](training_set, run)
+    trained, trial = _train_and_try(bundle, params, training_set, (scored_records, run))
     probs = (
         trained.predict(scored_records.texts)
         if scored_records.texts
@@ -104,7 +104,37 @@ def _train(bundle: Path, params: TrainParams, report: Progress, started: float) 
         own_encoder=trained.encoder is not None,
         has_head=trained.head is not None,
         remark=str(trained.info.get("note", "")),
+        trial=trial,
     )
+
+
+def _train_and_try(
+    bundle: Path, params: TrainParams, training_set: TrainingSet, how: tuple[ScoredRecords, TrainingRun]
+) -> tuple[TrainedModel, Trial | None]:
+    """The model, and where it is to be tried out against the encoder in use the outcome. A trial costs as much again
+    for each twin, so the time allowed is shared."""
+    scored_records, run = how
+    train = TRAIN[params.trainer]
+    if params.trial is None:
+        return train(training_set, run), None
+    from gpu_jobs.work.trial import TWINS, calibrate, read_trial_records, try_out
+
+    values = dict(run.values)
+    if "max_minutes" in values:
+        values["max_minutes"] = float(values["max_minutes"]) / (TWINS + 1)
+
+    def first(done: int, total: int, **figures: float) -> None:
+        run.report(done, total * (TWINS + 1), **figures)
+
+    trained = train(training_set, replace(run, values=values, report=first))
+    planned = replace(run, values={**values, "max_minutes": 0.0, "max_steps": trained.info.get("steps", 0)})
+    drawn = scored_records.audit
+    audits = [text for text, audit in zip(scored_records.texts, drawn, strict=True) if audit]
+    records = read_trial_records(bundle, audits, scored_records.truth[drawn])
+    trial, unseen = try_out(training_set, records, params.trial, planned, train)
+    note = "No text was held out: two twins, each trained on one half of the labels, calibrate it."
+    model = replace(calibrate(trained, unseen, training_set.targets), info={**trained.info, "note": note})
+    return model, trial
 
 
 def _training_set(bundle: Path, params: TrainParams) -> tuple[TrainingSet, Ints]:
@@ -123,6 +153,7 @@ def _training_set(bundle: Path, params: TrainParams) -> tuple[TrainingSet, Ints]
         params.descriptions,
         params.multi,
         declared if declared.any() else None,
+        pool=_read(bundle / "in" / "pool.parquet")["text"] if params.trial else (),
     )
     return training_set, np.asarray(table["n"], np.int64)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.command_line import figures, rondo
+from tests.command_line import figures, jobs_here, rondo
 from tests.ports import free_port
 
 PATIENCE = 90_000.0
@@ -57,7 +57,8 @@ class Server:
         rows = [{"id": f"r{number}", "text": text, "source": "mail"} for number, text in enumerate(texts)]
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         rondo("init", folder, "--labels", labels)
-        rondo("--project", folder, "import", file, "--text", "text", "--id", "id", "--meta", "source")
+        with jobs_here():
+            rondo("--project", folder, "import", file, "--text", "text", "--id", "id", "--meta", "source")
         self.change(settings)
         if running:
             self.start()

@@ -50,5 +50,6 @@ def test_a_label_given_in_argilla_arrives_on_our_page(server: Server, argilla: A
         time.sleep(0.5)
     assert [label for _, label in answers] == ["praise"]
     page.goto(f"http://127.0.0.1:{server.port}/")
+    page.get_by_text("Where the records are").click(timeout=SECONDS)
     labelled = page.get_by_test_id("stMetric").filter(has_text="Labelled")
     expect(labelled.get_by_test_id("stMetricValue")).to_have_text("1", timeout=SECONDS)

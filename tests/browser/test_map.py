@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from core.explore.maps import read_map
 from tests.browser.real import Server
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -15,12 +16,9 @@ LASSO, BOX = (27, 28), (66, 28)
 
 
 def open_map(server: Server, page: Page, query: str = "") -> Locator:
-    """The chart, made first where there is none."""
+    """The chart, which the page makes first where there is none."""
     page.goto(f"http://127.0.0.1:{server.port}/map?annotator=mapper{query}")
-    make, chart = page.get_by_role("button", name="Make the map"), page.locator("canvas").first
-    expect(make.or_(chart).first).to_be_visible()
-    if make.is_visible():
-        make.click()
+    chart = page.locator("canvas").first
     expect(chart).to_be_visible()
     page.wait_for_timeout(500)
     return chart
@@ -63,9 +61,18 @@ def test_records_in_a_lasso_are_labelled_at_once_and_that_is_taken_back(server: 
     assert len(answers) == labelled
     assert supplied <= labelled <= selected  # what a tab gave back since the question is labelled too
     assert {label for _, label in answers} == {"praise"}
-    page.get_by_role("button", name="Take back").click()
+    page.get_by_role("button", name="Take back").last.click()
     expect(page.get_by_role("button", name="Taken back")).to_be_disabled()
     assert server.answers("mapper") == []
+    names = page.locator(".st-key-map-keys button").all_inner_texts()
+    page.keyboard.press("2")
+    frame = page.get_by_test_id("stMain").evaluate("main => getComputedStyle(main, '::before').content")
+    assert frame == "none"  # around the whole page it would say nothing
+    expect(page.get_by_text(re.compile("^[0-9,]+ records answered: "))).to_be_visible()
+    wait_for(lambda: {label for _, label in server.answers("mapper")} == {names[1].split("\n")[0]})
+    expect(page.locator(".st-key-map-back")).to_be_visible()
+    page.keyboard.press("Backspace")
+    wait_for(lambda: server.answers("mapper") == [])
 
 
 def test_a_box_around_everything_holds_everything(server: Server, page: Page) -> None:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from playwright.sync_api import expect
 
+from core.home.folders import rename
 from tests.browser.conftest import Machines
 from tests.browser.real import ROOT, Card
+from tests.browser.test_home import Home
 from tests.browser.test_sign_in import Team
+from tests.command_line import rondo_json
 from tests.ports import free_port
 from tests.waiting import wait_for
 
@@ -92,25 +96,31 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture(params=[nginx, caddy])
-def proxy(request: pytest.FixtureRequest, behind: tuple[Team, int], tmp_path: Path) -> Iterator[Team]:
-    """The same, with this one running before it."""
-    (team, port), write = behind, request.param
+@contextmanager
+def running(write: Write, folder: Path, port: int, app: int) -> Iterator[None]:
+    """While this proxy listens on `port` before what listens on `app`."""
     if not (shutil.which(write.__name__) or Path(f"/usr/sbin/{write.__name__}").exists()):
         say = f"This test needs {write.__name__}: `apt install {write.__name__}`."
         pytest.fail(say) if os.environ.get("CI") == "true" else pytest.skip(say)
-    certificate(tmp_path)
-    with (tmp_path / "log").open("wb") as log:
-        command = write(tmp_path, port, team.server.port)
-        home = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=home)
+    certificate(folder)
+    with (folder / "log").open("wb") as log:
+        own = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+        process = subprocess.Popen(write(folder, port, app), stdout=log, stderr=log, env=own)
     try:
         wait_for(lambda: process.poll() is not None or listens(port))
-        assert process.poll() is None, (tmp_path / "log").read_text()
-        yield team
+        assert process.poll() is None, (folder / "log").read_text()
+        yield
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture(params=[nginx, caddy])
+def proxy(request: pytest.FixtureRequest, behind: tuple[Team, int], tmp_path: Path) -> Iterator[Team]:
+    """The same, with this one running before it."""
+    team, port = behind
+    with running(request.param, tmp_path, port, team.server.port):
+        yield team
 
 
 def test_people_sign_in_label_and_sign_out_under_the_public_address(proxy: Team, machines: Machines) -> None:
@@ -131,4 +141,49 @@ def test_people_sign_in_label_and_sign_out_under_the_public_address(proxy: Team,
     expect(page.get_by_label("Access code")).to_be_visible()
     assert page.url.startswith(f"{proxy.base}/sign-in")
     outside = [url for url in outside if url.startswith("http") and not url.startswith(proxy.base)]
+    assert outside == [], "nothing is asked for outside of the path"
+
+
+def test_a_home_stands_under_the_path_with_its_projects(encoded: Path, tmp_path: Path, machines: Machines) -> None:
+    codes = {}
+    for key, name in (("topics", "Topics"), ("other", "Other")):
+        shutil.copytree(encoded, tmp_path / "home" / key)
+        rename(tmp_path / "home", key, name)
+        codes[key] = rondo_json(tmp_path / "home" / key, "people", "add", "Ann", "--role", "manager")["code"]
+    port = free_port()
+    base = f"https://{NAME}:{port}/rondo"
+    home = Home(tmp_path / "home", options=("--public-address", base))
+    page = machines(ignore_https_errors=True).new_page()
+    outside: list[str] = []
+    page.on("request", lambda request: outside.append(request.url))
+    try:
+        with running(caddy, tmp_path, port, home.port):
+            page.goto(f"{base}/p/topics/")
+            for code in codes.values():
+                page.get_by_label("Name").fill("Ann")
+                page.get_by_label("Access code").fill(code)
+                page.get_by_role("button", name="Sign in").click()
+                page.wait_for_url(f"{base}/p/topics/**")
+                page.goto(f"{base}/sign-in?next=%2Fp%2Ftopics%2F")
+            page.goto(f"{base}/p/topics/label")
+            card = Card(page)
+            expect(card.record).not_to_have_attribute("data-record-id", "")
+            supplied = card.label("1")
+            card.wait_saved()
+            assert home.answers("topics") == supplied
+            page.get_by_role("button", name="Switch project").click()
+            expect(page.get_by_role("link", name="All projects")).to_have_attribute("href", "/rondo/")
+            page.get_by_role("link", name="Other").click()
+            page.wait_for_url(f"{base}/p/other/**")
+            expect(page.get_by_role("button", name="Switch project")).to_be_visible()
+            page.goto(f"{base}/")
+            expect(page.get_by_role("listitem")).to_have_count(2)
+            page.get_by_role("link", name="New project").first.click()
+            expect(page.locator("#limit")).to_contain_text("Up to")
+            page.get_by_label("Paste texts").fill("One text\nAnother text")
+            page.get_by_role("button", name="Use these").click()
+            expect(page.locator("#notes")).to_contain_text("The first record comes at once")
+    finally:
+        home.kill()
+    outside = [url for url in outside if url.startswith("http") and not url.startswith(base)]
     assert outside == [], "nothing is asked for outside of the path"

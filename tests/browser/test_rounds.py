@@ -1,6 +1,7 @@
 """What a person does on the Rounds and Export pages, in a real browser: see where the model errs, read it, take it."""
 
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -66,6 +67,7 @@ def test_a_click_on_a_cell_opens_the_records_that_the_model_takes_for_another_la
 ) -> None:
     page.goto(address(judged_server, "rounds?round=1"))
     expect(page.get_by_text("It is no better than chance.")).to_be_visible()
+    page.get_by_role("tab", name="Confusion").click()
     expect(page.get_by_text("1: spam taken for ham")).to_be_visible()
     figures = page.locator(".st-key-confusion svg .mark-text.role-mark text")
     expect(figures).to_have_text(["3", "2", "1"])
@@ -79,6 +81,8 @@ def test_a_click_on_a_cell_opens_the_records_that_the_model_takes_for_another_la
 def test_on_a_narrow_dark_screen_nothing_scrolls_sideways(judged_server: Server, machines: Machines, path: str) -> None:
     page = machines(viewport={"width": 390, "height": 844}, color_scheme="dark").new_page()
     page.goto(address(judged_server, path))
+    if path == "rounds":
+        page.get_by_role("tab", name="Batches").click()
     last = page.get_by_role("button", name="Choose again") if path == "rounds" else page.get_by_text("Read it")
     expect(last).to_be_visible()
     assert (
@@ -97,6 +101,33 @@ def test_an_export_is_written_with_its_card_and_can_be_fetched(
     with page.expect_download() as download:
         fetch.click()
     download.value.save_as(tmp_path / "got.csv")
-    written = sorted(path.name for path in (judged_server.folder / "exports").iterdir())
+    written = sorted(path.name for path in (judged_server.folder / "exports").glob("labels*"))
     assert [name.split(".", 1)[1] for name in written] == ["csv", "csv.card.json", "csv.card.md"]
     assert (tmp_path / "got.csv").read_text().splitlines()[1].startswith("r0,Note 0.,spam,single,audit,")
+
+
+def test_a_chart_is_saved_as_a_drawing_and_as_its_data(judged_server: Server, page: Page, tmp_path: Path) -> None:
+    page.goto(address(judged_server, "rounds"))
+    page.get_by_role("tab", name="Confusion").click()
+    page.locator(".st-key-save-confusion").get_by_role("button", name="Save").click()
+    for name, file in (("Data as CSV", "confusion.csv"), ("Chart as SVG", "confusion.svg")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        assert download.value.suggested_filename == file
+        download.value.save_as(tmp_path / file)
+    assert "spam,ham,1" in (tmp_path / "confusion.csv").read_text()
+    drawing = (tmp_path / "confusion.svg").read_text()
+    assert drawing.startswith("<svg")
+    assert "the model says" in drawing
+
+
+def test_the_paper_bundle_is_one_button_and_one_file(judged_server: Server, page: Page) -> None:
+    page.goto(address(judged_server, "export"))
+    page.get_by_role("button", name="Write the paper bundle").click()
+    fetch = page.locator(".st-key-paper-fetch").get_by_role("button")
+    expect(fetch).to_contain_text("tables")
+    [written] = (judged_server.folder / "exports").glob("paper-*.zip")
+    expect(fetch).to_contain_text(written.name)
+    with zipfile.ZipFile(written) as archive:
+        assert {"methods.tex", "REPRODUCE.md", "answers.parquet"} <= set(archive.namelist())
+    expect(page.get_by_text("What it cannot say")).to_be_visible()

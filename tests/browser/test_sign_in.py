@@ -72,7 +72,7 @@ def test_what_a_role_may_not_open_is_not_in_the_menu_and_refuses_by_its_address(
     expect(page.get_by_role("alert")).to_contain_text("Only managers")
     assert page.url == f"{team.base}/settings"
     menu = page.get_by_test_id("stSidebarNav")
-    expect(menu.get_by_role("link")).to_contain_text(["Your labels", "Label"])
+    expect(menu.get_by_role("link")).to_contain_text(["Label", "Your labels"])
     expect(page.get_by_label("New label")).to_have_count(0)
     page.get_by_role("link", name="Sign out").click()
     page.get_by_role("button", name="Sign out").click()

@@ -64,7 +64,7 @@ def test_on_a_narrow_dark_screen_no_page_scrolls_sideways(
 ) -> None:
     page = machines(viewport={"width": 390, "height": 844}, color_scheme="dark").new_page()
     page.goto(address(trained_server, path))
-    last = "All jobs" if path == "jobs" else "Versions"
+    last = "Train a model" if path == "jobs" else "Versions"
     expect(page.get_by_role("heading", name=last)).to_be_visible()
     assert (
         page.evaluate("(one => one.scrollWidth - one.clientWidth)(document.querySelector('[data-testid=stMain]'))") <= 0

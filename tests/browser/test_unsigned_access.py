@@ -95,7 +95,7 @@ def test_the_link_is_asked_for_once_and_leads_straight_to_the_card(linked: LinkS
     card.wait_saved()
     assert linked.answers("ana") == supplied
     page.goto(f"http://127.0.0.1:{linked.port}/overview?x=1")
-    expect(page.get_by_role("heading", name="project", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Overview", exact=True)).to_be_visible()
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
 

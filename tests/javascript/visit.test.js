@@ -211,3 +211,41 @@ test("above the record stands what the source says, and on an empty screen why",
   assert.deepEqual(ADJUDICATION.headline(conflict), ["1 conflict", "flagged · likeliest answer 51 %"]);
   assert.equal(ADJUDICATION.nothing({ latest: { left: 0 } })[0], "No conflicts");
 });
+
+test("an earlier answer than the last can be revised, and its record comes up again", () => {
+  const visit = open(3);
+  press(visit, ["1", "Enter", "2", "Enter"]);
+  const [first] = visit.past.entries;
+  assert.equal(visit.undo(first.eid).card.id, "r0");
+  assert.deepEqual(queue(visit), ["r0", "r2"]);
+  assert.equal(visit.undo("unknown"), null);
+  press(visit, ["3", "Enter"]);
+  assert.deepEqual(events(visit), ["submit r0 1", "submit r1 2", "undo r0", "submit r0 13"]);
+});
+
+test("what a round brought is news once, and not when the page has just come up", () => {
+  const visit = open(1);
+  const quality = (key, points) => ({ key, points, right: 0, curve: [] });
+  visit.receive(reply({ quality: quality("m1", 6) }), []);
+  assert.equal(visit.news, null);
+  visit.receive(reply({ quality: quality("m2", 2) }), []);
+  assert.equal(visit.news.points, 2);
+  assert.equal(visit.quality.key, "m2");
+});
+
+test("chosen keys go to the server until it has them, and stay in the browser where nobody signs in", () => {
+  const made = (keys) => new Visit("p:ann", "tab", LABELLING, SETUP, new Outbox("p:ann", "tab"), keys);
+  const visit = made({ 5: "spam" });
+  assert.deepEqual([visit.keys, visit.unsavedKeys], [{ 5: "spam" }, null]);
+  visit.chooseKeys({ w: "spam" });
+  const sent = visit.unsavedKeys;
+  assert.deepEqual(made({ 5: "spam" }).keys, { w: "spam" }, "a reload before they are stored");
+  visit.chooseKeys({ x: "spam" });
+  visit.keysSaved(sent);
+  assert.deepEqual(visit.unsavedKeys, { x: "spam" }, "newer ones are still to be sent");
+  visit.keysSaved(visit.unsavedKeys);
+  assert.deepEqual([visit.unsavedKeys, made({ x: "spam" }).unsavedKeys], [null, null]);
+  const alone = made(null);
+  alone.chooseKeys({ y: "ham" });
+  assert.deepEqual([alone.unsavedKeys, made(null).keys], [null, { y: "ham" }]);
+});

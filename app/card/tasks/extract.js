@@ -51,6 +51,7 @@ export class Extract {
     this.submits = true;
     this.accepts = "Accept and next";
     this.takesLetters = false;
+    this.heading = "Extract";
     this.passage = new Passage((mentions, rectangle) => this.openMentions(mentions, rectangle));
     this.wholes = new WeakMap();
     this.active = null; // location that the keyboard was at last

@@ -2,12 +2,13 @@
 
 import { element, keyButton, percent, setText } from "../elements.js";
 import { isComposing } from "../keyboard.js";
+import { choosable } from "../own_keys.js";
 import { areDigits, beginsWithDigit, DIGITS, fixedKeys, plain } from "./label_keys.js";
 
 const PATH_MARK = " / "; // the names of a path
 const LEAST_SHOWN = 0.05; // chances of less say nothing on a button
 const LAYOUT = `
-  <p class="hint" hidden><span></span> <button type="button" class="accept"><kbd aria-hidden="true">Enter</kbd>Accept</button></p>
+  <p class="hint" hidden></p>
   <div class="likeliest" role="group" aria-label="The model's likeliest labels" hidden></div>
   <p class="search" hidden><input type="text" aria-label="Find a label" aria-keyshortcuts="/" autocomplete="off"
     spellcheck="false"><kbd aria-hidden="true">/</kbd></p>
@@ -20,18 +21,23 @@ const LAYOUT = `
 export class Labels {
   /**
    * takesLetters: labels are found by their letters, as there are more of them than keys. digitsFind: digits are such
-   * letters, and no keys. likeliest: number keys can go to the likeliest labels.
+   * letters, and no keys. likeliest: number keys can go to the likeliest labels. own: keys that this person has chosen;
+   * where a letter is among them, letters find no label.
    */
-  constructor(settings, { review, reserved }) {
+  constructor(settings, { review, reserved, keys = {} }) {
     this.settings = settings;
     this.labels = settings.labels.map((label) => ({ ...label, name: label.path ?? label.name }));
     this.names = new Map(this.labels.map((label) => [label.id, label.name]));
     this.review = review;
     this.submits = settings.multi;
-    this.takesLetters = !review && this.labels.length > 9 && !areDigits(this.labels);
+    this.own = new Map(review ? [] : Object.entries(keys).filter(([, id]) => this.names.has(id)));
+    const ownLetters = [...this.own.keys()].some((key) => /^[a-z]$/.test(key));
+    this.takesLetters = !review && this.labels.length > 9 && !areDigits(this.labels) && !ownLetters;
+    this.heading = "Label";
     this.digitsFind = this.takesLetters && this.labels.some(beginsWithDigit);
     this.likeliest = this.takesLetters && settings.likeliest_keys && settings.suggestions && !this.digitsFind;
     const letters = [..."abcdefghijklmnopqrstuvwxyz"].filter((letter) => !reserved.includes(letter)).join("");
+    this.reserved = reserved;
     this.fixed = this.digitsFind ? new Map() : fixedKeys(this.labels, review ? DIGITS + letters : DIGITS);
   }
 
@@ -81,7 +87,7 @@ export class Labels {
     const { typed } = moment.draft;
     const addition = this.takesLetters ? this.typedBy(press, typed) : "";
     if (addition) return this.type(typed + addition, moment);
-    const id = this.keys(moment).get(digit === null ? letter : String(digit));
+    const id = this.keys(moment).get(digit === null ? letter || key : String(digit));
     if (id) return this.choose(id, moment);
     if (digit !== null) return {};
     if (typed && key === "Backspace") return this.type([...typed].slice(0, -1).join(""), moment);
@@ -118,6 +124,17 @@ export class Labels {
    * key where no suggestion may be shown. A key that was pressed too early means what it meant on the record before.
    */
   keys(moment) {
+    return this.withOwn(this.usualKeys(moment));
+  }
+
+  /** What a person has chosen comes first, and a label has one key. */
+  withOwn(usual) {
+    if (!this.own.size) return usual;
+    const owners = new Set(this.own.values());
+    return new Map([...[...usual].filter(([key, id]) => !this.own.has(key) && !owners.has(id)), ...this.own]);
+  }
+
+  usualKeys(moment) {
     const { draft, suggestion, early } = moment;
     const numbered = (ids) => new Map(ids.slice(0, 9).map((id, index) => [String(index + 1), id]));
     if (draft.typed.trim() && !early && !this.digitsFind) return numbered(this.matches(draft.typed).map((label) => label.id));
@@ -143,6 +160,27 @@ export class Labels {
     if (this.submits) return { answer: { labels: [...this.names.keys()].filter((id) => draft.on.includes(id)) } };
     const best = this.proposed(suggestion);
     return this.names.has(best) ? this.choose(best, moment) : {};
+  }
+
+  /** What a person may choose keys for: [id, name, key]; none in review. */
+  ownKeys() {
+    return this.review ? [] : this.labels.map(({ id, name }) => [id, name, [...this.own].find(([, owner]) => owner === id)?.[0] ?? ""]);
+  }
+
+  /** The name of a key that may be chosen for a label, or null. */
+  choosable(press) {
+    return this.digitsFind && press.digit !== null ? null : choosable(press, this.reserved);
+  }
+
+  /** The colour of an answer in lists. */
+  colour({ labels }) {
+    return this.labels.find(({ id }) => id === labels[0])?.colour ?? "";
+  }
+
+  /** What Enter accepts now, in words; null where there is nothing to accept, undefined where Enter submits. */
+  proposal({ suggestion, record }) {
+    if (this.submits || this.review) return undefined;
+    return (record && this.names.get(this.proposed(suggestion))) ?? null;
   }
 
   /** What Enter takes: where a label that was given before is now one of several, none of them. */
@@ -195,8 +233,6 @@ export class Labels {
     const likely = (digit) => act((moment) => this.choose(this.keys(moment).get(digit), moment));
     const buttons = [...DIGITS].map((digit) => choiceButton("likely", "", digit, () => likely(digit)));
     this.boxes.likeliest.replaceChildren(...buttons);
-    root.querySelector(".accept").hidden = this.submits;
-    root.querySelector(".accept").onclick = () => act((moment) => this.confirm(moment));
     this.buildSearch(act);
     this.drawn = { keys: new Map(), record: undefined, typed: "" };
     this.resize();
@@ -206,7 +242,9 @@ export class Labels {
     const button = choiceButton("label", name, " ", () => act((moment) => this.choose(id, moment)));
     button.dataset.label = name;
     button.dataset.labelId = id;
-    if (colour) button.style.boxShadow = `inset 5px 0 ${colour}`;
+    const swatch = element("i", { class: "swatch" });
+    swatch.style.background = colour || "transparent";
+    button.querySelector(".name").before(swatch);
     button.title = description ? `${name}: ${description}` : name;
     if (this.submits) button.setAttribute("aria-pressed", "false");
     return button;
@@ -228,9 +266,8 @@ export class Labels {
   /** Where the labels do not all fit in their place, those that have keys stand in a row of their own. */
   resize() {
     if (!this.root || this.drawn.typed || !this.likeliest) return;
-    const { hint, likeliest, labels } = this.boxes;
+    const { likeliest, labels } = this.boxes;
     likeliest.hidden = true;
-    hint.hidden = false;
     this.crowded = labels.scrollHeight > labels.clientHeight + 1;
     this.drawn.suggestion = null;
   }
@@ -280,7 +317,7 @@ export class Labels {
     }
   }
 
-  /** The suggestion's place stays when there is none, so that nothing moves from one record to the next. */
+  /** The suggestion tints its button, and nothing moves from one record to the next. */
   drawSuggestion(moment) {
     const suggested = moment.suggestion?.labels ?? [];
     const key = JSON.stringify([moment.record?.id, moment.hidden, this.followsModel(moment), suggested]);
@@ -297,16 +334,9 @@ export class Labels {
     const inRow = this.likeliest && moment.suggested && this.crowded;
     const { hint, likeliest } = this.boxes;
     likeliest.hidden = !inRow;
-    hint.hidden = inRow || !this.settings.suggestions;
-    if (inRow) return this.drawLikeliest(suggested, moment.hidden);
-    const name = this.names.get(best);
-    hint.classList.toggle("away", !name && !was);
-    hint.querySelector(".accept").classList.toggle("away", !name);
-    const sure = chances.get(best) ?? null;
-    const names = suggested.map((one) => this.names.get(one.id));
-    const sentence = name ? `The model suggests ${name}${sure === null ? "" : `, ${percent(sure)}`}` : "";
-    setText(hint.querySelector("span"), was ? `It was ${was}: now ${names.join(" or ")}?` : sentence);
-    hint.title = was ?? name ?? "";
+    hint.hidden = !was || Boolean(inRow);
+    if (was) setText(hint, `It was ${was}: now ${suggested.map((one) => this.names.get(one.id)).join(" or ")}?`);
+    if (inRow) this.drawLikeliest(suggested, moment.hidden);
   }
 
   drawLikeliest(suggested, hidden) {

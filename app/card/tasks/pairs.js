@@ -14,6 +14,8 @@ export class Pairs {
     this.review = review;
     this.submits = false;
     this.takesLetters = false;
+    this.heading = "Pairs";
+    this.lone = true;
     this.skips = true;
   }
 

@@ -1,10 +1,11 @@
 """The commands that write files and data sets, and what they print. Knows the verbs' results, not how they are made."""
 
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.data.addresses import outgoing, sent_name
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import present
 
@@ -27,7 +28,9 @@ WhatOption = Annotated[
 
 def export(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="File to write; of argilla and huggingface a folder.")],
+    out: Annotated[
+        str, typer.Option(help="File to write, or an address (s3://BUCKET/FILE); of argilla and huggingface a folder.")
+    ],
     file_format: Annotated[
         str,
         typer.Option(
@@ -55,16 +58,20 @@ def export(
     """Write labels, suggestions or responses to a file."""
     from core.loop import export as verb
 
-    result = run_verb(
-        folder_of(context, project),
-        verb,
-        out=str(out.resolve()),
-        file_format=file_format,
-        what=what,
-        card=card,
-        excel=excel,
-        by_split=by_split,
-    )
+    with outgoing(out) as target:
+        result = run_verb(
+            folder_of(context, project),
+            verb,
+            out=str(target),
+            file_format=file_format,
+            what=what,
+            card=card,
+            excel=excel,
+            by_split=by_split,
+        )
+    files = {sent_name(file, target, out): rows for file, rows in result.files.items()}
+    beside = sent_name(result.card, target, out) if result.card else None
+    result = replace(result, file=sent_name(result.file, target, out), card=beside, files=files)
     present(result, export_lines, as_json=as_json)
 
 

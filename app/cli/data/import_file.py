@@ -226,11 +226,17 @@ def _form_lines(result: "ImportSummary") -> Iterator[str]:
     if form:
         yield f"Read as {form}."
     if left_out:
-        remark = "; what a model suggests is no label" if "suggestion" in left_out else ""
-        yield f"Not taken: {', '.join(left_out)}{remark}."
+        yield f"Not taken: {', '.join(left_out)}."
+    if result.suggestions:
+        yield (
+            f"{result.suggestions:,} suggestions of another program's model: no labels, but shown as suggestions where "
+            "no model of this project has one, and measured on the audit."
+        )
 
 
 def _record_lines(result: "ImportSummary") -> Iterator[str]:
+    from core.data.languages import language_sentence
+
     if result.report.blank_rows:
         yield f"{result.report.blank_rows:,} rows of empty fields were passed over."
     noun = result.report.noun
@@ -238,6 +244,11 @@ def _record_lines(result: "ImportSummary") -> Iterator[str]:
         yield (
             f"{result.duplicates:,} are exact duplicates: nobody is asked for them, and where they have no {noun} of "
             "their own they take that of the first of their kind."
+        )
+    if result.encoder:
+        yield (
+            f"{language_sentence(result.report.languages)}: encoded by {result.encoder}, which reads it. Another one: "
+            "`encoder` in rondo.toml."
         )
     if near := result.report.near_duplicates:
         yield f"{near.records:,} records in {near.groups:,} groups are near-duplicates of each other."

@@ -5,41 +5,56 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.data.addresses import incoming, outgoing, sent_name
+from app.cli.many_jobs import HERE, ManyJobs, with_many_jobs
 from app.cli.models.evaluation import EncodingOption, IdOption, TextOption
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.pairs.pairs import file_jobs, job_threads
 from app.cli.terminal import Ticker, present
-from app.words import duration, interval
+from app.words import prediction_sentences, score_sentences
 
 if TYPE_CHECKING:
     from core.registry.evaluation_jobs import EvaluatedFolder, Setting
     from core.registry.predict import TextColumns
-    from core.registry.text_prediction_job import FilePredictions, PredictFileParams
+    from core.registry.text_prediction_job import FilePredictions
 
 SHOWN = 12
 """labels in a terminal; --json has all"""
 STDIN = "-"
 
 
+ModelOption = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="champion (the model in use), a model's id, baseline (the labels' names, no training), or the folder "
+        "that `rondo models export` wrote, which needs no project.",
+    ),
+]
+FileOption = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE", help="Texts in any format that import takes, a folder of .txt, an address (s3://...), or -."
+    ),
+]
+LabelsOption = Annotated[
+    list[str] | None,
+    typer.Option("--labels", help="A label of the baseline outside of a project; repeat it."),
+]
+
+
+@with_many_jobs
 def predict_(
     context: typer.Context,
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="champion (the model in use), a model's id, baseline (the labels' names, no training), or the folder "
-            "that `rondo models export` wrote, which needs no project.",
-        ),
-    ],
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Texts in any format that import takes, a folder of .txt, or -.")
-    ],
-    out: Annotated[Path, typer.Option("--out", help="File to write: .csv, .jsonl or .parquet.")],
+    model: ModelOption,
+    file: FileOption,
+    out: Annotated[str, typer.Option("--out", help="File or address to write: .csv, .jsonl or .parquet.")],
     text: TextOption = None,
     id_: IdOption = None,
     keep: Annotated[list[str] | None, typer.Option("--keep", help="A column to carry over; repeat it.")] = None,
@@ -51,21 +66,19 @@ def predict_(
     split_column: Annotated[str, typer.Option("--split-column", help="The column that says a row's split.")] = "split",
     with_text: Annotated[bool, typer.Option("--with-text/--no-text", help="Write the texts, too.")] = True,
     encoding: EncodingOption = "utf-8",
-    labels: Annotated[
-        list[str] | None, typer.Option("--labels", help="A label of the baseline outside of a project; repeat it.")
-    ] = None,
+    labels: LabelsOption = None,
+    many: ManyJobs = HERE,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict the labels of new texts: one line per row, with scores. A run that was stopped goes on where it was."""
-    from core.registry.predict import predict as verb
-    from core.registry.predict import text_source
-    from core.registry.text_prediction_job import PredictFileParams
+    """Predict the labels of new texts: one line per row, with scores. A run that was stopped goes on where it was.
 
+    With --on the texts are cut into jobs of 131,072 rows, price and time are said first, and the file written is the
+    same; a run that was stopped or killed goes on with the jobs that are not there yet.
+    """
     folder = folder_of(context, project)
-    target = str(out.resolve())
-    outside = _without_project(model, labels, folder)
-    with _input(file) as path:
+    outside = None if many.on else _without_project(model, labels, folder)
+    with outgoing(out) as target, _input(file) as path:
         columns: TextColumns = {
             "file": str(path),
             "text": text,
@@ -76,12 +89,28 @@ def predict_(
             "split_column": split_column,
             "encoding": encoding,
         }
-        if outside is None:
-            word = str(Path(model).resolve()) if Path(model).is_dir() else model
-            result = run_verb(folder, verb, model=word, out=target, top_k=top_k, with_text=with_text, **columns)
-        else:
-            result = _outside(PredictFileParams(*outside, text_source(columns), target, top_k, with_text))
-    present(result, prediction_lines, as_json=as_json)
+        request = _Request(model, str(target), top_k, with_text)
+        result = _outside(outside, request, columns) if outside else _in_project(folder, many, request, columns)
+    present(replace(result, out=sent_name(result.out, target, out)), _lines, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Request:
+    model: str
+    out: str
+    top_k: int
+    with_text: bool
+
+
+def _in_project(folder: Path, many: ManyJobs, request: _Request, columns: "TextColumns") -> "FilePredictions":
+    from core.registry.predict import predict
+    from core.registry.predict_elsewhere import predict_elsewhere, predict_elsewhere_estimate
+
+    word = str(Path(request.model).resolve()) if Path(request.model).is_dir() else request.model
+    options: dict[str, Any] = {**vars(request), "model": word, **columns}
+    if many.on:
+        return many.run(folder, predict_elsewhere, predict_elsewhere_estimate, options)
+    return run_verb(folder, predict, **options)
 
 
 def _without_project(model: str, labels: list[str] | None, folder: Path) -> "tuple[Setting, EvaluatedFolder] | None":
@@ -112,19 +141,22 @@ def _without_project(model: str, labels: list[str] | None, folder: Path) -> "tup
         return setting_outside(cache, job_threads(), labels or (), EMBEDDED), EvaluatedFolder(BASELINE, None)
 
 
-def _outside(params: "PredictFileParams") -> "FilePredictions":
+def _outside(model: "tuple[Setting, EvaluatedFolder]", request: _Request, columns: "TextColumns") -> "FilePredictions":
     from app.cli.interrupts import stoppable
-    from core.registry.predict import run_prediction
+    from core.registry.predict import run_prediction, text_source
+    from core.registry.text_prediction_job import PredictFileParams
 
+    params = PredictFileParams(*model, text_source(columns), request.out, request.top_k, request.with_text)
     with errors(), file_jobs() as jobs:
         return run_prediction(jobs, params, stoppable(Ticker()))
 
 
 @contextmanager
-def _input(file: Path) -> Iterator[Path]:
+def _input(file: str) -> Iterator[Path]:
     """Its absolute path; what comes by standard input lies in a file meanwhile: JSON lines, else CSV."""
-    if str(file) != STDIN:
-        yield file.resolve()
+    if file != STDIN:
+        with incoming(file) as path:
+            yield path
         return
     with tempfile.TemporaryDirectory(prefix="rondo-input-") as folder:
         path = Path(folder) / "input"
@@ -135,22 +167,11 @@ def _input(file: Path) -> Iterator[Path]:
         yield path.rename(path.with_name("input.jsonl" if start.startswith(b"{") else "input.csv"))
 
 
-def prediction_lines(result: "FilePredictions") -> Iterator[str]:
+def _lines(result: "FilePredictions") -> Iterator[str]:
     """What was written, which labels it has, and how many are right where that is known."""
-    yield f"{result.model} on {result.rows:,} rows, in {duration(result.seconds)}; wrote {result.out}."
-    if result.resumed:
-        yield f"  {result.resumed:,} of them were predicted by a run before, which was stopped."
-    if result.blank:
-        yield f"  {result.blank:,} have no text, and so no prediction."
+    yield from prediction_sentences(result)
     for name, count in list(result.predicted.items())[:SHOWN]:
         yield f"  {count:>9,}  {name}"
     if len(result.predicted) > SHOWN:
         yield f"  … and {len(result.predicted) - SHOWN} labels more; --json has them."
-    if result.scored:
-        yield f"Of {result.scored:,} rows with a label:"
-        yield f"  accuracy   {interval(result.accuracy, result.scored)}"
-        yield f"  macro F1   {interval(result.macro_f1, result.scored)}"
-        for top in result.top:
-            yield f"  top {top.k:<6} {interval(top.accuracy, result.scored)}"
-    for note in result.notes:
-        yield f"  {note}"
+    yield from score_sentences(result)

@@ -2,10 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.data.plain_files import (
+    FileArgument,
+    FileEncodingOption,
+    FileLabelOption,
+    FileOutOption,
+    FileTextOption,
+    PlainOptions,
+    SeveralOption,
+    on_file,
+    plain_file,
+)
 from app.cli.options import JsonOption, ProjectOption, SeedOption, errors, folder_of, run_verb
 from app.cli.terminal import present
 
@@ -23,40 +34,53 @@ MOST_LABELS = 60
 _APPLY = "Do it; without this it is only shown."
 
 
+RulesOption = Annotated[
+    list[str] | None,
+    typer.Option(help="tweets, library, web, or single rules, joined by commas; `--list-rules` explains each."),
+]
+LanguageOption = Annotated[
+    list[str] | None, typer.Option(help="Leave out texts that are surely in no language but these: en, de.")
+]
+LeaveOutOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="near_empty, boilerplate, leak, duplicate, near_duplicate, or all; without this they are only counted."
+    ),
+]
+NearEmptyOption = Annotated[
+    float, typer.Option(help="Least sum of the TF-IDF weights, ln(records / those with it), of a text's words.")
+]
+
+
 def clean_(
     context: typer.Context,
-    rules: Annotated[
-        list[str] | None,
-        typer.Option(help="tweets, library, web, or single rules, joined by commas; `--list-rules` explains each."),
-    ] = None,
-    language: Annotated[
-        list[str] | None, typer.Option(help="Leave out texts that are surely in no language but these: en, de.")
-    ] = None,
+    file: FileArgument = None,
+    rules: RulesOption = None,
+    language: LanguageOption = None,
     shortest: Annotated[int, typer.Option(help="Leave out texts of fewer characters.", min=0)] = 0,
     longest: Annotated[int, typer.Option(help="Leave out texts of more characters; 0: no limit.", min=0)] = 0,
-    leave_out: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="near_empty, boilerplate, leak, duplicate, near_duplicate, or all; without this they are only counted."
-        ),
-    ] = None,
-    near_empty: Annotated[
-        float, typer.Option(help="Least sum of the TF-IDF weights, ln(records / those with it), of a text's words.")
-    ] = 5.0,
+    leave_out: LeaveOutOption = None,
+    near_empty: NearEmptyOption = 5.0,
     boilerplate: Annotated[float, typer.Option(help="Least mean of these weights.")] = 2.0,
     near_duplicates: Annotated[
         bool, typer.Option("--near-duplicates", help="Look for them too, which takes longer.")
     ] = False,
     list_rules: Annotated[bool, typer.Option("--list-rules", help="Say what each rule does, and end.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help=_APPLY)] = False,
+    text: FileTextOption = None,
+    label: FileLabelOption = None,
+    several: SeveralOption = False,
+    encoding: FileEncodingOption = "utf-8",
+    out: FileOutOption = None,
     undo: Annotated[bool, typer.Option("--undo", help="Bring back every text as it came, and every record.")] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Clean texts for models, and leave out records that teach nothing: a preview, until --apply.
+    """Clean texts for models, and leave out records that teach nothing: a preview, until --apply; FILE: until --out.
 
-    The text as it came stays in the project, and people see it; encoders and trainers read the cleaned one. What is
-    left out is neither asked nor learnt from, and comes back with --undo. Gold and audit records are never left out.
+    The text as it came stays in the project, and people see it; encoders, trainers and language models that suggest
+    labels read the cleaned one. `rondo extract` reads the text as it came: its spans are places in it. What is left out
+    is neither asked nor learnt from, and comes back with --undo. Gold and audit records are never left out.
     """
     if list_rules:
         return _list_rules()
@@ -73,9 +97,11 @@ def clean_(
     options = {name: value for name, value in changes.items() if value}
     if not undo:
         options |= {"near_empty": near_empty, "boilerplate": boilerplate}
+    plain = plain_file(file, PlainOptions(text, label, several, encoding, out), {"--apply": apply, "--undo": undo})
+    if plain is not None:
+        return on_file("clean_file", plain, options, _cleaned_file, as_json=as_json)
     result = run_verb(folder_of(context, project), clean, apply=apply, undo=undo, **options)  # type: ignore[arg-type]
-    present(result, _clean_lines, as_json=as_json)
-    return None
+    return present(result, _clean_lines, as_json=as_json)
 
 
 def _list_rules() -> None:
@@ -88,6 +114,7 @@ def _list_rules() -> None:
 
 def balance_(
     context: typer.Context,
+    file: FileArgument = None,
     labels_to_filter: Annotated[
         list[str] | None, typer.Option(help="Leave out of training what has no other label; joined by commas.")
     ] = None,
@@ -97,32 +124,55 @@ def balance_(
     oversample: Annotated[
         bool | None,
         typer.Option(
-            "--oversample/--no-oversample", help="Trainers repeat or weigh rare labels; the records stay as they are."
+            "--oversample/--no-oversample",
+            help="Trainers repeat (encoder) or weigh (transformer) rare labels; the records stay as they are. SetFit "
+            "draws as many like as unlike pairs; a round's head weighs nothing, for its probabilities must stay true.",
         ),
     ] = None,
     seed: SeedOption = None,
     apply: Annotated[bool, typer.Option("--apply", help=_APPLY)] = False,
+    text: FileTextOption = None,
+    label: FileLabelOption = None,
+    several: SeveralOption = False,
+    encoding: FileEncodingOption = "utf-8",
+    out: FileOutOption = None,
     undo: Annotated[bool, typer.Option("--undo", help="Everything trains again.")] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how often each label trains, and even it out: a preview, until --apply. Gold and audit stay as they are."""
+    """Show how often each label trains, and even it out: a preview, until --apply; of a FILE, until --out.
+
+    Gold and audit stay as they are. In a file --oversample repeats rows of rare labels.
+    """
     from core.data.balance import balance
 
-    result = run_verb(
-        folder_of(context, project),
-        balance,
-        labels_to_filter=labels_to_filter,
-        reduce_majority_to=reduce_majority_to,
-        oversample=oversample,
-        seed=seed,
-        apply=apply,
-        undo=undo,
-    )
-    present(result, _balance_lines, as_json=as_json)
+    options: dict[str, Any] = {
+        "labels_to_filter": labels_to_filter,
+        "reduce_majority_to": reduce_majority_to,
+        "oversample": oversample,
+        "seed": seed,
+    }
+    plain = plain_file(file, PlainOptions(text, label, several, encoding, out), {"--apply": apply, "--undo": undo})
+    if plain is not None:
+        return on_file("balance_file", plain, options, _balanced_file, as_json=as_json)
+    result = run_verb(folder_of(context, project), balance, **options, apply=apply, undo=undo)
+    return present(result, _balance_lines, as_json=as_json)
 
 
 def _balance_lines(result: "Balance") -> Iterator["Table | str"]:
+    yield from _balance_table(result)
+    if result.oversample:
+        yield "Trainers repeat or weigh rare labels (encoder: oversample; transformer: class_weights)."
+    done = "Done" if result.applied else "Nothing was changed. The same with --apply"
+    yield f"{done}: {result.left_out:,} of {result.training:,} records are left out of training."
+
+
+def _balanced_file(result: "Balance") -> Iterator["Table | str"]:
+    yield from _balance_table(result)
+    yield f"{result.left_out:,} of {result.training:,} rows with a label are left out."
+
+
+def _balance_table(result: "Balance") -> Iterator["Table | str"]:
     from rich.markup import escape
     from rich.table import Table
 
@@ -134,19 +184,12 @@ def _balance_lines(result: "Balance") -> Iterator["Table | str"]:
         row = (label.training, label.after, label.gold, label.audit)
         table.add_row(escape(label.name[:60]), *(f"{size:,}" for size in row))
     yield table
-    sizes = [label.after for label in result.labels if label.after]
-    if len(sizes) > 1:
-        yield f"The most frequent label trains {max(sizes) / min(sizes):.1f} times as often as the rarest."
-    if only_gold := [label.name for label in result.labels if label.gold and not label.after]:
-        yield f"Gold has {', '.join(only_gold[:5])}, which does not train: scores on it will be low for that alone."
-    if result.oversample:
-        yield "Trainers repeat or weigh rare labels (encoder: oversample; transformer: class_weights)."
-    done = "Done" if result.applied else "Nothing was changed. The same with --apply"
-    yield f"{done}: {result.left_out:,} of {result.training:,} records are left out of training."
+    yield from result.notes
 
 
 def split_(
     context: typer.Context,
+    file: FileArgument = None,
     train: Annotated[float | None, typer.Option(help="Share to train on. Default: what is left.")] = None,
     val: Annotated[float | None, typer.Option(help="Share that chooses checkpoints. Default: none.")] = None,
     test: Annotated[float | None, typer.Option(help="Share that becomes gold. Default: .2, or what is left.")] = None,
@@ -160,8 +203,13 @@ def split_(
     chosen_too: Annotated[
         bool, typer.Option("--chosen-too", help="Records that a strategy chose, too: a test set of them is biased.")
     ] = False,
+    text: FileTextOption = None,
+    label: FileLabelOption = None,
+    several: SeveralOption = False,
+    encoding: FileEncodingOption = "utf-8",
     out: Annotated[
-        Path | None, typer.Option(help="With --apply: NAME.jsonl writes NAME_train.jsonl, NAME_test.jsonl ...")
+        Path | None,
+        typer.Option(help="NAME.jsonl writes NAME_train.jsonl, NAME_test.jsonl ...; of a project with --apply."),
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help=_APPLY)] = False,
     project: ProjectOption = None,
@@ -169,28 +217,23 @@ def split_(
 ) -> None:
     """Split the labelled records, every label alike: a preview, until --apply. Test is gold from then on, for good.
 
-    Equal texts stay together. The same seed gives the same splits.
+    Of a FILE all rows, until --out. Equal texts stay together. The same seed gives the same splits.
     """
     from core.data.split import split
 
     folder = folder_of(context, project)
+    options: dict[str, Any] = {"train": train, "val": val, "test": test, "by": by, "seed": seed}
+    own = {"--apply": apply, "--add-to-gold": add_to_gold, "--chosen-too": chosen_too}
+    plain = plain_file(file, PlainOptions(text, label, several, encoding, out), own, out_alone=True)
+    if plain is not None:
+        return on_file("split_file", plain, options, _split_file, as_json=as_json)
     if out is not None:
         _refuse_out(out, apply=apply)
-    result = run_verb(
-        folder,
-        split,
-        train=train,
-        val=val,
-        test=test,
-        by=by,
-        seed=seed,
-        add_to_gold=add_to_gold,
-        chosen_too=chosen_too,
-        apply=apply,
-    )
+    result = run_verb(folder, split, **options, add_to_gold=add_to_gold, chosen_too=chosen_too, apply=apply)
     present(result, _split_lines, as_json=as_json)
     if out is not None:
         _write_splits(folder, out, quiet=as_json)
+    return None
 
 
 def _refuse_out(out: Path, *, apply: bool) -> None:
@@ -217,7 +260,12 @@ def _write_splits(folder: Path, out: Path, *, quiet: bool) -> None:
             typer.echo(f"Wrote {written.rows:,} rows to {target}.")
 
 
-def _split_lines(result: "Split") -> Iterator["Table | str"]:
+def _split_file(result: "Split") -> Iterator["Table | str"]:
+    yield from _split_table(result)
+    yield f"Seed {result.seed}."
+
+
+def _split_table(result: "Split") -> Iterator["Table | str"]:
     from rich.markup import escape
     from rich.table import Table
 
@@ -231,20 +279,11 @@ def _split_lines(result: "Split") -> Iterator["Table | str"]:
     yield table
     if len(result.labels) > MOST_LABELS:
         yield f"... and {len(result.labels) - MOST_LABELS:,} more labels."
-    if result.groups:
-        yield f"{result.groups:,} groups, none of which is divided; the shares are of groups."
-    if result.uneven:
-        yield f"{result.uneven:,} labels are too rare to be in every split."
-    stay = {"gold": result.gold, "audit": result.audit, "left out": result.left_out}
-    if any(stay.values()):
-        yield f"Not split: {', '.join(f'{name} {records:,}' for name, records in stay.items() if records)} records."
-    if result.chosen:
-        yield f"{result.chosen:,} of the records were chosen by a strategy: gold of them is no random sample."
-    if result.stopped_teaching:
-        yield (
-            f"{result.stopped_teaching:,} test records taught until now: what was trained before has seen them, so "
-            "train anew before you trust a score."
-        )
+    yield from result.notes
+
+
+def _split_lines(result: "Split") -> Iterator["Table | str"]:
+    yield from _split_table(result)
     yield (
         f"Done, with seed {result.seed}: {result.test:,} records are gold."
         if result.applied
@@ -252,7 +291,12 @@ def _split_lines(result: "Split") -> Iterator["Table | str"]:
     )
 
 
-def _clean_lines(result: "Cleaning") -> Iterator[str]:
+def _cleaned_file(result: "Cleaning") -> Iterator[str]:
+    yield from _clean_counts(result)
+    yield f"{result.changed:,} of {result.records:,} texts are cleaned; {result.left_out:,} rows are left out."
+
+
+def _clean_counts(result: "Cleaning") -> Iterator[str]:
     for rule in result.rules:
         yield f"{rule.rule}: {rule.texts:,} texts. {rule.about}"
         for example in rule.examples:
@@ -264,16 +308,13 @@ def _clean_lines(result: "Cleaning") -> Iterator[str]:
         yield f"{reason.reason}: {reason.records:,} records, {what}: {reason.about}."
         for example in reason.examples:
             yield f"    {_cut(_named(example))}"
-    if result.protected:
-        yield f"{result.protected:,} gold or audit records have such reasons, too, but they stay: they measure."
-    if result.applied and not result.changed and result.encode + result.restored:
-        yield f"All texts are as they came again, and {result.restored:,} records are back."
-    else:
-        done = "Done" if result.applied else "Nothing was changed. The same with --apply"
-        yield (
-            f"{done}: models read {result.changed:,} of {result.records:,} texts cleaned; "
-            f"{result.left_out:,} records are left out of asking and training."
-        )
+
+
+def _clean_lines(result: "Cleaning") -> Iterator[str]:
+    yield from _clean_counts(result)
+    yield from result.notes
+    done = "Done" if result.applied else "Nothing was changed. The same with --apply"
+    yield result.sentence if result.undone else f"{done}: {result.sentence}"
     if result.encode:
         yield f"Next: rondo encode ({result.encode:,} texts are encoded again; a round does it by itself)."
 

@@ -9,6 +9,7 @@ import typer
 from app.cli.data.trees import NumberOption
 from app.cli.options import JsonOption, ProjectOption, SeedOption, folder_of, run_verb
 from app.cli.terminal import present
+from app.words import sheet_sentences
 
 if TYPE_CHECKING:
     from core.labelling.unsure import ReviewBatch
@@ -78,6 +79,7 @@ def apply_(
     add_labels: Annotated[
         bool, typer.Option("--add-labels", help="Add labels that are not in the taxonomy yet.")
     ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Say what would be taken, and change nothing.")] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -94,19 +96,13 @@ def apply_(
         annotator=annotator,
         encoding=encoding,
         add_labels=add_labels,
+        preview=preview,
     )
     present(result, _applied_lines, as_json=as_json)
 
 
 def _applied_lines(result: "AppliedSheet") -> Iterator[str]:
-    parts = [f"{result.taken:,} labels taken", f"{result.blank:,} without a label", f"{result.refusals:,} refused"]
-    yield f"{result.rows:,} rows of {result.file}: {', '.join(parts)}."
-    if result.changed or result.same:
-        yield f"{result.new:,} new, {result.changed:,} changed, {result.same:,} as files said before."
-    if result.declared_gold:
-        yield f"{result.declared_gold:,} records are gold now: they judge, and never teach."
-    if result.contradicted:
-        yield f"Warning: {result.contradicted:,} contradict what people answered, which holds."
+    yield from sheet_sentences(result)
     for one in result.refused[:_SHOWN]:
         yield f"  {one.location} ({one.record}): {one.reason}"
     if result.refusals > _SHOWN:

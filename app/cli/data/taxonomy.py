@@ -11,6 +11,7 @@ from app.words import change_sentences
 
 if TYPE_CHECKING:
     from core.labelling.taxonomy_changes import LabelEntry, TaxonomyList
+    from core.loop import Refitted
 
 taxonomy = typer.Typer(
     help="Taxonomies: list, use, load, diff, map, migrate; add, rename, retire, merge, split, move, describe; undo.",
@@ -49,8 +50,21 @@ def _label_line(label: "LabelEntry") -> str:
 
 def _step(context: typer.Context, project: Path | None, as_json: bool, name: str, /, **options: Any) -> None:
     from core.labelling.taxonomy_changes import STEPS
+    from core.loop import refit
 
-    present(run_verb(folder_of(context, project), STEPS[name], **options), change_sentences, as_json=as_json)
+    folder = folder_of(context, project)
+    result = run_verb(folder, STEPS[name], **options)
+    present(result, change_sentences, as_json=as_json)
+    if result.applied and (result.switched or result.answers):
+        fitted = run_verb(folder, refit)
+        if not as_json and (result.switched or fitted.model):
+            typer.echo(_fitted(fitted))
+
+
+def _fitted(result: "Refitted") -> str:
+    if result.model is None:
+        return "There is no model to replace, or no answer counts here yet that one could learn from."
+    return f"{result.model} has learnt from {result.labels:,} answers that count here, and suggests from now on."
 
 
 def _source(word: str) -> str:

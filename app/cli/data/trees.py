@@ -8,6 +8,7 @@ import typer
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb, without_a_command
 from app.cli.terminal import present
+from app.words import difference_sentence, features_sentences, size_in_words
 
 if TYPE_CHECKING:
     from core.trees.features import Features
@@ -59,7 +60,7 @@ def gather_(
 
 
 def _gathered_lines(result: "Gathered") -> Iterator[str]:
-    size = f", {_bytes(result.bytes)}" if result.bytes is not None else ""
+    size = f", {size_in_words(result.bytes)}" if result.bytes is not None else ""
     yield f"Snapshot {result.snapshot} of {result.name}: {result.folders:,} folders, {result.files:,} files{size}."
     yield from _reason_lines(result.reasons)
     for one in result.examples:
@@ -72,13 +73,6 @@ def _gathered_lines(result: "Gathered") -> Iterator[str]:
 def _reason_lines(reasons: Mapping[str, int]) -> Iterator[str]:
     for reason, count in reasons.items():
         yield f"Left out: {count:,} × {reason}."
-
-
-def _bytes(count: int) -> str:
-    size, units = float(count), ["bytes", "kB", "MB", "GB", "TB", "PB"]
-    while size >= 1000 and len(units) > 1:
-        size, units = size / 1000, units[1:]
-    return f"{size:,.0f} {units[0]}" if units[0] == "bytes" else f"{size:,.1f} {units[0]}"
 
 
 def _snapshot_line(one: "Snapshot") -> str:
@@ -115,7 +109,7 @@ def show(
         one = result.snapshot
         yield _snapshot_line(one)
         if one.bytes is not None:
-            yield f"{_bytes(one.bytes)} in all."
+            yield f"{size_in_words(one.bytes)} in all."
         yield f"Folders by depth: {', '.join(f'{depth}: {count:,}' for depth, count in result.depths.items())}."
         named = ((name or "(none)", count) for name, count in result.extensions.items())
         yield f"Extensions: {', '.join(f'{name} {count:,}' for name, count in named)}."
@@ -142,11 +136,7 @@ def diff(
     from core.trees.snapshots import snapshot_diff
 
     def lines(result: "SnapshotDifference") -> Iterator[str]:
-        yield (
-            f"From {result.older} to {result.newer}: {result.added:,} folders came, {result.vanished:,} vanished, "
-            f"{result.moved:,} moved; of {result.changed:,} the own files changed. "
-            f"Files: {result.files_added:,} came, {result.files_removed:,} went."
-        )
+        yield difference_sentence(result)
         yield from (f"  + {path}" for path in result.added_paths)
         yield from (f"  - {path}" for path in result.vanished_paths)
         yield from (f"  {path} -> {target}" for path, target in result.moved_paths.items())
@@ -166,17 +156,7 @@ def features_(
     from core.trees.features import features
 
     def lines(result: "Features") -> Iterator[str]:
-        yield (
-            f"Snapshot {result.snapshot} of {result.name}: {result.folders:,} folders, {result.added:,} new records, "
-            f"{result.known:,} known already."
-        )
-        if result.moved or result.vanished or result.returned:
-            yield (
-                f"Marked: {result.moved:,} moved, {result.vanished:,} vanished, {result.returned:,} came back; "
-                "their answers stay."
-            )
-        if result.changed:
-            yield f"{result.changed:,} hold other things than before; their records say what they held when they came."
+        yield from features_sentences(result)
         yield "Next: rondo samples --out FILE.csv (label in a spreadsheet), or rondo next, rondo up."
 
     folder = folder_of(context, project)

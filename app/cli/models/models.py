@@ -299,6 +299,10 @@ def retrain(
     epochs: Annotated[int | None, typer.Option(help="Of -t hosted: passes over the examples.")] = None,
     budget: BudgetOption = BUDGET,
     yes: Annotated[bool, typer.Option("--yes", help="Of -t hosted: agree to what it costs.")] = False,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="Tune the encoder within the budget of rondo.toml, as the app does by itself."),
+    ] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -320,7 +324,10 @@ def retrain(
     if provider or base or epochs or yes:
         with errors():
             raise BadInput("--provider, --base, --epochs and --yes are for -t hosted.")
-    result = run_verb(folder, verb, if_new=if_new, trainer=trainer, on=on, gpu=gpu, values=set_ or [])
+    if tune and (trainer or if_new):
+        with errors():
+            raise BadInput("--tune has its own trainer and its own time: leave --trainer and --if-new out.")
+    result = run_verb(folder, verb, if_new=if_new, trainer=trainer, on=on, gpu=gpu, values=set_ or [], tune=tune)
     present(result, lines, as_json=as_json)
     return None
 

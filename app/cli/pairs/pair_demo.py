@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 
-from app.cli.demo import LONGEST, Demo, OracleRun, curve_lines, documented, play_rounds
+from app.cli.demo import LONGEST, Demo, OracleRun, curve_lines, documented, make_ready, play_rounds
 from core.jobs.bundle import Report
 from core.store.whole_files import whole_file
 
@@ -38,9 +38,14 @@ SOURCES = ("Python", "C")
 
 def prepare_pairs(folder: Path, report: Report, *, queue: bool) -> None:
     """Makes the demo project, or continues the existing one; `queue` chooses a first batch."""
+    fill_pairs(folder, report)
+    make_ready(folder, report, queue=queue)
+
+
+def fill_pairs(folder: Path, report: Report) -> None:
+    """The project with its records and the pairs of them, no features."""
     from app.client import call
-    from core.data.encoding import encode
-    from core.loop import create_project, next_batch, show_status
+    from core.loop import create_project
     from core.pairs.blocking.find_candidates import candidates
     from core.pairs.sides import import_source
 
@@ -60,9 +65,6 @@ def prepare_pairs(folder: Path, report: Report, *, queue: bool) -> None:
         columns: dict[str, Any] = {"text": ["name", "text"], "id": "id", "source": source}
         call(folder, import_source, report, file=str(file.resolve()), **columns)
     call(folder, candidates, report)
-    call(folder, encode, report)
-    if queue and not call(folder, show_status, report).round:
-        call(folder, next_batch, report)
 
 
 def _records() -> dict[str, list[dict[str, str]]]:

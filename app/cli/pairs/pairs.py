@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.interrupts import stoppable
-from app.cli.models.training import OnOption
+from app.cli.many_jobs import HERE, ManyJobs, with_many_jobs
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import Ticker, present
+from app.words import pair_file_sentences
 
 if TYPE_CHECKING:
     from core.jobs.bundle import Jobs
     from core.merges.guaranteed_merges import GuaranteedMerges
     from core.pairs.blocking.find_candidates import Candidates
     from core.pairs.pair_jobs import DedupResult
-    from core.pairs.predict import PairPredictions
+    from core.pairs.predict_file import PredictedPairFile
 
 ONE_FILE, TWO_FILES = 0.9, 0.5
 """similarity to join at, unless told: within one file most records have no partner, and each still has a nearest"""
@@ -213,6 +214,7 @@ def _check_targets(targets: dict[str, Path], sources: Sequence[Path]) -> None:
         taken.add(path.resolve())
 
 
+@with_many_jobs
 def candidates_(
     context: typer.Context,
     per_record: Annotated[int, typer.Option(help="Nearest records to look at, by characters and by encoder each.")] = 5,
@@ -233,20 +235,28 @@ def candidates_(
     recall: Annotated[
         bool, typer.Option("--recall", help="Search nothing: say what share of all matches is among the candidates.")
     ] = False,
-    on: OnOption = "local",
+    many: ManyJobs = HERE,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Pair the records of sources with those nearest to them: the pairs that people are asked about."""
+    """Pair the records of sources with those nearest to them: the pairs that people are asked about.
+
+    With --on the texts are encoded and looked up by many jobs, price and time are said first, and the pairs are the
+    same; a run that was stopped or killed goes on with the jobs that are not there yet.
+    """
     from core.pairs.blocking.blocking_recall import blocking_recall
-    from core.pairs.blocking.find_candidates import candidates
+    from core.pairs.blocking.candidates_elsewhere import candidates_elsewhere, candidates_elsewhere_estimate
+    from core.pairs.blocking.find_candidates import CandidateOptions, candidates
 
     folder = folder_of(context, project)
     if recall:
         present(run_verb(folder, blocking_recall), lambda one: [one.sentence, *one.notes], as_json=as_json)
         return
-    drawn = {"near": near, "far": far}
-    result = run_verb(folder, candidates, per_record=per_record, most=most, within=within, on=on, **drawn)
+    options: CandidateOptions = {"per_record": per_record, "most": most, "within": within, "near": near, "far": far}
+    if many.on:
+        result = many.run(folder, candidates_elsewhere, candidates_elsewhere_estimate, {**options})
+    else:
+        result = run_verb(folder, candidates, **options)
     present(result, candidate_lines, as_json=as_json)
 
 
@@ -287,96 +297,46 @@ def predict_pairs_(
         bool, typer.Option("--keep-unsure", help="Bring the pairs between both into the project, to be decided.")
     ] = False,
     budget: Annotated[int, typer.Option(help="Requests that a hosted model in use may be sent.", min=0)] = 5_000,
+    encoding: Annotated[str, typer.Option(help="Character encoding of CSV and JSONL.")] = "utf-8",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say of each pair in a file whether the two are the same, by the model in use beside the project's pairs."""
-    from core.pairs.predict import predict_pairs
+    from core.pairs.predict_file import predict_pair_file
 
-    with errors():
-        from core.config.record_fields import join_fields
-        from core.errors import BadInput
-        from core.store.tables import FORMATS
-        from gpu_jobs.work.pairs.pair_replay import read_columns
-
-        file_format = out.suffix.removeprefix(".").lower()
-        if file_format not in FORMATS or not out.resolve().parent.is_dir():
-            raise BadInput(f"--out is {out}; it must be a .csv, .jsonl or .parquet in a folder that is there.")
-        if len(left) != len(right):
-            raise BadInput("Name as many columns with --left as with --right, in the same order.")
-        cells = read_columns(file, list(dict.fromkeys([*left, *right])))
-        sides = [
-            [
-                join_fields(dict(zip(left, row, strict=True)))
-                for row in zip(*(cells[name] for name in side), strict=True)
-            ]
-            for side in (left, right)
-        ]
-        pairs = [list(pair) for pair in zip(*sides, strict=True)]
-    folder = folder_of(context, project)
-    limits = {"auto_above": auto_above, "drop_below": drop_below}
-    result = run_verb(folder, predict_pairs, pairs=pairs, keep_unsure=keep_unsure, budget=budget, **limits)
-    with errors():
-        _write_predictions(result, out, file_format)
-    present(result, lambda result: prediction_lines(result, out), as_json=as_json)
+    result = run_verb(
+        folder_of(context, project),
+        predict_pair_file,
+        file=str(file.resolve()),
+        left=left,
+        right=right,
+        out=str(out.resolve()),
+        auto_above=auto_above,
+        drop_below=drop_below,
+        keep_unsure=keep_unsure,
+        budget=budget,
+        encoding=encoding,
+    )
+    present(result, lambda result: [*pair_file_sentences(result), *_next_lines(result)], as_json=as_json)
 
 
-def _write_predictions(result: "PairPredictions", out: Path, file_format: str) -> None:
-    """row (of the file, from 1), decision, probability, similarity, by, reason."""
-    import duckdb
-
-    from core.store.tables import write_table
-
-    columns = ("decision", "probability", "similarity", "by", "reason")
-    kinds = ("varchar", "double", "double", "varchar", "varchar")
-    unnested = ", ".join(f"unnest(?::{kind}[]) as {name}" for name, kind in zip(columns, kinds, strict=True))
-    values = [[getattr(one, name) for one in result.predictions] for name in columns]
-    with duckdb.connect() as connection:
-        write_table(
-            connection, f"select row_number() over () as row, * from (select {unnested})", values, out, file_format
-        )
-
-
-def prediction_lines(result: "PairPredictions", out: Path) -> list[str]:
-    """How many of each decision, and who decided."""
-    from collections import Counter
-
-    counts = Counter(one.decision for one in result.predictions)
-    lines = [
-        f"{len(result.predictions):,} pairs: {counts['merge']:,} to merge, {counts['apart']:,} to keep apart, "
-        f"{counts['unsure']:,} for a person (from {result.apart_below:g} to {result.merge_from:g}).",
-        f"Decided by {_sources(result)}.{f' {result.reason}' if result.reason else ''}",
-    ]
-    if result.requests:
-        lines.append(f"The hosted model was sent {result.requests:,} requests.")
-    if result.guarantee:
-        lines.append(f"Of the merges at least {result.guarantee:.0%} are right, says the guarantee in force.")
-    if result.new_records:
-        lines.append(f"{result.new_records:,} unsure pairs came into the project. Next: rondo next, rondo up.")
-    return [*lines, f"Wrote {len(result.predictions):,} rows to {out}."]
-
-
-def _sources(result: "PairPredictions") -> str:
-    """Who decided, and where there are several how many pairs each."""
-    from collections import Counter
-
-    counts = Counter(one.by for one in result.predictions)
-    if len(counts) < 2:
-        return next(iter(counts), result.model or "nobody")
-    return ", ".join(f"{source} ({count:,})" for source, count in counts.most_common())
+def _next_lines(result: "PredictedPairFile") -> list[str]:
+    lines = ["Next: rondo next, rondo up."] if result.new_records else []
+    return [*lines, f"Wrote {result.rows:,} rows to {result.out}."]
 
 
 @contextmanager
 def file_jobs() -> Iterator["Jobs"]:
     """Jobs in a folder of their own, which goes when they have ended."""
+    from core.config.settings import Settings
     from core.jobs.bundle import Jobs
     from core.store.database import Store
-    from gpu_jobs.runners.local import LocalRunner
+    from gpu_jobs.runners.choice import RUNNERS
 
     with tempfile.TemporaryDirectory(prefix="rondo-pairs-") as folder:
         store = Store(Path(folder))
         try:
-            yield Jobs(store, LocalRunner(), Path(folder) / "jobs")
+            yield Jobs(store, RUNNERS["local"](Settings(name="")), Path(folder) / "jobs")
         finally:
             store.close()
 

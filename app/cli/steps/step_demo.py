@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
-from app.cli.demo import Demo, OracleRun, curve_lines, play_rounds
+from app.cli.demo import Demo, OracleRun, curve_lines, make_ready, play_rounds
 from core.extract import examples
 from core.jobs.bundle import Report
 from core.store.whole_files import whole_file
@@ -22,11 +22,16 @@ OPEN = ("bell", "shoe", "bridge", "seed")
 
 def prepare_tales(folder: Path, report: Report, *, queue: bool) -> None:
     """Makes the demo project, or continues the existing one; `queue` chooses a first batch."""
+    fill_tales(folder, report)
+    make_ready(folder, report, queue=queue)
+
+
+def fill_tales(folder: Path, report: Report) -> None:
+    """The project with its tales, nothing encoded."""
     from app.client import call
-    from core.data.encoding import encode
     from core.extract.import_annotations import import_annotations
     from core.extract.step_files import load_steps
-    from core.loop import create_project, next_batch, show_status
+    from core.loop import create_project
 
     if not (folder / "rondo.toml").exists():
         create_project(folder, [], task="extract", steps=load_steps("folktales"))
@@ -37,9 +42,6 @@ def prepare_tales(folder: Path, report: Report, *, queue: bool) -> None:
                 open_tale = tale["story"] in OPEN
                 lines.write(json.dumps(tale | ({"answer": None} if open_tale else {}), ensure_ascii=False) + "\n")
     call(folder, import_annotations, report, file=str(file.resolve()), map=str(TALES.with_name("tales.toml")))
-    call(folder, encode, report)
-    if queue and not call(folder, show_status, report).round:
-        call(folder, next_batch, report)
 
 
 def _tales() -> list[dict[str, object]]:

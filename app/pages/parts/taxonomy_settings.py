@@ -1,28 +1,23 @@
 """The labels on the Settings page: names, order, what each says, and the steps that touch answers, said beforehand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
-from app.auth.identity import require_right
+from app.auth.identity import is_signed_in, require_right
 from app.background import ProjectServer
+from app.pages.parts.label_list import draw_label_list
 from app.words import change_sentences
 from core.config.taxonomy import Taxonomy
-from core.config.taxonomy_steps import LabelDraft
+from core.config.taxonomy_steps import TEMPLATES
 from core.errors import RondoError
 from core.labelling.taxonomy_changes import STEPS
 from core.reports.card_text import escaped
 from core.reports.overview import retiring_sentence
 
-TABLE = {
-    "order": st.column_config.NumberColumn("Order", step=1, required=True),
-    "name": st.column_config.TextColumn("Label", disabled=True),
-    "description": st.column_config.TextColumn("Means", width="large"),
-    "colour": st.column_config.TextColumn("Colour", help="#rrggbb", validate="^(#[0-9a-fA-F]{6})?$"),
-    "examples": st.column_config.ListColumn("Such as"),
-    "counter_examples": st.column_config.ListColumn("But not"),
-}
+Options = dict[str, Any] | None
+"""of a step, None before all was said that it needs"""
 
 
 def draw_labels(server: ProjectServer, change: Callable[..., None]) -> None:
@@ -47,7 +42,7 @@ def draw_labels(server: ProjectServer, change: Callable[..., None]) -> None:
             change(add_label=added)
             st.rerun()
     if taxonomy.current:
-        _draw_table(server, taxonomy)
+        _draw_list(server, taxonomy)
         _draw_steps(server, taxonomy)
 
 
@@ -56,71 +51,102 @@ def _rename_to(label_id: str, change: Callable[..., None]) -> None:
     change(rename_label=(label_id, st.session_state[f"name-{label_id}"]))
 
 
-def _draw_table(server: ProjectServer, taxonomy: Taxonomy) -> None:
-    """One list of all labels that are offered; it is saved as one step."""
-    paths = {taxonomy.path(label.id): label.id for label in taxonomy.current}
-    rows: list[dict[str, Any]] = [
-        {
-            "order": order,
-            "name": label.name,
-            "description": label.description,
-            "colour": label.colour,
-            "under": taxonomy.path(label.parent) if label.parent else "",
-            "examples": list(label.examples),
-            "counter_examples": list(label.counter_examples),
-        }
-        for order, label in enumerate(taxonomy.active, 1)
-    ]
-    under = st.column_config.SelectboxColumn("Under", options=["", *paths])
-    with st.form("label-table"):
-        st.caption("What each label means stands beside the card, and models that read names read it.")
-        edited = st.data_editor(
-            rows, column_config=TABLE | {"under": under}, key="label-rows", hide_index=True, width="stretch"
-        )
-        if st.form_submit_button("Save labels", key="save-labels", type="primary"):
-            ids = [label.id for label in taxonomy.active]
-            drafts = [
-                (float(row["order"]), position, _draft(ids[position], row, paths))
-                for position, row in enumerate(edited)
-            ]
-            _do_step(server, "arrange", labels=[draft for _, _, draft in sorted(drafts, key=lambda one: one[:2])])
-
-
-def _draft(label: str, row: Mapping[str, Any], paths: Mapping[str, str]) -> LabelDraft:
-    return LabelDraft(
-        id=label,
-        description=(row["description"] or "").strip(),
-        colour=row["colour"] or "",
-        parent=paths.get(row["under"] or "", ""),
-        examples=tuple(row["examples"] or ()),
-        counter_examples=tuple(row["counter_examples"] or ()),
+def _draw_list(server: ProjectServer, taxonomy: Taxonomy) -> None:
+    """All labels that are offered; what was changed is said, and saved as one step."""
+    st.caption(
+        "What each label means stands beside the card, and models that read names read it. Drag a label to its place "
+        "in lists and keys, or press the arrow keys on its handle."
     )
+    edition = st.session_state.setdefault("label-edition", 0)
+    drafts = draw_label_list(taxonomy, edition)
+    if drafts is None:
+        return
+    try:
+        preview = STEPS["arrange"](server.project, _quiet, labels=drafts, preview=True)
+    except RondoError as error:
+        st.error(escaped(str(error)))
+    else:
+        if not preview.changes:
+            return
+        st.text("\n".join(change_sentences(preview)))
+        if st.button("Save labels", key="save-labels", type="primary"):
+            _do_step(server, "arrange", labels=drafts)
+    if st.button("Discard", key="discard-labels"):
+        st.session_state["label-edition"] = edition + 1
+        st.rerun()
+
+
+def _ask_merge(taxonomy: Taxonomy) -> Options:
+    names = [label.name for label in taxonomy.active]
+    into = st.selectbox("Into", names, None, key="merge-into")
+    merged = st.multiselect("These labels", [name for name in names if name != into], key="merge-labels")
+    return {"labels": merged, "into": into} if merged and into else None
+
+
+def _ask_split(taxonomy: Taxonomy) -> Options:
+    label = st.selectbox("Label", [label.name for label in taxonomy.active], None, key="split-label")
+    named = st.text_input("Into these labels, with commas between", key="split-into").split(",")
+    parts = [part.strip() for part in named if part.strip()]
+    return {"label": label, "into": parts} if label and parts else None
+
+
+def _ask_use(taxonomy: Taxonomy) -> Options:
+    others = [name for name in taxonomy.taxonomies if name != taxonomy.in_use]
+    name = st.selectbox(f"Taxonomy; in use is {taxonomy.in_use}", others, None, key="use-taxonomy")
+    return {"name": name} if name else None
+
+
+def _ask_load(taxonomy: Taxonomy) -> Options:
+    """A file of this machine is for its operator to name."""
+    source = st.selectbox(
+        "Template" if is_signed_in() else "Template, or a TOML file of this machine with [[taxonomy.labels]]",
+        list(TEMPLATES),
+        None,
+        key="load-taxonomy",
+        accept_new_options=not is_signed_in(),
+    )
+    return {"source": source} if source and (source in TEMPLATES or not is_signed_in()) else None
+
+
+def _ask_map(taxonomy: Taxonomy) -> Options:
+    """None of the others: its mappings are taken back."""
+    words = {label.id: f"{label.taxonomy}: {label.name}" for label in taxonomy.labels if not label.retired}
+    label = st.selectbox("Answers with", list(words), None, format_func=words.__getitem__, key="map-label")
+    others = [one for one in words if label and taxonomy.by_id[one].taxonomy != taxonomy.by_id[label].taxonomy]
+    to = st.multiselect("Are hints at", others, key="map-to", format_func=words.__getitem__, placeholder="nothing more")
+    return {"label": label, "to": to} if label else None
+
+
+def _ask_migrate(taxonomy: Taxonomy) -> Options:
+    source = st.selectbox("Answers of", taxonomy.taxonomies, None, key="migrate-from")
+    to = st.selectbox(
+        "Count in",
+        [one for one in taxonomy.taxonomies if one != source],
+        None,
+        key="migrate-to",
+        help="Where their label is mapped to one label of it",
+    )
+    return {"source": source, "to": to} if source and to else None
+
+
+ASKING: dict[str, tuple[str, Callable[[Taxonomy], Options]]] = {
+    "merge": ("Merge labels", _ask_merge),
+    "split": ("Split a label", _ask_split),
+    "use": ("Use another taxonomy", _ask_use),
+    "load": ("Add taxonomies beside these", _ask_load),
+    "map": ("Map a label to those of another taxonomy", _ask_map),
+    "migrate": ("Count answers of one taxonomy in another", _ask_migrate),
+    "undo": ("Take a step back", lambda _: {}),
+}
+"""step -> what it is called, and what it asks for before it can be looked at"""
 
 
 def _draw_steps(server: ProjectServer, taxonomy: Taxonomy) -> None:
-    """Merge, split, another taxonomy, the way back: each says what it touches before it is done."""
-    steps = {
-        "merge": "Merge labels",
-        "split": "Split a label",
-        "use": "Use another taxonomy",
-        "undo": "Take a step back",
-    }
-    step = st.selectbox("Change the taxonomy", steps, None, format_func=steps.__getitem__, key="taxonomy-step")
-    names = [label.name for label in taxonomy.active]
-    options: dict[str, Any] | None = {}
-    if step == "merge":
-        into = st.selectbox("Into", names, None, key="merge-into")
-        merged = st.multiselect("These labels", [name for name in names if name != into], key="merge-labels")
-        options = {"labels": merged, "into": into} if merged and into else None
-    elif step == "split":
-        label = st.selectbox("Label", names, None, key="split-label")
-        parts = st.text_input("Into these labels, with commas between", key="split-into").split(",")
-        parts = [part.strip() for part in parts if part.strip()]
-        options = {"label": label, "into": parts} if label and parts else None
-    elif step == "use":
-        others = [name for name in taxonomy.taxonomies if name != taxonomy.in_use]
-        name = st.selectbox(f"Taxonomy; in use is {taxonomy.in_use}", others, None, key="use-taxonomy")
-        options = {"name": name} if name else None
+    """Each says what it touches before it is done."""
+    step = st.selectbox(
+        "Change the taxonomy", list(ASKING), None, format_func=lambda name: ASKING[name][0], key="taxonomy-step"
+    )
+    options = ASKING[step][1](taxonomy) if step else None
     if step is None or options is None:
         return
     try:
@@ -136,7 +162,9 @@ def _draw_steps(server: ProjectServer, taxonomy: Taxonomy) -> None:
 def _do_step(server: ProjectServer, step: str, **options: Any) -> None:
     """Does it and draws the page anew, or says what was wrong."""
     try:
-        STEPS[step](server.project, _quiet, user=require_right("manage"), **options)
+        change = STEPS[step](server.project, _quiet, user=require_right("manage"), **options)
+        if change.switched or change.answers:
+            server.start("refit")
         st.toast("Saved")
     except RondoError as error:
         st.session_state["settings-trouble"] = str(error)

@@ -84,3 +84,11 @@ ENDINGS: dict[str, Callable[[Path, str], Source]] = {
     ending: one.read for one in FORMATS.values() if one.read for ending in one.endings
 }
 """of a file's name -> its reader"""
+
+
+def foreign_ending(name: str, file: str) -> str:
+    """The ending of the file's name where it says that it is of another format than this one; else empty."""
+    ending = max((one for one in ENDINGS if file.lower().endswith(one)), key=len, default="")
+    own = FORMATS[name].ending
+    alike = next((one.endings for one in FORMATS.values() if own in one.endings), ())
+    return "" if ending in alike and not ending.endswith(".gz") else ending

@@ -1,4 +1,5 @@
-"""A folder of .json files as rows: each file is an object or an array of them, and what is nested is named by its path.
+"""A folder of .json files as rows: each file is an object or an array of them, and what is nested is named by its path,
+also through lists.
 
 Knows files and paths through objects; not what a column means, and no record.
 """
@@ -14,6 +15,7 @@ from core.errors import BadInput
 
 LARGEST = 64 << 20
 """bytes of one file"""
+ALL, JOINED = "*", "+"
 DEEPEST = 20
 """levels that are named by their path; what is deeper stays as it is"""
 
@@ -30,13 +32,17 @@ def _rows(folder: Path, encoding: str, requested: Sequence[str]) -> Iterator[Row
             if not isinstance(value, Mapping):
                 raise BadInput(f"{folder.name}: {location} is no object; write objects.")
             cells = {"file": below} | dict(_named("", value))
+            for name in requested:
+                if name not in cells and (inner := _at(value, name.split("."))) is not None:
+                    cells[name] = inner
             yield Row(cells, location, number, file.stat().st_size)
 
 
 @dataclass(frozen=True)
 class JsonFolder(RowSource):
     """Every .json file below a folder, in the order of their paths: hidden ones are left out. {"a": {"b": 1}} has the
-    columns `a.b` and `a`; `file` is the path below the folder."""
+    columns `a.b` and `a`; `file` is the path below the folder. Of a list `a.0.b` is of its first entry, `a.*.b` a list
+    of those of all, and `a.+.b` one text of all, with blank lines between."""
 
     rows: RowReader = _rows
 
@@ -70,3 +76,19 @@ def _named(path: str, value: Mapping[str, object]) -> Iterator[tuple[str, object
         yield below, inner
         if isinstance(inner, Mapping) and below.count(".") < DEEPEST:
             yield from _named(f"{below}.", inner)
+
+
+def _at(value: object, path: Sequence[str]) -> object:
+    """What the path leads to; None where it leads nowhere."""
+    for number, part in enumerate(path):
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and part in (ALL, JOINED):
+            inner = [_at(one, path[number + 1 :]) for one in value]
+            flat = [leaf for one in inner for leaf in (one if isinstance(one, list) else [one]) if leaf is not None]
+            return (flat if part == ALL else "\n\n".join(map(str, flat))) or None
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value

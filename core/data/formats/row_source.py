@@ -4,12 +4,12 @@ Knows rows and names of columns; not what is in a file, and nothing of records o
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.data.formats.file_format import Cells
 from core.data.formats.json_files import JsonFile
-from core.data.formats.reading import BATCH_CHARACTERS, BATCH_ROWS, RowBatch
+from core.data.formats.reading import BATCH_CHARACTERS, BATCH_ROWS, RowBatch, Source
 from core.errors import BadInput
 
 
@@ -60,6 +60,49 @@ class RowSource:
                 first, size, batch = first + len(batch), 0, []
         if batch:
             yield row_batch(first, batch, requested)
+
+
+@dataclass(frozen=True)
+class WithoutRows:
+    """A source without some of its rows. numbers: of those, from 1; rows behind them keep the place that they name."""
+
+    source: Source
+    numbers: frozenset[int]
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.source.path
+
+    @property
+    def total(self) -> int:
+        """As the source counts."""
+        return self.source.total
+
+    def columns(self, requested: Sequence[str]) -> list[str]:
+        """Those of the source."""
+        return self.source.columns(requested)
+
+    def batches(self, requested: Sequence[str]) -> Iterator[RowBatch]:
+        """In its order."""
+        for batch in self.source.batches(requested):
+            rows = len(next(iter(batch.columns.values()), ()))
+            retained = [index for index in range(rows) if batch.first + index not in self.numbers]
+            if len(retained) == rows:
+                yield batch
+                continue
+            columns = {name: [cells[index] for index in retained] for name, cells in batch.columns.items()}
+            yield replace(batch, columns=columns, location=_shifted(batch, retained))
+
+
+def _shifted(batch: RowBatch, retained: Sequence[int]) -> Callable[[int], str]:
+    """The place in the file of a row of the batch without those that were left out."""
+
+    def location(row: int) -> str:
+        index = row - batch.first
+        return batch.location(batch.first + retained[index] if 0 <= index < len(retained) else row)
+
+    return location
 
 
 def row_batch(first: int, rows: Sequence[Row], requested: Sequence[str]) -> RowBatch:

@@ -4,6 +4,7 @@ Devlin et al. 2019, post-norm layers; Reimers and Gurevych 2019 for the pooling.
 operator: the CPU plugin fuses it either way, and this way was as quick or quicker.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,14 @@ ATTENTION, PARTS = "attention.self.", ("query", "key", "value")
 
 FAR = -10_000.0
 """added to the scores of padding: far below any real score, and still finite in bfloat16"""
+
+
+def load_openvino() -> Any:
+    """The library without its telemetry, which sends an event over the network whenever it is imported."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,7 @@ def build_graph(weights: Weights, config: Mapping[str, Any], longest: int, inlet
 
 def build_probe(weights: Weights, config: Mapping[str, Any], longest: int) -> tuple[Any, list[str]]:
     """The same with the input of each product as further outputs, and the names of these."""
-    import openvino
-
+    openvino = load_openvino()
     model, entered = _Bert(weights, config, {}).model(longest)
     return openvino.Model([*model.outputs, *(node.output(0) for node in entered.values())], model.get_parameters()), [
         *entered
@@ -54,16 +62,13 @@ class _Bert:
     """Holds the weights while the graph is built."""
 
     def __init__(self, weights: Weights, config: Mapping[str, Any], inlets: Mapping[str, Inlet]) -> None:
-        from openvino import opset13
-
-        self.op, self.weights, self.inlets = opset13, weights, inlets
+        self.op, self.weights, self.inlets = load_openvino().opset13, weights, inlets
         self.entered: dict[str, Any] = {}
         self.layers, self.heads = config["num_hidden_layers"], config["num_attention_heads"]
         self.hidden, self.epsilon = config["hidden_size"], config["layer_norm_eps"]
 
     def model(self, longest: int) -> tuple[Any, dict[str, Any]]:
-        import openvino
-
+        openvino = load_openvino()
         tokens = self.op.parameter([-1, -1], np.int32, "tokens")
         mask = self.op.parameter([-1, -1], np.float32, "mask")
         hidden = self.embed(tokens, longest)

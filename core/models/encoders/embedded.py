@@ -1,9 +1,11 @@
-"""The encoder that is always there, all-MiniLM-L6-v2, as an OpenVINO graph built from its weights. Knows no torch."""
+"""The encoder that is always there, all-MiniLM-L6-v2, and those tuned from one like it, as an OpenVINO graph built from
+their weights. Knows no torch."""
 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from core.arrays import Floats
 from core.models.encoders.encoder import embedded_folder, encode_alike, encode_in_batches, without_surrogates
-from core.models.encoders.int8 import PEAKS
+from core.models.encoders.int8 import OWN_PEAKS, PEAKS, longest_of
 
 TOKEN_BUDGET = 768
 """tokens at once, with padding: activations of more leave the second-level cache and gain nothing"""
@@ -72,43 +74,60 @@ class EmbeddedEncoder:
 
 
 def load_embedded(name: str, threads: int) -> EmbeddedEncoder:
-    """From the installed package; about half a second. Raises Damaged when the package is not whole."""
+    """From the installed package; about half a second the first time in a process, which keeps what it compiled (a
+    replay would compile it for each of its jobs). Raises Damaged when the package is not whole."""
+    compiled = _compile_once(embedded_folder(), threads)
+    request = compiled.request.get_compiled_model().create_infer_request()  # a request is for one thread at a time
+    return replace(compiled, name=name, request=request)
+
+
+@lru_cache(maxsize=1)
+def _compile_once(folder: Path, threads: int) -> EmbeddedEncoder:
+    return _load("", folder, None, threads)
+
+
+def load_tuned(folder: Path, threads: int) -> EmbeddedEncoder:
+    """An encoder that was tuned here and has its peaks beside its weights."""
+    return _load(str(folder), folder, folder, threads)
+
+
+def _load(name: str, folder: Path, tuned: Path | None, threads: int) -> EmbeddedEncoder:
     from tokenizers import Tokenizer
 
-    folder = embedded_folder()
-    weights = folder / "model.safetensors"
+    weights = (folder / "model.safetensors").read_bytes()
+    peaks = (folder / OWN_PEAKS if tuned else PEAKS).read_bytes()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    longest = json.loads((folder / "sentence_bert_config.json").read_text(encoding="utf-8"))["max_seq_length"]
+    longest = longest_of(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return EmbeddedEncoder(
         name=name,
-        fingerprint=hashlib.sha256(weights.read_bytes() + PEAKS.read_bytes()).hexdigest()[:16],
+        fingerprint=hashlib.sha256(weights + peaks).hexdigest()[:16],
         dims=config["hidden_size"],
         longest=longest,
         tokenizer=tokenizer,
-        request=_compile(weights, config, longest, threads),
+        request=_compile(folder / "model.safetensors", config, tuned, (longest, threads)),
     )
 
 
-def _compile(weights: Path, config: dict[str, Any], longest: int, threads: int) -> Any:
-    import openvino
+def _compile(weights: Path, config: dict[str, Any], tuned: Path | None, limits: tuple[int, int]) -> Any:
+    """limits: (tokens, threads)."""
     from safetensors.numpy import load_file
 
-    from core.models.encoders.bert_graph import build_graph
+    from core.models.encoders.bert_graph import build_graph, load_openvino
     from core.models.encoders.int8 import find_inlets, read_peaks
 
-    core = openvino.Core()
+    core = load_openvino().Core()
     quick = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
     settings = {
         "INFERENCE_PRECISION_HINT": quick,
-        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_NUM_THREADS": limits[1],
         "NUM_STREAMS": 1,
     }
     arrays = load_file(weights)
-    inlets = find_inlets(arrays, read_peaks()) if _multiplies_bytes() else {}
-    graph = build_graph(arrays, config, longest, inlets)
+    inlets = find_inlets(arrays, read_peaks(tuned)) if _multiplies_bytes() else {}
+    graph = build_graph(arrays, config, limits[0], inlets)
     return core.compile_model(graph, "CPU", settings).create_infer_request()
 
 

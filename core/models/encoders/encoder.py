@@ -12,6 +12,12 @@ from core.errors import Damaged
 EMBEDDED = "all-MiniLM-L6-v2"
 """the default: its weights come with an installed package, so that it needs no network and no torch"""
 
+MULTILINGUAL = "use-multilingual-v3"
+"""for texts in other languages than English; it comes with a package as well"""
+
+JOINED = "all-MiniLM-L6-v2+use-multilingual-v3"
+BUNDLED = (EMBEDDED, MULTILINGUAL, JOINED)
+"""the encoders that need no network; where one is in use, rounds compare it with the others"""
 
 FEATURES = "feature_encoder.json"
 """marks a folder whose classifier serves as an encoder"""
@@ -77,7 +83,8 @@ def encode_alike(
     """(texts, dims): what `encode_in_batches` returns, from batches of texts that are equally long.
 
     Padding changes how sums are rounded, and so does the size of a matrix in some libraries: full makes all batches of
-    one length the same size, with the batch's last text repeated.
+    one length the same size, with the batch's last text repeated. Others are filled up to the next half, quarter,
+    eighth ... of that size: a graph is made ready for each new shape, which takes as long as 100 tokens.
     """
     rows = np.empty((len(lengths), dims), np.float32)
     alike: dict[int, list[int]] = {}
@@ -87,8 +94,10 @@ def encode_alike(
         size = max(budget // max(length, 1), 1)
         for first in range(0, len(positions), size):
             batch = positions[first : first + size]
-            filling = batch[-1:] * (size - len(batch)) if full else []
-            rows[batch] = run([*batch, *filling])[: len(batch)]
+            most = size
+            while not full and most >= 2 * len(batch):
+                most //= 2
+            rows[batch] = run([*batch, *batch[-1:] * (most - len(batch))])[: len(batch)]
     return rows
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from core.errors import BadInput
-from core.models.encoders.encoder import EMBEDDED, FEATURES, OWN, Encoder
+from core.models.encoders.encoder import EMBEDDED, FEATURES, JOINED, MULTILINGUAL, OWN, Encoder
+from core.models.encoders.int8 import OWN_PEAKS
 
 
 def encoder_source(models: Path, name: str) -> str:
@@ -30,10 +31,22 @@ def load_encoder(name: str, cache: Path, threads: int) -> Encoder:
         from core.models.encoders.embedded import load_embedded
 
         return load_embedded(name, threads)
+    if name == MULTILINGUAL:
+        from core.models.encoders.multilingual import load_multilingual
+
+        return load_multilingual(name, threads)
+    if name == JOINED:
+        from core.models.encoders.joined import load_joined
+
+        return load_joined(name, threads)
     if (Path(name) / FEATURES).is_file():
         from core.models.encoders.feature_encoder import load_feature_encoder
 
         return load_feature_encoder(Path(name), threads)
+    if (Path(name) / OWN_PEAKS).is_file():
+        from core.models.encoders.embedded import load_tuned
+
+        return load_tuned(Path(name), threads)
     from core.models.encoders.torch_encoder import load_sentence_transformer
 
     return load_sentence_transformer(name, cache, threads)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Damaged
-from core.models.encoders.encoder import EMBEDDED, FEATURES, embedded_folder, without_surrogates
+from core.models.encoders.encoder import EMBEDDED, FEATURES, JOINED, MULTILINGUAL, embedded_folder, without_surrogates
 from core.models.encoders.loading import encoder_source
+from core.models.encoders.multilingual import CHARACTERS
 
 CUT = 5
 """characters per token looked at first, more only where these hold too few tokens: a book would take a second"""
@@ -29,7 +30,7 @@ class TextLimit:
         cut = CUT * self.longest
         while (end := self._end(text[:cut])) == min(cut, len(text)) < len(text):
             cut *= 2
-        return len(text[:end].encode("utf-16-le")) // 2
+        return _units(text[:end])
 
     def _end(self, text: str) -> int:
         """Where the last token that counts ends; the whole text where all do."""
@@ -39,11 +40,17 @@ class TextLimit:
         return max((end for _, end in encoding.offsets), default=0) if encoding.overflowing else len(text)
 
 
+def _units(text: str) -> int:
+    return len(without_surrogates(text).encode("utf-16-le")) // 2
+
+
 def characters_read(models: Path, cache: Path, encoder: str, texts: Sequence[str]) -> list[int | None]:
     """Of each text; None where the encoder's tokenizer is not on this machine or of an unknown kind.
 
     models: a folder of models; cache: where fetched encoders are kept.
     """
+    if encoder in (MULTILINGUAL, JOINED):  # of both together the one that reads on
+        return [_units(text[: len(text) - len(text.lstrip()) + CHARACTERS]) for text in texts]
     try:
         folder = embedded_folder() if encoder == EMBEDDED else _folder(encoder_source(models, encoder), cache)
     except (BadInput, Damaged):

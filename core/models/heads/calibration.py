@@ -59,5 +59,6 @@ def weights_by_doubt(labelled: Floats, pool: Floats) -> Floats:
     edges = np.quantile(pool, np.linspace(0, 1, BINS + 1)[1:-1])
     mine, theirs = np.searchsorted(edges, labelled), np.searchsorted(edges, pool)
     counts = np.bincount(mine, minlength=BINS)
-    ratio = np.bincount(theirs, minlength=BINS) / len(pool) * (len(labelled) + BINS) / (counts + 1)
+    shares = np.maximum(np.bincount(theirs, minlength=BINS), 1) / len(pool)  # where many are alike a tenth may be empty
+    ratio = shares * (len(labelled) + BINS) / (counts + 1)
     return np.asarray(ratio[mine] / ratio[mine].mean())

@@ -46,13 +46,15 @@ class WeakRecords:
 class TrainingRecords:
     """Training data of a head. vectors: (n, dims) unit rows. answers: (n, width) as the task encodes them. texts:
     (categories, dims) encoded names of the categories, as extra examples; or None. weak: extra examples, too, never
-    evaluated; a head may do without them.
+    evaluated; a head may do without them. seen: the encoder was trained on those that are not evaluated, so they say
+    nothing of how sure a head may be.
     """
 
     vectors: Floats
     answers: Rows
     texts: Floats | None = None
     weak: WeakRecords | None = None
+    seen: bool = False
 
 
 @dataclass(frozen=True)

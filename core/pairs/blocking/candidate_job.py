@@ -8,14 +8,16 @@ ENCODED, LARGE = ("characters", "encoder"), ("words", "order")
 """the two searches: among texts that are each held against all others, and where there are too many for that"""
 
 
+SIDES, KNOWN = "in/sides.parquet", "in/known.parquet"
+
+
 @dataclass(frozen=True)
 class CandidateParams:
-    """The bundle has `in/sides.parquet`: side, source, id, text, in that order, and `in/known.parquet`: left_side and
-    right_side of the candidates that there are. sources: how many there are. within: pairs of records of one source,
-    else of different ones. per_record: neighbours of each in either space. most: pairs that are kept, the most alike.
-    cache: folder of encoders, empty: beside the
-    bundle; vectors: of vectors, where those of texts are kept, empty: nowhere. near, far: pairs to draw that are no
-    candidates, of those next in rank and of all others."""
+    """The bundle has SIDES: side, source, id, text, in that order, and KNOWN: left_side and right_side of candidates
+    there are. sources: how many there are. within: pairs of records of one source, else of different ones.
+    per_record: neighbours of each in either space. most: pairs that are kept, the most alike. cache: folder of
+    encoders; vectors: where those of texts are kept. near, far: pairs to draw that are no candidates, of those next in
+    rank and of all others. pieces: folder of what many jobs found; empty: this one searches itself."""
 
     encoder: str
     encoder_source: str
@@ -29,6 +31,7 @@ class CandidateParams:
     near: int
     far: int
     seed: int
+    pieces: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,16 @@ Knows texts and spaces; not decisions, models or files.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.arrays import Bools, Floats, Ints
 from core.data.ledger import normalise
-from core.pairs.spaces import Neighbours, Space, Spaces
+from core.pairs.spaces import Neighbours, Report, Space, Spaces, nearest, row_cosines
+
+if TYPE_CHECKING:
+    from core.pairs.spaces import Both
 
 PER_RECORD = 5
 """neighbours in each of the two spaces, both ways"""
@@ -54,6 +58,38 @@ class SearchedPairs:
 
 
 @dataclass(frozen=True)
+class FoundPairs:
+    """What some of the texts found, near misses among it. searches: (m,) as in `SearchedPairs`, 0 for near misses;
+    similarity: (m,) 0..1, NaN for them."""
+
+    pairs: Pairs
+    searches: Ints
+    similarity: Floats
+
+
+@dataclass(frozen=True)
+class SearchedSides:
+    """Unit rows of (left, right) by characters and by encoder; right None within one source."""
+
+    characters: "Both"
+    encoder: "Both"
+
+    def of_side(self, rows: range, side: int) -> range:
+        """Those of the rows, counted over both sides, that are of this one, as its own rows."""
+        before = int(self.encoder[0].shape[0]) if side else 0
+        size = int(self.characters[side].shape[0])  # type: ignore[union-attr]
+        return range(max(rows.start - before, 0), max(min(rows.stop - before, size), 0))
+
+    def similarity(self, pairs: Pairs) -> Floats:
+        """(m,) as `similarity` has it."""
+        cosines = [
+            row_cosines(left, left if right is None else right, pairs.left, pairs.right)
+            for left, right in (self.characters, self.encoder)
+        ]
+        return np.asarray(np.clip(np.mean(cosines, axis=0), 0, 1))
+
+
+@dataclass(frozen=True)
 class DistinctTexts:
     """firsts: (d,) the first record of each distinct text that is not blank, in their order; equal: normalised, that
     is, to a reader. text_of: (n,) which of them each record has, -1 where its text is blank."""
@@ -88,19 +124,55 @@ def next_ranks(per_record: int) -> int:
     return -(-per_record // NEAR_RANKS)
 
 
-def search_spaces(spaces: Spaces, per_record: int = PER_RECORD) -> SearchedPairs:
-    """The same with what found each, and the next ranks. Spaces must have so many neighbours more."""
-    pairs = find_candidates(spaces, per_record)
-    width = int(spaces.encoder.right.shape[0]) or 1
-    codes, searches = pairs.left * width + pairs.right, np.zeros(len(pairs), np.int64)
-    behind: list[tuple[Ints, Ints]] = []
-    for bit, space in ((FIRST, spaces.characters), (SECOND, spaces.encoder)):
-        own = _once(*_joined(_neighbour_pairs(space, slice(0, per_record))), spaces)
-        searches[np.searchsorted(codes, own.left * width + own.right)] += bit
-        behind += _neighbour_pairs(space, slice(per_record, per_record + next_ranks(per_record)))
-    near = _once(*_joined(behind), spaces)
-    new = ~np.isin(near.left * width + near.right, codes)
-    return SearchedPairs(pairs, similarity(spaces, pairs), searches, Pairs(near.left[new], near.right[new]))
+def search_spaces(
+    sides: SearchedSides, rows: range, per_record: int = PER_RECORD, report: Report = lambda done, total: None
+) -> FoundPairs:
+    """The nearest by characters and by encoder of these texts, and the next ranks. rows: of the left side, and behind
+    those of the right; from a multiple of BLOCK of their side on, what they find is the same as when all are sought."""
+    spaces = ((FIRST, sides.characters), (SECOND, sides.encoder))
+    lookups = [(bit, space, side) for bit, space in spaces for side in (0, 1) if space[side] is not None]
+    parts = []
+    for number, (bit, space, side) in enumerate(lookups):
+        own = sides.of_side(rows, side)
+
+        def report_part(done: int, total: int, number: int = number) -> None:
+            report(1000 * number + 1000 * done // total, 1000 * len(lookups))
+
+        near = nearest(space[side], space[1 - side], report_part, per_record + next_ranks(per_record), own)  # type: ignore[arg-type]
+        ranks = near.rows.shape[1]
+        queries, others = np.repeat(np.arange(own.start, own.stop), ranks), near.rows.ravel().astype(np.int64)
+        bits = np.tile(np.where(np.arange(ranks) < per_record, bit, 0), len(own))
+        there = others >= 0
+        left, right = (queries, others) if side == 0 else (others, queries)
+        if sides.encoder[1] is None:
+            left, right = np.minimum(left, right), np.maximum(left, right)
+        parts.append(FoundPairs(Pairs(left[there], right[there]), bits[there], np.full(int(there.sum()), np.nan)))
+    joined = join_found(parts)
+    held = joined.searches > 0
+    joined.similarity[held] = sides.similarity(Pairs(joined.pairs.left[held], joined.pairs.right[held]))
+    return joined
+
+
+def join_found(parts: Sequence[FoundPairs]) -> FoundPairs:
+    """Each pair once, by left, then right row: its searches are those of all parts."""
+    left, right = (np.concatenate([getattr(part.pairs, side) for part in parts]) for side in ("left", "right"))
+    width = int(right.max(initial=0)) + 1
+    codes, position = np.unique(left * width + right, return_inverse=True)
+    searches, similarity = np.zeros(len(codes), np.int64), np.full(len(codes), np.nan, np.float32)
+    for bit in (FIRST, SECOND):
+        searches[position[np.concatenate([part.searches & bit > 0 for part in parts])]] |= bit
+    values = np.concatenate([part.similarity for part in parts])
+    known = ~np.isnan(values)
+    similarity[position[known]] = values[known]
+    return FoundPairs(Pairs(codes // width, codes % width), searches, similarity)
+
+
+def with_near_misses(matches: FoundPairs) -> SearchedPairs:
+    """What all texts found together."""
+    held = matches.searches > 0
+    near = Pairs(matches.pairs.left[~held], matches.pairs.right[~held])
+    pairs = Pairs(matches.pairs.left[held], matches.pairs.right[held])
+    return SearchedPairs(pairs, matches.similarity[held], matches.searches[held], near)
 
 
 def _joined(pairs: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import duckdb
 
@@ -11,20 +12,19 @@ from core.data.import_parts import begin_import, continue_import, finish_imports
 from core.data.ingest_job import records_alone
 from core.data.records import number_records
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Bundle, Report, Resources
+from core.jobs.bundle import Bundle, Report
 from core.labelling.gold import ask_non_candidates
 from core.labelling.settling import settle
 from core.pairs.blocking.blocking_recall import BlockingRecall, blocking_recall, require_paired
-from core.pairs.blocking.candidate_job import CANDIDATES, CandidateParams, CandidateResult
+from core.pairs.blocking.candidate_job import CANDIDATES, KNOWN, SIDES, CandidateParams, CandidateResult
 from core.pairs.scorer import text_encoder
 from core.pairs.sides import count_sources
-from core.project import Project, runner_of
+from core.project import Project
 from core.store.database import count, utc_now
 from core.store.tables import quoted
 
 PER_RECORD, MOST = 5, 200_000
 """neighbours of a record in either space; pairs that are kept"""
-LOCAL = "local"
 NEAR, FAR = 30, 20
 """pairs to draw that no search found: of those next in rank, and of all others"""
 
@@ -49,53 +49,78 @@ class Candidates:
     recall: BlockingRecall
 
 
-def candidates(  # noqa: PLR0913 - each is an option of the command
-    project: Project,
-    report: Report,
-    *,
-    per_record: int = PER_RECORD,
-    most: int = MOST,
-    within: bool | None = None,
-    near: int = NEAR,
-    far: int = FAR,
-    on: str = LOCAL,
-) -> Candidates:
-    """Pairs each record with those nearest to it by characters and by encoder, and adds the pairs that are new.
+class CandidateOptions(TypedDict, total=False):
+    """per_record: neighbours of each. most: pairs that are kept. within: pairs of one source's records, too; default:
+    only where there is one source, or more than two. near, far: pairs to draw at random that are no candidates, of
+    those next in rank and of all others; people are asked about them beside the batches, blind, and `blocking_recall`
+    says what follows."""
 
-    within: pairs of one source's records, too; default: only where there is one source, or more than two. Else every
-    source is paired with every other. near, far: pairs to draw at random that are no candidates, of those next in rank
-    and of all others; people are asked about them beside the batches, blind, and `blocking_recall` says what follows.
-    on: the runner that carries the job.
-    """
-    started, settings = time.monotonic(), project.settings()
-    _check(settings, {"per record": per_record, "most": most}, (near, far))
-    sources, inside = _read_sources(project, within)
-    jobs = project.jobs if on == LOCAL else replace(project.jobs, runner=runner_of(project, on))
-    params = CandidateParams(
+    per_record: int
+    most: int
+    within: bool | None
+    near: int
+    far: int
+
+
+@dataclass(frozen=True)
+class _Request:
+    per_record: int = PER_RECORD
+    most: int = MOST
+    within: bool | None = None
+    near: int = NEAR
+    far: int = FAR
+
+
+def candidates(project: Project, report: Report, **options: Unpack[CandidateOptions]) -> Candidates:
+    """Pairs each record with those nearest to it by characters and by encoder, and adds the pairs that are new. Every
+    source is paired with every other."""
+    started = time.monotonic()
+    sources, params = candidate_search(project, options)
+    bundle = project.jobs.prepare(CANDIDATES, params)
+    write_sides(project, bundle)
+    return finish_candidates(project, report, bundle, sources, started)
+
+
+def candidate_search(project: Project, options: CandidateOptions) -> tuple[dict[str, int], CandidateParams]:
+    """Name -> records of each source, and what the job is given here. Raises BadInput, or Refused where there is
+    nothing to pair."""
+    settings = project.settings()
+    request = _Request(**options)
+    _check(settings, {"per record": request.per_record, "most": request.most}, (request.near, request.far))
+    sources, within = _read_sources(project, request.within)
+    return sources, CandidateParams(
         encoder=settings.encoder,
         encoder_source=text_encoder(project.models, settings.encoder),
         threads=settings.threads,
-        cache=str(project.vectors / "cache") if on == LOCAL else "",
-        vectors=str(project.vectors) if on == LOCAL else "",
+        cache=str(project.vectors / "cache"),
+        vectors=str(project.vectors),
         sources=len(sources),
-        within=inside,
-        per_record=per_record,
-        most=most,
-        near=near,
-        far=far,
+        within=within,
+        per_record=request.per_record,
+        most=request.most,
+        near=request.near,
+        far=request.far,
         seed=settings.seed,
     )
-    bundle = project.jobs.prepare(CANDIDATES, params)
+
+
+def write_sides(project: Project, bundle: Bundle) -> None:
+    """The records of all sources, and which pairs there are."""
     with project.store.reading() as cursor:
-        target = quoted(bundle.path / "in" / "sides.parquet")
-        cursor.execute(f"copy (select side, source, id, text from sides order by side) to '{target}'")
-        known = quoted(bundle.path / "in" / "known.parquet")
+        sides, known = quoted(bundle.path / SIDES), quoted(bundle.path / KNOWN)
+        cursor.execute(f"copy (select side, source, id, text from sides order by side) to '{sides}'")
         cursor.execute(f"copy (select left_side, right_side from pairs where beyond is null) to '{known}'")
-    result = jobs.run(bundle, CANDIDATES, report, "Finding candidates", Resources(settings.job_seconds))
+
+
+def finish_candidates(
+    project: Project, report: Report, bundle: Bundle, sources: dict[str, int], started: float
+) -> Candidates:
+    """Runs the job of the bundle, and takes its pairs in. started: by the monotonic clock."""
+    result = project.jobs.run(bundle, CANDIDATES, report, "Finding candidates")
     added = _take_in(project, bundle, result, report)
     return Candidates(
         sources=sources,
-        within=inside,
+        within=bundle.params(CANDIDATES).within,
         distinct=result.distinct,
         candidates=result.candidates,
         added=added,

@@ -11,9 +11,18 @@ import numpy as np
 
 from core.arrays import Floats
 from core.data.ledger import normalise
-from core.pairs.blocking.candidates import PER_RECORD, RatedPairs, SearchedPairs, best_of_both, next_ranks
-from core.pairs.blocking.postings import find_sharing, join_pairs
-from core.pairs.blocking.trigram_cosines import trigram_cosines
+from core.pairs.blocking.candidates import (
+    PER_RECORD,
+    FoundPairs,
+    Pairs,
+    RatedPairs,
+    SearchedPairs,
+    best_of_both,
+    join_found,
+    next_ranks,
+)
+from core.pairs.blocking.postings import WordIndex, find_sharing, find_sharing_of, join_pairs, write_word_index
+from core.pairs.blocking.trigram_cosines import trigram_cosines, trigram_weights
 from core.pairs.blocking.vector_index import find_near
 from core.pairs.features import split_fields
 from core.pairs.spaces import CUT, Report, row_cosines
@@ -57,13 +66,48 @@ def search_large(
     """The same without vectors, and with what found each: 2 * per_record partners of a text by shared words, as there
     are of two spaces, and its neighbours in the alphabet. No text is compared by meaning."""
     left, right = plain_texts(texts[0]), None if texts[1] is None else plain_texts(texts[1])
-    ranks = (2 * per_record, 2 * (per_record + next_ranks(per_record)))
-    sharing = find_sharing((left, right), folder, threads, lambda done, total: report(600 * done // total, 1000), ranks)
+    sharing = find_sharing(
+        (left, right), folder, threads, lambda done, total: report(600 * done // total, 1000), _ranks(per_record)
+    )
     similarity: Floats = trigram_cosines(
         (left, right), sharing.pairs, lambda done, total: report(600 + 400 * done // total, 1000)
     )
     report(1000, 1000)
     return SearchedPairs(sharing.pairs, similarity, sharing.searches, sharing.near)
+
+
+WEIGHTS = "weights.npy"
+"""of trigrams, beside the files of the word index"""
+
+
+def write_large_index(
+    texts: tuple[Sequence[str], Sequence[str] | None], out: Path, folder: Path, threads: int, report: Report
+) -> None:
+    """What `search_large_of` reads, as files in `out`; the rest as `search_large` has it."""
+    plain = plain_texts(texts[0]), None if texts[1] is None else plain_texts(texts[1])
+    write_word_index(plain, out, folder, threads, lambda done, total: report(700 * done // total, 1000))
+    weights = trigram_weights(plain, lambda done, total: report(700 + 300 * done // max(total, 1), 1000))
+    np.save(out / WEIGHTS, weights)
+
+
+def search_large_of(index: WordIndex, rows: range, per_record: int, report: Report) -> FoundPairs:
+    """What these texts find of `search_large`. rows: of the left side, and behind those of the right."""
+    sharing = find_sharing_of(index, rows, _ranks(per_record), lambda done, total: report(600 * done // total, 1000))
+    left, right = sharing.pairs.left, sharing.pairs.right + (index.width or 0)
+    needed = np.unique(np.concatenate([left, right]))
+    similarity = trigram_cosines(
+        (index.texts(needed), None),
+        Pairs(np.searchsorted(needed, left), np.searchsorted(needed, right)),
+        lambda done, total: report(600 + 400 * done // total, 1000),
+        np.load(index.folder / WEIGHTS, allow_pickle=False),
+    )
+    near = FoundPairs(sharing.near, np.zeros(len(sharing.near), np.int64), np.full(len(sharing.near), np.nan))
+    return join_found([FoundPairs(sharing.pairs, sharing.searches, similarity), near])
+
+
+def _ranks(per_record: int) -> tuple[int, int]:
+    """Partners of a text by shared words, and with those next in rank: as many as there are of two spaces."""
+    return 2 * per_record, 2 * (per_record + next_ranks(per_record))
 
 
 def plain_texts(texts: Sequence[str]) -> list[str]:

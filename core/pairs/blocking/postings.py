@@ -14,6 +14,7 @@ import numpy as np
 from core.arrays import Ints
 from core.pairs.blocking.candidates import FIRST, SECOND, Pairs
 from core.pairs.spaces import Report
+from core.store.tables import quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,6 +29,11 @@ PIECE = 50_000
 """texts between two reports"""
 MEMORY = "2GB"
 """of DuckDB; what is more goes to disk"""
+POSTINGS, NEIGHBOURS, TEXTS = "postings.parquet", "neighbours.parquet", "texts.parquet"
+"""files of a word index"""
+
+SCALE = 1_000_000
+"""of inverse document frequencies, which are held as whole numbers"""
 
 _WORDS = r"regexp_extract_all(text, '[\p{L}\p{M}\p{N}_]+')[1:{words}]"
 _TERMS = f"""
@@ -41,9 +47,10 @@ _TERMS = f"""
         from words
     )
 """
+# Whole numbers: their sum is the same in whatever order it is taken, and so are the ties.
 _POSTINGS = f"""
     create table postings as
-    select term, row, ln(? / texts) as idf from terms
+    select term, row, round({SCALE} * ln(? / texts))::integer as idf from terms
     join (
         select term, count(*) as texts from terms group by term having texts between 2 and {MOST_TEXTS_OF_A_TERM}
     ) using (term)
@@ -59,8 +66,8 @@ _PARTNERS = """
     qualify row_number() over (partition by one order by common desc, other) <= {most}
 """
 _NEIGHBOURS = """
-    insert into pairs
-    select least(row, next), greatest(row, next), null
+    insert into neighbours
+    select least(row, next), greatest(row, next)
     from (select row, lead(row) over (order by {key}, row) as next from texts) where next is not null and {apart}
 """
 
@@ -110,36 +117,92 @@ def find_sharing(
     or all misspelt (sorted neighbourhood, Hernández & Stolfo 1995). folder: for what does not fit into MEMORY. Ordered
     by left, then right row.
     """
+    left, right = texts
+    total, width = len(left) + len(right or ()), None if right is None else len(left)
+    with _connected(folder, threads) as connection:
+        _index_words(connection, texts, _Steps(report, 0, 400))
+        return _partners(connection, range(total), width, ranks, _Steps(report, 400, 1000))
+
+
+def write_word_index(
+    texts: tuple[Sequence[str], Sequence[str] | None], out: Path, folder: Path, threads: int, report: Report
+) -> None:
+    """What `find_sharing_of` reads, as files in `out`; the rest as `find_sharing` has it."""
+    with _connected(folder, threads) as connection:
+        _index_words(connection, texts, report)
+        for table in (POSTINGS, NEIGHBOURS, TEXTS):
+            connection.execute(f"copy {Path(table).stem} to '{quoted(out / table)}'")
+
+
+@dataclass(frozen=True)
+class WordIndex:
+    """Files that `write_word_index` wrote. width: texts of the left side; None within one source. spill: folder for
+    what does not fit into MEMORY."""
+
+    folder: Path
+    width: int | None
+    spill: Path
+    threads: int
+
+    def texts(self, rows: Ints) -> list[str]:
+        """rows: of the left side, and behind those of the right."""
+        import polars
+
+        return polars.read_parquet(self.folder / TEXTS).sort("row")["text"].gather(rows).to_list()
+
+
+def find_sharing_of(index: WordIndex, rows: range, ranks: tuple[int, int], report: Report) -> SharingPairs:
+    """What these texts find. rows: of the left side, and behind those of the right."""
+    with _connected(index.spill, index.threads) as connection:
+        for table in (POSTINGS, NEIGHBOURS):
+            query = f"create table {Path(table).stem} as from read_parquet('{quoted(index.folder / table)}')"
+            connection.execute(query)
+        return _partners(connection, rows, index.width, ranks, report)
+
+
+def _connected(folder: Path, threads: int) -> "DuckDBPyConnection":
     import duckdb
 
+    settings: dict[str, str | bool | int | float | list[str]] = {"memory_limit": MEMORY, "temp_directory": str(folder)}
+    if threads:  # 0: all that there are
+        settings["threads"] = threads
+    return duckdb.connect(config=settings)
+
+
+def _index_words(
+    connection: "DuckDBPyConnection", texts: tuple[Sequence[str], Sequence[str] | None], report: Report
+) -> None:
+    """Tables texts, postings, and neighbours (one < other) in alphabetical order, forwards and backwards."""
     left, right = texts
-    total, width = len(left) + len(right or ()), len(left)
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "threads": threads,
-        "memory_limit": MEMORY,
-        "temp_directory": str(folder),
-    }
-    with duckdb.connect(config=settings) as connection:
-        _load_terms(connection, (left, right or ()), _Steps(report, 0, 350))
-        connection.execute(_POSTINGS, [total])
-        connection.execute("drop table terms")
-        report(400, 1000)
-        connection.execute("create table pairs (one integer, other integer, rank bigint)")
-        query = _PARTNERS.format(
-            apart=_apart("mine.row", "theirs.row", width if right is not None else None), most=ranks[1]
-        )
-        step = _Steps(report, 400, 900)
-        for start in range(0, total, PIECE):
-            connection.execute(query, [start, start + PIECE - 1])
-            step(min(start + PIECE, total), total)
-        apart = _apart("row", "next", width if right is not None else None)
-        for key in ("text", "reverse(text)"):
-            connection.execute(_NEIGHBOURS.format(key=key, apart=apart))
-        report(950, 1000)
-        rows = connection.execute(_ONCE, [ranks[0]]).fetchnumpy()
+    _load_terms(connection, (left, right or ()), _Steps(report, 0, 850))
+    connection.execute(_POSTINGS, [len(left) + len(right or ())])
+    connection.execute("drop table terms")
+    report(950, 1000)
+    connection.execute("create table neighbours (one integer, other integer)")
+    apart = _apart("row", "next", None if right is None else len(left))
+    for key in ("text", "reverse(text)"):
+        connection.execute(_NEIGHBOURS.format(key=key, apart=apart))
     report(1000, 1000)
-    one, other, searches = (np.asarray(rows[name], np.int64) for name in ("one", "other", "searches"))
-    other = other if right is None else other - width
+
+
+def _partners(
+    connection: "DuckDBPyConnection", rows: range, width: int | None, ranks: tuple[int, int], report: Report
+) -> SharingPairs:
+    """Of these rows, from the tables of `_index_words`."""
+    connection.execute("create table pairs (one integer, other integer, rank bigint)")
+    query = _PARTNERS.format(apart=_apart("mine.row", "theirs.row", width), most=ranks[1])
+    for start in range(rows.start, rows.stop, PIECE):
+        stop = min(start + PIECE, rows.stop)
+        connection.execute(query, [start, stop - 1])
+        report(900 * (stop - rows.start) // len(rows), 1000)
+    connection.execute(
+        "insert into pairs select one, other, null from neighbours where one between ? and ?",
+        [rows.start, rows.stop - 1],
+    )
+    columns = connection.execute(_ONCE, [ranks[0]]).fetchnumpy()
+    report(1000, 1000)
+    one, other, searches = (np.asarray(columns[name], np.int64) for name in ("one", "other", "searches"))
+    other = other - (width or 0)
     held = searches > 0
     return SharingPairs(Pairs(one[held], other[held]), searches[held], Pairs(one[~held], other[~held]))
 

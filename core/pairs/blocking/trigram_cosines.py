@@ -28,12 +28,14 @@ Weights = npt.NDArray[np.float32]
 
 
 def trigram_cosines(
-    texts: tuple[Sequence[str], Sequence[str] | None], pairs: Pairs, report: Report
+    texts: tuple[Sequence[str], Sequence[str] | None], pairs: Pairs, report: Report, weights: Weights | None = None
 ) -> npt.NDArray[np.float32]:
     """(m,) of the pairs. texts: (left, right) in lower case, right None within one source; their first CUT characters
-    count. Memory grows with the pairs and CHARACTERS, not with the texts."""
+    count. weights: `trigram_weights` of the texts, or of more. Memory grows with the pairs and CHARACTERS, not with the
+    texts."""
     left, right = texts[0], texts[0] if texts[1] is None else texts[1]
-    weights = _inverse_frequencies((left, texts[1] or ()), lambda done, total: report(3 * done // max(total, 1), 10))
+    if weights is None:
+        weights = trigram_weights(texts, lambda done, total: report(3 * done // max(total, 1), 10))
     result = np.zeros(len(pairs), np.float32)
     start = 0
     for stop in _block_ends(left, right, pairs):
@@ -49,8 +51,9 @@ def trigram_cosines(
     return np.clip(result, 0, 1)
 
 
-def _inverse_frequencies(sides: tuple[Sequence[str], Sequence[str]], report: Report) -> Weights:
-    """(2 ** BITS,) ln((1 + n) / (1 + texts with it)) + 1."""
+def trigram_weights(texts: tuple[Sequence[str], Sequence[str] | None], report: Report) -> Weights:
+    """(2 ** BITS,) inverse document frequencies: ln((1 + n) / (1 + texts with it)) + 1."""
+    sides = (texts[0], texts[1] or ())
     counts, total, done = np.zeros(1 << BITS, np.int32), sum(map(len, sides)), 0
     for side in sides:
         for part in _pieces(side):

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.config.steps import properties
 from core.models.adapters import AnswerScores, FieldScore
-from core.overlap import overlap
+from core.overlap import overlap, same_json
 from gpu_jobs.language_models.causal import CausalModel, Generated, generate
 from gpu_jobs.trainers.lora.examples import Examples
 
@@ -37,13 +37,14 @@ def compare(
         (_fields(one[0], step) if one is not None and is_valid else {}, _fields(true, step))
         for one, is_valid, true in zip(values, valid, truth, strict=True)
     ]
+    exact = [is_valid and same_json(*row) for is_valid, row in zip(valid, rows, strict=True)]
     choices = {name for name, one in properties(schema).items() if "enum" in one or "const" in one}
     names = list(dict.fromkeys(name for row in rows for part in reversed(row) for name in part))
     return AnswerScores(
         n=len(answers),
         valid=sum(valid),
         cut=sum(one.cut for one in answers),
-        exact=sum(is_valid and _same(predicted, true) for is_valid, (predicted, true) in zip(valid, rows, strict=True)),
+        exact=sum(exact),
         fields={name: _field_score(name, rows, choice=name in choices) for name in names},
     )
 
@@ -69,17 +70,4 @@ def _field_score(
         for predicted, true in rows
         if name in predicted or name in true
     ]
-    return FieldScore(len(pairs), sum(_same(*pair) for pair in pairs), sum(overlaps) / len(overlaps))
-
-
-def _same(one: object, other: object) -> bool:
-    """Equal, but for the order of a list's entries and of keys."""
-    if isinstance(one, list) and isinstance(other, list):
-        return sorted(map(_text, one)) == sorted(map(_text, other))
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    return _text(one) == _text(other)
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return FieldScore(len(pairs), sum(same_json(*pair) for pair in pairs), sum(overlaps) / len(overlaps))

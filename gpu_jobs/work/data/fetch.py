@@ -1,4 +1,7 @@
-"""Copies a file from a network, or a data set from the Hub, to this machine. Knows addresses; not what a file holds."""
+"""Copies a file from a network, or a data set from the Hub, to this machine, and files to where a network keeps them.
+
+Knows addresses; not what a file holds.
+"""
 
 import os
 from collections.abc import Callable
@@ -14,6 +17,8 @@ Progress = Callable[[int, int], None]
 PIECE = 1 << 20
 MOST_BYTES = 50 << 30
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "sftp": "paramiko"}
+WRITTEN = ("s3", "gs", "az", "abfs")
+"""schemes of stores where a file is whole or absent"""
 
 
 def fetch(file: str, folder: Path, report: Progress) -> Path:
@@ -28,12 +33,51 @@ def fetch(file: str, folder: Path, report: Progress) -> Path:
         with fsspec.open(file, "rb") as source, target.open("wb") as copy:
             _copy(source, copy, report)
     except ImportError as error:
-        package = PACKAGES.get(scheme, "fsspec[http]")
-        raise Refused(f"{scheme}:// needs the package {package} ({error}). Install it: pip install {package}") from None
+        raise _without_package(scheme, error) from None
     except (OSError, ValueError, RuntimeError) as error:
-        fault = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise Refused(f"{file[:200]} cannot be read ({fault}). Check the address and the network.") from None
+        raise Refused(f"{file[:200]} cannot be read ({_fault(error)}). Check the address and the network.") from None
     return target
+
+
+def _without_package(scheme: str, error: ImportError) -> Refused:
+    package = PACKAGES.get(scheme, "fsspec[http]")
+    return Refused(f"{scheme}:// needs the package {package} ({error}). Install it: pip install {package}")
+
+
+def _fault(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def require_writable(address: str) -> None:
+    """Raises BadInput for an address that nothing is written to, Refused where its package is missing."""
+    scheme = scheme_of(address)
+    if scheme not in WRITTEN:
+        known = ", ".join(f"{one}://" for one in WRITTEN)
+        raise BadInput(f"Nothing is written to {scheme}://; there are {known}. Name one of them, or a file here.")
+    import fsspec
+
+    try:
+        fsspec.get_filesystem_class(scheme)
+    except ImportError as error:
+        raise _without_package(scheme, error) from None
+
+
+def send(folder: Path, address: str) -> None:
+    """Every file below the folder to where the address lies, those that are hidden left out. Raises Refused."""
+    import fsspec
+
+    parent = address.rpartition("/")[0]
+    try:
+        store, path = fsspec.core.url_to_fs(parent)
+        for file in sorted(one for one in folder.rglob("*") if one.is_file()):
+            below = file.relative_to(folder)
+            if not any(part[0] == "." for part in below.parts):
+                store.put_file(str(file), f"{path}/{below.as_posix()}")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise Refused(
+            f"{address[:200]} cannot be written ({_fault(error)}). Check the address, what the environment says of its "
+            f"store, and the network; what was to be sent lies in {folder}."
+        ) from None
 
 
 def _copy(source: Any, copy: Any, report: Progress) -> None:

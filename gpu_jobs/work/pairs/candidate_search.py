@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,40 +10,24 @@ from core.arrays import Floats, Ints
 from core.data.cells import json_of
 from core.data.ledger import normalised_hashes
 from core.models.encoders.loading import load_encoder
-from core.pairs.blocking.candidate_job import ENCODED, LARGE, CandidateParams, CandidateResult
+from core.pairs.blocking.candidate_job import ENCODED, KNOWN, LARGE, SIDES, CandidateParams, CandidateResult
 from core.pairs.blocking.candidates import (
     FIRST,
     SECOND,
-    DistinctTexts,
     Pairs,
     SearchedPairs,
-    distinct_texts,
-    next_ranks,
+    SearchedSides,
     search_spaces,
+    with_near_misses,
 )
 from core.pairs.blocking.large_sources import search_large
 from core.pairs.blocking.non_candidates import NonCandidates, PairSpace, draw
-from core.pairs.spaces import NEAREST, Report
+from core.pairs.spaces import Report, tf_idf, trigrams
+from core.pairs.text_vectors import encode_texts
 from core.store.whole_files import whole_file
 from gpu_jobs.trainers.trainer_types import Progress
-from gpu_jobs.work.pairs.pair_pool import MOST_TEXTS, encode_and_build, phase
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Records that are paired, by the number of their side; all (n,). numbers: of the sides. parts: rows of those that
-    are searched together with or against others: of each source, or all as one."""
-
-    numbers: Ints
-    ids: list[str]
-    titles: list[str]
-    texts: list[str]
-    parts: list[Ints]
-
-    @property
-    def within(self) -> bool:
-        """Whether any may be paired with any."""
-        return len(self.parts) == 1
+from gpu_jobs.work.pairs.pair_pool import MOST_TEXTS, phase
+from gpu_jobs.work.pairs.paired_sides import Block, Sides, read_found, read_sides
 
 
 @dataclass(frozen=True)
@@ -60,15 +43,15 @@ class RecordPairs:
 def candidates(bundle: Path, params: CandidateParams, report: Progress) -> CandidateResult:
     """Writes `out/records.parquet` and `out/pairs.parquet`, the most alike first where not all are kept."""
     started = time.monotonic()
-    sides = _read_sides(bundle / "in" / "sides.parquet", params)
-    distinct = [distinct_texts([sides.texts[row] for row in part.tolist()]) for part in sides.parts]
-    searched, names = _search(bundle, sides, distinct, params, report)
+    sides = read_sides(bundle / SIDES, params)
+    distinct = sides.distinct
+    searched, names = _search(bundle, sides, params, report)
     order = _most_alike(searched.pairs, searched.similarity, params.most)
     order = order[np.lexsort((searched.pairs.right[order], searched.pairs.left[order]))]
     left_out = np.setdiff1d(np.arange(len(searched.pairs)), order)
     near = _both(searched.near, _take(searched.pairs, left_out))
     retained = _take(searched.pairs, order)
-    space = PairSpace(_sources(sides, distinct), sides.within)
+    space = PairSpace(_sources(sides), sides.within)
     beyond = _draw(bundle, space, _numbers(sides, retained), _numbers(sides, near), params)
     drawn = _both(_rows(sides, beyond.near), _rows(sides, beyond.far))
     output = RecordPairs(
@@ -89,7 +72,7 @@ def candidates(bundle: Path, params: CandidateParams, report: Progress) -> Candi
         near_drawn=len(beyond.near),
         far=beyond.far_size,
         far_drawn=len(beyond.far),
-        large=max(map(len, (one.firsts for one in distinct))) > MOST_TEXTS,
+        large=any(block.by_words for block in sides.blocks),
     )
 
 
@@ -103,59 +86,46 @@ def _most_alike(pairs: Pairs, values: Floats, most: int) -> Ints:
     return np.asarray(order, np.int64)
 
 
-def _read_sides(path: Path, params: CandidateParams) -> Sides:
-    import polars
-
-    table = polars.read_parquet(path)
-    sources, ids = table["source"].to_list(), table["id"].to_list()
-    several = params.sources > 1
-    rows = np.arange(len(ids))
-    source = np.array(sources)
-    return Sides(
-        numbers=table["side"].to_numpy().astype(np.int64),
-        ids=[f"{source}:{id_}" for source, id_ in zip(sources, ids, strict=True)] if several else ids,
-        titles=[f"{source} · {id_}" for source, id_ in zip(sources, ids, strict=True)] if several else ids,
-        texts=table["text"].to_list(),
-        parts=[rows] if params.within else [rows[source == name] for name in dict.fromkeys(sources)],
-    )
-
-
 def _search(
-    bundle: Path, sides: Sides, distinct: list[DistinctTexts], params: CandidateParams, report: Progress
+    bundle: Path, sides: Sides, params: CandidateParams, report: Progress
 ) -> tuple[SearchedPairs, list[list[str] | None]]:
     """Pairs as rows of `sides`, and which searches found each. Every source is searched with every other. Equal texts
     of one source are paired with the first of them, and only that one with others."""
-    firsts = [part[one.firsts] for part, one in zip(sides.parts, distinct, strict=True)]
-    blocks: list[tuple[Ints, ...]] = [(firsts[0],)] if sides.within else list(combinations(firsts, 2))
-    blocks = [block for block in blocks if all(map(len, block)) and sum(map(len, block)) > 1]
+    blocks = sides.blocks
     result, names = _empty(), list[list[str] | None]()
     for number, block in enumerate(blocks):
         start, stop = 900 * number // len(blocks), 900 * (number + 1) // len(blocks)
-        texts = [[sides.texts[row] for row in rows.tolist()] for rows in block]
-        one = _search_block(bundle, texts, params, phase(report, start, stop))
-        result = _append(result, one, block)
-        names += _names(one.searches, LARGE if max(map(len, texts)) > MOST_TEXTS else ENCODED)
+        if params.pieces:
+            one = read_found(Path(params.pieces), number)
+        else:
+            one = _search_block(bundle, sides, block, params, phase(report, start, stop))
+        result = _append(result, one, block.rows)
+        names += _names(one.searches, LARGE if block.by_words else ENCODED)
     if sides.within:
-        rows = np.flatnonzero(distinct[0].text_of >= 0)
-        again = rows[~np.isin(rows, firsts[0])]
-        equal = Pairs(firsts[0][distinct[0].text_of[again]], again)
+        distinct, firsts = sides.distinct[0], sides.firsts[0]
+        rows = np.flatnonzero(distinct.text_of >= 0)
+        again = rows[~np.isin(rows, firsts)]
+        equal = Pairs(firsts[distinct.text_of[again]], again)
         equals = SearchedPairs(equal, np.ones(len(equal)), np.zeros(len(equal), np.int64), _none())
         result, names = _append(result, equals, ()), names + [None] * len(equal)
     return result, names
 
 
-def _search_block(bundle: Path, texts: list[list[str]], params: CandidateParams, report: Report) -> SearchedPairs:
-    """Rows of the texts, which are distinct and of one source or two."""
-    if max(map(len, texts)) > MOST_TEXTS:
-        both = (texts[0], texts[1] if len(texts) > 1 else None)
+def _search_block(bundle: Path, sides: Sides, block: Block, params: CandidateParams, report: Report) -> SearchedPairs:
+    """Rows of the block."""
+    texts = sides.texts_of(block)
+    both = texts[0], texts[1] if len(texts) > 1 else None
+    if block.by_words:
         return search_large(both, bundle, params.threads, params.per_record, report)
-    cache = Path(params.cache) if params.cache else bundle.parent / "cache"
-    encoder = load_encoder(params.encoder_source, cache, params.threads)
-    most = max(NEAREST, params.per_record + next_ranks(params.per_record))
-    return search_spaces(
-        encode_and_build(texts, encoder, Path(params.vectors) if params.vectors else None, report, most),
-        params.per_record,
-    )
+    encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
+    part = 500 // len(texts)
+    vectors = [
+        encode_texts(encoder, side, Path(params.vectors), phase(report, number * part, (number + 1) * part))
+        for number, side in enumerate(texts)
+    ]
+    spaces = SearchedSides(tf_idf(both, trigrams), (vectors[0], vectors[1] if len(texts) > 1 else None))
+    matches = search_spaces(spaces, range(sum(map(len, texts))), params.per_record, phase(report, 500, 1000))
+    return with_near_misses(matches)
 
 
 def _names(searches: Ints, of: tuple[str, str]) -> list[list[str] | None]:
@@ -163,11 +133,11 @@ def _names(searches: Ints, of: tuple[str, str]) -> list[list[str] | None]:
     return [lists.get(bits) for bits in searches.tolist()]
 
 
-def _sources(sides: Sides, distinct: list[DistinctTexts]) -> Ints:
+def _sources(sides: Sides) -> Ints:
     """As `PairSpace` has them."""
     sources = np.full(int(sides.numbers.max(initial=-1)) + 1, -1, np.int64)
-    for number, (part, one) in enumerate(zip(sides.parts, distinct, strict=True)):
-        sources[sides.numbers[part[one.firsts]]] = number
+    for number, firsts in enumerate(sides.firsts):
+        sources[sides.numbers[firsts]] = number
     return sources
 
 
@@ -175,7 +145,7 @@ def _draw(bundle: Path, space: PairSpace, retained: Pairs, near: Pairs, params: 
     """All are numbers of sides. The pairs that the project has are candidates, however they came."""
     import polars
 
-    known = polars.read_parquet(bundle / "in" / "known.parquet")
+    known = polars.read_parquet(bundle / KNOWN)
     left, right = (known[name].to_numpy().astype(np.int64) for name in ("left_side", "right_side"))
     there = (left < len(space.sources)) & (right < len(space.sources))
     everything = _both(retained, Pairs(left[there], right[there]))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Bools
+from core.config.record_fields import join_fields
 from core.data.cells import Column
 from core.data.formats.sources import open_source
 from core.data.ledger import normalise
@@ -28,6 +29,8 @@ from core.pairs.pair_jobs import (
     PairReplayParams,
     PairReplayResult,
 )
+from core.pairs.predict_file import ReadPairs, ReadPairsParams
+from core.pairs.predict_job import PAIRS_OUT
 from core.pairs.spaces import Spaces
 from gpu_jobs.trainers.trainer_types import Progress
 from gpu_jobs.work.pairs.pair_pool import MOST_TEXTS, encode_and_build, phase
@@ -154,9 +157,9 @@ def _positive(path: Path, column: str, labels: set[str]) -> str:
     return matches[0]
 
 
-def read_columns(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
+def read_columns(path: Path, names: Sequence[str], encoding: str = "utf-8") -> dict[str, list[str]]:
     """name -> cells as text, "" where there is nothing. Raises BadInput for a column or rows that are not there."""
-    source = open_source(path)
+    source = open_source(path, encoding)
     columns = source.columns(names)
     for name in names:
         if columns.count(name) != 1:
@@ -171,6 +174,20 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
     if not cells[names[0]]:
         raise BadInput(f"{path.name} has no rows; it needs at least one record.")
     return cells
+
+
+def read_pairs(bundle: Path, params: ReadPairsParams, report: Progress) -> ReadPairs:
+    """Writes PAIRS_OUT: both texts of each row, a side's columns one below the other as records have them."""
+    import polars
+
+    names = list(dict.fromkeys([*params.left, *params.right]))
+    cells = read_columns(Path(params.file), names, params.encoding)
+    left, right = (
+        [join_fields(dict(zip(side, row, strict=True))) for row in zip(*(cells[name] for name in side), strict=True)]
+        for side in (params.left, params.right)
+    )
+    polars.DataFrame({"left_text": left, "right_text": right}).write_parquet(bundle / PAIRS_OUT)
+    return ReadPairs(len(left))
 
 
 def build_all_spaces(sides: list[list[str]], encoder: str, threads: int, cache: str, report: Progress) -> Spaces:

@@ -13,10 +13,11 @@ from core.models.artifacts import load_fitted
 from core.models.out_of_fold import OutOfFold, read_out_of_fold
 from core.models.vectors import open_vectors
 from core.registry.activate_job import ActivateParams, ActivateResult
-from core.tasks.task import AnswerSpace, Predictions
+from core.tasks.task import AnswerSpace
 from core.tasks.tasks import TASKS
 from gpu_jobs.work.choose import ScoredPool
 from gpu_jobs.work.held_out import Arrays, audit_records, load_arrays, write_held_out_predictions
+from gpu_jobs.work.large_pools import predict_pool
 from gpu_jobs.work.round_tables import write_ranked, write_suggestions
 
 
@@ -39,7 +40,7 @@ def _activate(bundle: Path, params: ActivateParams, report: Callable[[int, int],
         raise Refused(f"The model {folder.name} {reason}. Train a new one.")
     report(0, 2)
     vectors = open_vectors(Path(params.vectors), params.encoder)
-    scored = ScoredPool(head, Predictions(space, head.predict(vectors)))
+    scored = ScoredPool(head, predict_pool(space, head, vectors))
     report(1, 2)
     write_suggestions(bundle / "out" / "suggestions.parquet", scored)
     write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])

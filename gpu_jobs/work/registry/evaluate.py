@@ -11,8 +11,8 @@ import numpy as np
 from core.arrays import Bools
 from core.errors import Refused
 from core.evaluation.audit import Weights, equal_weights, weigh
-from core.evaluation.held_out import HeldOutPredictions
-from core.evaluation.known_truth import evaluate_predictions, level_scores
+from core.evaluation.held_out import HeldOutPredictions, level_scores
+from core.evaluation.known_truth import evaluate_predictions
 from core.registry.evaluation_jobs import (
     EvaluatedFolder,
     EvaluateParams,
@@ -157,14 +157,14 @@ def _with_figures(
     (evaluated,), columns, collected = gathered.evaluated_models, gathered.columns, gathered.collected()
     predictions = _predictions(evaluated, columns, collected, weights or equal_weights(len(collected.truth)))
     measured = evaluate_predictions(predictions, columns.labels, columns.names, params.top_k, params.setting.seed)
+    levels = level_scores(predictions, columns.labels, params.setting.lines, params.setting.seed)
     return replace(
         result,
-        **vars(measured.score),
+        **vars(replace(measured.score, levels=tuple(levels))),
         top=tuple(TopAccuracy(k, estimate) for k, estimate in enumerate(measured.top, 1)),
         calibration=measured.reliability,
         confusion=measured.confusion,
         worst=tuple(_worst(predictions, columns, collected)),
-        levels=tuple(level_scores(predictions, columns.labels, params.setting.lines, params.setting.seed)),
         notes=(*_lacking(predictions), *result.notes),
     )
 

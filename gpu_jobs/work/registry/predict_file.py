@@ -14,17 +14,19 @@ from core.data.formats.reading import BATCH_CHARACTERS, Source
 from core.data.formats.sources import open_source
 from core.data.ingest import require_columns
 from core.data.ingest_job import Layout
-from core.errors import BadInput
+from core.errors import BadInput, Refused
 from core.models.encoders.encoder import without_surrogates
-from core.registry.evaluation_jobs import EvaluatedFolder
+from core.registry.evaluation_jobs import EvaluatedFolder, Setting
 from core.registry.exported_model import is_export
 from core.registry.text_prediction_job import FilePredictions, PredictFileParams, TextPrediction, TextSource
 from core.store.whole_files import disk_errors, sha256_of
 from core.tasks.columns import CellRules
 from core.tasks.tasks import reader_of
 from gpu_jobs.trainers.trainer_types import Progress
+from gpu_jobs.work.registry.evaluated_model import EvaluatedModel
 from gpu_jobs.work.registry.prediction_figures import PartCounts, accuracy_of, add_figures, count_part
 from gpu_jobs.work.registry.prediction_parts import FORMATS, Fields, Line, Parts
+from gpu_jobs.work.registry.stored_predictions import read_from
 from gpu_jobs.work.registry.text_predictor import TextPredictor, open_predictor
 
 PART = 8_192
@@ -46,21 +48,25 @@ class Row:
 def predict_file(bundle: Path, params: PredictFileParams, report: Progress) -> FilePredictions:
     """Writes `params.out`, whole or not at all; the parts of it lie beside it until then.
 
-    Raises BadInput for a file that cannot be read, Damaged for a model that was tampered with, Refused for a full disk.
+    Raises BadInput for a file that cannot be read, Damaged for a model that was tampered with, Refused for a full disk,
+    and where the file is not the one any more that other jobs have predicted.
     """
     started, out = time.monotonic(), Path(params.out)
     source = open_source(Path(params.source.file), params.source.encoding)
-    layout = _layout(source, params.source)
+    layout = layout_of(source, params.source)
     require_columns(source, layout)
+    if params.content and content_of(source) != params.content:
+        raise Refused(f"{source.path.name} was changed while it was predicted. Run it again.")
     predictor = open_predictor(params.model, params.setting, bundle / "ckpt")
+    predict = read_from(Path(params.predictions), predictor.model) if params.predictions else _here(predictor, params)
     fields = _fields(params, predictor)
     parts = Parts(out.with_name(f".{out.name[:200]}.parts"), fields, FORMATS[out.suffix.lower()])
     counted: list[PartCounts] = []
     resumed = number = 0
-    with disk_errors(f"The file {out}"):
+    with disk_errors(f"The file {out}"), parts.alone(out):
         parts.open(_key(params, source))
         try:
-            for number, (rows, share) in enumerate(_parts_of(source, layout, params.source, predictor)):
+            for number, (rows, share) in enumerate(_parts_of(source, layout, params.source, predictor.model)):
                 stored = parts.counts(number)
                 if stored is not None:
                     counted.append(PartCounts(**stored))
@@ -69,7 +75,7 @@ def predict_file(bundle: Path, params: PredictFileParams, report: Progress) -> F
                 before = sum(one.rows for one in counted)
                 total = round((before + len(rows)) / share) if share else before + len(rows)
                 step = _stepper(report, before - resumed, total - resumed, accuracy_of(counted))
-                predictions = predictor.predict([row.text for row in rows], fields.most, step)
+                predictions = predict(before, [row.text for row in rows], step)
                 lines = [_line(row, one, params, fields) for row, one in zip(rows, predictions, strict=True)]
                 counted.append(count_part(lines, fields.most, labelled=params.source.label is not None))
                 parts.add(number, lines, vars(counted[-1]))
@@ -93,11 +99,21 @@ def predict_file(bundle: Path, params: PredictFileParams, report: Progress) -> F
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
+Predict = Callable[[int, Sequence[str], Callable[[int], None]], Sequence[TextPrediction]]
+"""(row of the first, texts, report): one for each text"""
+
+
+def _here(predictor: TextPredictor, params: PredictFileParams) -> Predict:
+    most = min(params.top_k, len(predictor.model.labels))
+    return lambda first, texts, report: predictor.predict(texts, most, report)
+
+
 def _stepper(report: Progress, before: int, total: int, figures: Mapping[str, float]) -> Callable[[int], None]:
     return lambda done: report(before + done, max(total, before + done), **figures)
 
 
-def _layout(source: Source, requested: TextSource) -> Layout:
+def layout_of(source: Source, requested: TextSource) -> Layout:
+    """The columns that are read."""
     return Layout(
         text=requested.text,
         label=requested.label,
@@ -109,12 +125,12 @@ def _layout(source: Source, requested: TextSource) -> Layout:
 
 
 def _parts_of(
-    source: Source, layout: Layout, requested: TextSource, predictor: TextPredictor
+    source: Source, layout: Layout, requested: TextSource, model: EvaluatedModel
 ) -> Iterator[tuple[list[Row], float]]:
     """(rows, share of the file read so far) of each part; at least one, which may be empty."""
     rows: list[Row] = []
     share, size, full = 1.0, 0, False
-    for row, so_far in _rows_of(source, layout, requested, predictor):
+    for row, so_far in rows_of(source, layout, requested, model):
         if full:
             yield rows, share
             rows, size = [], 0
@@ -123,16 +139,22 @@ def _parts_of(
         size += len(row.text)
         full = len(rows) >= PART or size >= BATCH_CHARACTERS
     if not rows:
-        where = f" whose '{requested.split_column}' is {requested.split!r}" if requested.split else ""
-        raise BadInput(f"{source.path.name} has no row{where}: there is nothing to predict.")
+        raise no_rows(source, requested)
     yield rows, 1.0
 
 
-def _rows_of(
-    source: Source, layout: Layout, requested: TextSource, predictor: TextPredictor
+def no_rows(source: Source, requested: TextSource) -> BadInput:
+    """The error of a file in which there is nothing to predict."""
+    where = f" whose '{requested.split_column}' is {requested.split!r}" if requested.split else ""
+    return BadInput(f"{source.path.name} has no row{where}: there is nothing to predict.")
+
+
+def rows_of(
+    source: Source, layout: Layout, requested: TextSource, model: EvaluatedModel
 ) -> Iterator[tuple[Row, float]]:
-    several, total = predictor.model.multi, max(source.total, 1)
-    about = {"multi": several, "known": tuple(predictor.model.names.values())}
+    """(row, share of the file read so far) of each row that is to be predicted."""
+    several, total = model.multi, max(source.total, 1)
+    about = {"multi": several, "known": tuple(model.names.values())}
     reader = reader_of(layout.task, about, CellRules()) if layout.label else None
     before = 0
     for batch in source.batches(layout.columns):
@@ -221,22 +243,33 @@ def _line(row: Row, prediction: TextPrediction, params: PredictFileParams, field
 def _key(params: PredictFileParams, source: Source) -> str:
     """What the lines depend on: options, model and input. Written as it is, so that a person can see why a run began
     anew."""
-    file = source.path
-    content = sha256_of(file) if file.is_file() else _hash_of_folder(file)
     options = {
-        "schema": SCHEMA,
         "part": PART,
-        "input": content,
-        "model": params.model.name,
-        "weights": _hash_of_model(params.model),
-        "encoder": "" if params.model.folder else params.setting.encoder,
-        "rules": list(params.setting.rules),
-        "names": dict(params.setting.names),
+        "input": content_of(source),
+        **facts_of(params.model, params.setting, params.top_k),
         "source": {name: value for name, value in vars(params.source).items() if name != "file"},
-        "top_k": params.top_k,
         "with_text": params.with_text,
     }
     return json.dumps(options, ensure_ascii=False, indent=1)
+
+
+def content_of(source: Source) -> str:
+    """A hash of the file; of a folder, of what is in it and when each was changed."""
+    file = source.path
+    return sha256_of(file) if file.is_file() else _hash_of_folder(file)
+
+
+def facts_of(model: EvaluatedFolder, setting: Setting, top_k: int) -> dict[str, object]:
+    """What predictions depend on besides the texts."""
+    return {
+        "schema": SCHEMA,
+        "model": model.name,
+        "weights": _hash_of_model(model),
+        "encoder": "" if model.folder else setting.encoder,
+        "rules": list(setting.rules),
+        "names": dict(setting.names),
+        "top_k": top_k,
+    }
 
 
 def _hash_of_folder(folder: Path) -> str:

@@ -1,19 +1,23 @@
 """Lines of predictions in parts of a file: each part whole or absent, joined at the end. Knows lines, no model."""
 
 import csv
+import fcntl
 import io
 import json
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.data.cells import json_of, string_of
+from core.errors import Refused
 from core.store.whole_files import whole_file, write_whole
 
 Line = Mapping[str, Any]
-KEY = "key.json"
+KEY, LOCK = "key.json", "lock"
 RANKED = ("labels", "scores")
 """fields of a line that are lists; in CSV label_1, score_1, label_2, ..."""
 
@@ -52,12 +56,35 @@ class Parts:
     fields: Fields
     format: PartFormat
 
+    @contextmanager
+    def alone(self, target: Path) -> Iterator[None]:
+        """Two runs to one file would each remove the other's parts. Raises Refused while another process writes it."""
+        while True:
+            self.folder.mkdir(exist_ok=True)
+            with (self.folder / LOCK).open("a+") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    lock.seek(0)
+                    raise Refused(
+                        f"{target} is being written by another run (process {lock.read().strip() or 'unknown'}). Wait "
+                        "until it has ended, stop it, or name another file: --out FILE."
+                    ) from None
+                if not _is_at(lock.fileno(), self.folder / LOCK):  # of a run that has just ended, and removed it
+                    continue
+                lock.truncate(0)
+                lock.write(str(os.getpid()))
+                lock.flush()
+                yield
+                return
+
     def open(self, key: str) -> None:
         """Leaves parts of the same key, which is what their lines depend on, and removes others."""
         stored = self.folder / KEY
         if not stored.is_file() or stored.read_text(encoding="utf-8") != key:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir()
+            for file in self.folder.iterdir():
+                if file.name != LOCK:
+                    file.unlink()
             write_whole(stored, key.encode())
 
     def counts(self, number: int) -> dict[str, Any] | None:
@@ -88,6 +115,14 @@ class Parts:
 
     def _counts_file(self, number: int) -> Path:
         return self.folder / f"part-{number:06}.json"
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Is the open file still the one of this name?"""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _write_json_lines(lines: Sequence[Line], fields: Fields, file: Path, first: bool) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from core.data.cells import json_of
+from core.data.clean_rules import clean_text
 from core.data.ingest import records_writer
 from core.data.ledger import normalised_hashes
-from core.trees.features import KNOWN, MARKS, MOVED, VANISHED
+from core.trees.features import KNOWN, MARKS, MOVED, RENEWED, VANISHED
 from core.trees.folder_context import Folder, read_folders
 from core.trees.moves import Contents, moved_folders
 from core.trees.tree import FOLDERS
@@ -22,8 +23,8 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class KnownRecord:
-    """A folder's record as it is in the store. path, depth, snapshot: where the folder was last; text: MD5 of the
-    record's."""
+    """A folder's record as it is in the store. path, depth, snapshot: where the folder was last; text, fields: MD5 of
+    the record's. fixed: answers name places in its text."""
 
     n: int
     id: str
@@ -33,10 +34,12 @@ class KnownRecord:
     state: str
     moved_from: str | None
     text: str
+    fields: str
+    fixed: bool
 
 
 def describe_folders(bundle: Path, params: FolderParams, report: Report) -> DescribedFolders:
-    """Writes records.parquet of new folders, as an import has it, and marks.parquet of known ones."""
+    """Writes records.parquet of new folders, as an import has it; of known ones marks.parquet and renewed.parquet."""
     known = [KnownRecord(**row) for row in _rows(bundle / "in" / KNOWN)]
     folders = list(read_folders(Path(params.snapshot)))
     by_path = {folder.path: folder for folder in folders}
@@ -46,22 +49,50 @@ def describe_folders(bundle: Path, params: FolderParams, report: Report) -> Desc
     _write_records(bundle / "out" / "records.parquet", new, {record.id for record in known}, params, report)
     _write_marks(bundle / "out" / MARKS, known, moves, by_path, params.number)
     there = [record for record in known if record.path in by_path]
+    now = [(record, by_path.get(moves.get(record.path, record.path))) for record in known]
+    changed = [(record, to) for record, to in now if to and _digests(to) != (record.text, record.fields)]
+    renewed = [(record, folder) for record, folder in changed if not record.fixed]
+    _write_renewed(bundle / "out" / RENEWED, renewed, params.rules)
     return DescribedFolders(
         folders=len(folders),
         added=len(new),
         known=len(folders) - len(new),
-        changed=sum(_is_changed(record, by_path[record.path]) for record in there),
+        changed=len(changed),
         moved=len(moves),
         vanished=sum(
             record.state != VANISHED and record.path not in by_path and record.path not in moves for record in known
         ),
         returned=sum(record.state == VANISHED for record in there),
+        renewed=len(renewed),
     )
 
 
-def _is_changed(record: KnownRecord, folder: Folder) -> bool:
-    """The text of one that moved names the folders where it was."""
-    return not record.moved_from and md5(folder.text.encode(), usedforsecurity=False).hexdigest() != record.text
+def _digests(folder: Folder) -> tuple[str, str]:
+    """MD5 of its text and of its fields, as a record has them."""
+    text, fields = (md5(one.encode(), usedforsecurity=False) for one in (folder.text, json_of(folder.fields)))
+    return text.hexdigest(), fields.hexdigest()
+
+
+def _write_renewed(target: Path, renewed: Sequence[tuple[KnownRecord, Folder]], rules: Sequence[str]) -> None:
+    """otherwise: the text changed. cleaned: what models read where that is another text."""
+    import pyarrow as arrow  # type: ignore[import-untyped]
+    from pyarrow import parquet
+
+    texts = [folder.text for _, folder in renewed]
+    cleaned = [clean_text(text, rules) for text in texts]
+    columns = {
+        "n": arrow.array([record.n for record, _ in renewed], arrow.int64()),
+        "text": arrow.array(texts, arrow.string()),
+        "fields": arrow.array([json_of(folder.fields) for _, folder in renewed], arrow.string()),
+        "files": arrow.array([folder.all_files for _, folder in renewed], arrow.int64()),
+        "hash": arrow.array(normalised_hashes(texts), arrow.uint64()),
+        "otherwise": arrow.array([_digests(folder)[0] != record.text for record, folder in renewed], arrow.bool_()),
+        "cleaned": arrow.array(
+            [text if text and text != before else None for before, text in zip(texts, cleaned, strict=True)],
+            arrow.string(),
+        ),
+    }
+    parquet.write_table(arrow.table(columns), target)
 
 
 def _moves(params: FolderParams, known: Sequence[KnownRecord], folders: dict[str, Folder]) -> dict[str, str]:
@@ -87,7 +118,7 @@ def _folder_rows(snapshot: Path) -> list[dict[str, Any]]:
 
 
 def _rows(table: Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
-    from pyarrow import parquet  # type: ignore[import-untyped]
+    from pyarrow import parquet
 
     return list(parquet.read_table(table, columns=columns).to_pylist())
 

@@ -22,7 +22,7 @@ OWN, NAMES, EMPTY = "rondo", "people", "none_of_them"
 PEOPLE = "rondo/people"
 """the agent of a suggestion that is a settled label: a response needs a user of the server that it comes to"""
 SETTINGS, DATASET, RECORDS = ".argilla/settings.json", ".argilla/dataset.json", "records.json"
-_SELECTIONS = ("label_selection", "multi_label_selection")
+LABEL_QUESTIONS = ("label_selection", "multi_label_selection")
 
 
 def _open(path: Path, encoding: str) -> Source:
@@ -48,7 +48,7 @@ def _questions(settings: Path) -> tuple[str, ...]:
         return ()
     try:
         questions = json.loads(settings.read_text(encoding="utf-8"))["questions"]
-        return tuple(str(one["name"]) for one in questions if one["settings"]["type"] in _SELECTIONS)
+        return tuple(str(one["name"]) for one in questions if one["settings"]["type"] in LABEL_QUESTIONS)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(f"{SETTINGS} are no settings of Argilla ({type(error).__name__}); write them again.") from None
 

@@ -98,6 +98,7 @@ def _best_prediction(task: Mapping[str, object], location: str, requested: Seque
         return {}
     best = max(predictions, key=_score)
     cells: Cells = {"suggestion": _labels(best, location, requested)[1], "probability": best.get("score")}
+    cells["model"] = best.get("model_version")
     return {name: value for name, value in cells.items() if value is not None}
 
 

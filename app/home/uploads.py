@@ -1,0 +1,78 @@
+"""A file on its way from a browser to the disk: streamed, within a limit, gone where it is not whole."""
+
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+
+from core.errors import BadInput, Cancelled, Refused
+from core.store.whole_files import is_full
+
+MOST_BYTES = 20 << 30
+"""of one file; what is larger is named by its path on the server"""
+PIECE = 1 << 20
+SPARE = 1 << 30
+"""bytes of the disk that an upload leaves free: a full disk stops everything else"""
+
+
+def check_size(size: int, folder: Path) -> None:
+    """Raises BadInput, Refused for a file of so many bytes that cannot be taken."""
+    if size > MOST_BYTES:
+        raise BadInput(
+            f"The file has {size / 2**30:,.1f} GB; {MOST_BYTES >> 30} GB can be uploaded. Copy it to the server and "
+            "name its path."
+        )
+    free = shutil.disk_usage(folder).free
+    if size > free - SPARE:
+        raise Refused(f"The file has {size / 2**30:,.1f} GB, and the disk has {free / 2**30:,.1f} GB free.")
+
+
+async def save(request: Request, target: Path) -> int:
+    """Streams the body to a file; returns its bytes. Raises BadInput, Refused, and Cancelled where the browser went."""
+    declared = request.headers.get("content-length", "")
+    check_size(int(declared) if declared.isdecimal() else 0, target.parent)
+    size, waiting = 0, bytearray()
+    try:
+        with target.open("xb") as file:
+            async for piece in request.stream():
+                size += len(piece)
+                check_size(size, target.parent) if size > MOST_BYTES else None
+                waiting += piece
+                if len(waiting) >= PIECE:
+                    await run_in_threadpool(_write, file, bytes(waiting), target.parent)
+                    waiting.clear()
+            await run_in_threadpool(_write, file, bytes(waiting), target.parent)
+    except ClientDisconnect:
+        raise Cancelled("The upload was stopped. Nothing is kept of it.") from None
+    except OSError as error:
+        if is_full(error):
+            raise Refused("The disk is full. Free space, and try again.") from None
+        raise
+    if declared.isdecimal() and size != int(declared):
+        raise Cancelled("The upload was cut off. Nothing is kept of it.")
+    return size
+
+
+def _write(file: BinaryIO, piece: bytes, folder: Path) -> None:
+    """Raises Refused where others have filled the disk meanwhile, or several uploads together do."""
+    free = shutil.disk_usage(folder).free
+    if len(piece) > free - SPARE:
+        raise Refused(f"The disk has {free / 2**30:,.1f} GB free, too little for the file. Free space, and try again.")
+    file.write(piece)
+
+
+@asynccontextmanager
+async def receive(request: Request, folder: Path, name: str) -> AsyncIterator[Path]:
+    """The body as a file of this name, for as long as the block lasts."""
+    own = folder / secrets.token_hex(8)
+    own.mkdir(mode=0o700)
+    try:
+        await save(request, own / name)
+        yield own / name
+    finally:
+        shutil.rmtree(own, ignore_errors=True)

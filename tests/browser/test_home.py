@@ -1,0 +1,160 @@
+"""The home for real: from a dropped file to the first label, a project that sleeps and wakes, a home that is killed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from app.client import answers
+from tests.browser.conftest import Machines
+from tests.browser.real import ROOT, Card
+from tests.command_line import rondo
+from tests.ports import free_port
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.browser
+PHONE = {"width": 390, "height": 844}
+
+
+class Home:
+    """`rondo` outside of a project, in a process of its own."""
+
+    def __init__(self, folder: Path, *, options: Sequence[str] = ("--no-token",), **environment: str) -> None:
+        self.folder, self.port, self.options = folder, free_port(), options
+        folder.mkdir(exist_ok=True)
+        self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "RONDO_HOME": str(folder), **environment}
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "app", "up", "--port", str(self.port), *self.options]
+        log = self.folder.parent / "home.log"
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder.parent, env=self.environment, stdout=file, stderr=file, start_new_session=True
+            )
+        wait_for(lambda: self.process.poll() is not None or answers(self.url))
+        assert self.process.poll() is None, log.read_text()
+
+    def engines(self) -> list[psutil.Process]:
+        """The projects' own servers: whoever has one of this home's folders in its command."""
+        matches = []
+        for one in psutil.process_iter():
+            try:
+                if "app.home.engine" in (command := one.cmdline()) and str(self.folder) in command[-1]:
+                    matches.append(one)
+            except psutil.Error:
+                continue
+        return matches
+
+    def answers(self, key: str) -> list[tuple[str, str]]:
+        """(record, label) of what people answered, as `rondo export` says, wherever the project is open."""
+        out = self.folder.parent / f"{key}.jsonl"
+        words = ("--what", "responses", "--format", "jsonl", "--out", out)
+        rondo("--project", self.folder / key, "export", *words)
+        rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        return [(row["record_id"], row["label"]) for row in rows if row["source"] != "file"]
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def homes(tmp_path: Path) -> Iterator[Callable[..., Home]]:
+    """Makes one in the test's folder, which ends with the test."""
+    made: list[Home] = []
+
+    def make(**environment: str) -> Home:
+        made.append(Home(tmp_path / "home", **environment))
+        return made[-1]
+
+    yield make
+    for home in made:
+        home.kill()
+
+
+def faults(page: Page) -> list[Any]:
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in Axe().run(page).response["violations"]]
+
+
+def test_a_dropped_file_is_labelled_by_keyboard_alone_and_stands_in_the_list(
+    homes: Callable[..., Home], machines: Machines
+) -> None:
+    home = homes()
+    page = machines(viewport={"width": 1280, "height": 860}).new_page()
+    file = home.folder.parent / "mails.csv"
+    hostile = "<img src=x onerror='window.broken=1'>"
+    rows = [f'"{hostile} message {number}",m{number}' for number in range(60)]
+    file.write_text("\n".join(["body,id", *rows, ",m60"]), encoding="utf-8")
+    page.goto(home.url)
+    assert faults(page) == []
+    page.get_by_role("link", name="New project").first.click()
+    page.get_by_label("File with your texts").set_input_files(file)
+    expect(page.locator("#notes")).to_contain_text("1 row is left out: row 61 (line 62) has no text")
+    page.get_by_label("Another label").focus()
+    for label in ("praise", "complaint", hostile):
+        page.keyboard.type(label)
+        page.keyboard.press("Enter")
+    assert page.locator(".chip").all_inner_texts() == [f"{one}\n×" for one in ("praise", "complaint", hostile)]
+    assert page.locator("main img").count() == 0
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert faults(page) == []
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_role("button", name="Start labelling").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/p/mails/label?annotator=me")
+    card = Card(page)
+    expect(card.record).not_to_have_attribute("data-record-id", "")
+    supplied = card.label("12")
+    card.wait_saved()
+    assert home.answers("mails") == supplied
+    page.set_viewport_size({"width": 1280, "height": 860})
+    page.get_by_role("button", name="Switch project").click()
+    expect(page.get_by_text("There is no other project.")).to_be_visible()
+    page.get_by_role("link", name="All projects").click()
+    item = page.get_by_role("listitem").filter(has_text="mails")
+    expect(item).to_contain_text("2 of 60 settled")
+    assert page.evaluate("window.broken") is None
+    assert faults(page) == []
+
+
+def test_a_project_sleeps_when_nobody_is_there_wakes_when_opened_and_ends_with_a_killed_home(
+    encoded: Path, tmp_path: Path, homes: Callable[..., Home], machines: Machines
+) -> None:
+    shutil.copytree(encoded, tmp_path / "home" / "topics")
+    home = homes(RONDO_SLEEP_SECONDS="5")
+    page = machines().new_page()
+    for _ in range(2):
+        page.goto(f"{home.url}/p/topics/label?annotator=ana")
+        expect(Card(page).record).not_to_have_attribute("data-record-id", "")
+        assert len(home.engines()) == 1
+        page.goto(home.url)
+        expect(page.get_by_role("listitem")).to_contain_text("12 of 60 settled")
+        wait_for(lambda: not home.engines())
+    page.goto(f"{home.url}/p/topics/label?annotator=ana")
+    expect(Card(page).record).not_to_have_attribute("data-record-id", "")
+    supplied = Card(page).label("1")
+    Card(page).wait_saved()
+    home.kill()
+    wait_for(lambda: not home.engines())
+    home.start()
+    page.goto(f"{home.url}/p/topics/label?annotator=ana")
+    expect(Card(page).record).not_to_have_attribute("data-record-id", "")
+    assert home.answers("topics") == supplied

@@ -1,0 +1,40 @@
+"""Templates of projects: ours, and those that somebody saves."""
+
+from pathlib import Path
+
+import pytest
+
+from core.config.new_project import OURS, read_template, steps_for, templates_in, with_labels
+from core.config.settings import read_settings
+from tests.command_line import rondo
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in OURS.glob("*.toml")))
+def test_a_project_can_be_made_of_every_template(tmp_path: Path, name: str) -> None:
+    template = templates_in(None)[name]
+    assert template.caption
+    rondo("init", tmp_path / "project", "--template", name)
+    settings = read_settings(tmp_path / "project")
+    assert settings == template.settings("project")
+
+
+def test_a_saved_template_makes_the_same_project_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RONDO_HOME", str(tmp_path / "home"))
+    rondo("init", tmp_path / "one", "--template", "toxicity")
+    assert "Saved" in rondo("--project", tmp_path / "one", "template", "save", "ours", "--caption", "As we do it")
+    assert "already" in rondo("--project", tmp_path / "one", "template", "save", "ours", code=4)
+    assert "no name" in rondo("--project", tmp_path / "one", "template", "save", "../x", code=2)
+    assert "As we do it" in rondo("template", "list")
+    rondo("init", tmp_path / "two", "--template", "ours")
+    one, two = read_settings(tmp_path / "one"), read_settings(tmp_path / "two")
+    assert (two.taxonomy.labels, two.guidelines, two.multi) == (one.taxonomy.labels, one.guidelines, one.multi)
+    (tmp_path / "home" / "templates" / "broken.toml").write_text("task = [", encoding="utf-8")
+    assert "broken.toml cannot be read" in rondo("template", "list", code=2)
+
+
+def test_labels_that_are_typed_stand_in_place_of_the_templates(tmp_path: Path) -> None:
+    spam = read_template(OURS / "spam.toml", ours=True)
+    changed = with_labels(spam, ["spam", "news"])
+    assert changed.labels == ["spam", "news"]
+    assert changed.taxonomy.labels[0].description == spam.taxonomy.by_id["spam"].description
+    assert [one.path for one in steps_for(["Due date", "Amount"])[0].fields] == ["values.due_date", "values.amount"]
