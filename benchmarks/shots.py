@@ -1,6 +1,12 @@
-"""`make shots`: the screenshots of README and docs, taken from the running demo, so that they stay true."""
+"""`make shots`: the screenshots of README and docs, taken from the running demo, so that they stay true.
 
+`python -m benchmarks.shots --project FOLDER` keeps what was played and trained in FOLDER/docstrings, and takes the
+pictures from there the next time: minutes less.
+"""
+
+import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,15 +44,18 @@ BOTH_ENDS = (
 
 def main() -> None:
     """Plays a demo, starts the app on it, and takes every picture wide and narrow, light and dark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--project", type=Path)
+    kept = parser.parse_args().project
     OUT.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="rondo-shots-")) / "docstrings"
     rondo = [sys.executable, "-m", "app"]
-    subprocess.run([*rondo, "demo", "--oracle", "--rounds", "12", "--project", str(folder)], check=True)
-    for verb in ("inspect", "map"):
-        subprocess.run([*rondo, "--project", str(folder), verb], check=True)
-    for trainer, *supplied in TRAINED:
-        options = [part for value in supplied for part in ("--set", value)]
-        subprocess.run([*rondo, "--project", str(folder), "train", "--trainer", trainer, *options], check=True)
+    if kept is None or not (kept / "docstrings").exists():
+        _play(rondo, folder)
+        if kept is not None:
+            shutil.copytree(folder, kept / "docstrings")
+    else:
+        shutil.copytree(kept / "docstrings", folder)
     record = json.loads((folder / "docstrings.jsonl").read_text(encoding="utf-8").splitlines()[7])["id"]
     password = shots_team.prepare(folder)
     job = json.loads(subprocess.check_output([*rondo, "--project", str(folder), "jobs", "--json"]))["jobs"][0]["id"]
@@ -73,6 +82,16 @@ def main() -> None:
         server.terminate()
         server.wait(20)
         shots_team.end(folder)
+
+
+def _play(rondo: list[str], folder: Path) -> None:
+    """Rounds, a map, suspicious labels and two more models."""
+    subprocess.run([*rondo, "demo", "--oracle", "--rounds", "12", "--project", str(folder)], check=True)
+    for verb in ("inspect", "map"):
+        subprocess.run([*rondo, "--project", str(folder), verb], check=True)
+    for trainer, *supplied in TRAINED:
+        options = [part for value in supplied for part in ("--set", value)]
+        subprocess.run([*rondo, "--project", str(folder), "train", "--trainer", trainer, *options], check=True)
 
 
 def _take(page: Page, suffix: str, shown: dict[str, str]) -> None:
