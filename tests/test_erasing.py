@@ -53,19 +53,27 @@ def mentions(folder: Path, word: str = NAME) -> list[str]:
     result = []
     for path in sorted(one for one in folder.rglob("*") if one.is_file()):
         cells = str(polars.read_parquet(path).to_dicts()) if path.suffix == ".parquet" else ""
-        if word.encode() in path.read_bytes() or word in cells:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:  # the write-ahead file went into the database meanwhile, which was read before
+            return mentions(folder, word)
+        if word.encode() in content or word in cells:
             result.append(path.relative_to(folder).as_posix())
     return result
 
 
-@pytest.fixture
-def told(played: Path, tmp_path: Path) -> Iterator[Project]:
-    """20 labelled records, and two with a text that shall be forgotten: answered, suggested, exported, mapped."""
-    shutil.copytree(played, tmp_path / "project")
-    project = open_project(tmp_path / "project", InProcessRunner(), RUNNERS)
+@pytest.fixture(scope="module")
+def answered(played: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 labelled records, and two with a text that shall be forgotten: answered, suggested, exported, mapped.
+
+    Made once. It does not lie where it was made: of its copies, the exports there would be files outside the project.
+    """
+    folder = tmp_path_factory.mktemp("answered")
+    shutil.copytree(played, folder / "project")
+    project = open_project(folder / "project", InProcessRunner(), RUNNERS)
     rows = [{"id": ID, "text": TEXT}, {"id": "twin", "text": TEXT}, {"id": "last", "text": "The last one."}]
-    (tmp_path / "more.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    import_file(project, quiet, file=str(tmp_path / "more.jsonl"), text=["text"], id="id")
+    (folder / "more.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    import_file(project, quiet, file=str(folder / "more.jsonl"), text=["text"], id="id")
     truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
     truth |= {ID: ("food",), "last": ("food",)}
     simulate.simulate_rounds(project, truth, simulate.Budget(1, 60, "random"), quiet)
@@ -73,8 +81,17 @@ def told(played: Path, tmp_path: Path) -> Iterator[Project]:
     for what, ending in KINDS:
         out = str(project.folder / "exports" / f"{what}.{ending}")
         verbs.do_verb(project, "export", quiet, out=out, file_format=ending, what=what, card=True)
-    verbs.do_verb(project, "export", quiet, out=str(tmp_path / "out.csv"), file_format="csv", what="all")
     project_map(project, quiet)
+    project.close()
+    return (folder / "project").rename(folder / "answered")
+
+
+@pytest.fixture
+def told(answered: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of it, with an export beside it."""
+    shutil.copytree(answered, tmp_path / "project")
+    project = open_project(tmp_path / "project", InProcessRunner(), RUNNERS)
+    verbs.do_verb(project, "export", quiet, out=str(tmp_path / "out.csv"), file_format="csv", what="all")
     yield project
     project.close()
 
