@@ -14,7 +14,7 @@ import duckdb
 from app.auth.authenticator import TRUSTED, Authenticator, Binding
 from app.team_watch import TeamWatch
 from app.words import stage_of
-from core import loop
+from core import verbs
 from core.auto_label.guarantees import answers_to_check
 from core.config.settings import Settings
 from core.errors import Cancelled, NotAProject, Refused, RondoError
@@ -155,7 +155,7 @@ class ProjectServer:
                 report(what, done, total)
 
             verb = background_task.verb
-            background_task.result = loop.do_verb(self.project, verb, report_step, user=user, **options)
+            background_task.result = verbs.do_verb(self.project, verb, report_step, user=user, **options)
             if verb == "erase" and options.get("sure"):
                 self._forget(background_task)
             return background_task.result
@@ -183,7 +183,7 @@ class ProjectServer:
         **options: Options.kwargs,
     ) -> Result:
         """Runs a verb while the caller waits, without showing progress. user: for the history."""
-        name = loop.name_of(verb)
+        name = verbs.name_of(verb)
         return cast(Result, self.run(self.begin_task(name), lambda *_: None, user=user, **options))
 
     def do_alone(
@@ -194,7 +194,7 @@ class ProjectServer:
         **options: Options.kwargs,
     ) -> Result | None:
         """The same; None, and nothing is done, while the verb runs already."""
-        background_task = self.begin_task(loop.name_of(verb), alone=True)
+        background_task = self.begin_task(verbs.name_of(verb), alone=True)
         if background_task is None:
             return None
         return cast(Result, self.run(background_task, lambda *_: None, user=user, **options))

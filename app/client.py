@@ -46,8 +46,8 @@ def call(
 ) -> Result:
     """Runs one verb on the project in `folder`, wherever it is open."""
     from core.config.settings import require_project
-    from core.loop import name_of
     from core.store.database import StoreHeld
+    from core.verbs import name_of
 
     require_project(folder)
     if odd := [option for option, value in options.items() if isinstance(value, float) and not isfinite(value)]:
@@ -72,15 +72,15 @@ def call(
 
 def ask_server(folder: Path, verb: Callable[["Project", Report], Result]) -> Result | None:
     """The verb's result from the server that has the project open; None where none has."""
-    from core.loop import name_of
+    from core.verbs import name_of
 
     address = read_address(folder)
     return cast(Result, _remote(address, name_of(verb), lambda *_: None, {})) if address else None
 
 
 def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> object:
-    from core.loop import do_verb
     from core.upkeep import empty_dead, take_up
+    from core.verbs import do_verb
 
     with opened_project(folder) as project:
         take_up(project)
@@ -119,8 +119,8 @@ def _remote(address: ServerAddress, verb: str, report: Report, options: dict[str
     """The server's answer, or None when there is no server at this address any more."""
     import httpx
 
-    from core.loop import VERBS
     from core.typed_json import from_json, result_type
+    from core.verbs import function_of
 
     headers = {"X-Rondo-Key": address.key, "X-Rondo-Run": secrets.token_hex(8)}
     url = f"{address.url}/api/verbs/{verb}"
@@ -143,7 +143,7 @@ def _remote(address: ServerAddress, verb: str, report: Report, options: dict[str
             if response.status_code != 200:
                 raise Refused(f"The server at {address.url} answered {response.status_code}. Restart it.")
             answer = _follow(response.iter_lines(), tolerant(report))
-            return from_json(result_type(VERBS[verb]), answer, f"The server's answer to {verb}")
+            return from_json(result_type(function_of(verb)), answer, f"The server's answer to {verb}")
     except (httpx.ConnectError, httpx.ConnectTimeout):
         return None
     except httpx.TransportError:

@@ -27,7 +27,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 from app.navigation import ENTRIES
 from benchmarks.scale import make_project, timed
 from benchmarks.screens import FLAGS, wait_for
-from core import loop
+from core import loop, verbs
 from core.explore.maps import project_map
 from core.project import open_project
 from gpu_jobs.runners.local import LocalRunner
@@ -59,7 +59,7 @@ def prepare(folder: Path, rows: int) -> None:
     with project.store.transaction() as cursor:
         cursor.execute(BATCHES)
     for verb in (loop.fit, loop.next_batch, project_map):
-        with timed(loop.name_of(verb)):
+        with timed(verbs.name_of(verb)):
             verb(project, lambda *_: None)
     project.close()
     path = folder / "rondo.toml"

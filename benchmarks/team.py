@@ -18,7 +18,7 @@ from statistics import median, quantiles
 
 from annotation import server
 from app.http.webhook_routes import register
-from core import loop
+from core import loop, verbs
 from core.data.file_import import import_file
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
@@ -58,7 +58,7 @@ def queue(project: Project, begin: int, end: int) -> None:
 def push(project: Project) -> tuple[int, float]:
     """(records, seconds)."""
     began = time.perf_counter()
-    result = loop.VERBS["team_push"](project, quiet)
+    result = verbs.function_of("team_push")(project, quiet)
     return int(result.sent), time.perf_counter() - began
 
 
@@ -108,7 +108,7 @@ def measure(project: Project, team: Team, people: list[str], answers: int) -> No
     watcher.join()
     waits = [max(0.0, seen[key] - at) for key, at in supplied.items() if key in seen]
     called = len(seen)
-    loop.VERBS["team_sync"](project, quiet)
+    verbs.function_of("team_sync")(project, quiet)
     events = project.store.one("select count(*) from responses where source = 'argilla'")
     print(f"pushed meanwhile: {records:,} records, {records / seconds:,.0f}/s")
     print(f"answers: {len(supplied)} given; {called} stored by a call within 20 s of the last one")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -19,7 +20,6 @@ from core.config.settings import (
     write_settings,
 )
 from core.config.steps import FILE as STEPS_FILE
-from core.data.import_parts import finish_imports
 from core.errors import BadInput, RondoError
 from core.exchange.link import Link, no_workspace
 from core.exchange.workspace import Connect
@@ -27,9 +27,11 @@ from core.jobs.bundle import Jobs, Runner
 from core.jobs.job_states import LOST, UNDER_WAY, change_state
 from core.labelling.queue import LabelQueue
 from core.labelling.taxonomy_versions import adopt_taxonomy, lost_answers
-from core.registry.text_prediction_job import LoadedModels
 from core.store.database import Store, utc_now
 from core.training.trainers import check_entries
+
+if TYPE_CHECKING:
+    from core.registry.text_prediction_job import LoadedModels
 
 Stamp = tuple[tuple[int, int, int], ...]
 """when each of the settings' files was written, how long it is, and which file it is"""
@@ -121,7 +123,7 @@ class Project:
     runners: "Runners" = field(default_factory=dict)
     """what can carry a training job, by name"""
     team: Link = field(default_factory=Link)
-    loaded_models: LoadedModels | None = None
+    loaded_models: "LoadedModels | None" = None
     """what predicts texts without starting a job for each request; a server has it"""
     encoding_now: threading.Lock = field(default_factory=threading.Lock)
     _changing: threading.RLock = field(default_factory=threading.RLock)
@@ -215,7 +217,9 @@ def open_project(
         runners=runners or {},
         team=Link(connect),
     )
-    if not store.why_read_only:
+    if not store.why_read_only and store.one("select exists(from imports)"):
+        from core.data.import_parts import finish_imports
+
         finish_imports(store, folder, project.holding_settings)
     return project
 

@@ -11,16 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from core.data.encoding import LAST_CLEANING
-from core.erasure.erase import finish_erasures
 from core.errors import Refused, RondoError
 from core.jobs.bundle import Bundle
-from core.jobs.job_states import ENDED, UNDER_WAY
+from core.jobs.job_states import ENDED, OPEN, PATIENCE_DAYS, UNDER_WAY
 from core.models.vectors import cleaned_texts, encoded_rows
 from core.project import Project
 from core.store.database import utc_now
 from core.store.private_files import drop_uploads
-from core.training.following import PATIENCE_DAYS
-from core.training.watching import follow
 
 FOLDERS = (".", ".rondo", "exports", "backups", "models", "models/*", "rounds", "snapshots", "vectors", "vectors/*")
 """where commands write beside what they replace; jobs have folders of their own"""
@@ -38,14 +35,20 @@ def take_up(project: Project) -> None:
     if project.store.why_read_only:
         return
     sweep(project)
-    with suppress(RondoError):
-        follow(project, lambda *_: None)
+    if project.store.one("select exists(from jobs where list_contains(?, state))", [[*OPEN]]):
+        from core.training.watching import follow  # every command takes up a project, few of them jobs
+
+        with suppress(RondoError):
+            follow(project, lambda *_: None)
 
 
 def sweep(project: Project) -> None:
     """Goes on with an erasure that was cut off, and deletes what a kill left behind. Before anything else is begun."""
-    with suppress(Refused):  # a full disk, say: it is gone on with next time
-        finish_erasures(project)
+    if project.store.one("select exists(from erasures)"):
+        from core.erasure.erase import finish_erasures
+
+        with suppress(Refused):  # a full disk, say: it is gone on with next time
+            finish_erasures(project)
     drop_uploads(project.folder)
     for path in _partials(project.folder):
         if path.is_dir() and not path.is_symlink():

@@ -11,14 +11,16 @@ from importlib import import_module
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from core.errors import BadInput
 from core.jobs.bundle import manifest, write_json
 from core.typed_json import from_json, to_json
-from gpu_jobs.trainers.trainer_types import Progress
 
-Work = Callable[[Path, Any, Progress], object]
+if TYPE_CHECKING:
+    from gpu_jobs.trainers.trainer_types import Progress
+
+Work = Callable[[Path, Any, "Progress"], object]
 """(bundle, params, report) -> result; what params and the result are stands in its annotations"""
 
 
@@ -111,7 +113,7 @@ def record_failure(bundle: Path, error: BaseException) -> None:
     write_json(bundle / "result.json", {"state": "failed", "kind": type(error).__name__, "message": message})
 
 
-def _reporter(bundle: Path) -> Progress:
+def _reporter(bundle: Path) -> "Progress":
     last = 0.0
 
     def report(done: int, total: int, **figures: float) -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from core.loop import create_project
+from core.verbs import VERBS
+
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
     "core": {"core"},
@@ -216,8 +219,8 @@ def test_files_have_at_most_450_lines_and_functions_60() -> None:
 
 
 def loaded_after(code: str) -> set[str]:
-    """Top-level modules that a fresh interpreter has loaded after running code."""
-    script = f"import sys\n{code}\nprint(' '.join({{name.split('.')[0] for name in sys.modules}}))"
+    """Modules that a fresh interpreter has loaded after running code."""
+    script = f"import sys\n{code}\nprint(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     return set(done.stdout.splitlines()[-1].split())
 
@@ -230,13 +233,34 @@ def test_help_loads_nothing_but_the_command_line() -> None:
     assert not loaded_after(code) & {"numpy", "duckdb", "streamlit", "uvicorn", "httpx", *HEAVY}
 
 
-def test_a_verb_that_asks_nobody_loads_no_http(tmp_path: Path) -> None:
+def test_a_verb_that_asks_nobody_loads_no_http_and_no_other_verb(tmp_path: Path) -> None:
+    create_project(tmp_path / "project", ["a", "b"])
     code = (
-        "from pathlib import Path\nfrom app.client import call\nfrom core.loop import create_project, show_status\n"
-        f"folder = Path({str(tmp_path / 'project')!r})\ncreate_project(folder, ['a', 'b'])\n"
-        "call(folder, show_status, lambda *_: None)"
+        "from pathlib import Path\nfrom app.client import call\nfrom core.reports.overview import show_status\n"
+        f"call(Path({str(tmp_path / 'project')!r}), show_status, lambda *_: None)"
     )
-    assert not loaded_after(code) & {"httpx", "streamlit", *HEAVY}
+    loaded = loaded_after(code)
+    assert not loaded & {"httpx", "streamlit", *HEAVY}
+    verbs = {path.rpartition(".")[0] for path in VERBS.values()} & set(map(module_of, SOURCES))
+    assert loaded & verbs <= {"core.reports.overview", "core.people.audit_log", "core.data.encoding"}
+
+
+def test_a_job_loads_no_database_and_its_start_nothing_at_all() -> None:
+    kinds = (
+        "activate",
+        "clean",
+        "encode",
+        "evaluate",
+        "generate",
+        "ingest",
+        "inspect",
+        "predict_file",
+        "round",
+        "train",
+    )
+    started = "import gpu_jobs.run"
+    assert not loaded_after(started) & {"numpy", "duckdb", "pydantic", "core.project", "core.store.database"}
+    assert not loaded_after(f"{started}\nfor kind in {kinds}: gpu_jobs.run.KINDS[kind].work") & {"duckdb", *HEAVY}
 
 
 def test_the_server_stays_light() -> None:

@@ -13,16 +13,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import background
-from core import loop
 from core.errors import BadInput, RondoError
 from core.ids import RecordNo
+from core.jobs.bundle import Report
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct, withdraw
 from core.labelling.reviews import queue_for_review
-from core.loop import VERBS, do_verb
 from core.people.audit_log import _OPTIONS, PAGE, QUIET, HistoryFilter, history, kinds, read_history, read_time
 from core.project import Project
 from core.store.database import note
+from core.verbs import VERBS, do_verb, function_of
 from tests.conftest import quiet, write_csv
 
 MAIN = Path(__file__).parent.parent / "app" / "main.py"
@@ -36,7 +36,7 @@ def log(project: Project) -> list[tuple[str, str]]:
 def test_what_is_declared_of_verbs_is_declared_of_verbs_that_there_are() -> None:
     assert VERBS.keys() >= QUIET
     assert _OPTIONS.keys() <= VERBS.keys()
-    signed = {verb for verb, act in VERBS.items() if "user" in signature(act).parameters}
+    signed = {verb for verb in VERBS if "user" in signature(function_of(verb)).parameters}
     assert {"auto", "withdraw", "promote", "rollback", "retrain", "model_note", "push", "people_add"} <= signed
     assert not QUIET & signed
 
@@ -99,8 +99,13 @@ def test_what_only_reads_leaves_no_line(project: Project) -> None:
     assert log(project) == before
 
 
+def secretive(project: Project, report: Report, **options: object) -> dict[str, str]:
+    """A verb that is declared nowhere else."""
+    return {"answer": "hidden"}
+
+
 def test_an_option_that_is_not_named_is_never_written_down(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(loop.VERBS, "secretive", lambda project, report, **options: {"answer": "hidden"})
+    monkeypatch.setitem(VERBS, "secretive", f"{__name__}.secretive")
     do_verb(project, "secretive", quiet, user="Max", token="hf_secret", password="x")
     newest = read_history(project, HistoryFilter(), 1).lines[0]
     assert (newest.user, newest.what, newest.detail) == ("Max", "secretive", "{}")

@@ -15,7 +15,6 @@ from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Refused
 from core.explore.record_detail import record_detail
-from core.loop import do_verb
 from core.models.encoders.loading import load_encoder
 from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
@@ -23,6 +22,7 @@ from core.registry.predict import predict_texts
 from core.reports.overview import warnings
 from core.rounds.run_round import known_now
 from core.store.database import count
+from core.verbs import do_verb
 from gpu_jobs.runners.local import InProcessRunner
 from tests.command_line import rondo, rondo_json
 from tests.conftest import TOPICS, quiet

@@ -23,11 +23,11 @@ from core.errors import BadInput
 from core.evaluation.gate_verdict import GateVerdict
 from core.evaluation.metrics import Estimate, LabelScore
 from core.ids import JobId, ModelId
-from core.loop import show_status
 from core.project import Project
 from core.registry.activation import Activated
 from core.registry.champions import RollbackOffer
 from core.registry.evaluation_jobs import EvaluateResult
+from core.reports.overview import show_status
 from core.training.entries import TrainingJobs
 from tests.command_line import figures, rondo
 from tests.conftest import quiet, write_csv

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from app import background
 from app.http.adjudication_routes import adjudicate_routes
-from core import loop
+from core import verbs
 from core.agreement.conflicts import DIFFER, FLAG, TIE, read_conflicts, still_in_conflict
 from core.errors import Refused
 from core.labelling.corrections import correct, decide, withdraw
@@ -76,7 +76,7 @@ def test_a_decided_record_is_no_conflict_until_the_decision_is_taken_back(quarre
 
 def test_where_many_differ_those_come_first_of_which_least_is_sure(project: Project, truth: Truth) -> None:
     answer(project, crowd_answers(truth, list(TOPICS)))
-    loop.VERBS["quality"](project, quiet)
+    verbs.function_of("quality")(project, quiet)
     matches, total = read_conflicts(project, 1000)
     differing = [one.sure for one in matches if one.why == DIFFER]
     assert None not in differing

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core import loop
+from core import loop, verbs
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.bulk import label_many
 from core.project import Project
@@ -40,7 +40,7 @@ def test_a_damaged_neighbour_graph_is_made_again(played: Project) -> None:
     [graph] = played.vectors.glob("*/graph-*.npz")
     graph.write_bytes(b"zz")
     assert loop.fit(played, quiet).labels == 30
-    assert loop.VERBS["inspect"](played, quiet).labelled == 42
+    assert verbs.function_of("inspect")(played, quiet).labelled == 42
 
 
 def test_a_damaged_learning_curve_counts_as_not_measured(played: Project) -> None:

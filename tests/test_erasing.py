@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from app import background
-from core import loop, simulate
+from core import loop, simulate, verbs
 from core.backup.stored_tables import broken_rules
 from core.data.file_import import import_file
 from core.data.formats.formats import FORMATS
@@ -28,6 +28,7 @@ from core.ids import RecordNo
 from core.labelling.corrections import correct
 from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
+from core.reports.overview import show_status
 from core.store.database import note
 from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import InProcessRunner
@@ -52,28 +53,45 @@ def mentions(folder: Path, word: str = NAME) -> list[str]:
     result = []
     for path in sorted(one for one in folder.rglob("*") if one.is_file()):
         cells = str(polars.read_parquet(path).to_dicts()) if path.suffix == ".parquet" else ""
-        if word.encode() in path.read_bytes() or word in cells:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:  # the write-ahead file went into the database meanwhile, which was read before
+            return mentions(folder, word)
+        if word.encode() in content or word in cells:
             result.append(path.relative_to(folder).as_posix())
     return result
 
 
-@pytest.fixture
-def told(played: Path, tmp_path: Path) -> Iterator[Project]:
-    """20 labelled records, and two with a text that shall be forgotten: answered, suggested, exported, mapped."""
-    shutil.copytree(played, tmp_path / "project")
-    project = open_project(tmp_path / "project", InProcessRunner(), RUNNERS)
+@pytest.fixture(scope="module")
+def answered(played: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 labelled records, and two with a text that shall be forgotten: answered, suggested, exported, mapped.
+
+    Made once. It does not lie where it was made: of its copies, the exports there would be files outside the project.
+    """
+    folder = tmp_path_factory.mktemp("answered")
+    shutil.copytree(played, folder / "project")
+    project = open_project(folder / "project", InProcessRunner(), RUNNERS)
     rows = [{"id": ID, "text": TEXT}, {"id": "twin", "text": TEXT}, {"id": "last", "text": "The last one."}]
-    (tmp_path / "more.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    import_file(project, quiet, file=str(tmp_path / "more.jsonl"), text=["text"], id="id")
+    (folder / "more.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    import_file(project, quiet, file=str(folder / "more.jsonl"), text=["text"], id="id")
     truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
     truth |= {ID: ("food",), "last": ("food",)}
     simulate.simulate_rounds(project, truth, simulate.Budget(1, 60, "random"), quiet)
     (project.folder / "exports").mkdir()
     for what, ending in KINDS:
         out = str(project.folder / "exports" / f"{what}.{ending}")
-        loop.do_verb(project, "export", quiet, out=out, file_format=ending, what=what, card=True)
-    loop.do_verb(project, "export", quiet, out=str(tmp_path / "out.csv"), file_format="csv", what="all")
+        verbs.do_verb(project, "export", quiet, out=out, file_format=ending, what=what, card=True)
     project_map(project, quiet)
+    project.close()
+    return (folder / "project").rename(folder / "answered")
+
+
+@pytest.fixture
+def told(answered: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of it, with an export beside it."""
+    shutil.copytree(answered, tmp_path / "project")
+    project = open_project(tmp_path / "project", InProcessRunner(), RUNNERS)
+    verbs.do_verb(project, "export", quiet, out=str(tmp_path / "out.csv"), file_format="csv", what="all")
     yield project
     project.close()
 
@@ -129,22 +147,22 @@ def test_the_project_goes_on_after_an_erasure_and_no_number_is_given_twice(told:
     import_file(told, quiet, file=str(tmp_path / "new.csv"), text=["text"], id="id")
     assert told.store.one("select n from records where id = 'new'") == 63
     assert loop.play_round(told, quiet, size=5).labels
-    status = loop.show_status(told, quiet)
+    status = show_status(told, quiet)
     assert (status.records, status.encoded) == (63, 63)
-    assert loop.VERBS["inspect"](told, quiet).labelled > 0
+    assert verbs.function_of("inspect")(told, quiet).labelled > 0
     assert project_map(told, quiet).points > 60
     with pytest.raises(BadInput, match="no record"):
         erase(told, quiet, record=["last"])
 
 
 def test_a_preview_says_what_would_go_and_changes_nothing(told: Project) -> None:
-    loop.do_verb(told, "backup", quiet)
-    loop.do_verb(told, "archive", quiet, archive=str(told.folder.parent / "all.zip"))
+    verbs.do_verb(told, "backup", quiet)
+    verbs.do_verb(told, "archive", quiet, archive=str(told.folder.parent / "all.zip"))
     aside = told.folder / "damaged" / "yesterday" / "rondo.duckdb"
     aside.parent.mkdir(parents=True)
     aside.write_bytes(b"no database any more")
     before = mentions(told.folder)
-    preview = loop.do_verb(told, "erase", quiet, query=f"elm {NAME.lower()}")
+    preview = verbs.do_verb(told, "erase", quiet, query=f"elm {NAME.lower()}")
     assert not preview.done
     assert preview.records == 2
     assert preview.shown[0].id == ID
@@ -191,15 +209,15 @@ def test_a_person_is_erased_with_every_answer_and_other_peoples_answers_are_kept
     assert not told.store.one(
         "select count(*) from audit_log where user = ? or contains(detail::varchar, ?)", [NAME] * 2
     )
-    labelled = loop.show_status(told, quiet).labelled
+    labelled = show_status(told, quiet).labelled
     lost = erase(told, quiet, annotator=oracle, sure=True).labels_lost
-    assert loop.show_status(told, quiet).labelled == labelled - lost
+    assert show_status(told, quiet).labelled == labelled - lost
     with pytest.raises(BadInput, match="Nobody called"):
         erase(told, quiet, annotator=NAME)
 
 
 def test_who_may_still_come_in_and_what_a_job_still_needs_are_not_erased(told: Project) -> None:
-    loop.do_verb(told, "people_add", quiet, name="ana")
+    verbs.do_verb(told, "people_add", quiet, name="ana")
     with pytest.raises(Refused, match="rondo people remove"):
         erase(told, quiet, annotator="ana", sure=True)
     with pytest.raises(BadInput, match="one of the three"):
@@ -255,7 +273,7 @@ def figures_left(folder: Path) -> int:
 def test_a_paper_with_texts_goes_with_the_record_as_a_zip_and_as_a_folder(told: Project, tmp_path: Path) -> None:
     exports, outside = told.folder / "exports", tmp_path / "paper.zip"
     for target in (exports / "paper-1", outside):
-        loop.do_verb(told, "paper", quiet, out=str(target), texts=True)
+        verbs.do_verb(told, "paper", quiet, out=str(target), texts=True)
     shutil.copy(outside, exports / "paper-2.zip")
     left = told.jobs.prepare(plain_kind("figures"), {"names": []})
     (left.path / "in" / "pace.vl.json").write_text("{}", encoding="utf-8")

@@ -16,7 +16,7 @@ import pytest
 
 from annotation import server
 from annotation.home import running
-from core import loop
+from core import loop, verbs
 from core.errors import RondoError
 from core.project import Project
 from tests.argilla_server import ArgillaServer, quiet, require_environment, start_for
@@ -58,7 +58,7 @@ def push_and_sync(project: Project, stop: threading.Event) -> None:
     while not stop.is_set():
         for verb in ("team_push", "team_sync"):
             with suppress(RondoError):
-                loop.VERBS[verb](project, quiet)
+                verbs.function_of(verb)(project, quiet)
 
 
 def there(team: Team, dataset: str) -> Said:
@@ -78,7 +78,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(own: Ar
     team.join(project)
     people = team.add("ann", "bob")
     loop.next_batch(project, quiet, size=30, audit_share=0.1)
-    loop.VERBS["team_push"](project, quiet)
+    verbs.function_of("team_push")(project, quiet)
     remote_ids = where(project)
     for _ in range(KILLS):
         stop = threading.Event()
@@ -92,8 +92,8 @@ def test_a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(own: Ar
         for thread in work:
             thread.join()
     answer(team, people[0], dict(list(remote_ids.items())[:3]), acknowledged)
-    loop.VERBS["team_push"](project, quiet)
-    loop.VERBS["team_sync"](project, quiet)
+    verbs.function_of("team_push")(project, quiet)
+    verbs.function_of("team_sync")(project, quiet)
 
     answers = there(team, dataset_of(project))
     assert len(acknowledged) >= 3
@@ -102,5 +102,5 @@ def test_a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(own: Ar
     count = "select count(*) from responses where source = 'argilla'"
     assert project.store.one(count) == len(answers)
     assert len(where(project)) == len(team.records(dataset_of(project)))
-    assert loop.VERBS["team_sync"](project, quiet).stored == 0
+    assert verbs.function_of("team_sync")(project, quiet).stored == 0
     team.close()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import loop
+from core import loop, verbs
 from core.errors import Cancelled, RondoError
 from core.exchange.pull import reconcile_now, record_no_of
 from core.ids import RecordNo
@@ -107,15 +107,15 @@ class Played:
                 reconcile_now(self.project, [record_no_of(self.project, there) or RecordNo(0)])
 
     def _sync(self) -> None:
-        loop.VERBS["team_sync"](self.project, quiet)
+        verbs.function_of("team_sync")(self.project, quiet)
 
     def _push(self) -> None:
-        loop.VERBS["team_push"](self.project, quiet)
+        verbs.function_of("team_push")(self.project, quiet)
 
     def _cut(self, verb: str, left: int) -> None:
         self.line.left = left
         with suppress(RondoError):
-            loop.VERBS[f"team_{verb}"](self.project, quiet)
+            verbs.function_of(f"team_{verb}")(self.project, quiet)
         self.line.left = None
 
     def _stop(self, verb: str, after: int) -> None:
@@ -128,7 +128,7 @@ class Played:
                 raise Cancelled("stopped")
 
         with suppress(Cancelled):
-            loop.VERBS[f"team_{verb}"](self.project, report)
+            verbs.function_of(f"team_{verb}")(self.project, report)
 
     def _reopen(self) -> None:
         self.project.close()
@@ -170,7 +170,7 @@ def test_both_sides_agree_after_any_schedule(
     team = Team(argilla, url=line.url)
     project = team.join(open_project(folder, InProcessRunner()))
     loop.next_batch(project, quiet, size=RECORDS, audit_share=0.25)
-    loop.VERBS["team_push"](project, quiet)
+    verbs.function_of("team_push")(project, quiet)
     played = Played(project, team, line, team.adopt(others), sorted(where(project))[:RECORDS])
     try:
         for step in steps:
@@ -194,6 +194,6 @@ def check(played: Played) -> None:
     assert len(there) == len(set(there))
     assert set(there) == set(where(project)) >= set(played.records)
     before = project.store.query("select * from responses order by event_id")
-    assert loop.VERBS["team_sync"](project, quiet).stored == 0
+    assert verbs.function_of("team_sync")(project, quiet).stored == 0
     assert project.store.query("select * from responses order by event_id") == before
     assert project.team.unreadable == {}

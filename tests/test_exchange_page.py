@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import background
 from app.team_watch import TeamWatch
-from core import loop
+from core import loop, verbs
 from core.exchange.pull import reconcile_now, record_no_of
 from core.ids import RecordNo
 from core.labelling.changes import change_settings
@@ -82,10 +82,10 @@ def test_the_buttons_push_and_sync(server: background.ProjectServer, team: Team)
 
 
 def test_a_changed_label_and_a_replaced_dataset_are_announced(server: background.ProjectServer, team: Team) -> None:
-    loop.VERBS["team_push"](server.project, quiet)
+    verbs.function_of("team_push")(server.project, quiet)
     change_settings(server.project, add_label="sport")
     assert "new dataset" in drawn().info[0].value
-    loop.VERBS["team_push"](server.project, quiet)
+    verbs.function_of("team_push")(server.project, quiet)
     assert any("Replaced by it" in text.value for text in drawn().text)
     assert server.project.store.one("select count(*) from audit_log where what = 'team_replaced'") == 1
 
@@ -94,7 +94,7 @@ def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(
     server: background.ProjectServer, team: Team
 ) -> None:
     (user,) = team.add("ann")
-    loop.VERBS["team_push"](server.project, quiet)
+    verbs.function_of("team_push")(server.project, quiet)
     watch, closed = TeamWatch(server), threading.Event()
     thread = threading.Thread(target=watch.run, args=(closed,))
     record, remote_id = next(iter(where(server.project).items()))
@@ -111,7 +111,7 @@ def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(
 
 
 def test_a_dead_server_is_reported_and_tried_again(server: background.ProjectServer, team: Team) -> None:
-    loop.VERBS["team_push"](server.project, quiet)
+    verbs.function_of("team_push")(server.project, quiet)
     remote_id = next(iter(where(server.project).values()))
     right, team.url = team.url, "http://127.0.0.1:9"
     server.start("team_sync")

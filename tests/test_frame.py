@@ -14,7 +14,6 @@ from core.config.colours import OKABE_ITO, default_colour, label_colours
 from core.config.taxonomy import make_taxonomy
 from core.errors import BadInput
 from core.explore.saved_views import remove_view, save_view, saved_views
-from core.loop import VERBS as ALL_VERBS
 from core.people.roles import ROLES
 from core.project import Project
 from core.reports.headline import quality_sentence
@@ -22,6 +21,7 @@ from core.reports.measurement_text import measurement_parts
 from core.reports.overview import status
 from core.reports.project_figures import project_figures
 from core.reports.quality_news import quality_news
+from core.verbs import VERBS as ALL_VERBS
 
 PAGES = Path(__file__).parent.parent / "app" / "pages"
 # Severe red and green blindness: Machado, Oliveira & Fernandes 2009, on linear RGB.

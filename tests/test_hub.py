@@ -12,9 +12,9 @@ from core import loop
 from core.data.file_import import import_file
 from core.errors import BadInput, Refused
 from core.project import Project, open_project
-from core.registry.hub_push import check_repo, push
+from core.registry.hub_push import push
 from core.registry.model_export import export_model
-from core.registry.push_job import PushResult
+from core.registry.push_job import PushResult, check_repo
 from gpu_jobs.runners.local import LocalRunner
 from tests.conftest import quiet, write_csv
 from tests.hub_stub import READER, WRITER, Hub

@@ -22,7 +22,7 @@ from app.http.job_requests import MOST_BYTES, read_order, read_whole
 from app.http.openapi import document
 from app.http.openapi_page import page
 from app.http.program_routes import ACTS, api_routes
-from core import loop
+from core import verbs
 from core.errors import BadInput
 from core.project import Runners, open_project
 from core.store.private_files import FOLDER
@@ -119,7 +119,7 @@ def test_what_is_described_is_shown_as_text() -> None:
 
 def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, server: background.ProjectServer) -> None:
     started = reply_to(client, "POST", "/api/jobs", {"trainer": "head", "note": "by a program"}, 202)
-    loop.VERBS["follow"](server.project, quiet)
+    verbs.function_of("follow")(server.project, quiet)
     job = reply_to(client, "GET", f"/api/jobs/{started['id']}")
     assert (job["state"], job["note"], job["model"]) == ("succeeded", "by a program", started["id"])
     assert [one["id"] for one in reply_to(client, "GET", "/api/jobs")["jobs"]] == [started["id"]]
@@ -131,7 +131,7 @@ def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, serve
 
 def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, server: background.ProjectServer) -> None:
     model = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
-    loop.VERBS["follow"](server.project, quiet)
+    verbs.function_of("follow")(server.project, quiet)
     path = f"/api/models/{model}/activate"
     assert "reason" in reply_to(client, "POST", path, {"force": True}, 422)["error"]
     assert reply_to(client, "POST", path, None, 409)["error"]
@@ -147,7 +147,7 @@ def test_who_does_not_wait_for_the_gate_finds_its_verdict_later(
     client: TestClient, server: background.ProjectServer
 ) -> None:
     model = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
-    loop.VERBS["follow"](server.project, quiet)
+    verbs.function_of("follow")(server.project, quiet)
     assert client.post(f"/api/models/{model}/activate", params={"wait": 0}).status_code == 202
     while (matches := reply_to(client, "GET", "/api/models"))["activating"] or not matches["error_message"]:
         time.sleep(0.05)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core import loop, simulate
+from core import loop, simulate, verbs
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Refused
@@ -59,7 +59,7 @@ def test_every_round_can_be_chosen_again_and_gives_the_same_records(project: Pro
     assert (result.same, result.other_records) == (False, 0)
     assert project.store.query("select n, batch from queue order by all") == before
     with pytest.raises(Refused, match="no round 9"):
-        loop.VERBS["rechoose"](project, quiet, batch=9)
+        verbs.function_of("rechoose")(project, quiet, batch=9)
 
 
 def test_audit_records_train_but_never_the_head_that_scores_them_and_never_show_a_suggestion(

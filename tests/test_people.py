@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput, Refused
-from core.loop import do_verb
 from core.people import access_codes, people
 from core.people.roles import ROLES, holders
 from core.project import Project
+from core.verbs import do_verb
 from tests.conftest import quiet
 from tests.people_world import add, add_all
 

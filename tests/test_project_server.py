@@ -16,10 +16,11 @@ from core.backup.backups import back_up
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Cancelled
-from core.loop import VERBS, read_options, show_status
 from core.project import Project, open_project
+from core.reports.overview import show_status
 from core.rounds.run_round import apply_finished_rounds
 from core.store.private_files import private_folder
+from core.verbs import VERBS, function_of, name_of, read_options
 from gpu_jobs.runners.local import LocalRunner
 from tests.conftest import quiet
 
@@ -179,3 +180,4 @@ def test_options_of_every_verb_are_read_as_its_signature_says() -> None:
     for verb in VERBS:
         with pytest.raises(BadInput, match="has no option `no_such`"):
             read_options(verb, {"no_such": 1})
+        assert name_of(function_of(verb)) == verb

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from core import loop, simulate
+from core import loop, simulate, verbs
 from core.auto_label.evidence import trusted_model
 from core.config.settings import write_settings
 from core.data.encoding import encode
@@ -281,7 +281,7 @@ def test_the_list_says_who_is_champion_who_was_and_who_wants_to_be(two: Project)
     assert row.gate.passes is False
     assert (champion_state(two).champion, champion_state(two).waiting) == (heads[0], challenger)
     json.dumps(to_json(result))
-    loop.VERBS["status"](two, quiet)
+    verbs.function_of("status")(two, quiet)
 
 
 def test_a_model_tells_what_it_came_from(two: Project) -> None:

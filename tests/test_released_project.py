@@ -18,6 +18,7 @@ from core.data.file_import import import_file
 from core.labelling.settling import answer_parameters, verdicts
 from core.models.in_use import active_model
 from core.project import Project, open_project
+from core.reports.overview import show_status
 from core.store.migrations import MIGRATIONS
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import COLUMNS, quiet, write_csv
@@ -56,7 +57,7 @@ def test_it_opens_and_shows_the_same_figures(released: Project) -> None:
     guarantee = guarantee_in_force(released)
     assert guarantee is not None
     assert (guarantee.guarantee.user, guarantee.covered, guarantee.waiting) == ("ada", 12, 12)
-    assert loop.show_status(released, quiet).labelled == 34
+    assert show_status(released, quiet).labelled == 34
 
 
 def test_its_labels_settle_as_they_were_settled(released: Project) -> None:

@@ -15,7 +15,7 @@ from app.cli.status import status_lines
 from app.http.adjudication_routes import adjudicate_routes
 from app.http.label_routes import label_routes
 from app.navigation import ENTRIES
-from core import loop
+from core import loop, verbs
 from core.config.settings import Settings, write_settings
 from core.data.file_import import import_file
 from core.errors import Refused
@@ -30,6 +30,7 @@ from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.people.people import MANAGER, Person
 from core.project import Project, open_project
+from core.reports.overview import show_status
 from core.tasks.tasks import TASKS
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
@@ -188,11 +189,11 @@ def test_what_only_labels_have_is_refused_in_a_sentence_and_not_in_the_menu(
     numbers: background.ProjectServer,
 ) -> None:
     refused: list[Callable[[], object]] = [
-        lambda: loop.VERBS["train"](numbers.project, quiet, trainer="head"),
-        lambda: loop.VERBS["evaluate"](numbers.project, quiet),
-        lambda: loop.VERBS["compare"](numbers.project, quiet, first="a", second="b"),
-        lambda: loop.VERBS["compare_encoders"](numbers.project, quiet, names=["a", "b"]),
-        lambda: loop.VERBS["inspect"](numbers.project, quiet),
+        lambda: verbs.function_of("train")(numbers.project, quiet, trainer="head"),
+        lambda: verbs.function_of("evaluate")(numbers.project, quiet),
+        lambda: verbs.function_of("compare")(numbers.project, quiet, first="a", second="b"),
+        lambda: verbs.function_of("compare_encoders")(numbers.project, quiet, names=["a", "b"]),
+        lambda: verbs.function_of("inspect")(numbers.project, quiet),
     ]
     for verb in refused:
         with pytest.raises(Refused, match="needs labels to choose from, and answers of the task 'number' have none"):
@@ -206,7 +207,7 @@ def test_what_only_labels_have_is_refused_in_a_sentence_and_not_in_the_menu(
 
 
 def test_status_says_where_it_stands(numbers: background.ProjectServer) -> None:
-    lines = list(status_lines(loop.show_status(numbers.project, quiet)))
+    lines = list(status_lines(show_status(numbers.project, quiet)))
     assert "20 labelled" in lines[0]
     assert lines[-1].startswith("Next: Label the 10 records that wait in the queue.")
 

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import background
-from core import loop
+from core import verbs
 from core.agreement import agreement, pace
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
@@ -61,7 +61,7 @@ def test_a_crowd_is_shown_measured_and_warned_of(
     assert "Krippendorff's alpha is" in texts(page)
     assert len(page.dataframe[0].value) == 3
     assert len(page.dataframe[1].value) == 15
-    loop.VERBS["quality"](server.project, quiet)
+    verbs.function_of("quality")(server.project, quiet)
     page = team()
     assert sorted(page.dataframe[-1].value["annotator"]) == sorted(SKILLS)
     assert any(one.value.startswith("contrarian answers against the others") for one in page.warning)
@@ -89,7 +89,7 @@ def test_a_persons_name_is_no_markup(server: background.ProjectServer, truth: di
         server.project,
         [(HOSTILE if user == "contrarian" else user, record, message) for user, record, message in crowd],
     )
-    loop.VERBS["quality"](server.project, quiet)
+    verbs.function_of("quality")(server.project, quiet)
     shown = [warning.value for warning in team().warning]
     assert any("answers against the others" in value for value in shown)
     assert not any("![x](" in value or ":red[hi]" in value for value in shown)

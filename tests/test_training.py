@@ -9,7 +9,7 @@ import numpy as np
 import polars
 import pytest
 
-from core import loop
+from core import verbs
 from core.errors import BadInput, Cancelled, Refused
 from core.jobs.bundle import Bundle
 from core.models.out_of_fold import read_held_out, write_held_out
@@ -108,7 +108,7 @@ def test_a_cancelled_job_can_be_started_again(train_rows: Project) -> None:
     job = train(train_rows, quiet, trainer="head", detach=True).id
     following.job_cancel(train_rows, quiet, job=job)
     train_rows.runners = {"local": lambda settings: InProcessRunner()}
-    loop.VERBS["job_retry"](train_rows, quiet, job=job)
+    verbs.function_of("job_retry")(train_rows, quiet, job=job)
     assert following.refresh_job(train_rows, job).state == "succeeded"
 
 

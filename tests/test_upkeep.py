@@ -134,8 +134,12 @@ import duckdb, encodings.utf_8_sig, psutil, pydantic.type_adapter, app.auth.secr
 import core.project, gpu_jobs.runners.choice, annotation.workspace
 from app.client import call
 from core.errors import Refused
-from core.loop import export, next_batch, show_status
+from core.loop import export, next_batch
+from core.reports.overview import show_status
+from core.verbs import VERBS, function_of
 folder, out = Path(sys.argv[1]), sys.argv[2]
+for verb in VERBS:
+    function_of(verb)
 if os.geteuid() == 0:
     os.seteuid(65534)
 quiet = lambda *_: None

@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook
 from starlette.applications import Starlette
 
 from app.http.webhook_routes import MOST_BYTES, PATH, register, webhook_routes
-from core import loop
+from core import loop, verbs
 from core.project import Project
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
@@ -76,7 +76,7 @@ def listener(argilla: ArgillaServer, project: Project) -> Iterator[Listener]:
     team.join(project)
     (user,) = team.add("ann")
     loop.next_batch(project, quiet, size=10)
-    loop.VERBS["team_push"](project, quiet)
+    verbs.function_of("team_push")(project, quiet)
     opened = Opened(project)
     server, url, thread = serve(opened)
     register(project, url)
@@ -190,7 +190,7 @@ def test_what_could_not_be_asked_when_argilla_called_comes_with_the_next_sync(li
     wait_for(lambda: listener.project.team.error_message)
     assert answers_in_force(listener.project) == {}
     listener.team.url = right
-    loop.VERBS["team_sync"](listener.project, quiet, changed_only=True)
+    verbs.function_of("team_sync")(listener.project, quiet, changed_only=True)
     assert answers_in_force(listener.project) == {(record, listener.user): ("submit", ("food",), None)}
 
 

@@ -70,7 +70,8 @@ def make_ready(folder: Path, report: Report, *, queue: bool) -> None:
     """Encodes what was imported; `queue` chooses a first batch."""
     from app.client import call
     from core.data.encoding import encode
-    from core.loop import next_batch, show_status
+    from core.loop import next_batch
+    from core.reports.overview import show_status
 
     call(folder, encode, report)
     if queue and not call(folder, show_status, report).round:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def status(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Where the project stands and what to do next."""
-    from core.loop import show_status
+    from core.reports.overview import show_status
 
     present(run_verb(folder_of(context, project), show_status), status_lines, as_json=as_json)
 

@@ -17,7 +17,7 @@ from typing import Any
 from app.cli import interrupts
 from app.client import opened_project
 from app.home.samples import SAMPLES
-from core import loop
+from core import verbs
 from core.config.new_project import ProjectTemplate, steps_for, templates_in, with_labels, write_project
 from core.config.settings import read_settings, write_settings
 from core.errors import BadInput, Cancelled, RondoError
@@ -94,8 +94,8 @@ def _import(project: Project, request: MakeRequest, report: Report) -> None:
     sides = task_of(project.settings()).two_sides
     if sides and "left" not in columns and "right" not in columns:
         options: dict[str, Any] = {"file": request.file, "text": columns.get("text", []), "id": one.get("id")}
-        loop.do_verb(project, "import_source", report, source="records", encoding=request.encoding, **options)
-        loop.do_verb(project, "candidates", report)
+        verbs.do_verb(project, "import_source", report, source="records", encoding=request.encoding, **options)
+        verbs.do_verb(project, "candidates", report)
         return
     left_out = json.loads(Path(request.leave_out).read_text(encoding="utf-8")) if request.leave_out else []
     if not task_of(project.settings()).taxonomy and not sides:
@@ -107,7 +107,7 @@ def _import(project: Project, request: MakeRequest, report: Report) -> None:
     options |= {name: columns.get(name) for name in texts} | {"meta": columns.get("context")} | one
     if task_of(project.settings()).taxonomy:  # labels of the file that were not typed are labels, too
         options["add_labels"] = True
-    loop.do_verb(project, "import", report, **options)
+    verbs.do_verb(project, "import", report, **options)
 
 
 def _merge(project: Project, request: MakeRequest, report: Report) -> None:
@@ -118,7 +118,7 @@ def _merge(project: Project, request: MakeRequest, report: Report) -> None:
         if name != into and {name, into} <= names:
             groups.setdefault(into, []).append(name)
     for into, labels in groups.items():
-        loop.do_verb(project, "taxonomy_merge", report, labels=labels, into=into)
+        verbs.do_verb(project, "taxonomy_merge", report, labels=labels, into=into)
 
 
 def _enter_manager(project: Project, manager: Person) -> None:

@@ -15,8 +15,8 @@ from starlette.routing import Route
 from app.background import ProjectServer
 from app.request_body import read_at_most
 from core.errors import BadInput, RondoError
-from core.loop import VERBS, read_options
 from core.typed_json import to_json
+from core.verbs import VERBS, read_options
 
 MOST_BYTES = 32_000_000
 """of options; the most are pairs of texts that a command read from a file"""
@@ -41,11 +41,11 @@ def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
         if isinstance(options, str):
             return JSONResponse({"error": options}, 400)
         try:
-            options = read_options(name, options)
+            read = await run_in_threadpool(read_options, name, options)  # the first time it imports the verb
         except BadInput as error:
             return Response(json.dumps(_failure(error)) + "\n", media_type=LINES)
         run = request.headers.get("x-rondo-run", "")
-        return StreamingResponse(_stream(opened(), name, options, run), media_type=LINES)
+        return StreamingResponse(_stream(opened(), name, read, run), media_type=LINES)
 
     async def health(request: Request) -> Response:
         if not hmac.compare_digest(request.headers.get("x-rondo-key", key).encode(), key.encode()):

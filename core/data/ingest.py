@@ -5,12 +5,12 @@ taxonomy, nor what an answer is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,14 +24,16 @@ from core.data.formats.reading import DeclaringSource, RowBatch, Source
 from core.data.formats.row_source import WithoutRows
 from core.data.formats.sources import open_source, recognised
 from core.data.formats.sql_tables import SqlSource
-from core.data.ingest_job import FileReport, IngestParams, Layout, RepeatedIds
+from core.data.ingest_job import SUGGESTIONS, FileReport, IngestParams, Layout, RepeatedIds
 from core.data.languages import languages_in
 from core.data.ledger import Ledger
 from core.data.near_duplicates import near_duplicates_in
-from core.data.suggested_answers import SUGGESTIONS, Write, suggestions_writer
 from core.errors import BadInput
 from core.tasks.columns import CellRules, ColumnReader
 from core.tasks.tasks import TASKS, reader_of
+
+if TYPE_CHECKING:
+    from core.data.suggested_answers import Write
 
 Progress = Callable[[int, int], None]
 """(done, total): bytes of a text file, rows of a table, files of a folder."""
@@ -166,15 +168,23 @@ class Reading:
     crowd: AnswerCollector
     answers: ColumnReader
     samples: FieldSamples = field(default_factory=dict)
-    suggest: Write | None = None
+    suggest: "Write | None" = None
+
+
+def _suggestions_writer(target: Path, layout: Layout) -> AbstractContextManager["Write | None"]:
+    """What adds the suggestions of a batch; None for a file that has none."""
+    if not layout.suggestion:
+        return nullcontext()
+    from core.data.suggested_answers import suggestions_writer
+
+    return suggestions_writer(target.with_name(SUGGESTIONS), layout.form)
 
 
 def write_records(source: Source, layout: Layout, answers: ColumnReader, target: Path, report: Progress) -> FileReport:
     """Streams the file into a Parquet table at `target` and returns what was counted on the way."""
     ledger = Ledger()
     total = source.total
-    suggestions = suggestions_writer(target.with_name(SUGGESTIONS), layout.form) if layout.suggestion else nullcontext()
-    with records_writer(target) as write, suggestions as suggest:
+    with records_writer(target) as write, _suggestions_writer(target, layout) as suggest:
         reading = Reading(ledger, AnswerCollector(answers), answers, suggest=suggest)
         for batch in source.batches(layout.columns):
             ledger.blank += batch.blank

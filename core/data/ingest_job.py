@@ -7,6 +7,9 @@ from core.config.record_fields import RecordField
 from core.jobs.kinds import JobKind
 from core.tasks.columns import ColumnSummary
 
+SUGGESTIONS = "suggestions.parquet"
+"""what a file says that models suggest, in the job's `out/`"""
+
 
 @dataclass(frozen=True)
 class Layout:

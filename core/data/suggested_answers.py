@@ -11,13 +11,13 @@ import duckdb
 
 from core.config.settings import Settings
 from core.data.cells import Column
+from core.data.ingest_job import SUGGESTIONS
 from core.labelling.generated_answers import VALID, WHOLE
 from core.store.database import count, utc_now
 from core.store.tables import quoted
 from core.tasks.columns import ColumnReader
 from core.tasks.tasks import stored_query, task_of
 
-SUGGESTIONS = "suggestions.parquet"
 Write = Callable[[Sequence[str], Column, ColumnReader, Column | None, Column | None], None]
 """(ids, suggestions, how they are read, models, probabilities) of a batch"""
 

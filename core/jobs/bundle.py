@@ -8,9 +8,10 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core import errors
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
@@ -18,9 +19,11 @@ from core.ids import JobId
 from core.jobs.code_version import code_version
 from core.jobs.job_states import ENDED, OPEN, UNDER_WAY, change_state
 from core.jobs.kinds import JobKind, Params, Result
-from core.store.database import Store, utc_now
 from core.store.whole_files import sha256_of, write_whole
 from core.typed_json import from_json, to_json
+
+if TYPE_CHECKING:  # a job's process has bundles and no store
+    from core.store.database import Store
 
 POLL_SECONDS = 0.05
 
@@ -235,17 +238,23 @@ def write_json(path: Path, value: object) -> None:
     write_whole(path, json.dumps(value, ensure_ascii=False, indent=1).encode(), alone=True)
 
 
+def _now() -> datetime:
+    from core.store.database import utc_now
+
+    return utc_now()
+
+
 @dataclass(frozen=True)
 class Jobs:
     """Starts jobs, waits for them, and stores how each ended."""
 
-    store: Store
+    store: "Store"
     runner: Runner
     folder: Path
 
     def prepare(self, kind: JobKind[Params, Result], params: Params) -> Bundle:
         """A new bundle with an empty `in/`, not yet started."""
-        job_id, values = JobId(f"{utc_now():%Y%m%d-%H%M%S}-{kind.name}-{secrets.token_hex(3)}"), to_json(params)
+        job_id, values = JobId(f"{_now():%Y%m%d-%H%M%S}-{kind.name}-{secrets.token_hex(3)}"), to_json(params)
         bundle = Bundle(self.folder / job_id)
         try:
             self.folder.mkdir(exist_ok=True)  # not its parents: a renamed project must not come back
@@ -258,7 +267,7 @@ class Jobs:
         with self.store.transaction() as cursor:
             cursor.execute(
                 "insert into jobs (id, kind, state, made_at, params) values (?, ?, 'draft', ?, ?)",
-                [job_id, kind.name, utc_now(), json.dumps(values)],
+                [job_id, kind.name, _now(), json.dumps(values)],
             )
         return bundle
 
@@ -296,7 +305,7 @@ class Jobs:
 
     def claim_result(self, bundle: Bundle, cursor: Any) -> bool:
         """True for the one transaction that may store the result; False for every later one."""
-        return change_state(cursor, bundle.id, "succeeded", OPEN, ended_at=utc_now())
+        return change_state(cursor, bundle.id, "succeeded", OPEN, ended_at=_now())
 
     def refuse(self, bundle: Bundle, error: RondoError) -> None:
         """For a finished job whose result cannot be used: marks it failed and deletes its files."""
@@ -356,4 +365,4 @@ class Jobs:
     def end(self, bundle: Bundle, state: str, error: str | None) -> None:
         """Stores how it ended, unless it has ended already."""
         with self.store.transaction() as cursor:
-            change_state(cursor, bundle.id, state, OPEN, ended_at=utc_now(), error=error)
+            change_state(cursor, bundle.id, state, OPEN, ended_at=_now(), error=error)

@@ -3,7 +3,6 @@
 import hashlib
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("core", "gpu_jobs")
@@ -26,6 +25,8 @@ LIBRARIES = ("rondo", "torch", "transformers", "sentence-transformers", "setfit"
 
 def library_versions() -> dict[str, str]:
     """By name, as they are installed here, with Python's; what is not installed is left out."""
+    from importlib.metadata import PackageNotFoundError, version
+
     result = {"python": sys.version.split()[0]}
     for name in LIBRARIES:
         try:

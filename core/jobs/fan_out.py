@@ -11,7 +11,6 @@ from core.ids import JobId
 from core.jobs.bundle import Bundle, Handle, JobBroke, Jobs, Report, Resources, manifest, read_handle
 from core.jobs.job_states import UNDER_WAY, change_state
 from core.jobs.kinds import JobKind, Params, Result
-from core.store.database import utc_now
 from core.typed_json import from_json, to_json
 
 MOST_WORKERS = 1_000
@@ -255,6 +254,8 @@ def _note_progress(jobs: Jobs, job: JobId, done: int, total: int) -> None:
 
 
 def _set_state(jobs: Jobs, job: JobId, state: str, error: str = "") -> None:
+    from core.store.database import utc_now
+
     with jobs.store.transaction() as cursor:
         if state == "running":
             change_state(cursor, job, "submitting", error=None, ended_at=None, started_at=utc_now())

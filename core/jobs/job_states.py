@@ -1,11 +1,13 @@
 """The state machine of jobs, and the one place that writes states. Knows no runner and no kind of work."""
 
 from collections.abc import Collection
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from core.errors import RondoError
 from core.ids import JobId
+
+if TYPE_CHECKING:  # a job's process needs the words alone
+    import duckdb
 
 UNDER_WAY = ("draft", "submitting", "queued", "running", "cancelling")
 ENDED = ("succeeded", "failed", "cancelled", "timed_out")
@@ -14,6 +16,8 @@ LOST = "lost"
 STATES = (*UNDER_WAY, *ENDED, LOST)
 OPEN = (*UNDER_WAY, LOST)
 """whatever has not ended"""
+PATIENCE_DAYS = 14
+"""for which a job that is lost from sight is looked for"""
 
 _WENT_ON = ("queued", "running", "cancelling", *ENDED, LOST)
 TRANSITIONS: dict[str, tuple[str, ...]] = {
@@ -36,7 +40,7 @@ class WrongState(RondoError):
 
 
 def change_state(
-    cursor: duckdb.DuckDBPyConnection, job: JobId, to: str, before: Collection[str] = STATES, **columns: object
+    cursor: "duckdb.DuckDBPyConnection", job: JobId, to: str, before: Collection[str] = STATES, **columns: object
 ) -> bool:
     """Writes the state, and further columns of the row, in the caller's transaction.
 

@@ -8,13 +8,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import Refused
 from core.jobs.bundle import Bundle, Report
 from core.jobs.kinds import JobKind
-from core.project import Project
 from core.store.whole_files import disk_errors
+
+if TYPE_CHECKING:
+    from core.project import Project
 
 SCALE = 3.0
 """pixels of a PNG for each of the specification's: some 300 an inch in a column of a paper"""
@@ -40,7 +42,7 @@ FIGURES = JobKind("figures", FigureParams, FigureResult)
 
 
 def draw_figures(
-    project: Project, report: Report, specs: Mapping[str, Mapping[str, Any]], forms: tuple[str, ...] = ("svg", "png")
+    project: "Project", report: Report, specs: Mapping[str, Mapping[str, Any]], forms: tuple[str, ...] = ("svg", "png")
 ) -> dict[str, bytes]:
     """File name -> content, for each name and form. Nothing stays of what went in.
 

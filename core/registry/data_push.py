@@ -13,8 +13,7 @@ from core.jobs.bundle import Bundle, Report, Resources
 from core.jobs.job_states import LOST, change_state
 from core.jobs.kinds import JobKind
 from core.project import Project
-from core.registry.hub_push import TOKEN, check_repo, check_token
-from core.registry.push_job import PushedRepository
+from core.registry.push_job import TOKEN, PushedRepository, check_repo, check_token
 from core.reports.export import write_export
 from core.reports.format_export import WITH_SPLITS
 from core.store.database import note

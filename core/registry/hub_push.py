@@ -4,23 +4,19 @@ The token goes to the job through its environment: it is in no file, no row and 
 """
 
 import json
-import os
-import re
 from dataclasses import asdict
 from pathlib import Path
 
-from core.errors import BadInput, Refused
+from core.errors import Refused
 from core.jobs.bundle import Report, Resources
 from core.jobs.job_states import LOST, change_state
 from core.project import Project
 from core.registry.model_export import README, collect, write_folder
-from core.registry.push_job import PUSH, PushParams, PushResult
+from core.registry.push_job import PUSH, TOKEN, PushParams, PushResult, check_repo, check_token
 from core.reports.export import write_export
 from core.store.database import note
 from core.store.tables import quoted
 
-TOKEN = "HF_TOKEN"  # noqa: S105 - the name of a variable
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 LABELS = "labels.parquet"
 
 
@@ -61,28 +57,6 @@ def push(  # noqa: PLR0913 - an option is an argument
         with project.store.transaction() as cursor:
             change_state(cursor, bundle.id, LOST, ["draft"])
     return result
-
-
-def check_repo(repo: str) -> None:
-    """Raises BadInput unless it is OWNER/NAME as the Hub takes it."""
-    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo or repo.endswith((".", "-", ".git")):
-        raise BadInput(
-            f"{repo!r} is no name of a repository. Write OWNER/NAME: letters, digits, - _ . and at most 96 of them "
-            "each, no -- or .., and neither - nor . at the end."
-        )
-
-
-def check_token(token: str = "") -> str:
-    """Without blanks around it; without one HF_TOKEN of the process. Raises Refused where there is none, BadInput where
-    it cannot be one; never shows it."""
-    token = (token or os.environ.get(TOKEN, "")).strip()
-    if not token:
-        raise Refused(
-            f"{TOKEN} is not set. Make a token with write access at https://huggingface.co/settings/tokens and set it."
-        )
-    if not re.fullmatch(r"[\x21-\x7e]{1,1000}", token):  # a header that cannot be sent would be quoted in an error
-        raise BadInput(f"{TOKEN} holds blanks or characters that no token has. Copy it again.")
-    return token
 
 
 def _write_labels(project: Project, folder: Path) -> None:

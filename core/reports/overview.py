@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from core.auto_label.guarantees import announcements
 from core.config.settings import with_changes
+from core.jobs.bundle import Report
 from core.labelling.gold import UNASKED_TEST
 from core.labelling.record_states import STATES
 from core.labelling.resettling import change_sentence, compare
@@ -60,6 +61,11 @@ class Status:
     warnings: tuple[str, ...] = ()
     next: str = ""
     command: str = ""
+
+
+def show_status(project: Project, report: Report) -> Status:
+    """Figures, warnings, and the one next thing to do."""
+    return status(project)
 
 
 def status(project: Project) -> Status:

@@ -5,11 +5,13 @@ import json
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from core.errors import BadInput, Refused
 from core.store.whole_files import whole_file
+
+if TYPE_CHECKING:
+    import duckdb
 
 FORMATS = {
     "csv": "format csv, header true",
@@ -29,13 +31,15 @@ _NUMBER = r"^[+\-]?[0-9]+([.,][0-9]+)?$"
 
 
 def write_table(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object], target: Path, file_format: str
+    connection: "duckdb.DuckDBPyConnection", query: str, parameters: Sequence[object], target: Path, file_format: str
 ) -> int:
     """Writes the rows of `query`, in its order, and returns how many. An existing target is replaced at the very end.
 
     Cells are data: those that begin with = + - or @ are written as they are, so that an import gives back the same
     text. Only the format EXCEL puts an apostrophe before them. In CSV, NULL is an empty field and "" is quoted.
     """
+    import duckdb
+
     excel, file_format = file_format == EXCEL, "csv" if file_format == EXCEL else file_format
     if file_format not in FORMATS:
         raise BadInput(f"Cannot write {file_format!r}; the formats are {', '.join(FORMATS)}.")
@@ -64,6 +68,8 @@ LONGEST_CELL = 1 << 24
 
 def head_rows(file: Path, most: int) -> list[dict[str, object]]:
     """The first rows of CSV, JSON lines or Parquet that was written here; cells of CSV are text."""
+    import duckdb
+
     ending, path = file.suffix.lower(), quoted(file)
     if ending == ".jsonl":
         with file.open(encoding="utf-8") as lines:
@@ -78,7 +84,7 @@ def head_rows(file: Path, most: int) -> list[dict[str, object]]:
         return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
 
 
-def _for_excel(connection: duckdb.DuckDBPyConnection) -> str:
+def _for_excel(connection: "duckdb.DuckDBPyConnection") -> str:
     """The rows with an apostrophe before what a spreadsheet would compute; numbers stay. The mark begins the header."""
     columns = connection.execute("select column_name, column_type from (describe exported)").fetchall()
     cells = []

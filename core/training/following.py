@@ -13,7 +13,7 @@ from core.errors import Cancelled, Refused, RondoError
 from core.ids import JobId
 from core.jobs.bundle import Bundle, Handle, JobBroke, Report, Resources, Runner
 from core.jobs.fan_out import cancel_parts
-from core.jobs.job_states import ENDED, UNDER_WAY, change_state
+from core.jobs.job_states import ENDED, PATIENCE_DAYS, UNDER_WAY, change_state
 from core.jobs.many_jobs import POOL_WORK
 from core.project import Project, runner_of
 from core.store.database import utc_now
@@ -23,8 +23,6 @@ from core.typed_json import to_json
 
 GRID = "grid"
 """not a trainer but a search over one's parameters, and the kind of its row"""
-PATIENCE_DAYS = 14
-"""for which a job that is lost from sight is looked for"""
 
 locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 """by job: two that bring the same files back, or start the same runs, would tread on each other"""

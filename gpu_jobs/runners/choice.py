@@ -8,7 +8,6 @@ from importlib import import_module
 
 from core.config.settings import Settings
 from core.jobs.bundle import Runner
-from gpu_jobs.runners.hosted import HostedRunner
 from gpu_jobs.runners.local import LocalRunner
 
 
@@ -32,9 +31,15 @@ def _ray(settings: Settings) -> Runner:
     return RayRunner(settings.ray_address, settings.ray_folder)
 
 
+def _hosted(settings: Settings) -> Runner:
+    from gpu_jobs.runners.hosted import HostedRunner
+
+    return HostedRunner(settings.threads)
+
+
 RUNNERS: dict[str, Callable[[Settings], Runner]] = {
     "local": lambda settings: LocalRunner(settings.threads),
-    "hosted": lambda settings: HostedRunner(settings.threads),
+    "hosted": _hosted,
     "modal": lambda settings: _connected_to_modal(),
     "ray": _ray,
 }

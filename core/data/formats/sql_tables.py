@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from core.data.formats.arrow_files import cells_of
 from core.data.formats.file_format import ExportTable
 from core.data.formats.reading import BATCH_ROWS, RowBatch
@@ -58,6 +56,8 @@ class SqlSource:
     @contextmanager
     def _run(self) -> Iterator[Any]:
         """The relation that the query makes. Raises BadInput in one line."""
+        import duckdb
+
         query = _single_query(self.query)
         if STORE in self.query or self.path.name == STORE:
             raise BadInput(
@@ -83,6 +83,8 @@ class SqlSource:
 
 def _single_query(text: str) -> str:
     """Raises BadInput unless it is one SELECT."""
+    import duckdb
+
     try:
         statements = duckdb.extract_statements(text)
     except duckdb.Error as error:
@@ -96,6 +98,8 @@ def written_by(options: str) -> Callable[[ExportTable, Path], tuple[str, ...]]:
     """A writer of tables: DuckDB's, with these options of its COPY."""
 
     def write(table: ExportTable, target: Path) -> tuple[str, ...]:
+        import duckdb
+
         with duckdb.connect() as connection:
             connection.execute(f"copy (select * from '{quoted(table.path)}') to '{quoted(target)}' ({options})")
         return ()

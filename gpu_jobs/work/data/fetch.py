@@ -11,7 +11,7 @@ from typing import Any
 from core.data.formats.programs.hugging_face import TABLES
 from core.data.remote_files import HUB, name_of, scheme_of
 from core.errors import BadInput, Refused
-from core.registry.hub_push import check_repo
+from core.registry.push_job import check_repo
 
 Progress = Callable[[int, int], None]
 PIECE = 1 << 20

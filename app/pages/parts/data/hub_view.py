@@ -10,8 +10,7 @@ from app.pages.parts.data.export_view import rows_of
 from app.pages.parts.widgets import begin, outcome_of
 from core.errors import RondoError
 from core.registry.data_push import FORMS, DataPushResult
-from core.registry.hub_push import check_repo, check_token
-from core.registry.push_job import PushResult
+from core.registry.push_job import PushResult, check_repo, check_token
 from core.reports.card_text import escaped
 from core.reports.export import captions
 from core.reports.format_export import WITH_SPLITS
