@@ -35,6 +35,7 @@ from core.extract.step_files import TEMPLATES
 from core.extract.step_models import step_deactivate, step_promote, step_report, step_rollback
 from core.extract.suggest import suggest_steps
 from core.extract.train_steps import train_steps
+from core.home.own_templates import template_save
 from core.home.summary import home_entry
 from core.ids import ModelId
 from core.jobs.bundle import Report
@@ -326,6 +327,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "withdraw": withdraw,
     "status": show_status,
     "home_entry": home_entry,
+    "template_save": template_save,
     "export": export,
     "paper": paper,
     "erase": erase,
@@ -393,7 +395,7 @@ def name_of(verb: Callable[..., object]) -> str:
 
 LOOKS = (
     *("status", "home_entry", "export", "history", "models", "model", "predictions", "people", "merges", "merge"),
-    *("snapshots", "snapshot", "snapshot_diff", "taxonomy_list", "taxonomy_diff"),
+    *("snapshots", "snapshot", "snapshot_diff", "taxonomy_list", "taxonomy_diff", "template_save"),
 )
 """verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
 
