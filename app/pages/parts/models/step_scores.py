@@ -62,8 +62,8 @@ def _draw_training_data(server: ProjectServer, steps: Sequence[str]) -> None:
     """Two files for each step, or three; those that this visit wrote last, to be fetched."""
     with st.expander("Training data for other programs", icon=":material/download:", key="prepare-box"):
         st.caption(
-            "People's answers as instructions (STEP_train.jsonl) and as chats (STEP_chat.jsonl), as a tuning here or at "
-            "a provider learns them. Answers to gold and audit records are left out: they measure."
+            "People's answers as instructions (STEP_train.jsonl) and as chats (STEP_chat.jsonl), as a tuning here or "
+            "at a provider learns them. Answers to gold and audit records are left out: they measure."
         )
         left, right = st.columns(2)
         chosen = left.multiselect("Steps", steps, key="prepare-steps", placeholder="all steps")
