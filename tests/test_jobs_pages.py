@@ -292,7 +292,7 @@ def test_a_note_under_a_name_that_cannot_be_kept_says_so(challenged: background.
 
 def test_retraining_says_what_it_would_do_and_lets_the_gate_decide(server: background.ProjectServer) -> None:
     page = shown("jobs.py")
-    assert any("labels have come since the last training. It trains on all labels" in one.value for one in page.text)
+    assert any("labels have come since the last training. Retraining learns from all" in one.value for one in page.text)
     assert any("By itself the app does so never" in one.value for one in page.caption)
     champion = active_model(server.project)
     page.button(key="retrain").click().run()

@@ -4,9 +4,11 @@ import streamlit as st
 
 from app.auth.identity import is_signed_in, require_right
 from app.background import ProjectServer
+from core.config.settings import Settings
 from core.errors import RondoError
 from core.home.own_templates import LONGEST_CAPTION, SavedTemplate, home_of, template_save, templates_folder
 from core.reports.card_text import escaped
+from core.tasks.tasks import task_of
 
 
 def draw_template(server: ProjectServer) -> None:
@@ -15,8 +17,8 @@ def draw_template(server: ProjectServer) -> None:
     home = home_of(server.project.folder)
     with st.expander("Save as a template", icon=":material/content_copy:", key="template-box"):
         st.text(
-            "Task, labels, guidelines and steps as they are now, to make other projects from; no record, answer or "
-            f"person is in it. It is offered under New project of the home {home}, and to rondo init --template NAME."
+            f"{_content(server.settings())} as they are now, to make other projects from; no record, answer or person "
+            f"is in it. It is offered under New project of the home {home}, and to rondo init --template NAME."
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.text_input(
@@ -44,6 +46,12 @@ def draw_template(server: ProjectServer) -> None:
         saved: SavedTemplate | None = st.session_state.get("template-saved")
         if saved:
             st.success(escaped(f"{'Replaced' if saved.replaced else 'Saved'} {saved.name}: {saved.file}"))
+
+
+def _content(settings: Settings) -> str:
+    task = task_of(settings)
+    parts = [*(["labels"] if task.taxonomy else []), *(["steps"] if task.steps else []), "guidelines"]
+    return f"Task, {' and '.join(parts)}"
 
 
 def _save(server: ProjectServer, name: str, caption: str, *, overwrite: bool) -> None:

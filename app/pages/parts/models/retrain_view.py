@@ -15,8 +15,8 @@ from core.training.trainers import trainers_for
 RETRAIN = "retrain"
 """the verb"""
 HOW = (
-    "It trains on all labels so far; the gate compares the model with the one in use on records that neither learnt "
-    "from. Only one that is better comes into use; Models leads back."
+    "Retraining learns from all labels so far; the gate compares the model with the one in use on records that neither "
+    "learnt from. Only one that is better comes into use; Models leads back."
 )
 STOPPING = (
     "Stop, at the top, leaves the training running: Cancel at its job above ends it. A model that is there and was not "

@@ -101,6 +101,11 @@ def _draw_jobs(server: ProjectServer) -> None:
             column_config=COLUMNS,
             alt="Tuning jobs that have ended, newest first",
         )
+    if any(job.result for job in ended):
+        by_step = task_of(server.settings()).steps
+        st.caption(
+            "Ask one above, by its id." if by_step else "It is one of the versions: the gate decides on it above."
+        )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Look again", key="tuning-refresh", icon=":material/refresh:", on_click=_refresh, args=(server,))
         st.button(
