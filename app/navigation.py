@@ -8,7 +8,7 @@ WORK, QUALITY, MODELS, DATA, PROJECT = "Work", "Quality", "Models", "Data", "Pro
 @dataclass(frozen=True)
 class Entry:
     """One page. right: needed to see the page and to open it by its address; group: heading in the menu, "" for a page
-    that only links lead to; people: in the menu only where people sign in; labels: only where answers are labels;
+    that only links lead to; people: in the menu only where people sign in; trains: only where a model can be trained;
     sides: only where a record is two sides; texts: only where it is one text."""
 
     file: str
@@ -17,15 +17,15 @@ class Entry:
     right: str
     group: str
     people: bool = False
-    labels: bool = False
+    trains: bool = False
     sides: bool = False
     texts: bool = False
 
-    def in_menu(self, rights: frozenset[str], *, signed_in: bool, labels: bool, sides: bool = False) -> bool:
-        """Whether somebody with these rights finds it there. labels: are the project's answers labels? sides: are its
+    def in_menu(self, rights: frozenset[str], *, signed_in: bool, trains: bool, sides: bool = False) -> bool:
+        """Whether somebody with these rights finds it there. trains: has the project's task trainers? sides: are its
         records two sides?"""
         allowed = bool(self.group) and self.right in rights and signed_in >= self.people
-        return allowed and labels >= self.labels and sides >= self.sides and not (self.texts and sides)
+        return allowed and trains >= self.trains and sides >= self.sides and not (self.texts and sides)
 
 
 ENTRIES = (
@@ -38,7 +38,7 @@ ENTRIES = (
     Entry("rounds", "Rounds", "cycle", "look", QUALITY),
     Entry("team", "Team", "group", "adjudicate", QUALITY),
     Entry("auto_label", "Machine labels", "smart_toy", "manage", MODELS),
-    Entry("jobs", "Jobs", "rocket_launch", "manage", MODELS, labels=True),
+    Entry("jobs", "Jobs", "rocket_launch", "manage", MODELS, trains=True),
     Entry("models", "Models", "model_training", "manage", MODELS),
     Entry("predict", "Predict a file", "online_prediction", "manage", MODELS),
     Entry("import", "Import", "upload", "manage", DATA),

@@ -5,17 +5,21 @@ Knows no verb.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.evaluation.metrics import Estimate, Metrics
 from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, figures, shown, too_few
 
 if TYPE_CHECKING:
+    from core.extract.prepare import Prepared
     from core.labelling.taxonomy_changes import TaxonomyChange
     from core.pairs.predict_file import PredictedPairFile
+    from core.registry.rescue import Rescue, RescuePlan
     from core.registry.text_prediction_job import FilePredictions
     from core.sheets.apply import AppliedSheet
     from core.training.entries import TrainingJob
+    from core.training.hosted import HostedEstimate, HostedModels, TrainingText
     from core.trees.features import Features
     from core.trees.snapshots import SnapshotDifference
 
@@ -214,3 +218,71 @@ def whole_percents(row: Mapping[str, object], names: Collection[str]) -> dict[st
     return {
         name: round(100 * value) if name in names and isinstance(value, float) else value for name, value in row.items()
     }
+
+
+def estimate_sentences(result: "HostedEstimate") -> list[str]:
+    """What is agreed to before a provider tunes a model, without the warnings."""
+    counts = result.statistics
+    if counts.rejected or counts.partial:
+        examples = f"{counts.approved:,} approved, {counts.rejected:,} rejected and {counts.partial:,} partly approved "
+        examples += "decisions"
+    else:
+        examples = f"{counts.approved:,} answers"
+    return [f"{result.base} at {result.provider}, on {examples}. Their texts are sent there.", result.sentence]
+
+
+def hosted_model_sentences(result: "HostedModels") -> list[str]:
+    """A line for each model, then what providers announced, and who could not be asked."""
+    lines = []
+    for model in result.models:
+        ends = f", answers until {model.shutdown}" if model.shutdown else ", no end announced"
+        gone = ", is not there any more" if model.there is False else ends
+        gone += ", answers programs" if model.in_use else ""
+        lines.append(
+            f"{model.model}  {model.base} at {model.provider}, {model.approved + model.partial:,} approved and "
+            f"{model.rejected:,} rejected decisions, {model.made_at[:10]}{gone}."
+        )
+    return [*(lines or ["No hosted model yet."]), *result.notices, *result.errors]
+
+
+def training_file_sentence(result: "TrainingText") -> str:
+    """What was written of decided pairs."""
+    counts = result.statistics
+    return (
+        f"{counts.positive + counts.rejected:,} examples: {counts.approved:,} approved, {counts.rejected:,} rejected, "
+        f"{counts.partial:,} partly approved. {counts.held_back:,} decisions are kept for measuring."
+    )
+
+
+def rescue_plan_sentences(plan: "RescuePlan") -> list[str]:
+    """When each tuned model ends, and what a rescue would do, without warnings of the price."""
+    ends = [
+        f"{one.model} at {one.provider}: "
+        + ("not there any more" if one.there is False else f"answers until {one.shutdown or 'further notice'}")
+        for one in plan.models
+    ]
+    return [*ends, *plan.notices, *plan.errors, f"To rescue: {plan.name}. {plan.sentence}".strip()]
+
+
+def rescue_sentences(result: "Rescue") -> list[str]:
+    """What was recorded, what was trained, how both compare, and who decides now."""
+    pool = f", and of {result.pool:,} undecided ones" if result.pool else ""
+    learnt = f", {result.borrowed:,} of its examples from {result.name}" if result.borrowed else ""
+    return [
+        f"Recorded what {result.name} says of {result.measured:,} of {result.measuring:,} gold and audit pairs{pool} "
+        f"({result.requests:,} requests now).",
+        f"In its place: {result.replacement}{learnt}. {result.gate.sentence}",
+        result.sentence,
+    ]
+
+
+def prepared_sentences(result: "Prepared") -> list[str]:
+    """A line for each step, then what could not be read."""
+    lines = []
+    for step in result.steps:
+        none = " Nothing to train on." if not step.examples else ""
+        lines.append(
+            f"{step.step}: {step.examples:,} examples, {step.without:,} texts without an answer to it.{none} "
+            f"{', '.join(Path(file).name for file in step.files)}"
+        )
+    return [*lines, *(f"Warning: {fault}" for fault in result.unread)]

@@ -73,6 +73,7 @@ VERBS: dict[str, str] = {
     "withdraw": "core.auto_label.accepting.withdraw",
     "status": "core.reports.overview.show_status",
     "home_entry": "core.home.summary.home_entry",
+    "template_save": "core.home.own_templates.template_save",
     "export": "core.loop.export",
     "paper": "core.paper.paper.paper",
     "erase": "core.erasure.erase.erase",
@@ -160,7 +161,7 @@ def name_of(verb: Callable[..., object]) -> str:
 
 LOOKS = (
     *("status", "home_entry", "export", "history", "models", "model", "predictions", "people", "merges", "merge"),
-    *("snapshots", "snapshot", "snapshot_diff", "taxonomy_list", "taxonomy_diff"),
+    *("snapshots", "snapshot", "snapshot_diff", "taxonomy_list", "taxonomy_diff", "template_save"),
 )
 """verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
 

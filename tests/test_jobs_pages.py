@@ -290,6 +290,23 @@ def test_a_note_under_a_name_that_cannot_be_kept_says_so(challenged: background.
     assert challenged.activities == {}
 
 
+def test_retraining_says_what_it_would_do_and_lets_the_gate_decide(server: background.ProjectServer) -> None:
+    page = shown("jobs.py")
+    assert any("labels have come since the last training. Retraining learns from all" in one.value for one in page.text)
+    assert any("By itself the app does so never" in one.value for one in page.caption)
+    champion = active_model(server.project)
+    page.button(key="retrain").click().run()
+    finish(server)
+    page.run()
+    assert any("The gate keeps the champion" in one.value for one in page.info)
+    assert active_model(server.project) == champion
+    [job] = list_training_jobs(server.project).jobs
+    noted = server.project.store.query("select user, detail->>'job' from audit_log where what = 'retrain'")
+    assert noted == [("local", job.id)]
+    assert page.button(key="retrain").disabled
+    assert any("No label has come since the last training." in one.value for one in page.text)
+
+
 def finish(server: background.ProjectServer) -> None:
     """Waits for what goes on in the background."""
     for thread in server._threads:

@@ -6,6 +6,7 @@ import pytest
 
 from core.config.new_project import OURS, read_template, steps_for, templates_in, with_labels
 from core.config.settings import read_settings
+from core.home.folders import open_home
 from tests.command_line import rondo
 
 
@@ -21,9 +22,10 @@ def test_a_project_can_be_made_of_every_template(tmp_path: Path, name: str) -> N
 def test_a_saved_template_makes_the_same_project_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RONDO_HOME", str(tmp_path / "home"))
     rondo("init", tmp_path / "one", "--template", "toxicity")
-    assert "Saved" in rondo("--project", tmp_path / "one", "template", "save", "ours", "--caption", "As we do it")
+    assert "Saved" in rondo("--project", tmp_path / "one", "template", "save", "ours", "--caption", "At first")
     assert "already" in rondo("--project", tmp_path / "one", "template", "save", "ours", code=4)
     assert "no name" in rondo("--project", tmp_path / "one", "template", "save", "../x", code=2)
+    rondo("--project", tmp_path / "one", "template", "save", "ours", "--overwrite", "--caption", "As we do it")
     assert "As we do it" in rondo("template", "list")
     rondo("init", tmp_path / "two", "--template", "ours")
     one, two = read_settings(tmp_path / "one"), read_settings(tmp_path / "two")
@@ -38,3 +40,15 @@ def test_labels_that_are_typed_stand_in_place_of_the_templates(tmp_path: Path) -
     assert changed.labels == ["spam", "news"]
     assert changed.taxonomy.labels[0].description == spam.taxonomy.by_id["spam"].description
     assert [one.path for one in steps_for(["Due date", "Amount"])[0].fields] == ["values.due_date", "values.amount"]
+
+
+def test_a_template_is_kept_in_the_home_that_its_project_lies_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RONDO_HOME", str(tmp_path / "elsewhere"))
+    home = open_home(tmp_path / "home")
+    rondo("init", home / "one", "--template", "spam")
+    printed = rondo("--project", home / "one", "template", "save", "mails")
+    assert f"Next: RONDO_HOME={home} rondo init FOLDER --template mails" in " ".join(printed.split())
+    assert templates_in(home / "templates")["mails"].labels == templates_in(None)["spam"].labels
+    assert not (tmp_path / "elsewhere").exists()

@@ -13,6 +13,7 @@ from app.navigation import ENTRIES
 from core import loop, simulate
 from core.auto_label.guarantee_sentences import what_broke
 from core.auto_label.guarantees import LabelCheck
+from core.config.new_project import templates_in
 from core.evaluation.guarantee import GuaranteeTerms
 from core.evaluation.metrics import Metrics, Mix
 from core.project import Project, open_project
@@ -165,6 +166,29 @@ def test_a_wrong_name_is_reported_on_the_page_and_changes_nothing(server: backgr
     page.button(key="add-label").click().run()
     assert any("separates labels" in error.value for error in page.error)
     assert len(server.settings().taxonomy.labels) == 3
+
+
+def test_settings_are_saved_as_a_template_which_replaces_another_only_on_purpose(
+    server: background.ProjectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RONDO_HOME", str(tmp_path / "home"))
+    page = shown("settings.py")
+    assert any(f"New project of the home {tmp_path / 'home'}" in text.value for text in page.text)
+    for caption in ("first", "second"):
+        page.text_input(key="template-name").input("ours").run()
+        page.text_input(key="template-caption").input(caption).run()
+        if caption == "second":
+            assert page.button(key="template-save").disabled
+            page.toggle(key="template-replace-ours").set_value(True).run()
+        page.button(key="template-save").click().run()
+        assert not page.exception
+        saved = templates_in(tmp_path / "home" / "templates")["ours"]
+        assert (saved.caption, saved.labels) == (caption, ["weather", "food", "music"])
+    page.text_input(key="template-name").input("../x").run()
+    page.button(key="template-save").click().run()
+    assert any("is no name of a template" in error.value for error in page.error)
+    noted = server.project.store.query("select detail->>'replaced' from audit_log where what = 'template_save'")
+    assert noted == [("false",), ("true",)]
 
 
 HOSTILE = ("![x](http://x/y)", "[a](b)")

@@ -200,7 +200,7 @@ def test_what_only_labels_have_is_refused_in_a_sentence_and_not_in_the_menu(
             verb()
     assert "answers of the task 'number' have none" in shown("jobs.py").info[0].value
     menu = [
-        entry.file for entry in ENTRIES if entry.in_menu(Person("max", MANAGER).rights, signed_in=True, labels=False)
+        entry.file for entry in ENTRIES if entry.in_menu(Person("max", MANAGER).rights, signed_in=True, trains=False)
     ]
     assert "models" in menu
     assert "jobs" not in menu

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import ProjectOption, errors, folder_of
+from app.cli.options import ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import say
 
 templates = typer.Typer(help="Tasks, labels and guidelines to make projects from: ours, and your own.")
@@ -17,8 +17,9 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digi
 def _own_folder() -> Path:
     """Beside the projects of the home."""
     from core.home.folders import default_home
+    from core.home.own_templates import templates_folder
 
-    return default_home() / "templates"
+    return templates_folder(default_home())
 
 
 @templates.command("list")
@@ -33,15 +34,23 @@ def list_() -> None:
 
 @templates.command()
 def save(
-    context: typer.Context, name: NameArgument, caption: CaptionOption = "", project: ProjectOption = None
+    context: typer.Context,
+    name: NameArgument,
+    caption: CaptionOption = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="In place of the one of this name, if there is one.")
+    ] = False,
+    project: ProjectOption = None,
 ) -> None:
     """Keep task, labels and guidelines of a project for others like it: no record, answer or person is in it."""
-    with errors():
-        from core.config.new_project import template_of, write_template
-        from core.config.settings import read_settings
+    from core.home.folders import VARIABLE, default_home
+    from core.home.own_templates import home_of, template_save
 
-        made = template_of(read_settings(folder_of(context, project)), name, caption)
-        say(f"Saved {write_template(made, _own_folder())}. Next: rondo init FOLDER --template {name}")
+    folder = folder_of(context, project)
+    home = str(home_of(folder).absolute())
+    made = run_verb(folder, template_save, name=name, caption=caption, home=home, overwrite=overwrite)
+    elsewhere = "" if Path(made.home) == default_home().absolute() else f"{VARIABLE}={made.home} "
+    say(f"Saved {made.file}. Next: {elsewhere}rondo init FOLDER --template {made.name}")
 
 
 def make_from_template(path: Path, name: str, others: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from app.background import opened
 from app.pages.parts.data.encode_view import draw_encoding
 from app.pages.parts.models.jobs_view import act, draw_jobs, draw_price, draw_runners, draw_trainers, draw_trouble
 from app.pages.parts.models.parameter_view import draw_budget, draw_parameters, draw_search
+from app.pages.parts.models.retrain_view import draw_retraining
 from app.pages.parts.widgets import activity, page_header
 from app.runner_readiness import runner_readiness
 from core.tasks.tasks import lacks_labels, task_of
@@ -24,6 +25,7 @@ if (reason := lacks_labels(settings, "Training a model")) and not two_sides and 
     st.stop()
 st.header("All jobs")
 draw_jobs(server, st.query_params.get("job"))
+draw_retraining(server)
 st.header("Train a model")
 trainers = trainers_for(two_sides=two_sides, by_step=by_step)
 runners = runner_readiness(settings)

@@ -19,7 +19,9 @@ from app.pages.parts.models.models_view import (
     pick_model,
     watch,
 )
+from app.pages.parts.models.rescue_view import draw_rescue
 from app.pages.parts.models.step_scores import draw_step_models
+from app.pages.parts.models.tuning_view import draw_tuning
 from app.pages.parts.widgets import activity, page_header
 from core.registry.models import model, models
 from core.reports.card_text import escaped
@@ -36,6 +38,7 @@ versions = listed.models
 draw_step_models(server)
 if not versions:
     draw_suggester(server)
+    draw_tuning(server)
     st.info("There is no model yet. Label the first batch, or train one.")
     st.page_link("pages/jobs.py", label="Jobs", icon=":material/rocket_launch:")
     st.stop()
@@ -44,6 +47,7 @@ champion = next((one for one in versions if one.id == listed.champion), None)
 if champion:
     draw_champion(champion, listed.rollback, server)
 draw_decider(server, listed)
+draw_rescue(server, listed)
 draw_versions(versions)
 
 st.divider()
@@ -68,3 +72,4 @@ if task_of(server.settings()).taxonomy:
 
 st.divider()
 draw_suggester(server)
+draw_tuning(server)

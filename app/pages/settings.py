@@ -9,6 +9,7 @@ from app.background import opened
 from app.pages.parts.field_settings import draw_fields
 from app.pages.parts.models.steps_view import draw_steps
 from app.pages.parts.taxonomy_settings import draw_labels
+from app.pages.parts.template_settings import draw_template
 from app.pages.parts.widgets import page_header
 from core.errors import RondoError
 from core.labelling.changes import change_settings
@@ -108,3 +109,5 @@ with st.form("rest"):
         change(overlap=int(overlap), show_suggestions=hints, likeliest_keys=likeliest, show_cleaned=cleaned)
         change(automatic=auto, calibration_share=known, tune=tune, tune_minutes=float(minutes))
         st.rerun()
+
+draw_template(server)

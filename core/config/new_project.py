@@ -10,7 +10,7 @@ from core.config.steps import FILE as STEPS_FILE
 from core.config.steps import Step, steps_document, steps_in
 from core.config.taxonomy import Taxonomy, add_label
 from core.errors import BadInput, Refused
-from core.store.whole_files import write_whole
+from core.store.whole_files import disk_errors, write_whole
 
 OURS = Path(__file__).parent / "project_templates"
 MOST_FIELDS = 20
@@ -118,16 +118,17 @@ def template_of(settings: Settings, name: str, caption: str) -> ProjectTemplate:
     )
 
 
-def write_template(template: ProjectTemplate, folder: Path) -> Path:
-    """A file of its own. Raises BadInput for a name that is none, Refused where it is there already."""
+def write_template(template: ProjectTemplate, folder: Path, *, overwrite: bool = False) -> Path:
+    """A file of its own. Raises BadInput for a name that is none, Refused where it is there already and `overwrite` is
+    not."""
     import tomlkit
 
-    name = template.name
-    if not (0 < len(name) <= 40 and name.isascii() and name.replace("-", "").replace("_", "").isalnum()):
-        raise BadInput(f"{name[:60]!r} is no name of a template: up to 40 letters, digits, hyphens.")
+    name = check_template_name(template.name)
     path = folder / f"{name}.toml"
-    if path.exists():
-        raise Refused(f"There is a template {name} already: {path}. Choose another name, or delete that file.")
+    if path.exists() and not overwrite:
+        raise Refused(
+            f"There is a template {name} already: {path}. Choose another name, or put this in its place: --overwrite."
+        )
     document: dict[str, object] = {"caption": template.caption, "task": template.task}
     if template.several:
         document["several"] = True
@@ -139,9 +140,17 @@ def write_template(template: ProjectTemplate, folder: Path) -> Path:
     text = tomlkit.dumps(document)
     if template.steps:
         text += "\n" + steps_document(template.steps)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text.encode())
+    with disk_errors(f"The template {path}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.encode())
     return path
+
+
+def check_template_name(name: str) -> str:
+    """As its file is called. Raises BadInput."""
+    if not (0 < len(name) <= 40 and name.isascii() and name.replace("-", "").replace("_", "").isalnum()):
+        raise BadInput(f"{name[:60]!r} is no name of a template: up to 40 letters, digits, hyphens.")
+    return name
 
 
 def write_project(folder: Path, template: ProjectTemplate, name: str) -> Settings:

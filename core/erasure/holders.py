@@ -42,7 +42,7 @@ _IDS = ("id", "record_id", "record")
 _ID_LISTS = ("records", "audit_records")  # of the batches in a paper bundle
 _PEOPLE = ("annotator", "annotators", "user", "who")  # who: in histories exported before
 WRITERS = (
-    *("export", "history exported", "evaluate", "paper", "samples", "training_data", "dedup_project"),
+    *("export", "history exported", "evaluate", "paper", "samples", "training_data", "prepare", "dedup_project"),
     *("predict", "predict_elsewhere", "predict_pair_file"),
 )
 """what the history calls those who write a file where a person says"""

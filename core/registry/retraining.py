@@ -62,7 +62,8 @@ def retrain(  # noqa: PLR0913 - an option is an argument
         raise BadInput(f"--if-new is {if_new}, but a number of labels is 0 or more.")
     new, model = new_labels(project), undecided_model(project)
     if model is not None:
-        return replace(_decide(project, report, model, user), new=new, job=JobId(model))
+        decided = replace(_decide(project, report, model, user), new=new, job=JobId(model))
+        return _noted(project, decided, user)
     why = _why_not(project, if_new, new) if not tune else _UNDER_WAY if _under_way(project) else untunable(project)
     if why:
         return _nothing(project, new, why)
@@ -87,7 +88,44 @@ def retrain(  # noqa: PLR0913 - an option is an argument
         result = _nothing(project, new, "The training gave no model.")
     else:
         result = _decide(project, report, model, user)
-    return replace(result, new=new, job=trained.id, trained=True)
+    return _noted(project, replace(result, new=new, job=trained.id, trained=True), user)
+
+
+def _noted(project: Project, result: Retrained, user: str) -> Retrained:
+    """In the history: who had it done, and what came of it."""
+    with project.store.transaction() as cursor:
+        came = {"job": result.job, "model": result.model, "new": result.new, "promoted": result.promoted}
+        note(cursor, user, "retrain", came)
+    return result
+
+
+@dataclass(frozen=True)
+class RetrainingPlan:
+    """What `retrain` would do now. new: labels since the last training. due: would the app begin by itself? undecided:
+    a model of an earlier call, on which is decided before anything is trained. why_not: nothing would be done; or ''.
+    """
+
+    new: int
+    due: bool
+    undecided: ModelId | None
+    why_not: str
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        if self.undecided:
+            return (
+                f"{self.undecided} was trained and waits for its decision: the gate is asked, and nothing is trained."
+            )
+        labels = f"{self.new:,} label has" if self.new == 1 else f"{self.new:,} labels have"
+        return f"{labels} come since the last training."
+
+
+def retraining_plan(project: Project) -> RetrainingPlan:
+    """Begins nothing."""
+    new, model = new_labels(project), undecided_model(project)
+    why = "" if model else _why_not(project, 0, new) or ""
+    return RetrainingPlan(new, is_due(project), model, why)
 
 
 def tuning_due(project: Project) -> bool:

@@ -116,7 +116,7 @@ def hosted_estimate(
 
 def estimate_tuning(request: TuningRequest, data: TrainingData) -> HostedEstimate:
     """Nothing is sent. Raises BadInput or Refused for all that would be refused when it is started."""
-    where = _where(request.provider, request.base, request.epochs)
+    where = require_tunable(request.provider, request.base, request.epochs)
     price = estimate_price(data, where.name, request.base, request.epochs)
     today = datetime.now(UTC).date()
     ends = (shutdown_notice(where.name, today), base_notice(where.name, request.base, today))
@@ -126,7 +126,8 @@ def estimate_tuning(request: TuningRequest, data: TrainingData) -> HostedEstimat
     return HostedEstimate(where.name, request.base, *numbers, price.sentence, warnings)
 
 
-def _where(provider: str, base: str, epochs: int | None) -> Provider:
+def require_tunable(provider: str, base: str, epochs: int | None = None) -> Provider:
+    """Where it would be tuned. Raises BadInput, and Refused where a token is missing."""
     where = provider_of(provider)
     if not base.strip():
         raise BadInput("Which model is to be tuned? Name it: --base MODEL.")

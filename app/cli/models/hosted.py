@@ -9,6 +9,7 @@ import typer
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb, without_a_command
 from app.cli.terminal import present, say
+from app.words import estimate_sentences, hosted_model_sentences, training_file_sentence
 
 if TYPE_CHECKING:
     from core.training.hosted import HostedEstimate, HostedJob, HostedJobs, HostedModels
@@ -108,12 +109,7 @@ def data(
         statistics=file_format == "json",
         out=str(out.resolve()),
     )
-    counts = result.statistics
-    say(
-        f"Wrote {counts.positive + counts.rejected:,} examples to {out}: {counts.approved:,} approved, "
-        f"{counts.rejected:,} rejected, {counts.partial:,} partly approved. {counts.held_back:,} decisions are kept "
-        "for measuring."
-    )
+    say(f"Wrote {out}. {training_file_sentence(result)}")
 
 
 @hosted.command()
@@ -153,13 +149,7 @@ def models_(
 
 def estimate_lines(result: "HostedEstimate") -> list[str]:
     """What is agreed to."""
-    counts = result.statistics
-    return [
-        f"{result.base} at {result.provider}, on {counts.approved:,} approved, {counts.rejected:,} rejected and "
-        f"{counts.partial:,} partly approved decisions. Their texts are sent there.",
-        result.sentence,
-        *result.warnings,
-    ]
+    return [*estimate_sentences(result), *result.warnings]
 
 
 def job_lines(result: "HostedJob") -> list[str]:
@@ -184,17 +174,9 @@ def jobs_lines(result: "HostedJobs") -> list[str]:
 
 def models_lines(result: "HostedModels") -> list[str]:
     """The models, what providers announced, and who could not be asked."""
-    lines = []
-    for model in result.models:
-        ends = f", answers until {model.shutdown}" if model.shutdown else ", no end announced"
-        gone = ", is not there any more" if model.there is False else ends
-        gone += ", answers programs" if model.in_use else ""
-        lines.append(
-            f"{model.model}  {model.base} at {model.provider}, {model.approved + model.partial:,} approved and "
-            f"{model.rejected:,} rejected decisions, {model.made_at[:10]}{gone}."
-        )
-    if lines and not any(model.in_use for model in result.models):
-        lines.append(f"None of them answers programs. Put one to use: rondo models promote {result.models[0].job}.")
-    lines = lines or ["No hosted model yet."]
-    lines += [f"At the provider: {job.id} on {job.base}: {job.word}" for job in result.at_provider]
-    return [*lines, *result.notices, *result.errors]
+    waiting = [] if any(model.in_use for model in result.models) else result.models[:1]
+    return [
+        *hosted_model_sentences(result),
+        *(f"None of them answers programs. Put one to use: rondo models promote {one.job}." for one in waiting),
+        *(f"At the provider: {job.id} on {job.base}: {job.word}" for job in result.at_provider),
+    ]

@@ -11,14 +11,13 @@ import typer
 from app.cli.models.training import HOSTED, GpuOption, SetOption
 from app.cli.options import JsonOption, ModelArgument, ProjectOption, errors, folder_of, run_verb, without_a_command
 from app.cli.terminal import present, say
-from app.words import interval, score_lines
+from app.words import interval, rescue_plan_sentences, rescue_sentences, score_lines
 from core.errors import BadInput
 from core.evaluation.reporting import best_score, headline
 
 if TYPE_CHECKING:
     from core.registry.activation import Activated
     from core.registry.models import ModelEntry
-    from core.registry.rescue import Rescue, RescuePlan
 
 UserOption = Annotated[str, typer.Option("--who", help="Who decides; kept in the log.")]
 BUDGET = 5_000
@@ -175,35 +174,13 @@ def rescue(
     options = {"model": model, "to": to, "provider": provider, "base": base, "epochs": epochs, "pool": pool}
     if not as_json or (not yes and sys.stdin.isatty()):
         plan = run_verb(folder, rescue_plan, **options)  # type: ignore[arg-type]
-        for line in plan_lines(plan):
+        warnings = plan.estimate.warnings if plan.estimate else ()
+        for line in (*warnings, *rescue_plan_sentences(plan)):
             say(line, error=True)
         if not yes and (plan.questions or plan.estimate) and sys.stdin.isatty():
             yes = typer.confirm("Go on?", err=True)
     result = run_verb(folder, verb, **options, budget=budget, yes=yes, user=user)  # type: ignore[arg-type]
-    present(result, rescue_lines, as_json=as_json)
-
-
-def plan_lines(plan: "RescuePlan") -> list[str]:
-    """When each tuned model ends, and what a rescue would do."""
-    ends = [
-        f"{one.model} at {one.provider}: "
-        + ("not there any more" if one.there is False else f"answers until {one.shutdown or 'further notice'}")
-        for one in plan.models
-    ]
-    warnings = plan.estimate.warnings if plan.estimate else ()
-    return [*ends, *plan.notices, *plan.errors, *warnings, f"To rescue: {plan.name}. {plan.sentence}".strip()]
-
-
-def rescue_lines(result: "Rescue") -> list[str]:
-    """What was recorded, what was trained, how both compare, and who decides now."""
-    pool = f", and of {result.pool:,} undecided ones" if result.pool else ""
-    learnt = f", {result.borrowed:,} of its examples from {result.name}" if result.borrowed else ""
-    return [
-        f"Recorded what {result.name} says of {result.measured:,} of {result.measuring:,} gold and audit pairs{pool} "
-        f"({result.requests:,} requests now).",
-        f"In its place: {result.replacement}{learnt}. {result.gate.sentence}",
-        result.sentence,
-    ]
+    present(result, rescue_sentences, as_json=as_json)
 
 
 @models.command()

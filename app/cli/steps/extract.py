@@ -9,12 +9,12 @@ from rich.table import Column, Table
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
 from app.cli.terminal import present
+from app.words import prepared_sentences
 
 if TYPE_CHECKING:
     from core.evaluation.metrics import Estimate
     from core.extract.agreement import StepAgreement
     from core.extract.import_annotations import AnnotationImport
-    from core.extract.prepare import Prepared
     from core.extract.step_models import StepModelChange, StepReports
     from core.extract.suggest import SuggestedSteps
 
@@ -95,19 +95,7 @@ def prepare_(
         map=_named(map_),
         base=base,
     )
-    present(result, prepared_lines, as_json=as_json)
-
-
-def prepared_lines(result: "Prepared") -> list[str]:
-    """A line for each step."""
-    lines = []
-    for step in result.steps:
-        none = " Nothing to train on." if not step.examples else ""
-        lines.append(
-            f"{step.step}: {step.examples:,} examples, {step.without:,} texts without an answer to it.{none} "
-            f"{', '.join(Path(file).name for file in step.files)}"
-        )
-    return [*lines, *(f"Warning: {fault}" for fault in result.unread)]
+    present(result, prepared_sentences, as_json=as_json)
 
 
 @extract.command("suggest")

@@ -39,11 +39,11 @@ class OfferedPage:
 def pages_for(person: Person, *, signed_in: bool) -> list[OfferedPage]:
     """All pages; those that this person may not open are not in the menu, and their address leads to a refusal. Nor are
     those in the menu that the project's task has no use for: they say so."""
-    labels, sides = _task_has()
+    trains, sides = _task_has()
     first = home(person.rights) if signed_in else FIRST
     offered = []
     for entry in ENTRIES:
-        listed = entry.in_menu(person.rights, signed_in=signed_in, labels=labels, sides=sides)
+        listed = entry.in_menu(person.rights, signed_in=signed_in, trains=trains, sides=sides)
         page = st.Page(
             f"pages/{entry.file}.py",
             title=entry.title,
@@ -67,12 +67,12 @@ def sections(pages: Sequence[OfferedPage]) -> dict[str, list[StreamlitPage]]:
 
 
 def _task_has() -> tuple[bool, bool]:
-    """Are answers labels, are records two sides? As of labels where a project cannot be read: the page will say so."""
+    """Has the task trainers, are records two sides? As of labels where a project cannot be read: its page says so."""
     try:
         task = task_of(opened().settings())
     except RondoError:
         return True, False
-    return task.taxonomy, task.two_sides
+    return task.taxonomy or task.two_sides or task.steps, task.two_sides
 
 
 @cache

@@ -1,18 +1,28 @@
 """Language models of structured answers on the Models page: how good each is, step by step, and putting one in use."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import streamlit as st
 
 from app.auth.identity import require_right
 from app.background import ProjectServer
 from app.charts.evaluation import examples_chart, score_bars
 from app.pages.parts.chart_view import draw_chart
+from app.pages.parts.data.files import exports, offer
 from app.pages.parts.models.models_view import set_going
-from app.pages.parts.widgets import measured_link
+from app.pages.parts.widgets import begin, measured_link, outcome_of
+from app.words import prepared_sentences
+from core.errors import RondoError
+from core.extract.prepare import Prepared
 from core.extract.step_models import HEAD, ModelScore, StepReport, StepReports, report_stamp, step_report
 from core.reports.card_text import escaped
+from core.store.database import utc_now
 from core.tasks.tasks import task_of
 
 LIMIT = 200
+PREPARE = "prepare"
+"""the verb"""
 
 
 @st.cache_data(max_entries=4, show_spinner="Scoring …")
@@ -35,6 +45,7 @@ def draw_step_models(server: ProjectServer) -> None:
     _draw_asking(server)
     for step in result.steps:
         _draw_step(server, step)
+    _draw_training_data(server, [step.name for step in settings.steps])
 
 
 def _draw_asking(server: ProjectServer) -> None:
@@ -45,6 +56,48 @@ def _draw_asking(server: ProjectServer) -> None:
     if right.button("Ask it", key="step-ask", icon=":material/chat:", disabled="suggest_steps" in server.activities):
         server.start("suggest_steps", user=require_right("manage"), model=model.strip(), most=int(most))
         st.rerun()
+
+
+def _draw_training_data(server: ProjectServer, steps: Sequence[str]) -> None:
+    """Two files for each step, or three; those that this visit wrote last, to be fetched."""
+    with st.expander("Training data for other programs", icon=":material/download:", key="prepare-box"):
+        st.caption(
+            "People's answers as instructions (STEP_train.jsonl) and as chats (STEP_chat.jsonl), as a tuning here or "
+            "at a provider learns them. Answers to gold and audit records are left out: they measure."
+        )
+        left, right = st.columns(2)
+        chosen = left.multiselect("Steps", steps, key="prepare-steps", placeholder="all steps")
+        base = right.text_input(
+            "Written by the chat template of",
+            key="prepare-base",
+            placeholder="no model",
+            help="As STEP_text.jsonl, too",
+        ).strip()
+        st.button(
+            "Write the files",
+            key="prepare",
+            icon=":material/download:",
+            disabled=PREPARE in server.activities,
+            on_click=_prepare,
+            args=(server,),
+            kwargs={"steps": chosen, "base": base},
+        )
+        prepared: Prepared | None = outcome_of(server, PREPARE)
+        if prepared:
+            for sentence in prepared_sentences(prepared):
+                st.text(sentence)
+            with st.container(horizontal=True):
+                for file in (Path(name) for step in prepared.steps if step.examples for name in step.files):
+                    offer(file, f"fetch-{file.name}")
+
+
+def _prepare(server: ProjectServer, *, steps: list[str], base: str) -> None:
+    try:
+        out = exports(server.project) / f"training-{utc_now():%Y%m%d-%H%M%S}"
+    except RondoError as error:
+        st.session_state[f"{PREPARE}-trouble"] = str(error)
+        return
+    begin(server, PREPARE, out=str(out), steps=steps, base=base)
 
 
 def _draw_step(server: ProjectServer, step: StepReport) -> None:
