@@ -112,6 +112,12 @@ def server_of(stem: str) -> str:
     return next((server for server, stems in SHARED.items() if stem in stems), "")
 
 
+def pytest_collection_finish() -> None:
+    """The libraries and the tests themselves stay: the garbage collector need not go through them again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: Any, nextitem: pytest.Item | None) -> Iterator[None]:
     """Ends the servers of a group with its last test: an idle Ray cluster takes a tenth of a core."""
@@ -143,6 +149,7 @@ def pytest_unconfigure() -> None:
     That is what a function that Hypothesis leaves in the garbage collector refers to, and a store left open: its timer.
     """
     gc.callbacks.clear()
+    gc.unfreeze()
     for store in [one for one in gc.get_objects() if type(one) is Store]:  # isinstance asks torch's proxies, which warn
         store.close()
 

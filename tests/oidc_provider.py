@@ -7,17 +7,26 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 
 import uvicorn
-from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey
+
 CLIENT, CLIENT_SECRET = "rondo-test", "a secret of the client"
+
+
+def new_key() -> "RSAKey":
+    """Loads the library where a provider is asked for, not wherever tests are collected."""
+    from joserfc.jwk import RSAKey
+
+    return RSAKey.generate_key(2048, {"kid": "k1", "use": "sig", "alg": "RS256"})
 
 
 @dataclass
@@ -25,7 +34,7 @@ class Provider:
     """`email` on its page is believed: it is a test."""
 
     url: str
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "k1", "use": "sig", "alg": "RS256"}))
+    key: "RSAKey" = field(default_factory=new_key)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     async def discovery(self, _: Request) -> Response:
@@ -35,6 +44,8 @@ class Provider:
         return JSONResponse({"issuer": self.url, **result, **methods, "response_types_supported": ["code"]})
 
     async def keys(self, _: Request) -> Response:
+        from joserfc.jwk import KeySet
+
         return JSONResponse(KeySet([self.key]).as_dict(private=False))
 
     async def authorize(self, request: Request) -> Response:
@@ -53,6 +64,8 @@ class Provider:
         now = int(time.time())
         claims = {"iss": self.url, "aud": CLIENT, "sub": query["email"], "iat": now, "exp": now + 600}
         claims |= {"email": query["email"], "email_verified": True, "nonce": query.get("nonce", "")}
+        from joserfc import jwt
+
         token = jwt.encode({"alg": "RS256", "kid": "k1"}, claims, self.key)
         return JSONResponse({"access_token": "x", "token_type": "Bearer", "expires_in": 600, "id_token": token})
 

@@ -230,7 +230,7 @@ def test_help_loads_nothing_but_the_command_line() -> None:
         "from typer.testing import CliRunner\nfrom app.cli.root import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0"
     )
-    assert not loaded_after(code) & {"numpy", "duckdb", "streamlit", "uvicorn", "httpx", *HEAVY}
+    assert not loaded_after(code) & {"numpy", "duckdb", "streamlit", "uvicorn", "httpx", "rich", "pydantic", *HEAVY}
 
 
 def test_a_verb_that_asks_nobody_loads_no_http_and_no_other_verb(tmp_path: Path) -> None:

@@ -257,6 +257,7 @@ def test_fewer_than_no_pairs_are_not_drawn(shops: Project) -> None:
     assert candidates(shops, quiet, near=0, far=0).drawn == 0
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_command_searches_nothing_and_says_the_recall(shops: Project) -> None:
     candidates(shops, quiet)
     folder, pairs = shops.folder, shops.store.one("select count(*) from pairs")

@@ -36,7 +36,8 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.long
 
 COUNT = 40
-RUNNERS: dict[str, Callable[[Settings], Runner]] = {"local": lambda _: LocalRunner(1)}
+HERE: dict[str, Callable[[Settings], Runner]] = {"local": lambda _: InProcessRunner()}
+BESIDE: dict[str, Callable[[Settings], Runner]] = {"local": lambda _: LocalRunner(1)}
 WORDS = ("name", "price", *"0123456789:.-", "camera", "drill", "lamp", "sony", "bosch", "braun")
 
 
@@ -47,10 +48,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Two sources, paired, and some decisions; jobs of training run in a process of their own."""
+    """Two sources, paired, and some decisions."""
     folder = tmp_path_factory.mktemp("cross")
     project = new_project(folder / "pairs")
-    project.runners = RUNNERS
+    project.runners = HERE
     bring_shops(project, folder)
     candidates(project, quiet)
     simulate.simulate_rounds(project, truth_of(project), simulate.Budget(3, 40, "default"), quiet)
@@ -144,6 +145,7 @@ def test_a_changed_model_is_not_used(shops: Project, trained: TrainingJob) -> No
 
 
 def test_a_killed_attempt_goes_on_after_its_finished_twins(shops: Project, base: Path) -> None:
+    shops.runners = BESIDE
     values = [f"base={base}", "epochs=1", "folds=6", "max_length=48"]
     job = train(shops, quiet, trainer="cross-encoder", detach=True, values=values).id
     bundle = shops.folder / "jobs" / job
@@ -161,7 +163,7 @@ def test_a_killed_attempt_goes_on_after_its_finished_twins(shops: Project, base:
 
 def test_what_cannot_be_trained_is_refused(tmp_path: Path, base: Path) -> None:
     project = new_project(tmp_path / "few")
-    project.runners = RUNNERS
+    project.runners = HERE
     bring_shops(project, tmp_path, 12)
     candidates(project, quiet)
     with pytest.raises(Refused, match="10 decisions of either kind; there are none"):

@@ -273,7 +273,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 def test_a_file_at_an_address_is_fetched_only_where_it_is_named(address: str, tmp_path: Path) -> None:
     loop.create_project(tmp_path / "project", [])
-    project = open_project(tmp_path / "project", LocalRunner())
+    project = open_project(tmp_path / "project", InProcessRunner())
     (tmp_path / "served" / "mails.csv").write_text("text,label\nhello,x\nbye,y\n")
     result = bring(project, f"{address}/mails.csv?key=1", label="label")
     assert (result.added, result.report.file) == (2, "mails.csv")

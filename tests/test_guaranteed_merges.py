@@ -144,6 +144,7 @@ def test_a_file_alone_has_no_decisions_to_rest_on(tmp_path: Path) -> None:
     assert "rondo dedup FOLDER --precision .95" in ended
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_a_project_is_deduplicated_by_its_folder_and_without_options_of_files(shops: Project, tmp_path: Path) -> None:
     folder, out = shops.folder, tmp_path / "out.csv"
     shops.close()

@@ -19,7 +19,7 @@ from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project, open_project
-from gpu_jobs.runners.local import LocalRunner
+from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from tests.conftest import quiet
 
 ROWS = 12_000
@@ -29,7 +29,7 @@ COLUMNS: dict[str, Any] = {"text": ["text"], "id": "id", "label": "label"}
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     loop.create_project(tmp_path / "project", ["a", "b"])
-    project = open_project(tmp_path / "project", LocalRunner())
+    project = open_project(tmp_path / "project", InProcessRunner())
     yield project
     project.close()
 
@@ -116,7 +116,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from typing import Any
-from core import loop
+from core.data.file_import import import_file
 from core.project import open_project
 from gpu_jobs.runners.local import LocalRunner
 
@@ -125,7 +125,7 @@ def report(what, rows, total):
         os.kill(os.getpid(), signal.SIGKILL)
 
 project = open_project(Path(sys.argv[1]), LocalRunner())
-loop.import_file(project, report, file=sys.argv[2], text=["text"], id="id", label="label")
+import_file(project, report, file=sys.argv[2], text=["text"], id="id", label="label")
 """
 
 

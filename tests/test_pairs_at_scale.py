@@ -146,6 +146,7 @@ def test_names_of_fields_are_no_words() -> None:
     assert plain_texts(["see: this", "Plain  text"]) == ["see: this", "plain text"]
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_people_recorded_several_times_are_found_without_the_encoder(tmp_path: Path) -> None:
     file, out, unsure = tmp_path / "people.csv", tmp_path / "out.parquet", tmp_path / "unsure.jsonl"
     make_people(file, 4_000, seed=3)

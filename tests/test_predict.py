@@ -95,6 +95,7 @@ def embedded(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_same_file_in_and_outside_of_a_project_and_the_same_numbers_in_a_program(
     embedded: Path, file: Path, tmp_path: Path
 ) -> None:
@@ -283,6 +284,7 @@ def test_where_several_labels_may_hold_all_that_are_proposed_are_reported(projec
     assert [row["predicted"] for row in rows_of(tmp_path / "o.csv")] == ["|".join(one["predicted"]) for one in lines]
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_a_folder_of_texts_and_standard_input_are_read(embedded: Path, tmp_path: Path) -> None:
     texts, exported = tmp_path / "texts", embedded / "exported"
     (texts / "deep").mkdir(parents=True)
@@ -354,6 +356,7 @@ def test_an_export_that_was_damaged_or_could_run_code_is_refused(exported: Path,
         programs.Model("m", (), False, None).predict("rain")  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_without_training_the_names_of_the_labels_predict_in_a_project_and_outside(
     project: Project, tmp_path: Path
 ) -> None:

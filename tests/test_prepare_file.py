@@ -113,6 +113,7 @@ def test_what_cannot_be_split_says_why(
         split_file(jobs, quiet, plain(tmp_path / "rows.csv", **options))
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_commands_take_a_file_without_a_project(file: Path) -> None:
     words = (file, "--text", "tweet", "--label", "kind")
     assert "Nothing was written: name a file with --out." in rondo("balance", *words)

@@ -42,6 +42,7 @@ def smaller(line: str) -> str:
     return re.sub(r"--trainer setfit.*", "--trainer head", line)
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_commands_of_the_recipe_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_tree(tmp_path / "assets")
     monkeypatch.chdir(tmp_path)

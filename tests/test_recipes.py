@@ -42,6 +42,7 @@ def run(recipe: str, folder: Path, patch: pytest.MonkeyPatch) -> list[str]:
     return printed
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_recipe_for_a_catalogue_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
     for number in range(72):
@@ -71,6 +72,7 @@ def test_the_recipe_for_a_catalogue_runs(tmp_path: Path, monkeypatch: pytest.Mon
     assert len((tmp_path / "classified.jsonl").read_text("utf-8").splitlines()) == len(parts["test"])
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_recipe_for_tweets_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = {"hate": "hail", "offensive": "thunder", "neither": "sunshine"}
     rng, others = random.Random(0), [word for words in SUBJECTS.values() for word in words]

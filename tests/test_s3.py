@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from tests.command_line import rondo
 
-server = pytest.importorskip("moto.server", reason="S3 needs a server to speak to: pip install 'rondo[dev]'")
-fsspec = pytest.importorskip("fsspec")
-pytest.importorskip("s3fs", reason="s3:// is read by s3fs: pip install s3fs")
-
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The libraries are loaded here: collecting them would take every process a second."""
+    server = pytest.importorskip("moto.server", reason="S3 needs a server to speak to: pip install 'rondo[dev]'")
+    pytest.importorskip("s3fs", reason="s3:// is read by s3fs: pip install s3fs")
     store = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     store.start()
     _, port = store.get_host_and_port()

@@ -232,6 +232,7 @@ def test_every_label_of_a_template_is_described_and_mapped_only_to_other_taxonom
     assert all(own != other for own, other in targets)
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_a_project_of_three_taxonomies_is_made_switched_and_edited_by_commands(tmp_path: Path) -> None:
     folder = tmp_path / "roles"
     rondo("init", folder, "--taxonomies", "folders", "--taxonomy", "v1")

@@ -236,6 +236,7 @@ def test_a_list_that_cannot_be_read_leaves_no_snapshot(project: Project, tmp_pat
     assert not list((project.folder / "snapshots").glob("*"))
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_the_commands_say_what_was_gathered(tmp_path: Path) -> None:
     rondo("init", tmp_path / "p", "--labels", "a,b")
     (tmp_path / "paths.txt").write_text("A/x.png\nA/x.png\n")

@@ -4,13 +4,15 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
-from rich.console import Console, RenderableType
 
 from app.words import progress_line, stage_of
 from core.typed_json import finite, to_json
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Result = TypeVar("Result")
 
@@ -54,7 +56,7 @@ def say_json(value: object) -> None:
     typer.echo(json.dumps(finite(value), ensure_ascii=False, indent=1, default=str))
 
 
-def present(result: Result, lines: Callable[[Result], Iterable[RenderableType]], *, as_json: bool) -> None:
+def present(result: Result, lines: Callable[[Result], Iterable["RenderableType"]], *, as_json: bool) -> None:
     """Prints a verb's result as JSON, or as `lines` renders it: sentences, and tables of rich."""
     if as_json:
         say_json(to_json(result))
@@ -63,4 +65,6 @@ def present(result: Result, lines: Callable[[Result], Iterable[RenderableType]],
         if isinstance(line, str):
             say(line)
         else:
+            from rich.console import Console  # most commands print sentences alone
+
             Console(highlight=False).print(line)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.modal_plane.containers import own_mounts
-
 
 @pytest.fixture(scope="session", name="modal_plane")
 def serve_modal() -> Iterator[Any]:
     """A `server.Plane` that serves; skips where mounts of one's own are missing."""
+    from tests.modal_plane.containers import own_mounts
+
     if own_mounts() is None:
         pytest.skip("this machine lets no process have mounts of its own (Linux has `unshare`)")
     from tests.modal_plane.server import Plane

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import RenderableType
-from rich.table import Table
 
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import present
@@ -17,6 +15,8 @@ from core.evaluation.metrics import Estimate
 from core.evaluation.reporting import TOO_FEW, shown_label
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from core.evaluation.paired import Difference
     from core.registry.evaluation_jobs import (
         CompareEncodersResult,
@@ -187,7 +187,7 @@ def _project(folder: Path, on: str, *, multi: bool, save: bool = False) -> Itera
         yield Path(temporary) / "project"
 
 
-def evaluation_lines(result: "EvaluateResult") -> Iterator[RenderableType]:
+def evaluation_lines(result: "EvaluateResult") -> "Iterator[RenderableType]":
     """Scores, labels, confusion, calibration, and which figures are missing."""
     yield f"{result.model} on {result.on}: {result.records:,} records, {result.labelled:,} of them with a label."
     if result.n:
@@ -225,7 +225,9 @@ def _levels(result: "EvaluateResult") -> Iterator[str]:
         yield f"  level {one.level} ({one.labels:,} labels): accuracy {accuracy}, macro F1 {macro_f1}"
 
 
-def _labels(result: "EvaluateResult") -> Iterator[RenderableType]:
+def _labels(result: "EvaluateResult") -> "Iterator[RenderableType]":
+    from rich.table import Table
+
     scores = {label: shown_label(score, result.n) for label, score in result.per_label.items()}
     worst = sorted(scores.items(), key=lambda row: row[1].f1.value if row[1].f1 else 2)
     table = Table("label", "records", "precision", "recall", "F1 (95 %)", box=None, pad_edge=False)

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import RenderableType
-from rich.table import Column, Table
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
 from app.cli.terminal import present
 from app.words import prepared_sentences
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from core.evaluation.metrics import Estimate
     from core.extract.agreement import StepAgreement
     from core.extract.import_annotations import AnnotationImport
@@ -170,8 +170,10 @@ def report_(
     present(run_verb(folder_of(context, project), verb, steps=names), report_lines, as_json=as_json)
 
 
-def report_lines(result: "StepReports") -> list[RenderableType]:
+def report_lines(result: "StepReports") -> "list[RenderableType]":
     """A table for each step: a line for each model, then for each of its fields."""
+    from rich.table import Column, Table
+
     lines: list[RenderableType] = [f"{result.measured:,} audit and gold records are answered."]
     for step in result.steps:
         columns = (Column(name, justify="right", no_wrap=True) for name in _COLUMNS)
@@ -267,8 +269,10 @@ def agreement_(context: typer.Context, project: ProjectOption = None, as_json: J
     present(run_verb(folder_of(context, project), verb), agreement_lines, as_json=as_json)
 
 
-def agreement_lines(result: "StepAgreement") -> list[RenderableType]:
+def agreement_lines(result: "StepAgreement") -> "list[RenderableType]":
     """A line for each field."""
+    from rich.table import Column, Table
+
     table = Table("field", *(Column(name, justify="right") for name in _AGREEMENT), box=None, pad_edge=False)
     for one in result.fields:
         figures = (one.alpha.value, one.overlap, one.spans, one.spans_overlapping)
