@@ -261,7 +261,8 @@ def rescue_plan_sentences(plan: "RescuePlan") -> list[str]:
         + ("not there any more" if one.there is False else f"answers until {one.shutdown or 'further notice'}")
         for one in plan.models
     ]
-    return [*ends, *plan.notices, *plan.errors, f"To rescue: {plan.name}. {plan.sentence}".strip()]
+    steps = plan.sentence or "What it says is recorded already: it is asked nothing more."
+    return [*ends, *plan.notices, *plan.errors, f"To rescue: {plan.name}. {steps}"]
 
 
 def rescue_sentences(result: "Rescue") -> list[str]:

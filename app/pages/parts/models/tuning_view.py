@@ -131,7 +131,7 @@ def _draw_under_way(server: ProjectServer, shown: Sequence[str]) -> None:
     for job in jobs:
         with st.container(border=True, key=f"tuning-{job.id}"):
             icon, words = STATES[job.state]
-            st.markdown(f"{icon} **{words}: {escaped(job.base)} at {escaped(job.provider)}**")
+            st.markdown(f"{icon} **{words}: {escaped(job.base)}**")
             st.text(_how_it_stands(job))
             with st.container(horizontal=True, vertical_alignment="center"):
                 _draw_cancel(server, job)
@@ -140,9 +140,9 @@ def _draw_under_way(server: ProjectServer, shown: Sequence[str]) -> None:
 
 
 def _how_it_stands(job: HostedJob) -> str:
-    there = f"At the provider {job.job}: {job.word or job.status}" if job.job else "Not known at the provider yet"
+    there = f"{job.job}: {job.word or job.status}" if job.job else "not known there yet"
     price = "the price was unknown" if job.dollars is None else f"about {job.dollars:,.2f} USD were estimated"
-    facts = [there, f"{_examples(job):,} examples", price, f"begun {job.made_at}"]
+    facts = [f"At {job.provider}: {there}", f"{_examples(job):,} examples", price, f"begun {job.made_at}"]
     return ", ".join(facts) + "." + "".join(f" {one}." for one in (job.message.rstrip("."), job.note) if one)
 
 
