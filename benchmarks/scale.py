@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from statistics import median
 
 import duckdb
@@ -191,6 +192,7 @@ def measure_import(folder: Path, sizes: Sequence[int]) -> None:
             with timed(f"importing {rows:,} rows, {file.stat().st_size / 1e6:,.0f} MB"):
                 import_file(project, lambda *_: None, file=str(file), text=["text"], id="id")
             project.close()
+            print(f"{'peak memory so far, MB':<48}{getrusage(RUSAGE_SELF).ru_maxrss / 1024:>8,.0f}", flush=True)
 
 
 def play(folder: Path) -> None:

@@ -23,12 +23,14 @@ from core.ids import RecordNo
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
-from core.labelling.record_states import STATES
+from core.labelling.record_states import STATES, count_of
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review, send_to_queue
+from core.labelling.waiting import asked_parameters
 from core.models.vectors import open_vectors
 from core.project import Project, open_project
 from core.reports.overview import status
+from core.store.database import count
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 
@@ -135,6 +137,15 @@ def test_the_states_share_the_records_out(played: Project) -> None:
     assert sorted(id for name in everything for id in ids(played, RecordSearch(state=name))) == sorted(TEXTS)
     with pytest.raises(BadInput, match="no state"):
         find(played, RecordSearch(state="lost"))
+    bound = asked_parameters(played.settings())
+    with played.store.reading() as cursor:
+        counts = {
+            name: count(cursor, query, {key: value for key, value in bound.items() if f"${key}" in query})
+            for name, query in ((name, count_of(name)) for name in STATES)
+        }
+    assert counts == {name: len(ids(played, RecordSearch(state=name))) for name in STATES}
+    waiting = ids(played, RecordSearch(state="queued"))
+    assert ids(played, RecordSearch(state="queued", words="a")) == [id for id in waiting if "a" in TEXTS[id]]
 
 
 def test_skipped_flagged_and_tied_records_are_found(project: Project) -> None:

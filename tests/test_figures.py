@@ -1,6 +1,9 @@
 """A figure is the same figure on every page, with the same rule for too few to say, and gold is named apart."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -11,14 +14,20 @@ from app.cli.status import status_lines
 from app.cli.terminal import present
 from app.pages.parts.models.model_rows import version_rows
 from core import loop, simulate
+from core.data.file_import import import_file
+from core.erasure.erase import erase
 from core.evaluation.metrics import Estimate, LabelScore, Missing, Score
 from core.evaluation.reporting import TOO_FEW, shown, shown_label, shown_score, with_minus
+from core.labelling.leases import Holder
+from core.labelling.queue import QueueRequest
+from core.labelling.responses import Event
 from core.project import Project
 from core.registry.models import models
 from core.reports.card_text import as_markdown
 from core.reports.datacard import data_card
-from core.reports.model_quality import NOTHING_LEFT, caveats, learning_curve, prospects
+from core.reports.model_quality import NOTHING_LEFT, caveats, learning_curve, pool_exhausted, prospects
 from core.reports.overview import label_counts, status
+from core.store.database import utc_now
 from tests.conftest import quiet
 from tests.test_pages import shown as page_of
 from tests.test_pages import unfolded_overview
@@ -110,6 +119,62 @@ def test_labelled_counts_peoples_answers_and_gold_is_named_apart(
     assert {("Labelled", "10"), ("Gold", "12")} <= {(metric.label, metric.value) for metric in overview.metric}
     assert {"Accuracy on 12 gold records", "Macro F1 on 12 gold records"} <= {one.label for one in overview.metric}
     assert "22 rows, 12 of them gold that came with a file; the first 20:" in texts(page_of("export.py"))
+
+
+def figures(project: Project) -> tuple[object, ...]:
+    now = status(project)
+    counts = (now.records, now.labelled, now.gold, now.queued, now.unqueued, now.skipped, now.machine, now.left_out)
+    return *counts, pool_exhausted(project), tuple((row.labelled, row.suggested) for row in label_counts(project))
+
+
+def test_kept_figures_are_those_of_now_after_every_kind_of_change(project: Project, tmp_path: Path) -> None:
+    desk, ann = project.label_queue, Holder("ann", "tab")
+    record = "r1"
+
+    def press(*event: str) -> None:
+        desk.exchange(ann, QueueRequest((Event(event[0], record, event[1], ("food",), undoes="".join(event[2:])),)))
+
+    def write(sql: str) -> None:
+        with project.store.transaction() as cursor:
+            cursor.execute(sql)
+
+    file = tmp_path / "more.csv"
+    file.write_text("id,text\nnew,A text that nobody has seen\n")
+    suggested = "insert into suggestions select n, 'food', 0.9, 0.1, ['food'], 'm', '[\"food\"]' from records"
+    machine = "insert into machine_labels select n, ['food'], 0.9, 0.9, 'g', 'm', null from records where id = 'r5'"
+    until = utc_now() + timedelta(hours=1)
+    lease = f"insert into leases select n, 'bob', 'tab', '{until}' from queue where spare limit 1"
+    changes: dict[str, Callable[[], object]] = {
+        "suggestions": lambda: write(suggested),
+        "an answer": lambda: press("e1", "submit"),
+        "a withdrawal": lambda: press("e2", "undo", "e1"),
+        "a skip": lambda: press("e3", "skip"),
+        "an import": lambda: import_file(project, quiet, file=str(file), text=["text"], id="id"),
+        "a batch": lambda: loop.next_batch(project, quiet, size=6, spare=6),
+        "a lease": lambda: write(lease),
+        "machine labels": lambda: write(machine),
+        "what is left out": lambda: write("insert into left_out select n, 'clean', 'short', null from records limit 1"),
+        "erasure": lambda: erase(project, quiet, record=["r7"], sure=True),
+    }
+    for what, change in changes.items():
+        before = figures(project)
+        change()
+        kept = figures(project)
+        assert kept != before, what
+        with project.store.transaction():
+            pass  # nothing is kept over a commit
+        assert kept == figures(project), what
+
+
+def test_a_lease_that_ends_changes_kept_figures_though_nothing_is_stored(project: Project) -> None:
+    loop.next_batch(project, quiet, size=6, spare=6)
+    until = utc_now() + timedelta(seconds=1.5)
+    with project.store.transaction() as cursor:
+        cursor.execute("insert into leases select n, 'bob', 'tab', ? from queue where spare limit 1", [until])
+    held = status(project).unqueued
+    while utc_now() <= until:
+        time.sleep(0.1)
+    assert status(project).unqueued == held + 1
 
 
 def test_a_figure_needs_ten_records_and_a_label_five_of_its_own() -> None:

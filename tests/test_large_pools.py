@@ -1,5 +1,6 @@
 """Of millions of records a part is looked at: what it holds, and that nothing else changes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 
 from core import loop
 from core.arrays import as_floats
-from core.explore.nearest import nearest, nearest_in_lists
+from core.explore.nearest import BLOCK, nearest, nearest_in_lists, nearest_in_part
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
+from core.labelling.responses import Event
 from core.models.heads.head import Head
 from core.models.vectors import Halves
-from core.project import open_project
+from core.project import Project, open_project
 from core.sampling.batch import compose
 from core.sampling.pool import Pool
 from core.sampling.strategies import STRATEGIES
@@ -122,7 +124,9 @@ def test_suggestions_for_millions_are_written_in_parts(vectors: Halves, head: He
     assert table["label"][near].to_list() == [("a", "b")[best] for best in head.predict(vectors[near]).argmax(axis=1)]
 
 
-def test_a_dry_queue_draws_the_same_records_without_looking_at_all(tmp_path: Path) -> None:
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[Project]:
+    """20,000 records that nobody was asked for."""
     loop.create_project(tmp_path / "p", ["a", "b"])
     project = open_project(tmp_path / "p", InProcessRunner())
     with project.store.transaction() as cursor:
@@ -130,14 +134,54 @@ def test_a_dry_queue_draws_the_same_records_without_looking_at_all(tmp_path: Pat
             """insert into records select range, 'r' || range, 'record ' || range, null, null, range::varchar, null,
                null, 'made', now()::timestamp from range(20000)"""
         )
-    for person in ("Ana", "Bob", "Cem"):  # the last one finds what is left of a hundred too little
-        project.label_queue.exchange(Holder(person, "tab"), QueueRequest(want=50))
-    drawn = [n for (n,) in project.store.query("select n from queue order by position")]
-    order = "select n from records order by hash(n, ?::bigint), n limit ?"
-    expected = [n for (n,) in project.store.query(order, [project.settings().seed, len(drawn)])]
-    assert len(drawn) > 100
-    assert drawn == expected
+    yield project
     project.close()
+
+
+def drawn(project: Project) -> list[int]:
+    return [n for (n,) in project.store.query("select n from queue order by position")]
+
+
+def order_of_drawing(project: Project) -> list[int]:
+    order = "select n from records order by hash(n, ?::bigint), n"
+    return [n for (n,) in project.store.query(order, [project.settings().seed])]
+
+
+def test_a_dry_queue_draws_the_same_records_without_looking_at_all(plain: Project) -> None:
+    for person in ("Ana", "Bob", "Cem"):  # the last one finds what is left of a hundred too little
+        plain.label_queue.exchange(Holder(person, "tab"), QueueRequest(want=50))
+    rows = drawn(plain)
+    assert len(rows) > 100
+    assert rows == order_of_drawing(plain)[: len(rows)]
+
+
+def test_what_was_answered_or_left_the_pool_since_it_was_looked_through_is_not_drawn(plain: Project) -> None:
+    order, labels = order_of_drawing(plain), [label.id for label in plain.settings().taxonomy.active]
+    plain.label_queue.exchange(Holder("Ana", "tab"), QueueRequest(want=50))
+    assert drawn(plain) == order[:100]
+    unasked = Event("e", f"r{order[120]}", "submit", (labels[0],))
+    plain.label_queue.exchange(Holder("Ana", "other"), QueueRequest((unasked,), want=0))
+    for person in ("Bob", "Cem"):
+        plain.label_queue.exchange(Holder(person, "tab"), QueueRequest(want=50))
+    assert drawn(plain) == [n for n in order[: len(drawn(plain)) + 1] if n != order[120]]
+    left = order[len(drawn(plain)) + 30]
+    with plain.label_queue.changing() as cursor:
+        cursor.execute("update records set split = 'test' where n = ?", [left])
+    for person in ("Dot", "Eve", "Fay"):
+        plain.label_queue.exchange(Holder(person, "tab"), QueueRequest(want=50))
+    rows = drawn(plain)
+    assert len(rows) > order.index(left)
+    assert set(rows) == set(order[: len(rows) + 2]) - {order[120], left}
+
+
+def test_without_lists_the_nearest_of_a_part_are_looked_for(vectors: Halves) -> None:
+    rows, cosines, among = nearest_in_part(vectors, 7, 20, 200_000)
+    assert 150_000 < among < 200_000 + BLOCK
+    every, _ = nearest(vectors, 7, 5_000)
+    step = BLOCK * -(-MORE // 200_000)
+    expected = every[every % step < BLOCK]
+    assert rows.tolist() == expected[:20].tolist(), "every block but one of so many"
+    assert (np.diff(cosines) <= 0).all()
 
 
 def test_of_millions_the_nearest_are_looked_for_in_the_lists_around(vectors: Halves) -> None:

@@ -157,6 +157,36 @@ def test_a_database_that_was_rewritten_is_still_locked_and_holds_what_it_held_wi
     again.close()
 
 
+def test_what_is_kept_is_read_once_until_something_is_stored(tmp_path: Path) -> None:
+    store, reads = Store(tmp_path), list[int]()
+
+    def lines(cursor: duckdb.DuckDBPyConnection) -> int:
+        [(number,)] = cursor.execute("select count(*) from audit_log").fetchall()
+        reads.append(number)
+        return int(number)
+
+    def lines_before_a_commit(cursor: duckdb.DuckDBPyConnection) -> int:
+        number = lines(cursor)
+        write(store, "meanwhile")
+        return number
+
+    assert [store.kept("lines", lines) for _ in range(3)] == [0, 0, 0]
+    assert reads == [0]
+    write(store, "a line")
+    assert store.kept("lines", lines) == 1
+    assert store.kept("other", lines_before_a_commit) == 1, "as it was when the reading began"
+    assert store.kept("other", lines) == 2, "what was stored meanwhile is read"
+    with pytest.raises(ZeroDivisionError), store.transaction():
+        raise ZeroDivisionError
+    assert store.kept("lines", lines) == 2
+    store.close()
+
+
+def write(store: Store, what: str) -> None:
+    with store.transaction() as cursor:
+        cursor.execute("insert into audit_log values (?, 'ann', ?, null)", [datetime(2026, 1, 1), what])
+
+
 VIEWS_AS_OF = (26, "4b6697f2a3ce48fa")
 
 

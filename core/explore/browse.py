@@ -12,7 +12,7 @@ from core.arrays import Ints
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.explore.filters import RecordSearch, conditions
-from core.explore.nearest import nearest, nearest_in_lists
+from core.explore.nearest import nearest, nearest_in_lists, nearest_in_part
 from core.ids import RecordNo
 from core.labelling.waiting import BLIND, asked_parameters
 from core.models.vectors import LISTS, encoded_rows, encoder_folder, lists_name, open_vectors
@@ -27,6 +27,8 @@ from core.tasks.tasks import describer, task_of
 PAGE = 50
 ALIKE = 500
 """the nearest records that "more like this" looks among"""
+AMONG = 1_000_000
+"""vectors that they are looked for in, of very many, while there are no lists of like ones"""
 LISTED = 2_000
 """the most suspicious records of a kind that are looked among"""
 CUT, SIDE_CUT = 200, 30
@@ -75,11 +77,13 @@ class RecordPage:
     """A page of records. next: the `start` of the page after it, None at the end.
 
     searched: how many records' texts were looked through when time was up, None when that is no matter.
+    among: how many records were looked among for like ones, None for all, or all that are near.
     """
 
     lines: tuple[Line, ...]
     next: int | None = None
     searched: int | None = None
+    among: int | None = None
 
 
 def find(project: Project, search: RecordSearch, start: int = 0, pace: Pace | None = None) -> RecordPage:
@@ -89,10 +93,10 @@ def find(project: Project, search: RecordSearch, start: int = 0, pace: Pace | No
     """
     settings = project.settings()
     with project.store.reading() as cursor:
-        ranked = _ranked(project, cursor, search)
+        ranked, among = _ranked(project, cursor, search)
         if ranked is not None:
             record_nos, following = _pick(cursor, conditions(search, settings, _LISTED), ranked, start)
-            return RecordPage(read_lines(cursor, record_nos, settings), following)
+            return RecordPage(read_lines(cursor, record_nos, settings), following, among=among)
         where = conditions(search, settings, _STRETCH)
         pace = (pace or Pace()) if search.words.split() else _pace_without_words(search)
         record_nos, following, searched = _walk(cursor, where, start, pace)
@@ -103,33 +107,40 @@ def find(project: Project, search: RecordSearch, start: int = 0, pace: Pace | No
 
 
 def _pace_without_words(search: RecordSearch) -> Pace:
-    """Until the page is full. A state is looked for in all records at once: where none is in it that is quicker."""
-    return Pace(2**62, 2**62) if search.state else Pace(131_072, 2**62, growth=8)
+    """Until the page is full. Most states are looked for in all records at once: quicker where none is in it."""
+    return Pace(131_072, 2**62, growth=8) if search.state in (None, "", "queued") else Pace(2**62, 2**62)
 
 
-def _ranked(project: Project, cursor: duckdb.DuckDBPyConnection, search: RecordSearch) -> list[int] | None:
-    """The candidates, best first, where the search has an order of its own."""
+def _ranked(
+    project: Project, cursor: duckdb.DuckDBPyConnection, search: RecordSearch
+) -> tuple[list[int] | None, int | None]:
+    """The candidates, best first, where the search has an order of its own; and `RecordPage.among`."""
     if search.rows:
-        return list(dict.fromkeys(search.rows))
+        return list(dict.fromkeys(search.rows)), None
     if search.like:
         n = number_of(cursor, search.like)
         encoder = project.settings().encoder
         if encoded_rows(project.vectors, encoder) <= n:
             raise BadInput(f"The record {search.like[:80]!r} has no vector yet, so nothing is like it. Encode first.")
-        return [int(row) for row in _alike(project, encoder, n)]
+        rows, among = _alike(project, encoder, n)
+        return rows.tolist(), among
     if search.kind:
-        return [n for (n,) in cursor.execute(_SUSPICIOUS, {"kind": search.kind, "most": LISTED}).fetchall()]
-    return None
+        return [n for (n,) in cursor.execute(_SUSPICIOUS, {"kind": search.kind, "most": LISTED}).fetchall()], None
+    return None, None
 
 
-def _alike(project: Project, encoder: str, n: int) -> Ints:
-    """Of very many vectors by the lists that rounds made of them; before the first such round all are looked at."""
+def _alike(project: Project, encoder: str, n: int) -> tuple[Ints, int | None]:
+    """Of very many vectors by the lists that rounds made of them; before the first such round a part is looked at, and
+    how many are in it is told, too."""
     vectors, folder = open_vectors(project.vectors, encoder), encoder_folder(project.vectors, encoder)
-    if len(vectors) > LARGE and (folder / LISTS).exists():
+    if len(vectors) <= LARGE:
+        return nearest(vectors, n, ALIKE)[0], None
+    if (folder / LISTS).exists():
         lists = _lists(folder / LISTS, lists_name(folder), (folder / LISTS).stat().st_mtime_ns)
         if lists is not None and n < len(vectors):
-            return nearest_in_lists(vectors, n, ALIKE, lists)[0]
-    return nearest(vectors, n, ALIKE)[0]
+            return nearest_in_lists(vectors, n, ALIKE, lists)[0], None
+    rows, _, among = nearest_in_part(vectors, n, ALIKE, AMONG)
+    return rows, among
 
 
 @lru_cache(maxsize=1)

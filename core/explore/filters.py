@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.explore.label_errors import FLAGGED, KINDS
-from core.labelling.record_states import STATES
+from core.labelling.record_states import STATES, WITHIN
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 
 MOST_WORDS = 20
@@ -36,24 +36,22 @@ class RecordSearch:
     rows: tuple[int, ...] = ()
 
 
-_WITHIN = "/* within */"
-"""where a condition's own table is cut down to the records that are looked at: of millions it has as many rows"""
-_SEEN = f"n not in ({BLIND.format(ns=f'select n from ({MAY_BE_BLIND}) where true {_WITHIN}')})"
+_SEEN = f"n not in ({BLIND.format(ns=f'select n from ({MAY_BE_BLIND}) where true {WITHIN}')})"
 _FILTERS = {
-    "label": f"n in (select n from settled where list_contains(labels, $label) {_WITHIN})",
-    "stratum": f"n in (select n from settled where stratum = $stratum {_WITHIN})",
-    "suggestion": f"""n in (select n from suggestions where list_contains(labels, $suggestion) {_WITHIN})
+    "label": f"n in (select n from settled where list_contains(labels, $label) {WITHIN})",
+    "stratum": f"n in (select n from settled where stratum = $stratum {WITHIN})",
+    "suggestion": f"""n in (select n from suggestions where list_contains(labels, $suggestion) {WITHIN})
                       and {_SEEN}""",
-    "annotator": f"n in (select n from responses_in_force where annotator = $annotator {_WITHIN})",
+    "annotator": f"n in (select n from responses_in_force where annotator = $annotator {WITHIN})",
     "batch": f"""n in (select q.n from queue q
-                 where q.batch = $batch and (not q.spare or q.n in (select a.n from responses a)) {_WITHIN})""",
+                 where q.batch = $batch and (not q.spare or q.n in (select a.n from responses a)) {WITHIN})""",
     "kind": f"n in ({FLAGGED})",
-    "machine": f"n in (select n from machine_labels where true {_WITHIN}) and {_SEEN}",
-    "truth": f"n in (select n from held_out_predictions where list_contains(truth, $truth) {_WITHIN})",
-    "predicted": f"""n in (select n from held_out_predictions where list_contains(predicted, $predicted) {_WITHIN})
+    "machine": f"n in (select n from machine_labels where true {WITHIN}) and {_SEEN}",
+    "truth": f"n in (select n from held_out_predictions where list_contains(truth, $truth) {WITHIN})",
+    "predicted": f"""n in (select n from held_out_predictions where list_contains(predicted, $predicted) {WITHIN})
                      and {_SEEN}""",
 }
-_SURE = f"""n in (select n from suggestions where probability between $low and $high {_WITHIN}) and {_SEEN}"""
+_SURE = f"""n in (select n from suggestions where probability between $low and $high {WITHIN}) and {_SEEN}"""
 
 
 def conditions(search: RecordSearch, settings: Settings, within: str = "true") -> tuple[str, dict[str, object]]:
@@ -73,7 +71,7 @@ def conditions(search: RecordSearch, settings: Settings, within: str = "true") -
         raise BadInput(f"The search has {len(words)} words; at most {MOST_WORDS} are looked for. Leave some out.")
     parts += [f"regexp_matches(text, regexp_escape($word{number}), 'i')" for number in range(len(words))]
     bound |= {f"word{index}": word for index, word in enumerate(words)}
-    condition = " and ".join(parts).replace(_WITHIN, f"and {within}")
+    condition = " and ".join(parts).replace(WITHIN, f"and {within}")
     return condition, {name: value for name, value in bound.items() if f"${name}" in condition}
 
 

@@ -21,14 +21,31 @@ def nearest(vectors: Halves, row: int, count: int) -> tuple[Ints, Floats]:
     """
     cosines = _cosines(vectors, np.asarray(vectors[row], np.float32))
     cosines[row] = -np.inf
+    rows = _best(cosines, count)
+    return rows, cosines[rows]
+
+
+def nearest_in_part(vectors: Halves, row: int, count: int, most: int) -> tuple[Ints, Floats, int]:
+    """The same among blocks of rows at equal distances, `most` rows or a few more, always the same; and how many they
+    are. Far fewer of the nearest are in them than in the lists around."""
+    step = BLOCK * -(-len(vectors) // most)
+    requested = np.asarray(vectors[row], np.float32)
+    blocks = [slice(start, min(start + BLOCK, len(vectors))) for start in range(0, len(vectors), step)]
+    rows = np.concatenate([np.arange(block.start, block.stop) for block in blocks])
+    cosines = np.concatenate([_cosines(vectors[block], requested) for block in blocks])
+    cosines[rows == row] = -np.inf
+    best = _best(cosines, count)
+    return rows[best], cosines[best], len(rows)
+
+
+def _best(cosines: Floats, count: int) -> Ints:
+    """Where the largest are, one at most left out, the largest first, ties by place."""
     count = min(count, len(cosines) - 1)
     if count <= 0:
-        return np.empty(0, np.int64), np.empty(0, np.float32)
-    rows = np.argpartition(-cosines, count - 1)[:count]
-    edge = cosines[rows].min()  # all that tie with the last one compete for its place
+        return np.empty(0, np.int64)
+    edge = -np.partition(-cosines, count - 1)[count - 1]  # all that tie with the last one compete for its place
     rows = np.flatnonzero(cosines >= edge)
-    rows = rows[np.lexsort((rows, -cosines[rows]))][:count]
-    return rows, cosines[rows]
+    return rows[np.lexsort((rows, -cosines[rows]))][:count]
 
 
 def nearest_in_lists(vectors: Halves, row: int, count: int, lists: VectorLists) -> tuple[Ints, Floats]:

@@ -78,6 +78,7 @@ class LabelQueue:
         self._turns: dict[Holder, int] = {}
         self._idle_annotators: dict[Holder, datetime] = {}
         self._pool_exhausted = False  # whether the pool has nothing more to draw
+        self._next_drawn: list[RecordNo] = []  # that could be drawn when the pool was looked through last, in order
         self._records = 0
         self._waiting = Waiting([], [], 1, clock())
         self._leases = Leases()
@@ -89,7 +90,7 @@ class LabelQueue:
     def more_records(self) -> None:
         """For records that were imported into the pool: the queue stays as it is. Cheap."""
         with self._lock:
-            self._pool_exhausted = False
+            self._pool_exhausted, self._next_drawn = False, []
             self._records = int(self._store.one("select count(*) from records"))
 
     @contextmanager
@@ -163,7 +164,7 @@ class LabelQueue:
         if not self._stale:
             return
         self._stale = False  # first, so that a reload during this one is not lost
-        self._pool_exhausted = False
+        self._pool_exhausted, self._next_drawn = False, []
         settings = self._settings()
         self._waiting = read_open(cursor, settings)
         self._leases = read_leases(cursor, self._clock(), settings.lease_seconds, self._waiting)
@@ -292,17 +293,34 @@ class LabelQueue:
         first = {"position": self._waiting.end, "batch": self._waiting.batch}
         settings = self._settings()
         parameters = {"seed": settings.seed, "exclusive": space_of(settings).exclusive}
-        some = min(
-            AMONG * count * 2**64 // max(self._records, 1), 2**64 - 1
-        )  # of very many records few need be looked at
-        for bound in dict.fromkeys((some, 2**64 - 1)):
-            rows = cursor.execute(_TO_DRAW, {"seed": settings.seed, "count": count, "bound": bound}).fetchall()
-            if len(rows) == count:
-                break
-        drawn = cursor.execute(_DRAW, first | parameters | {"ns": [n for (n,) in rows]}).fetchall()
+        rows = self._undrawn(cursor, count)
+        if len(rows) < count:
+            self._look_ahead(cursor, count)
+            rows = self._undrawn(cursor, count)
+        drawn = cursor.execute(_DRAW, first | parameters | {"ns": rows}).fetchall()
         self._pool_exhausted = len(drawn) < count
         if drawn:
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))
+
+    def _look_ahead(self, cursor: duckdb.DuckDBPyConnection, count: int) -> None:
+        """The next records of the pool in the order of drawing, at least `count` where there are so many; of very many
+        records few need be looked at, and what is not drawn now is known the next time."""
+        some, every = AMONG * count * 2**64 // max(self._records, 1), 2**64 - 1
+        for bound in dict.fromkeys((min(some, every), every)):
+            parameters = {"seed": self._settings().seed, "count": AMONG * count, "bound": bound}
+            self._next_drawn = [n for (n,) in cursor.execute(_TO_DRAW, parameters).fetchall()]
+            if len(self._next_drawn) >= count:
+                break
+
+    def _undrawn(self, cursor: duckdb.DuckDBPyConnection, count: int) -> list[RecordNo]:
+        """The first of the records ahead, without those that were answered or queued since; they are ahead no more."""
+        rows: list[RecordNo] = []
+        while self._next_drawn and len(rows) < count:
+            need = count - len(rows)
+            some, self._next_drawn = self._next_drawn[:need], self._next_drawn[need:]
+            used = {n for (n,) in cursor.execute(_USED, {"ns": some}).fetchall()}
+            rows += [n for n in some if n not in used]
+        return rows
 
     def _note_hunger(self, holder: Holder, ask: QueueRequest, rows: Sequence[Row]) -> None:
         """Notes a person who got nothing and has nothing, while others hold records that this person could answer."""
@@ -339,6 +357,10 @@ _DRAW = """
     from (select unnest($ns::bigint[]) as n)
     left join (select * from suggestions where n in (select unnest($ns::bigint[]))) using (n)
     returning n
+"""
+_USED = """
+    select n from responses where n in (select unnest($ns::bigint[]))
+    union all select n from queue where n in (select unnest($ns::bigint[]))
 """
 _TO_DRAW = """
     select n from askable

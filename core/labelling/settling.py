@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import duckdb
 
@@ -17,8 +18,7 @@ from core.tasks.task import Answer
 from core.tasks.tasks import task_of
 
 
-@dataclass(frozen=True)
-class AnswerInForce:
+class AnswerInForce(NamedTuple):  # as `Row` in core.labelling.waiting: thousands are made at once
     """A person's current answer. answer: its canonical text, None for a skip or flag. counts: enough of it is left
     without retired labels. blind: given without a suggestion in view, see `is_blind`.
 
@@ -94,7 +94,7 @@ def read_answers(
             from ({ANSWERS.format(ns=query)})""",
         {**answer_parameters(settings), **(bound or {})},
     ).fetchall()
-    return [AnswerInForce(*row) for row in rows]
+    return list(map(AnswerInForce._make, rows))
 
 
 def read_few_answers(

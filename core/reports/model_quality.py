@@ -1,9 +1,10 @@
 """The model's quality, and what more labels would bring, as the rounds have measured it. Changes nothing."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -13,12 +14,16 @@ from core.evaluation.curve import FILE, Curve, read_curve
 from core.evaluation.metrics import Forecast, Metrics, Missing, ModelAgreement, Savings, Score, read_metrics
 from core.evaluation.reporting import STRATA, audit_notes, figures
 from core.evaluation.stopping import Price, Worth, worth
-from core.labelling.record_states import STATES
+from core.labelling.record_states import count_of
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.labelling.waiting import asked_parameters
 from core.models.in_use import active_model
 from core.project import Project
+from core.store.database import count
+from core.store.record_numbers import pool_size
 from core.tasks.tasks import right_stored, space_of
+
+T = TypeVar("T")
 
 RECENT = 3
 """rounds whose chosen records tell how often a suggestion is wrong where people are asked"""
@@ -88,20 +93,24 @@ def differences(metrics: Metrics) -> list[str]:
     return [*claims, *(mix.sentence for mix in metrics.mixes if mix.sentence)]
 
 
-_QUEUED = f"select exists(select n from records where {STATES['queued']})"
+_QUEUED = count_of("queued")
+
+
+def kept_figure(project: Project, name: str, read: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    """Of every record and these settings: read once, until anything is stored, or a lease ends."""
+    leased = project.store.one("select count(*) from leased")  # that it ends frees a spare record, and stores nothing
+    return project.store.kept((name, repr(asked_parameters(project.settings())), leased), read)
 
 
 def pool_exhausted(project: Project) -> bool:
     """Whether every record was asked: none waits in the queue and none can be chosen. Nobody is then asked for more."""
-    with project.store.reading() as cursor:
-        return is_exhausted(cursor, project.settings())
+    settings = project.settings()
+    return kept_figure(project, "exhausted", lambda cursor: is_exhausted(cursor, settings))
 
 
 def is_exhausted(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
     """The same in the caller's transaction."""
-    if cursor.execute("select exists(from pool)").fetchall()[0][0]:
-        return False
-    return not cursor.execute(_QUEUED, asked_parameters(settings)).fetchall()[0][0]
+    return not pool_size(cursor) and not count(cursor, _QUEUED, asked_parameters(settings))
 
 
 def without_advice(metrics: Metrics) -> Metrics:

@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass, replace
 
+import duckdb
+
 from core.auto_label.guarantees import announcements
-from core.config.settings import with_changes
+from core.config.settings import Settings, with_changes
 from core.jobs.bundle import Report
 from core.labelling.gold import UNASKED_TEST
-from core.labelling.record_states import STATES
+from core.labelling.record_states import count_of
 from core.labelling.resettling import change_sentence, compare
 from core.labelling.settling import RULES
 from core.labelling.waiting import asked_parameters
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.reports.batches import self_test_of
-from core.reports.model_quality import MeasuredModel, caveats, newest_model, pool_exhausted, without_advice
+from core.reports.model_quality import MeasuredModel, caveats, kept_figure, newest_model, pool_exhausted, without_advice
+from core.store.record_numbers import pool_size
 from core.tasks.tasks import unready
 from core.typed_json import from_json
 
@@ -21,11 +24,11 @@ _SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied", "left_out"
 _COUNTS = f"""
     select
         (select count(*) from records) as records,
-        (select count(*) from records where {STATES["duplicate"]}) as duplicates,
-        {" ".join(f"(select count(*) from records where {STATES[name]}) as {name}," for name in _SHOWN)}
+        ({count_of("duplicate")}) as duplicates,
+        {" ".join(f"({count_of(name)}) as {name}," for name in _SHOWN)}
         (select count(*) from settled where stratum = 'audit') as audit,
         (select count(*) from machine_labels where not is_labelled(n)) as machine,
-        (select count(*) from (select n from pool union all {UNASKED_TEST})) as unqueued,
+        (select count(*) from ({UNASKED_TEST})) as unasked_test,
         (select count(*) from responses) as responses,
         (select coalesce(max(batch), 0) from batches) as round
 """
@@ -71,10 +74,7 @@ def show_status(project: Project, report: Report) -> Status:
 def status(project: Project) -> Status:
     """Scores are those of the champion, on audit and gold records only; curve and mixes are left to the pages."""
     settings = project.settings()
-    with project.store.reading() as cursor:
-        cursor.execute(_COUNTS, asked_parameters(settings))
-        names = [column[0] for column in cursor.description or ()]
-        counts = dict(zip(names, cursor.fetchone() or (), strict=True))
+    counts = kept_figure(project, "counts", lambda cursor: _counts(cursor, settings))
     labels = [label.name for label in settings.taxonomy.active]
     encoded = project.store.one(
         "select count(*) from records where n < ?", [encoded_rows(project.vectors, settings.encoder)]
@@ -93,6 +93,14 @@ def status(project: Project) -> Status:
         next=step,
         command=command,
     )
+
+
+def _counts(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, int]:
+    """Those of `Status`."""
+    cursor.execute(_COUNTS, asked_parameters(settings))
+    names = [column[0] for column in cursor.description or ()]
+    counts = dict(zip(names, cursor.fetchone() or (), strict=True))
+    return counts | {"unqueued": pool_size(cursor) + counts.pop("unasked_test")}
 
 
 def warnings(project: Project) -> list[str]:
@@ -126,18 +134,22 @@ class LabelCount:
 
 def label_counts(project: Project) -> list[LabelCount]:
     """In the order of the taxonomy."""
-    counted = "select unnest(labels) as label, count(*) from settled where stratum {} 'gold' group by 1"
-    settled, gold = (dict(project.store.query(counted.format(sign))) for sign in ("<>", "="))
-    suggested = dict(
-        project.store.query(
-            """select label, count(*) from suggestions
-               where label is not null and n not in (select n from outside_pool) group by 1"""
-        )
+    settled, gold, suggested = kept_figure(
+        project, "labels", lambda cursor: tuple(dict(cursor.execute(query).fetchall()) for query in _BY_LABEL)
     )
     return [
         LabelCount(label.name, settled.get(label.id, 0), gold.get(label.id, 0), suggested.get(label.id, 0))
         for label in project.settings().taxonomy.active
     ]
+
+
+_SETTLED = "select unnest(labels) as label, count(*) from settled where stratum {} 'gold' group by 1"
+_BY_LABEL = (
+    _SETTLED.format("<>"),
+    _SETTLED.format("="),
+    """select label, count(*) from suggestions
+       where label is not null and n not in (select n from outside_pool) group by 1""",
+)
 
 
 def _next_thing(now: Status, *, unready: bool) -> tuple[str, str]:

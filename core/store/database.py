@@ -8,11 +8,11 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import duckdb
 
@@ -25,6 +25,7 @@ from core.store.wal import Wal, read_wal, wal_header
 from core.store.whole_files import copy_elsewhere, sync_folder
 
 log = logging.getLogger("rondo")
+T = TypeVar("T")
 FILE = "rondo.duckdb"
 CHECKPOINT_SECONDS = 30.0
 """so old is the oldest answer that stands in the write-ahead file alone"""
@@ -70,6 +71,7 @@ class Store:
         self._idle = threading.Condition()
         self._open: Counter[int] = Counter()
         self._swapping = False
+        self._kept: dict[Hashable, Any] = {}
         self._connection = _connect(self.path, read_only=bool(self.why_read_only))
         try:
             if self.why_read_only:
@@ -158,6 +160,8 @@ class Store:
             except BaseException:
                 _roll_back(cursor)
                 raise
+            finally:
+                self._kept = {}
             self._checkpoint_soon()
 
     @contextmanager
@@ -169,6 +173,17 @@ class Store:
                 yield cursor
             finally:
                 _roll_back(cursor)
+
+    def kept(self, what: Hashable, read: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """What `read` finds, read once until anything at all is stored: for figures that need a look at every record.
+
+        what: names it, with all that it depends on besides the database, the time of day too. Nobody may change it.
+        """
+        kept = self._kept  # a commit puts another in its place: then what is read here is kept for nobody
+        if what not in kept:
+            with self.reading() as cursor:
+                kept[what] = read(cursor)
+        return kept[what]  # type: ignore[no-any-return]
 
     def backup(self, folder: Path) -> Path:
         """A copy of the file that opens by itself; writers wait while it is made. Raises OSError where it cannot be."""

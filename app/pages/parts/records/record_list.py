@@ -143,6 +143,11 @@ def draw_paging(listed: RecordPage, starts: list[int]) -> None:
             args=(listed.next,),
         )
         st.text(_position(listed, len(starts)))
+    if listed.among:
+        st.caption(
+            f"Looked among {listed.among:,} of all records, taken at equal distances: nearer ones may be missing. "
+            "Once a round has made its lists of like records, all that are near are looked at."
+        )
 
 
 def _position(listed: RecordPage, page: int) -> str:
