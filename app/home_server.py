@@ -17,6 +17,7 @@ from app.auth.public_address import PublicPath, host_name, parse_address
 from app.auth.secret_file import take_shared_code
 from app.cli import interrupts
 from app.home.access import Access
+from app.home.care import Care, care_routes
 from app.home.draft_routes import draft_routes
 from app.home.drafts import Drafts
 from app.home.engines import IDLE_SECONDS, Engines
@@ -89,18 +90,20 @@ def make_home(home: Path, listening: Listening) -> HomeServer:
 
 def home_app(server: HomeServer) -> Starlette:
     """The ASGI app."""
-    drafts = Drafts(server.folder)
+    drafts, care = Drafts(server.folder), Care(server)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         drafts.close()
+        care.close()
         server.engines.close()
 
     public = server.access.bound.public
     return Starlette(
         routes=[
             *home_sign_in_routes(server.access),
+            *care_routes(server, care),
             *home_routes(server),
             *draft_routes(server, drafts),
             *project_routes(server),

@@ -29,7 +29,7 @@ from core.typed_json import to_json
 PAGE = Path(__file__).parent / "page"
 FILES = {
     "home.css": "text/css",
-    **dict.fromkeys(("home.js", "new.js", "parts.js", "wait.js"), "text/javascript"),
+    **dict.fromkeys(("care.js", "home.js", "new.js", "parts.js", "wait.js"), "text/javascript"),
     "icon.png": "image/png",
 }
 MOST_BYTES = 8_000_000
@@ -160,7 +160,7 @@ def _rename(home: HomeServer, key: str, sent: Mapping[str, Any]) -> dict[str, ob
 
 def _archive(home: HomeServer, key: str, sent: Mapping[str, Any]) -> dict[str, object]:
     with home.engines.lock(key):
-        _rest(home, key)
+        rest(home, key)
         folders.archive(home.folder, key)
     return {}
 
@@ -170,12 +170,12 @@ def _trash(home: HomeServer, key: str, sent: Mapping[str, Any]) -> dict[str, obj
     if sent.get("typed") != name:
         raise BadInput(f"Type {name} to delete it. Nothing was deleted.")
     with home.engines.lock(key):
-        _rest(home, key)
+        rest(home, key)
         folders.trash(home.folder, key)
     return {}
 
 
-def _rest(home: HomeServer, key: str) -> None:
+def rest(home: HomeServer, key: str) -> None:
     """Ends its server. Raises StoreHeld where another program is at work on it: what it writes would be lost."""
     home.engines.sleep(key)
     refuse_held(folders.project_path(home.folder, key) / DATABASE)
