@@ -26,6 +26,8 @@ from app.home.home_guard import HomeGuard
 from app.home.home_routes import HomeServer, home_routes
 from app.home.home_sign_in import home_sign_in_routes
 from app.home.project_routes import project_routes
+from app.home.replay_routes import replay_routes
+from app.home.replays import Replays
 from app.home.waking import Waking
 from app.server import Listening, SecurityHeaders, is_loopback, refuse_taken_port
 from core.errors import BadInput, Cancelled, Refused
@@ -91,10 +93,12 @@ def make_home(home: Path, listening: Listening) -> HomeServer:
 def home_app(server: HomeServer) -> Starlette:
     """The ASGI app."""
     drafts, care = Drafts(server.folder), Care(server)
+    replays = Replays(server.folder, drafts)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        replays.stop()
         drafts.close()
         care.close()
         server.engines.close()
@@ -106,6 +110,7 @@ def home_app(server: HomeServer) -> Starlette:
             *care_routes(server, care),
             *home_routes(server),
             *draft_routes(server, drafts),
+            *replay_routes(replays, drafts),
             *project_routes(server),
         ],
         middleware=[

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from core.typed_json import to_json
 PAGE = Path(__file__).parent / "page"
 FILES = {
     "home.css": "text/css",
-    **dict.fromkeys(("care.js", "home.js", "new.js", "parts.js", "wait.js"), "text/javascript"),
+    **dict.fromkeys(("care.js", "home.js", "new.js", "parts.js", "replay.js", "wait.js"), "text/javascript"),
     "icon.png": "image/png",
 }
 MOST_BYTES = 8_000_000
@@ -54,6 +54,7 @@ def home_routes(home: HomeServer) -> list[Route]:
     return [
         Route("/", _page("home.html")),
         Route("/new", _page("new.html", lambda visitor: visitor.may_create)),
+        Route("/replay", _page("replay.html", lambda visitor: visitor.may_create)),
         Route("/home/{name}", _file),
         Route("/api/home", _listed(home)),
         Route("/api/home/projects/{key}/{act}", _act(home), methods=["POST"]),
@@ -106,6 +107,20 @@ async def body_of(request: Request) -> dict[str, Any]:
 def answered(error: RondoError) -> Response:
     """One sentence for the page to show."""
     return JSONResponse({"error": str(error)}, 400)
+
+
+def for_makers(act: Callable[[Request], Coroutine[None, None, dict[str, object]]]) -> Callable[[Request], Any]:
+    """A route that answers with what `act` gives, for whoever may make projects."""
+
+    async def route(request: Request) -> Response:
+        if refusal := lacking(request, lambda visitor: visitor.may_create):
+            return refusal
+        try:
+            return JSONResponse(await act(request))
+        except RondoError as error:
+            return answered(error)
+
+    return route
 
 
 def _listed(home: HomeServer) -> Callable[[Request], Any]:

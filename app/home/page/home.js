@@ -141,7 +141,7 @@ async function draw() {
   const count = shown.length;
   show("state", `${count} ${count === 1 ? "project" : "projects"}${home.user ? ` · ${home.user}` : ""}`);
   byId("filter-label").hidden = count < 8;
-  byId("new").hidden = byId("restore").hidden = !home.may_create;
+  byId("new").hidden = byId("replay").hidden = byId("restore").hidden = !home.may_create;
   byId("empty").hidden = count > 0 || !home.may_create;
   byId("where").textContent = home.home;
   byId("sign-out").hidden = !home.user;
