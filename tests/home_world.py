@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.home.home_routes import HomeServer
@@ -26,9 +27,9 @@ def two_projects(encoded: Path, folder: Path) -> HomeServer:
     return make_home(home, Listening())
 
 
-def browser(home: HomeServer, *, operator: bool = False) -> TestClient:
-    """One that shares nothing with others; the operator's has opened the link."""
-    client = TestClient(home_app(home), base_url=ADDRESS, follow_redirects=False)
+def browser(home: HomeServer, *, operator: bool = False, app: Starlette | None = None) -> TestClient:
+    """One that shares nothing with others, but the app that is named; the operator's has opened the link."""
+    client = TestClient(app or home_app(home), base_url=ADDRESS, follow_redirects=False)
     if operator:
         link = client.get(f"/?token={home.access.bound.token}", headers={"accept": "text/html"})
         assert link.status_code == 303

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
 from app.cli.replay import FullScore, Replay, curve_figures
 from app.cli.replay import StrategyCurves as Curves
 from app.home.home_routes import HomeServer
 from app.home.replaying import saved_sentence
+from app.home_server import home_app
 from core.home import folders
 from tests.conftest import write_csv
 from tests.home_world import Page, browser, code_of, two_projects
@@ -25,9 +27,15 @@ def home(encoded: Path, tmp_path: Path) -> HomeServer:
 
 
 @pytest.fixture
-def page(home: HomeServer, tmp_path: Path) -> Iterator[Page]:
+def app(home: HomeServer) -> Starlette:
+    """One for all who come to the home."""
+    return home_app(home)
+
+
+@pytest.fixture
+def page(home: HomeServer, app: Starlette, tmp_path: Path) -> Iterator[Page]:
     """A labelled file is dropped."""
-    with browser(home, operator=True) as client:
+    with browser(home, operator=True, app=app) as client:
         page = Page(client)
         drop(page, tmp_path)
         yield page
@@ -70,7 +78,7 @@ def test_a_labelled_file_is_played_and_only_its_results_stay(home: HomeServer, p
     after = look(page)
     [stored] = after["stored"]
     assert after["measured"]
-    assert (stored["title"], stored["rounds"], stored["records"], stored["by"]) == ("mails.csv", 4, 45, "")
+    assert (stored["title"], stored["rounds"], stored["records"], stored["by"]) == ("mails.csv", 4, 48, "")
     assert stored["sentence"].startswith("All labels reach macro F1")
     address = f"/api/home/replays/{stored['id']}"
     chart = page.client.get(f"{address}/curves.svg")
@@ -113,12 +121,14 @@ def test_one_that_is_stopped_or_that_cannot_be_played_leaves_nothing(home: HomeS
     assert left(home) == []
 
 
-def test_who_may_make_projects_plays_and_sees_what_is_theirs(home: HomeServer, page: Page, tmp_path: Path) -> None:
+def test_who_may_make_projects_plays_and_sees_what_is_theirs(
+    home: HomeServer, app: Starlette, page: Page, tmp_path: Path
+) -> None:
     assert browser(home).get("/api/home/replays").status_code == 401
     assert browser(home).get("/replay").status_code == 401
     people = {}
     for name, role in (("ana", "manager"), ("ben", "annotator"), ("eva", "manager")):
-        people[name] = browser(home)
+        people[name] = browser(home, app=app)
         sent = {"name": name, "code": code_of(home, "tickets", name, role)}
         people[name].post("/sign-in", data=sent)
     assert people["ben"].get("/replay").status_code == people["ben"].get("/api/home/replays").status_code == 403
