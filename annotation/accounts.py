@@ -1,12 +1,14 @@
-"""People of an Argilla server: listed, and added with a password that is shown once. Knows HTTP, no project."""
+"""People of an Argilla server: listed, and added with a password that is shown once. Knows HTTP, no record."""
 
 import re
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotation.convert import Json
-from annotation.server import Connection
+from annotation.server import Connection, find_connection
+from core.config.settings import read_settings
 from core.errors import BadInput, Refused
 
 if TYPE_CHECKING:
@@ -41,6 +43,18 @@ class AddedUser:
     role: str
     password: str
     url: str
+
+
+def list_team(project: Path) -> TeamUsers:
+    """Of the server that the project's batches go to. Raises Refused where none runs or its key is not known."""
+    settings = read_settings(project)
+    return list_users(find_connection(project, settings), settings.team_workspace)
+
+
+def add_to_team(project: Path, name: str, role: str) -> AddedUser:
+    """Makes a person there, in the project's workspace. Raises Refused, BadInput."""
+    settings = read_settings(project)
+    return add_user(find_connection(project, settings), settings.team_workspace, name, role)
 
 
 def list_users(connection: Connection, workspace: str) -> TeamUsers:

@@ -51,7 +51,11 @@ def argilla_python(report: Report) -> Path:
         if not python.exists():
             partial = folder.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
-            _make(partial, report)
+            try:
+                _make(partial, report)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
             partial.rename(folder)
     return python
 
@@ -88,7 +92,6 @@ def _make(folder: Path, report: Report) -> None:
             pip.terminate()
             raise
     if pip.returncode:
-        shutil.rmtree(folder, ignore_errors=True)
         raise Refused(_why(list(last)))
     report("Installing Argilla into an environment of its own", total, total)
 

@@ -21,6 +21,8 @@ from core.jobs.environment_variables import without_secrets
 from core.store.database import utc_now
 
 START_SECONDS, STOP_SECONDS = 120.0, 15.0
+LOOK_SECONDS = 0.2
+STARTING = "Starting Argilla"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KEY_VARIABLE = "RONDO_TEAM_API_KEY"
 
@@ -114,23 +116,22 @@ def start(project: Path, host: str, port: int, report: Report, *, speedups: bool
     python = argilla_python(report)
     home = team_folder(project)
     password, key = owner_credentials(project)
-    report("Starting Argilla", 0, 2)
+    report(STARTING, 0, 2)
     requested = {"home": str(home), "host": host, "port": port, "owner": OWNER, "password": password, "api_key": key}
     requested |= {"workspace": settings.team_workspace, "speedups": speedups}
     process = _launch(python, home, requested)
     try:
-        owner_made = _answer(process, home)
+        owner_made = _answer(process, home, report)
         began = psutil.Process(process.pid).create_time()
         server = Running(process.pid, began, host, port, PROVEN, f"{utc_now():%Y-%m-%dT%H:%M:%SZ}")
         note_running(project, server)
-        report("Starting Argilla", 1, 2)
-        _wait_until_healthy(server.url, process, home)
+        _wait_until_healthy(server.url, process, home, report)
     except BaseException:
         process.kill()
         process.wait()
         note_running(project, None)
         raise
-    report("Starting Argilla", 2, 2)
+    report(STARTING, 2, 2)
     return _started(server, already=False, owner=Owner(OWNER, password, key) if owner_made else None)
 
 
@@ -157,10 +158,14 @@ def _launch(python: Path, home: Path, requested: Mapping[str, object]) -> "subpr
     return process
 
 
-def _answer(process: "subprocess.Popen[str]", home: Path) -> bool:
+def _answer(process: "subprocess.Popen[str]", home: Path, report: Report) -> bool:
     """Waits for the start; returns whether the process made the owner. Raises Refused with its reason."""
+    deadline = time.monotonic() + START_SECONDS
     with cast(IO[str], process.stdout) as answer:
-        while select.select([answer], [], [], START_SECONDS)[0]:
+        while time.monotonic() < deadline:
+            report(STARTING, 0, 2)  # which may stop it
+            if not select.select([answer], [], [], LOOK_SECONDS)[0]:
+                continue
             line = answer.readline()
             if line.startswith("{"):
                 result = dict(json.loads(line))
@@ -172,11 +177,12 @@ def _answer(process: "subprocess.Popen[str]", home: Path) -> bool:
     raise Refused(f"Argilla did not start within {START_SECONDS:.0f} s; {home / 'log.txt'} may say why.")
 
 
-def _wait_until_healthy(url: str, process: "subprocess.Popen[str]", home: Path) -> None:
+def _wait_until_healthy(url: str, process: "subprocess.Popen[str]", home: Path, report: Report) -> None:
     import httpx
 
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
+        report(STARTING, 1, 2)
         if process.poll() is not None:
             raise Refused(f"Argilla ended while it started; {home / 'log.txt'} says why.")
         try:

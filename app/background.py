@@ -143,17 +143,7 @@ class ProjectServer:
     def run(self, background_task: BackgroundTask, report: Report, *, user: str = "local", **options: Any) -> Any:
         """Runs the verb of this task and ends the task. user: for the history."""
         try:
-            since: dict[str, float] = {}
-
-            def report_step(what: str, done: int, total: int) -> None:
-                """The same report, seen by the pages too, and ended by the task's flag."""
-                if background_task.stop.is_set() and not (total and done >= total):  # a last report is passed on
-                    raise Cancelled(f"{what}: stopped. What was finished is kept.")
-                background_task.activity = TaskProgress(
-                    what, done, total, since.setdefault(stage_of(what), time.monotonic())
-                )
-                report(what, done, total)
-
+            report_step = _reporting(background_task, report)
             verb = background_task.verb
             background_task.result = verbs.do_verb(self.project, verb, report_step, user=user, **options)
             if verb == "erase" and options.get("sure"):
@@ -223,15 +213,27 @@ class ProjectServer:
     def start(self, verb: str, *, user: str = "rondo", **options: Any) -> BackgroundTask | None:
         """Runs the verb in the background; an error is shown on the pages, saved results are kept. None, and nothing is
         done, while the verb runs already."""
-        background_task = self.begin_task(verb, alone=True)
+        return self._begin(verb, lambda task: self.run(task, lambda *_: None, user=user, **options))
+
+    def start_work(self, name: str, work: Callable[[Report], Any]) -> BackgroundTask | None:
+        """The same for what is done beside the project: no verb of it, so whoever wants a line in the history writes
+        it."""
+
+        def run(task: BackgroundTask) -> None:
+            try:
+                task.result = work(_reporting(task, lambda *_: None))
+            finally:
+                self.end_task(task)
+
+        return self._begin(name, run)
+
+    def _begin(self, name: str, run: Callable[[BackgroundTask], object]) -> BackgroundTask | None:
+        background_task = self.begin_task(name, alone=True)
         if background_task is None:
             return None
-        self.latest[verb] = background_task
+        self.latest[name] = background_task
         thread = threading.Thread(
-            target=self._background,
-            args=(background_task, {**options, "user": user}),
-            name=f"rondo-{verb}",
-            daemon=True,
+            target=self._background, args=(background_task, run), name=f"rondo-{name}", daemon=True
         )
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
@@ -308,9 +310,9 @@ class ProjectServer:
         drop_uploads(self.project.folder)
         self.project.close()
 
-    def _background(self, background_task: BackgroundTask, options: dict[str, Any]) -> None:
+    def _background(self, background_task: BackgroundTask, run: Callable[[BackgroundTask], object]) -> None:
         try:
-            self.run(background_task, lambda *_: None, **options)
+            run(background_task)
             self.error_message = None
         except Cancelled:
             self.error_message = None
@@ -320,6 +322,20 @@ class ProjectServer:
         except Exception:
             self.error_message = background_task.error = UNEXPECTED
             log.exception("%s", background_task.verb)
+
+
+def _reporting(background_task: BackgroundTask, report: Report) -> Report:
+    """The same report, seen by the pages too, and ended by the task's flag."""
+    since: dict[str, float] = {}
+
+    def report_step(what: str, done: int, total: int) -> None:
+        if background_task.stop.is_set() and not (total and done >= total):  # a last report is passed on
+            raise Cancelled(f"{what}: stopped. What was finished is kept.")
+        began = since.setdefault(stage_of(what), time.monotonic())
+        background_task.activity = TaskProgress(what, done, total, began)
+        report(what, done, total)
+
+    return report_step
 
 
 _OPEN: list[ProjectServer] = []

@@ -17,6 +17,7 @@ from app.auth.public_address import PublicPath, host_name, parse_address
 from app.auth.secret_file import take_shared_code
 from app.cli import interrupts
 from app.home.access import Access
+from app.home.care import Care, care_routes
 from app.home.draft_routes import draft_routes
 from app.home.drafts import Drafts
 from app.home.engines import IDLE_SECONDS, Engines
@@ -25,6 +26,8 @@ from app.home.home_guard import HomeGuard
 from app.home.home_routes import HomeServer, home_routes
 from app.home.home_sign_in import home_sign_in_routes
 from app.home.project_routes import project_routes
+from app.home.replay_routes import replay_routes
+from app.home.replays import Replays
 from app.home.waking import Waking
 from app.server import Listening, SecurityHeaders, is_loopback, refuse_taken_port
 from core.errors import BadInput, Cancelled, Refused
@@ -89,20 +92,25 @@ def make_home(home: Path, listening: Listening) -> HomeServer:
 
 def home_app(server: HomeServer) -> Starlette:
     """The ASGI app."""
-    drafts = Drafts(server.folder)
+    drafts, care = Drafts(server.folder), Care(server)
+    replays = Replays(server.folder, drafts)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        replays.stop()
         drafts.close()
+        care.close()
         server.engines.close()
 
     public = server.access.bound.public
     return Starlette(
         routes=[
             *home_sign_in_routes(server.access),
+            *care_routes(server, care),
             *home_routes(server),
             *draft_routes(server, drafts),
+            *replay_routes(replays, drafts),
             *project_routes(server),
         ],
         middleware=[

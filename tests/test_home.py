@@ -15,7 +15,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from app.home import forward, uploads
@@ -24,42 +23,23 @@ from app.home.engine import Counted, Use
 from app.home.engines import Engine
 from app.home.home_routes import HomeServer
 from app.home.waking import Waking
-from app.home_server import home_app, make_home, refuse_without_people
+from app.home_server import make_home, refuse_without_people
 from app.server import Listening
 from core.errors import Refused
 from core.home import folders
 from tests.command_line import figures, rondo_json
+from tests.home_world import Page, browser, code_of, names, two_projects
 from tests.ports import free_port
 from tests.waiting import wait_for
-
-ADDRESS = "http://127.0.0.1:8501"
 
 
 @pytest.fixture
 def home(encoded: Path, tmp_path: Path) -> HomeServer:
     """Two projects, the second with one person."""
-    folder = folders.open_home(tmp_path / "home")
-    for key in ("mails", "tickets"):
-        shutil.copytree(encoded, folder / key)
-        folders.rename(folder, key, key.title())
-    return make_home(folder, Listening())
+    return two_projects(encoded, tmp_path / "home")
 
 
 ARGILLA = {"workspace": "team", "dataset": "mails", "api_key": "a-key-of-argilla"}
-
-
-def browser(home: HomeServer, *, operator: bool = False) -> TestClient:
-    """One that shares nothing with others; the operator's has opened the link."""
-    client = TestClient(home_app(home), base_url=ADDRESS, follow_redirects=False)
-    if operator:
-        link = client.get(f"/?token={home.access.bound.token}", headers={"accept": "text/html"})
-        assert link.status_code == 303
-        assert "token" not in link.headers["location"]
-    return client
-
-
-def names(client: TestClient) -> list[str]:
-    return [one["name"] for one in client.get("/api/home").json()["projects"]]
 
 
 def test_without_the_link_nothing_is_listed_and_other_sites_are_refused(home: HomeServer) -> None:
@@ -121,10 +101,6 @@ def test_whoever_signs_in_sees_the_projects_that_know_the_code(home: HomeServer)
     assert names(manager) == ["Desk"]
     rondo_json(home.folder / "tickets", "people", "remove", "annotator")
     assert client.get("/api/home").status_code == 401
-
-
-def code_of(home: HomeServer, key: str, name: str, role: str) -> str:
-    return str(rondo_json(home.folder / key, "people", "add", name, "--role", role)["code"])
 
 
 def test_a_code_opens_no_project_whose_people_have_accounts(home: HomeServer) -> None:
@@ -281,35 +257,6 @@ def test_a_project_is_put_away_and_comes_back_as_it_was(home: HomeServer) -> Non
     assert act("trash/empty", {"typed": "empty"}) == {"ok": True, "deleted": 1}
     assert not any(folders.private(home.folder, "trash").iterdir())
     assert not any(folders.private(home.folder, "making").iterdir())
-
-
-class Page:
-    """What the page that makes a project asks for."""
-
-    def __init__(self, client: TestClient) -> None:
-        self.client = client
-        self.id = ""
-
-    def drop(self, name: str, content: str) -> dict[str, Any]:
-        state = self.client.post(f"/api/home/drafts/file?name={name}", content=content.encode()).json()
-        self.id = state["id"]
-        return self.follow("reading")
-
-    def check(self, **roles: str) -> dict[str, Any]:
-        self.client.post(f"/api/home/drafts/{self.id}/check", json={"roles": roles})
-        return self.follow("checking")
-
-    def start(self, **sent: object) -> dict[str, Any]:
-        answer = self.client.post(f"/api/home/drafts/{self.id}/start", json=sent).json()
-        return self.follow("making") if "error" not in answer or answer.get("phase") else dict(answer)
-
-    def follow(self, phase: str) -> dict[str, Any]:
-        wait_for(lambda: self.state()["phase"] != phase)
-        return self.state()
-
-    def state(self) -> dict[str, Any]:
-        time.sleep(0.02)
-        return dict(self.client.get(f"/api/home/drafts/{self.id}").json())
 
 
 @pytest.fixture

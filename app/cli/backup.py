@@ -2,15 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import Ticker, present
-
-if TYPE_CHECKING:
-    pass
 
 
 def backup(
@@ -69,11 +66,8 @@ def restore(
 def check(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Read everything that is stored and compare it with its checksums: settings, database, vectors, models."""
     with errors("Stopped. Nothing was changed."):
-        from app.client import call
-        from core.backup.integrity import Finding, Integrity, advice, check_files, check_tables
-        from core.config.settings import FILE
-        from core.errors import BadInput, Damaged, NotAProject
-        from core.store.database import FILE as DATABASE
+        from app.integrity import check as check_project
+        from core.backup.integrity import Integrity
 
         def lines(result: Integrity) -> list[str]:
             sound = [each.part for each in result.findings if not each.damage]
@@ -83,16 +77,7 @@ def check(context: typer.Context, project: ProjectOption = None, as_json: JsonOp
                 *([result.advice] if result.advice else []),
             ]
 
-        folder = folder_of(context, project)
-        if not (folder / FILE).exists() and not (folder / DATABASE).exists():
-            raise NotAProject(f"There is no project in {folder} (no {FILE}). Name one with --project.")
-        findings = check_files(folder, Ticker())
-        if not any(finding.damage for finding in findings if "/" not in finding.part):
-            try:  # the tables: where a server has the project open it is asked
-                findings += call(folder, check_tables, Ticker()).findings
-            except (BadInput, Damaged) as error:
-                findings.append(Finding("tables", str(error)))
-        result = Integrity(findings, advice(folder, findings))
+        result = check_project(folder_of(context, project), Ticker())
     present(result, lines, as_json=as_json)
     if any(finding.damage for finding in result.findings):
         sys.exit(5)
@@ -101,26 +86,8 @@ def check(context: typer.Context, project: ProjectOption = None, as_json: JsonOp
 def repair(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Save what can be read of a damaged project; what cannot comes from the newest backup. Keeps the damaged files."""
     with errors("Stopped. The project is as it was."):
-        from app.client import answers, read_address
-        from core.backup.repair import Repair
-        from core.backup.repair import repair as repair_project
-        from core.errors import Refused
+        from app.integrity import repair as repair_project
+        from app.integrity import repair_lines
 
-        def lines(result: Repair) -> list[str]:
-            if not result.damage:
-                return ["The database is sound: nothing was changed."]
-            lines = [f"Damage: {each.rstrip('.')}." for each in result.damage]
-            if result.backup:
-                lines.append(f"What could not be read was taken from the backup {result.backup}.")
-            lines.append(f"{result.saved_answers:,} answers are saved.")
-            if result.from_write_ahead:
-                lines.append(f"{result.from_write_ahead:,} of them stood in the write-ahead file alone.")
-            lines += [f"Lost: {rows:,} rows of {table}, which no backup has." for table, rows in result.lost.items()]
-            return [*lines, f"The damaged files are kept in {result.damaged_files}."]
-
-        folder = folder_of(context, project)
-        address = read_address(folder)
-        if address and answers(address.url, address.key):
-            raise Refused(f"The project is open at {address.url}. Stop that server first.")
-        result = repair_project(folder, Ticker())
-    present(result, lines, as_json=as_json)
+        result = repair_project(folder_of(context, project), Ticker())
+    present(result, repair_lines, as_json=as_json)

@@ -37,7 +37,8 @@ HELD_OUT = 0.2
 @dataclass(frozen=True)
 class ReplayOptions:
     """What to replay. `budget` and `batch` count labels. llm: recorded answers of a language model; id: column of the
-    ids by which they are known. tuning: of the encoder, when there are enough labels."""
+    ids by which they are known. tuning: of the encoder, when there are enough labels. encoding, form, leave_out: how
+    the file is read, as `ImportOptions` has it."""
 
     file: Path
     text: tuple[str, ...]
@@ -53,6 +54,9 @@ class ReplayOptions:
     llm: Path | None = None
     id: str | None = None
     tuning: bool = True
+    encoding: str = "utf-8"
+    form: str = ""
+    leave_out: tuple[int, ...] = ()
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -155,9 +159,9 @@ def run_replay(requested: ReplayOptions, report: Report) -> Replay:
         total = requested.seeds * len(requested.arms) * requested.rounds
         played = 0
 
-        def report_step(_: simulate.Point) -> None:
+        def report_step(point: simulate.Point | None) -> None:
             nonlocal played
-            played += 1
+            played += point is not None
             report("Replaying rounds", played, total)
 
         for seed in range(requested.seeds):
@@ -210,6 +214,7 @@ def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[P
     write_settings(folder, replace(read_settings(folder), task=requested.task, audit_share=audit, automatic=False))
     project = open_project(folder, InProcessRunner())
     columns = ImportOptions(text=list(requested.text), label=requested.label, split=requested.split, id=requested.id)
+    columns |= {"encoding": requested.encoding, "form": requested.form, "leave_out": [*requested.leave_out]}
     import_file(project, report, file=str(requested.file), **columns)
     if not project.store.one("select count(*) from settled where stratum = 'gold'"):
         simulate.hold_out(project, HELD_OUT, seed=0)
@@ -235,9 +240,10 @@ def _one_run(
     truth: simulate.Truth,
     requested: ReplayOptions,
     run: tuple[str, int],
-    result: Callable[[simulate.Point], None],
+    result: Callable[[simulate.Point | None], None],
 ) -> list[simulate.Point]:
-    """One strategy with one seed, in a project of its own that shares the template's vectors."""
+    """One strategy with one seed, in a project of its own that shares the template's vectors. result: gets each point,
+    and None while one is being made, when it may stop all."""
     arm, seed = run
     strategy = arm.removesuffix(WITH_LLM)
     folder = template.folder.parent / f"{arm}-{seed}"
@@ -252,7 +258,7 @@ def _one_run(
         budget = simulate.Budget(
             requested.rounds, requested.batch, strategy, audit_first=requested.llm is not None, tune=requested.tuning
         )
-        return simulate.simulate_rounds(project, truth, budget, lambda *_: None, result)
+        return simulate.simulate_rounds(project, truth, budget, lambda *_: result(None), result)
     finally:
         project.close()
         shutil.rmtree(folder, ignore_errors=True)

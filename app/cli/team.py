@@ -41,6 +41,7 @@ def start(
     """Start the project's own Argilla, which goes on in the background; the first start installs it (a minute)."""
     with errors("Stopped; the server was not started."):
         from annotation import server
+        from app.cli.interrupts import stoppable
 
         def lines(result: server.Started) -> list[str]:
             if result.already:
@@ -56,7 +57,7 @@ def start(
                 ]
             return [*lines, "Next: rondo team users add NAME"]
 
-        result = server.start(_project(context, project), host, port, Ticker())
+        result = server.start(_project(context, project), host, port, stoppable(Ticker()))
         if result.warning:
             say(f"Warning: {result.warning}", error=True)
         present(result, lines, as_json=as_json)
@@ -151,9 +152,7 @@ def add(
 ) -> None:
     """Add a person, with a password that is shown this once."""
     with errors():
-        from annotation.accounts import AddedUser, add_user
-        from annotation.server import find_connection
-        from core.config.settings import read_settings
+        from annotation.accounts import AddedUser, add_to_team
 
         def lines(result: AddedUser) -> list[str]:
             return [
@@ -162,24 +161,17 @@ def add(
                 "It is shown this once.",
             ]
 
-        folder = _project(context, project)
-        settings = read_settings(folder)
-        result = add_user(find_connection(folder, settings), settings.team_workspace, name, role)
-        present(result, lines, as_json=as_json)
+        present(add_to_team(_project(context, project), name, role), lines, as_json=as_json)
 
 
 @users.command("list")
 def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """List the people, their roles, and whether they belong to the project's workspace."""
     with errors():
-        from annotation.accounts import TeamUsers, list_users
-        from annotation.server import find_connection
-        from core.config.settings import read_settings
+        from annotation.accounts import TeamUsers, list_team
 
         def lines(result: TeamUsers) -> list[str]:
             outside = f", not in the workspace {result.workspace}"
             return [f"{one.name}  {one.role}{'' if one.member else outside}" for one in result.users]
 
-        folder = _project(context, project)
-        settings = read_settings(folder)
-        present(list_users(find_connection(folder, settings), settings.team_workspace), lines, as_json=as_json)
+        present(list_team(_project(context, project)), lines, as_json=as_json)

@@ -1,7 +1,7 @@
 """The routes of the page that makes a project: a file's way in, what is in it, and the start."""
 
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from starlette.routing import Route
 from annotation.dataset_copy import DatasetAddress
 from app.home.drafts import Draft, Drafts
 from app.home.home_guard import lacking, visitor_of
-from app.home.home_routes import HomeServer, answered, body_of
+from app.home.home_routes import HomeServer, answered, body_of, for_makers
 from app.home.home_sign_in import session_cookies
 from app.home.making import MakeRequest
 from app.home.samples import SAMPLES
@@ -132,7 +132,7 @@ class DraftPage:
     async def check(self, request: Request) -> dict[str, object]:
         """A `Check`: reads all rows with these columns."""
         sent = from_json(Check, await body_of(request), "The request")
-        draft, roles = self._draft(request), _roles(sent.roles)
+        draft, roles = self._draft(request), read_roles(sent.roles)
         self.drafts.check(draft, roles, sent.encoding, two_sides=TASKS[_task(sent.task)].two_sides)
         return draft.state()
 
@@ -156,32 +156,20 @@ def draft_routes(home: HomeServer, drafts: Drafts) -> list[Route]:
     """The page's requests, guarded."""
     page = DraftPage(home, drafts)
     return [
-        Route("/api/home/start", _guarded(page.choices)),
-        Route("/api/home/drafts/file", _guarded(page.upload), methods=["POST"]),
-        Route("/api/home/drafts", _guarded(page.name_source), methods=["POST"]),
-        Route("/api/home/drafts/{id}", _guarded(page.state)),
-        Route("/api/home/drafts/{id}", _guarded(page.drop), methods=["DELETE"]),
-        Route("/api/home/drafts/{id}/check", _guarded(page.check), methods=["POST"]),
-        Route("/api/home/drafts/{id}/start", _guarded(page.start), methods=["POST"]),
+        Route("/api/home/start", for_makers(page.choices)),
+        Route("/api/home/drafts/file", for_makers(page.upload), methods=["POST"]),
+        Route("/api/home/drafts", for_makers(page.name_source), methods=["POST"]),
+        Route("/api/home/drafts/{id}", for_makers(page.state)),
+        Route("/api/home/drafts/{id}", for_makers(page.drop), methods=["DELETE"]),
+        Route("/api/home/drafts/{id}/check", for_makers(page.check), methods=["POST"]),
+        Route("/api/home/drafts/{id}/start", for_makers(page.start), methods=["POST"]),
         Route("/api/home/drafts/{id}/enter", _enter(home, drafts), methods=["POST"]),
     ]
 
 
-def _guarded(act: Callable[[Request], Coroutine[None, None, dict[str, object]]]) -> Callable[[Request], Any]:
-    async def route(request: Request) -> Response:
-        if refusal := lacking(request, lambda visitor: visitor.may_create):
-            return refusal
-        try:
-            return JSONResponse(await act(request))
-        except RondoError as error:
-            return answered(error)
-
-    return route
-
-
 def _request(sent: Start, draft: Draft, manager: Any) -> MakeRequest:
     """Raises BadInput for what would not do, before anything is made."""
-    name, task, roles = check_name(sent.name), TASKS[_task(sent.task)], _roles(sent.roles)
+    name, task, roles = check_name(sent.name), TASKS[_task(sent.task)], read_roles(sent.roles)
     if sent.sample:
         if sent.sample not in SAMPLES:
             raise BadInput(f"There is no sample {sent.sample!r}.")
@@ -239,7 +227,7 @@ def _enter(home: HomeServer, drafts: Drafts) -> Callable[[Request], Any]:
     return enter
 
 
-def _roles(roles: dict[str, str]) -> dict[str, str]:
+def read_roles(roles: dict[str, str]) -> dict[str, str]:
     """Raises BadInput for a role that is none, or one that only one column can have."""
     for name, role in roles.items():
         if role not in ROLES:

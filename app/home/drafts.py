@@ -4,18 +4,16 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from annotation.dataset_copy import DatasetAddress, check_address, copy_dataset
 from annotation.server import KEY_VARIABLE
 from app.auth.secret_file import read_secret_table
+from app.home.child import follow
 from app.home.making import MakeRequest
 from core.data.preview import LEFT_OUT
 from core.data.preview_job import PREVIEW, Preview, PreviewParams
@@ -266,39 +264,13 @@ class Drafts:
         """Raises what the process complains of, or Cancelled."""
         file = draft.folder / REQUEST
         write_json(file, to_json(request))
-        log = (draft.folder / LOG).open("wb")
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "app.home.making", str(file)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-        )
-        log.close()
-        threading.Thread(target=_close_on, args=(draft.stop, process), daemon=True).start()
-        error = "The project could not be made: the process ended. Try again."
-        for line in process.stdout or ():
-            message = json.loads(line)
-            if "progress" in message:
-                draft.progress = tuple(message["progress"])
-            error = message.get("error", "" if "result" in message else error)
-        process.wait()
-        if process.stdin:
-            with suppress(OSError):
-                process.stdin.close()
+
+        def progress(what: str, done: int, total: int) -> None:
+            draft.progress = (what, done, total)
+
+        follow("app.home.making", [file], draft.folder / LOG, draft.stop, progress)
         if draft.stop.is_set():
             raise Cancelled("stopped")
-        if error:
-            raise BadInput(error)
-
-
-def _close_on(stop: threading.Event, process: "subprocess.Popen[bytes]") -> None:
-    """The end of its input tells the process to stop."""
-    while process.poll() is None:
-        if stop.wait(0.2) and process.stdin:
-            with suppress(OSError):
-                process.stdin.close()
-            return
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from core.typed_json import to_json
 PAGE = Path(__file__).parent / "page"
 FILES = {
     "home.css": "text/css",
-    **dict.fromkeys(("home.js", "new.js", "parts.js", "wait.js"), "text/javascript"),
+    **dict.fromkeys(("care.js", "home.js", "new.js", "parts.js", "replay.js", "wait.js"), "text/javascript"),
     "icon.png": "image/png",
 }
 MOST_BYTES = 8_000_000
@@ -54,6 +54,7 @@ def home_routes(home: HomeServer) -> list[Route]:
     return [
         Route("/", _page("home.html")),
         Route("/new", _page("new.html", lambda visitor: visitor.may_create)),
+        Route("/replay", _page("replay.html", lambda visitor: visitor.may_create)),
         Route("/home/{name}", _file),
         Route("/api/home", _listed(home)),
         Route("/api/home/projects/{key}/{act}", _act(home), methods=["POST"]),
@@ -108,6 +109,20 @@ def answered(error: RondoError) -> Response:
     return JSONResponse({"error": str(error)}, 400)
 
 
+def for_makers(act: Callable[[Request], Coroutine[None, None, dict[str, object]]]) -> Callable[[Request], Any]:
+    """A route that answers with what `act` gives, for whoever may make projects."""
+
+    async def route(request: Request) -> Response:
+        if refusal := lacking(request, lambda visitor: visitor.may_create):
+            return refusal
+        try:
+            return JSONResponse(await act(request))
+        except RondoError as error:
+            return answered(error)
+
+    return route
+
+
 def _listed(home: HomeServer) -> Callable[[Request], Any]:
     async def listed(request: Request) -> Response:
         if refusal := lacking(request, lambda visitor: visitor.known):
@@ -160,7 +175,7 @@ def _rename(home: HomeServer, key: str, sent: Mapping[str, Any]) -> dict[str, ob
 
 def _archive(home: HomeServer, key: str, sent: Mapping[str, Any]) -> dict[str, object]:
     with home.engines.lock(key):
-        _rest(home, key)
+        rest(home, key)
         folders.archive(home.folder, key)
     return {}
 
@@ -170,12 +185,12 @@ def _trash(home: HomeServer, key: str, sent: Mapping[str, Any]) -> dict[str, obj
     if sent.get("typed") != name:
         raise BadInput(f"Type {name} to delete it. Nothing was deleted.")
     with home.engines.lock(key):
-        _rest(home, key)
+        rest(home, key)
         folders.trash(home.folder, key)
     return {}
 
 
-def _rest(home: HomeServer, key: str) -> None:
+def rest(home: HomeServer, key: str) -> None:
     """Ends its server. Raises StoreHeld where another program is at work on it: what it writes would be lost."""
     home.engines.sleep(key)
     refuse_held(folders.project_path(home.folder, key) / DATABASE)

@@ -1,26 +1,20 @@
-"""Makes a project in a process of its own: `python -m app.home.making FILE` with a `MakeRequest` as JSON.
-
-Prints a line of JSON for each report, the last a result or an error. It stops when its input ends: then whoever started
-it is gone.
-"""
+"""Makes a project in a process of its own: `python -m app.home.making FILE` with a `MakeRequest` as JSON."""
 
 import json
-import os
-import signal
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.cli import interrupts
 from app.client import opened_project
+from app.home.child import speak
 from app.home.samples import SAMPLES
 from core import verbs
 from core.config.new_project import ProjectTemplate, steps_for, templates_in, with_labels, write_project
 from core.config.settings import read_settings, write_settings
-from core.errors import BadInput, Cancelled, RondoError
+from core.errors import BadInput
 from core.jobs.bundle import Report
 from core.people.people import Person
 from core.project import Project
@@ -129,32 +123,10 @@ def _enter_manager(project: Project, manager: Person) -> None:
         note(cursor, manager.name, "person added", {"name": manager.name, "role": "manager", "email": manager.email})
 
 
-def _say(message: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
-
-
-def _stop_with_input() -> None:
-    while os.read(0, 1024):
-        pass
-    os.kill(os.getpid(), signal.SIGINT)
-
-
 def main() -> None:
     """The request's file is the one argument."""
     request = from_json(MakeRequest, json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), "The request")
-    threading.Thread(target=_stop_with_input, daemon=True).start()
-
-    def report(what: str, done: int, total: int) -> None:
-        _say({"progress": [what, done, total]})
-
-    with interrupts.noted():
-        try:
-            _say({"result": make(request, interrupts.stoppable(report))})
-        except Cancelled:
-            _say({"error": "Stopped. Nothing was saved."})
-        except RondoError as error:
-            _say({"error": str(error)})
+    speak(partial(make, request), "Stopped. Nothing was saved.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Team: who labelled what, how far people agree, how good their answers are, and the conflicts to decide."""
 
 from app.background import opened
+from app.pages.parts.people.argilla_view import draw_argilla
 from app.pages.parts.people.exchange_view import draw_exchange
 from app.pages.parts.people.people_view import draw_people
 from app.pages.parts.people.team_view import draw_agreement, draw_conflicts, draw_quality, draw_work
@@ -19,3 +20,4 @@ if answered:
     draw_quality(server)
 draw_people(server)
 draw_exchange(server)
+draw_argilla(server)

@@ -85,18 +85,24 @@ def check_files(folder: Path, report: Report) -> list[Finding]:
 
 def advice(folder: Path, findings: list[Finding]) -> str | None:
     """What to do about damage of the database, in a sentence."""
-    if not any(finding.damage for finding in findings if finding.part in (DATABASE, "tables", _WAL)):
+    if not any(finding.damage for finding in findings if is_database(finding.part)):
         return None
     backup = newest_backup(folder)
     rest = f"and takes the rest from the backup {backup.name}" if backup else "(there is no backup for the rest)"
     return f"`rondo repair` saves what can be read {rest}. It keeps the damaged files."
 
 
+SETTINGS = "settings"
 _WAL = "write-ahead file"
 
 
+def is_database(part: str) -> bool:
+    """Is this part of a project stored in its database?"""
+    return part in (DATABASE, "tables", _WAL)
+
+
 def _parts(folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
-    yield "settings", partial(read_settings, folder)
+    yield SETTINGS, partial(read_settings, folder)
     if (folder / DATABASE).exists():
         yield DATABASE, partial(_check_pages, folder / DATABASE)
     if wal_of(folder / DATABASE).exists():

@@ -53,7 +53,7 @@ def repair(folder: Path, report: Report) -> Repair:
         raise Refused(f"There is no {DATABASE} in {folder}, so there is nothing to repair.")
     refuse_held(database)
     done = Repair()
-    work = folder / f"repair-{secrets.token_hex(4)}.partial"
+    work = folder / f".repair-{secrets.token_hex(4)}.partial"  # whoever opens the project deletes it after a kill
     try:
         with disk_errors(f"The repaired database in {folder}"):
             work.mkdir()

@@ -55,7 +55,7 @@ def open_home(folder: Path) -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
         (home / PRIVATE).mkdir(mode=0o700, exist_ok=True)
-        for name in ("archived", "trash", "making", "drafts"):
+        for name in ("archived", "trash", "making", "drafts", "replays"):
             (home / PRIVATE / name).mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise Refused(f"The home {home} cannot be made: {error.strerror}. Name another folder with --home.") from None
@@ -206,7 +206,8 @@ def make_aside(home: Path, key: str, fill: Callable[[Path], object]) -> Path:
 
 def sweep(home: Path) -> None:
     """Deletes what a killed process has left half made. Before anything is begun."""
-    for path in [*private(home, "making").iterdir(), *private(home, "drafts").iterdir()]:
+    partials = private(home, "replays").glob("*.partial")
+    for path in [*private(home, "making").iterdir(), *private(home, "drafts").iterdir(), *partials]:
         with suppress(OSError):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

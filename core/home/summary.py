@@ -16,7 +16,8 @@ from core.evaluation.reporting import best_score, figures
 from core.jobs.bundle import Report
 from core.people.people import Person
 from core.project import Project
-from core.store.database import CONFIG
+from core.store.damage import is_damage, is_lock
+from core.store.database import CONFIG, StoreHeld, refuse_held, unsound_wal
 from core.store.database import FILE as DATABASE
 
 
@@ -33,7 +34,8 @@ class ShownQuality:
 @dataclass(frozen=True)
 class ProjectSummary:
     """task: name of what an answer is. settled: records with an answer that counts. people: who may sign in, else who
-    answered. last: newest answer or import, UTC, empty for none. note: why the figures are missing.
+    answered. last: newest answer or import, UTC, empty for none. note: why the figures are missing. damaged: whether
+    that is because it cannot be opened as it is.
     """
 
     name: str
@@ -44,8 +46,10 @@ class ProjectSummary:
     people: tuple[str, ...] = ()
     last: str = ""
     note: str = ""
+    damaged: bool = False
 
 
+DAMAGED = "Its database is damaged, so it cannot be opened. Nothing was changed."
 _FIGURES = """
     select (select count(*) from records), (select count(*) from settled),
            (select strftime(greatest(max(received_at), (select max(imported_at) from records)), '%Y-%m-%dT%H:%M:%SZ')
@@ -91,16 +95,24 @@ def read_closed(folder: Path) -> HomeEntry:
     try:
         settings = read_settings(folder)
     except RondoError as error:
-        return HomeEntry(ProjectSummary(folder.name, note=str(error)))
+        return HomeEntry(ProjectSummary(folder.name, note=str(error), damaged=True))
     plain = ProjectSummary(settings.name, settings.task)
     if not (folder / DATABASE).exists():
         return HomeEntry(plain)
     try:
+        if unsound_wal(folder / DATABASE):
+            refuse_held(folder / DATABASE)  # whoever has it open writes there
+            return HomeEntry(replace(plain, note=DAMAGED, damaged=True))
         with duckdb.connect(str(folder / DATABASE), read_only=True, config=CONFIG) as file:
             return _read(file, settings)
-    except duckdb.IOException:
-        raise
-    except duckdb.Error:  # of an older Rondo, or damaged: opening it brings it up to date, or says what is wrong
+    except StoreHeld:
+        raise duckdb.IOException("locked") from None
+    except duckdb.Error as error:
+        if is_lock(error):
+            raise
+        if is_damage(error) or isinstance(error, duckdb.InternalException | duckdb.SerializationException):
+            return HomeEntry(replace(plain, note=DAMAGED, damaged=True))
+        # of an older Rondo: opening it brings it up to date
         return HomeEntry(replace(plain, note="Open it once: its figures cannot be read from outside."))
 
 

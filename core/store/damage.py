@@ -35,11 +35,21 @@ def in_sentences(path: Path) -> Iterator[None]:
         text = str(error)
         if any(sign in text for sign in _SIGNS_OF_A_FULL_DISK):
             raise Refused(f"{path} cannot be written: {_first(text)} Free space; what was saved is kept.") from None
-        if any(sign in text for sign in _SIGNS_OF_DAMAGE):
+        if is_damage(error):
             raise Damaged(damaged(path, text)) from None
         if "invalidated" in text:
             raise Refused(f"DuckDB has stopped: {_first(text)} Start Rondo again; what was saved is kept.") from None
         raise
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Does DuckDB say that the file is not what was written?"""
+    return any(sign in str(error) for sign in _SIGNS_OF_DAMAGE)
+
+
+def is_lock(error: duckdb.Error) -> bool:
+    """Does another process have the file open?"""
+    return isinstance(error, duckdb.IOException) and "lock on file" in str(error)
 
 
 def _first(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import IO, Any, TypeVar
 import duckdb
 
 from core.errors import Cancelled, Damaged, Refused, RondoError
-from core.store.damage import damaged, damaged_wal, in_sentences, wal_of
+from core.store.damage import damaged, damaged_wal, in_sentences, is_lock, wal_of
 from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
 from core.store.views import VIEWS
@@ -397,7 +397,7 @@ def _connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnectio
             # One thread: answers are small queries; a second thread only takes time from browsers and jobs.
             return duckdb.connect(str(path), read_only=read_only, config=CONFIG)
         except duckdb.IOException as error:
-            if "lock" in str(error).lower():
+            if is_lock(error):
                 raise StoreHeld(f"{path} is open in another process.") from None
             raise
         except (duckdb.InternalException, duckdb.SerializationException) as error:
@@ -422,7 +422,7 @@ def refuse_held(path: Path) -> None:
     try:
         duckdb.connect(str(path), read_only=True, config=CONFIG).close()
     except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+        if is_lock(error):
             raise StoreHeld(f"{path} is open in another process.") from None
     except duckdb.Error:
         pass

@@ -1,4 +1,5 @@
 // The list of projects, and what is done to one as a whole.
+import { care } from "./care.js";
 import { ask, byId, element, number, send, show } from "./parts.js";
 
 const TASKS = { labels: "Labels", pairs: "Pairs", extract: "Values from text" };
@@ -30,7 +31,7 @@ function project(one) {
   const bar = element("meter", { min: 0, max: 1, value: share, "aria-label": `${one.name}: ${records}` });
   const link = element("a", { href: `p/${one.key}/`, class: "name" }, one.name);
   const facts = one.note
-    ? [element("span", { class: "note" }, one.note)]
+    ? [one.damaged ? element("strong", { class: "bad" }, "Damaged") : null, element("span", { class: "note" }, one.note)]
     : [element("span", {}, records), element("span", {}, quality(one.quality)), element("span", {}, people(one.people)),
        element("span", {}, ago(one.last))];
   const task = element("span", { class: "task" }, TASKS[one.task] ?? one.task);
@@ -46,6 +47,7 @@ function acts(one) {
     element("div", { role: "menu" },
       button("Rename", () => rename(one)),
       button("Back up", () => backUp(one)),
+      button(one.damaged ? "Check and repair …" : "Check", () => care(one, () => draw().catch(() => {}))),
       button("Archive", () => act(one, "archive")),
       button("Delete …", () => remove(one))));
   menu.addEventListener("click", (event) => { if (event.target.closest("button")) menu.open = false; });
@@ -139,7 +141,7 @@ async function draw() {
   const count = shown.length;
   show("state", `${count} ${count === 1 ? "project" : "projects"}${home.user ? ` · ${home.user}` : ""}`);
   byId("filter-label").hidden = count < 8;
-  byId("new").hidden = byId("restore").hidden = !home.may_create;
+  byId("new").hidden = byId("replay").hidden = byId("restore").hidden = !home.may_create;
   byId("empty").hidden = count > 0 || !home.may_create;
   byId("where").textContent = home.home;
   byId("sign-out").hidden = !home.user;

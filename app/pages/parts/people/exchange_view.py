@@ -31,7 +31,10 @@ def draw_exchange(server: ProjectServer) -> None:
 
 def _draw_dataset(exchange: Exchange) -> None:
     if exchange.dataset is None:
-        st.text("Nothing was pushed yet. Start a server (`rondo team start`), or name yours in rondo.toml, and push.")
+        st.text(
+            "Nothing was pushed yet. Start a server (below, or by `rondo team start`), or name yours in rondo.toml, "
+            "and push."
+        )
     else:
         figures: list[tuple[str, str]] = [
             ("Records there", f"{exchange.pushed:,}"),
