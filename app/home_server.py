@@ -29,7 +29,8 @@ from app.home.project_routes import project_routes
 from app.home.replay_routes import replay_routes
 from app.home.replays import Replays
 from app.home.waking import Waking
-from app.server import Listening, SecurityHeaders, is_loopback, refuse_taken_port
+from app.page_frame import SecurityHeaders
+from app.server import Listening, is_loopback, refuse_taken_port
 from core.errors import BadInput, Cancelled, Refused
 from core.home.folders import open_home, private, sweep
 from core.store.private_files import made_once, written

@@ -1,7 +1,5 @@
 """The server: one uvicorn process with Streamlit's pages and our routes under /api. Owns the project, holds no ML."""
 
-import base64
-import hashlib
 import ipaddress
 import os
 import re
@@ -17,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotation.workspace import connect
 from app import background, client
@@ -37,6 +34,7 @@ from app.http.label_routes import label_routes
 from app.http.program_routes import api_routes
 from app.http.verb_routes import verb_routes
 from app.http.webhook_routes import webhook_routes
+from app.page_frame import SecurityHeaders, frame_routes
 from core.config.settings import read_settings
 from core.errors import BadInput, Cancelled, Refused
 from core.project import Project, open_project
@@ -51,19 +49,6 @@ if TYPE_CHECKING:
 
 _BESIDE = Path(__file__).parent / "streamlit.toml"  # where a wheel carries it
 CONFIG = _BESIDE if _BESIDE.exists() else Path(__file__).parent.parent / ".streamlit" / "config.toml"
-POLICY = (
-    "default-src 'self'; script-src 'self' blob: 'wasm-unsafe-eval'{inline}; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
-    "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
-)
-"""inline: the hashes of what stands as a script in Streamlit's own page"""
-HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),  # by which a page behind a proxy says its own address
-    (b"cross-origin-resource-policy", b"same-origin"),  # no page of another port may show a file of ours
-)
-
-
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
@@ -164,7 +149,7 @@ def make_app(
 
     return streamlit.App(
         Path(__file__).parent / "main.py",
-        routes=own_routes(server, key),
+        routes=[*own_routes(server, key), *frame_routes()],
         middleware=[
             *around,
             *([Middleware(PublicPath, address=public)] if public else []),
@@ -198,35 +183,6 @@ def own_routes(server: background.ProjectServer, key: str) -> list[Route]:
         return JSONResponse({"error": NOTHING_HERE}, 404)
 
     return [*routes, Route("/api/{rest:path}", unknown, methods=[*METHODS])]
-
-
-def content_policy() -> str:
-    """No script runs but our own files and, by their hashes, the inline ones of the page that Streamlit ships."""
-    import streamlit
-
-    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_bytes()
-    digests = (hashlib.sha256(script).digest() for script in re.findall(rb"<script>(.*?)</script>", page, re.DOTALL))
-    return POLICY.format(inline="".join(f" 'sha256-{base64.b64encode(one).decode()}'" for one in digests))
-
-
-class SecurityHeaders:
-    """Adds a strict content policy to every answer: even a record that became HTML could load and send nothing."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._headers = ((b"content-security-policy", content_policy().encode()), *HEADERS)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Plain ASGI, since a wrapped response would buffer streams."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                supplied = list(message.get("headers", []))
-                there = {name for name, _ in supplied}
-                message["headers"] = [*supplied, *(one for one in self._headers if one[0] not in there)]
-            await send(message)
-
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
 def configure_streamlit() -> None:

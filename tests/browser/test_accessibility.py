@@ -1,4 +1,5 @@
-"""No page has a fault that axe calls serious, nor headings that jump, at 1280 and 390 pixels, in light and in dark."""
+"""No page has a fault that axe calls serious, nor headings that jump, at 1280 and 390 pixels, in light and in dark, and
+none logs an error in the browser's console."""
 
 import shutil
 from collections.abc import Iterator
@@ -56,9 +57,10 @@ def wait_settled(page: Page) -> None:
     page.wait_for_timeout(300)
 
 
-def test_axe_finds_nothing_on_any_page(played_server: Server, page: Page) -> None:
-    """All rules at both widths; in the dark, those that look at colours."""
-    bad, colours = {}, set()
+def test_axe_finds_nothing_on_any_page_and_none_logs_an_error(played_server: Server, page: Page) -> None:
+    """All rules at both widths; in the dark, those that look at colours. Nothing that a page asks for is missing."""
+    bad, colours, errors = {}, set(), []
+    page.on("console", lambda one: errors.append(f"{page.url}: {one.text}") if one.type == "error" else None)
     for address in ADDRESSES:
         page.set_viewport_size({"width": 1280, "height": 860})
         page.emulate_media(color_scheme="light")
@@ -73,4 +75,5 @@ def test_axe_finds_nothing_on_any_page(played_server: Server, page: Page) -> Non
             if matches := faults(page, COLOUR_RULES if scheme == "dark" else ()):
                 bad[address, width, scheme] = matches
     assert bad == {}
+    assert errors == []
     assert len(dict(colours)) == len(colours) == len({colour for _, colour in colours}), colours
