@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import httpx
 
 from annotation.convert import RESERVED, Json
 from annotation.workspace import ask_server, client_for
@@ -19,6 +18,9 @@ from core.errors import BadInput, Refused
 from core.exchange.workspace import Gone, Unreachable
 from core.store.whole_files import disk_errors
 from core.tasks.questions import NONE
+
+if TYPE_CHECKING:
+    import httpx
 
 PAGE = 500
 Progress = Callable[[int, int], None]
@@ -63,6 +65,8 @@ def copy_dataset(address: DatasetAddress, folder: Path, report: Progress) -> Pat
     Raises BadInput where there is no such workspace, dataset or question, Refused where the key is not enough,
     Unreachable.
     """
+    from httpx import InvalidURL
+
     try:
         with (
             client_for(address.url, address.api_key, trust_env=True) as client,
@@ -73,7 +77,7 @@ def copy_dataset(address: DatasetAddress, folder: Path, report: Progress) -> Pat
         raise Refused(f"{str(error).partition('. ')[0]}. Look whether the address is right, and try again.") from None
     except Gone:
         raise BadInput(f"{address.url} is no Argilla server of version 2, or the dataset has just gone.") from None
-    except (httpx.InvalidURL, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (InvalidURL, AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadInput(
             f"{address.url} does not answer as an Argilla server of version 2 does ({type(error).__name__})."
         ) from None
@@ -83,7 +87,7 @@ def copy_dataset(address: DatasetAddress, folder: Path, report: Progress) -> Pat
 class _Source:
     """One dataset of one server."""
 
-    client: httpx.Client
+    client: "httpx.Client"
     address: DatasetAddress
 
     def write(self, folder: Path, report: Progress) -> Path:

@@ -8,8 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from annotation import convert
 from annotation.convert import Json
@@ -29,6 +28,9 @@ from core.exchange.workspace import (
     Unreachable,
 )
 from core.tasks.questions import TEXT
+
+if TYPE_CHECKING:  # it draws in a program of its own; most servers have no Argilla
+    import httpx
 
 SECONDS = 60.0
 _EVENTS = ["response.created", "response.updated", "response.deleted"]
@@ -246,7 +248,7 @@ class ArgillaWorkspace:
 
 
 def ask_server(  # noqa: PLR0913 - an option is an argument
-    client: httpx.Client,
+    client: "httpx.Client",
     url: str,
     method: str,
     path: str,
@@ -255,9 +257,11 @@ def ask_server(  # noqa: PLR0913 - an option is an argument
     params: Mapping[str, str | int | list[str]] | None = None,
 ) -> Json:
     """The answer's JSON. Raises Unreachable, Gone, Refused, Unfit, each with a sentence for people."""
+    from httpx import HTTPError
+
     try:
         reply = client.request(method, path, json=json, params=params)
-    except httpx.HTTPError as error:
+    except HTTPError as error:
         raise Unreachable(
             f"The Argilla server at {url} does not answer ({type(error).__name__}). Start it with "
             "`rondo team start`, or look whether the address is right; nothing is lost, it is tried again."
@@ -274,8 +278,10 @@ def ask_server(  # noqa: PLR0913 - an option is an argument
     raise Unreachable(f"{where} answered {reply.status_code}. Its log says why; it is tried again.")
 
 
-def client_for(url: str, api_key: str, *, trust_env: bool) -> httpx.Client:
+def client_for(url: str, api_key: str, *, trust_env: bool) -> "httpx.Client":
     """Of the API of a server; the key is in the client alone."""
+    import httpx
+
     return httpx.Client(
         base_url=f"{url}/api/v1",
         headers={"X-Argilla-Api-Key": api_key},
@@ -288,6 +294,8 @@ def client_for(url: str, api_key: str, *, trust_env: bool) -> httpx.Client:
 @cache
 def _certificates() -> ssl.SSLContext:
     """Reading them takes longer than an answer."""
+    import httpx
+
     return httpx.create_ssl_context()
 
 
@@ -313,7 +321,7 @@ def _not_ours(metadata: Json, setup: Setup) -> Json:
     return {name: value for name, value in metadata.items() if name not in ours}
 
 
-def _reason(reply: httpx.Response) -> str:
+def _reason(reply: "httpx.Response") -> str:
     """The server's error message, in one line."""
     detail: object = reply.text
     with suppress(ValueError):

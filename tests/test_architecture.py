@@ -266,6 +266,7 @@ def test_a_job_loads_no_database_and_its_start_nothing_at_all() -> None:
 def test_the_server_stays_light() -> None:
     views = [module_of(path) for path in SOURCES if path.relative_to(ROOT).parts[:3] == ("app", "pages", "parts")]
     assert "app.pages.parts.people.team_view" in views
+    assert not loaded_after("import app.server") & {"httpx", "rich", "streamlit", "core.paper.paper", *HEAVY}
     code = f"import streamlit, app.server, app.charts.quality, app.charts.people, {', '.join(views)}"
     assert not loaded_after(code) & set(HEAVY)
 

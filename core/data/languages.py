@@ -39,13 +39,17 @@ def languages_in(file: Path) -> dict[str, float]:
 
     For jobs: it reads the file and loads a library.
     """
-    import polars
+    import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
-    texts = polars.scan_parquet(file).select(polars.col("text"))
-    rows = int(texts.select(polars.len()).collect().item())
-    if rows < FEWEST:
-        return {}
-    return language_shares(texts.gather_every(max(rows // SAMPLED, 1)).collect()["text"].drop_nulls().to_list())
+    texts: list[str | None] = []
+    with parquet.ParquetFile(file) as source:
+        step, first = max(source.metadata.num_rows // SAMPLED, 1), 0
+        if source.metadata.num_rows < FEWEST:
+            return {}
+        for batch in source.iter_batches(columns=["text"]):
+            texts += batch.column("text")[-first % step :: step].to_pylist()
+            first += batch.num_rows
+    return language_shares([text for text in texts if text is not None])
 
 
 def language_shares(texts: Sequence[str]) -> dict[str, float]:
