@@ -65,21 +65,20 @@ def until_ended(server: ProjectServer, verb: str) -> None:
         st.rerun()
 
 
-def begin(server: ProjectServer, verb: str, **options: Any) -> bool:
+def begin(server: ProjectServer, verb: str, **options: Any) -> None:
     """On a click of a manager: runs the verb in the background, for `outcome_of`. The line at the top of the page shows
-    its progress, and stops it. False where nothing was begun."""
+    its progress, and stops it."""
     task = None
     try:
         task = server.start(verb, user=require_right("manage"), **options)
         if task is None:
             own = st.session_state.get(f"{verb}-task")
             if own is not None and own is server.latest.get(verb):
-                return False  # Streamlit at times hands one click over twice, where a fragment was due meanwhile
+                return  # Streamlit at times hands one click over twice, where a fragment was due meanwhile
             st.session_state[f"{verb}-trouble"] = RUNS_ALREADY
     except RondoError as error:
         st.session_state[f"{verb}-trouble"] = str(error)
     st.session_state[f"{verb}-task"] = task
-    return task is not None
 
 
 def outcome_of(server: ProjectServer, verb: str) -> Any:
