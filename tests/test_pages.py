@@ -281,3 +281,25 @@ def test_whoever_runs_the_app_imports_a_folder_of_this_machine_on_the_page(
     wait_for(lambda: page.run().success)
     assert "2 new records" in page.success[0].value
     assert server.project.store.one("select count(*) from records") == before + 2
+
+
+def test_a_click_that_comes_twice_begins_a_verb_once_and_loses_no_result(server: background.ProjectServer) -> None:
+    def twice() -> None:
+        import streamlit as st
+
+        from app.background import opened
+        from app.pages.parts.widgets import begin, outcome_of
+
+        server = opened()
+        if "begun" not in st.session_state:
+            begin(server, "check_project")
+            begin(server, "check_project")
+            st.session_state["begun"] = True
+        st.text(str(outcome_of(server, "check_project") is not None))
+
+    page = AppTest.from_function(twice, default_timeout=30).run()
+    wait_for(lambda: not server.activities)
+    page.run()
+    assert not page.exception
+    assert not page.error
+    assert page.text[-1].value == "True"

@@ -24,9 +24,9 @@ def draw_template(server: ProjectServer) -> None:
             name = st.text_input(
                 "Name", key="template-name", max_chars=40, placeholder="letters, digits, hyphens"
             ).strip()
-            caption = st.text_input(
+            st.text_input(
                 "Description", key="template-caption", max_chars=LONGEST_CAPTION, placeholder="One line: what it is for"
-            ).strip()
+            )
         taken = bool(name) and name in {path.stem for path in templates_folder(home).glob("*.toml")}
         overwrite = False
         if taken:
@@ -38,7 +38,7 @@ def draw_template(server: ProjectServer) -> None:
             icon=":material/save:",
             disabled=not name or (taken and not overwrite),
             on_click=_save,
-            args=(server, name, caption),
+            args=(server, name),
             kwargs={"overwrite": overwrite},
         )
         if error_message := st.session_state.pop("template-trouble", None):
@@ -54,7 +54,12 @@ def _content(settings: Settings) -> str:
     return f"Task, {' and '.join(parts)}"
 
 
-def _save(server: ProjectServer, name: str, caption: str, *, overwrite: bool) -> None:
+def _save(server: ProjectServer, name: str, *, overwrite: bool) -> None:
+    """Nothing where another name stands there by now: it was asked of this one whether to replace it. The fields are
+    empty once it is done, so a click that comes twice saves once."""
+    entered, caption = (str(st.session_state[key]).strip() for key in ("template-name", "template-caption"))
+    if entered != name:
+        return
     st.session_state.pop("template-saved", None)
     try:
         user = require_right("manage")

@@ -72,6 +72,9 @@ def begin(server: ProjectServer, verb: str, **options: Any) -> None:
     try:
         task = server.start(verb, user=require_right("manage"), **options)
         if task is None:
+            own = st.session_state.get(f"{verb}-task")
+            if own is not None and own is server.latest.get(verb):
+                return  # Streamlit at times hands one click over twice, where a fragment was due meanwhile
             st.session_state[f"{verb}-trouble"] = RUNS_ALREADY
     except RondoError as error:
         st.session_state[f"{verb}-trouble"] = str(error)

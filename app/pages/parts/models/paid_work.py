@@ -75,9 +75,12 @@ def _agreeing(work: PaidWork) -> str:
 
 
 def _estimate(server: ProjectServer, work: PaidWork, options: dict[str, Any], request: dict[str, Any]) -> None:
-    """Sends nothing that is billed."""
+    """Sends nothing that is billed. What runs already is of other choices, perhaps: it is not shown for these."""
+    name = f"{work.estimate}-task"
+    before = st.session_state.get(name)
     begin(server, work.estimate, **options)
-    st.session_state[_agreeing(work)] = request
+    if st.session_state.get(name) is not before:
+        st.session_state[_agreeing(work)] = request
 
 
 def _agree(server: ProjectServer, work: PaidWork, request: dict[str, Any]) -> None:
