@@ -41,6 +41,7 @@ from core.arrays import Ints
 from core.data.encode_job import ENCODE, EncodeParams
 from core.data.file_import import import_file
 from core.explore.browse import choices, find
+from core.ids import ModelId
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
@@ -52,6 +53,7 @@ from core.models.vectors import EncodedFacts, append_shards, encoder_folder, ope
 from core.project import Project, open_project
 from core.reports.batches import batches
 from core.reports.overview import label_counts, status
+from core.rounds.champion_log import load_suggestions
 from core.rounds.run_round import known_now
 from core.sampling.batch import compose
 from core.sampling.pool import Pool, Strategy
@@ -62,7 +64,7 @@ from core.sampling.vector_lists import make_lists
 from core.tasks.tasks import space_of
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from gpu_jobs.work.choose import ScoredPool
-from gpu_jobs.work.large_pools import AT_ONCE, PoolRows, narrow, open_lists, predict_pool
+from gpu_jobs.work.large_pools import PoolRows, narrow, open_lists, predict_pool
 from gpu_jobs.work.round_tables import write_suggestions
 
 RUNS = 7
@@ -141,9 +143,24 @@ def queue_cases(project: Project) -> Iterator[tuple[str, Callable[[], object]]]:
 
     yield "queue: read anew", read_anew
     yield "queue: answer, next record", press_a_key
+
+    def draw_anew() -> None:
+        queue.reload()
+        queue.waiting()
+        draw()
+
     yield "queue: 100 more records", draw
-    yield "Overview", lambda: status(project)
-    yield "Overview and Rounds: labels", lambda: label_counts(project)
+    yield "queue: read anew, 100 more", draw_anew
+
+    def after_a_change(figures: Callable[[Project], object]) -> object:
+        with project.store.transaction():
+            pass  # whatever was kept is kept no more
+        return figures(project)
+
+    yield "Overview: after a change", lambda: after_a_change(status)
+    yield "Overview: again", lambda: status(project)
+    yield "labels on it: after a change", lambda: after_a_change(label_counts)
+    yield "labels on it: again", lambda: label_counts(project)
     yield "Rounds: batches", lambda: batches(project)
     yield "Records: choices of filters", lambda: choices(project)
 
@@ -201,6 +218,7 @@ def play(folder: Path) -> None:
     settings = project.settings()
     space, vectors = space_of(settings), open_vectors(project.vectors, settings.encoder)
     print(f"{len(vectors):,} records{'processor s':>40}{'clock s':>8}")
+    cpu, wall = time.process_time(), time.perf_counter()
     with timed("reading the round's input from the store"):
         arrays, _ = known_now(project, settings)
     rng = np.random.default_rng(0)
@@ -209,9 +227,6 @@ def play(folder: Path) -> None:
         rng.standard_normal((width, DIMS)).astype(np.float32), np.zeros(width, np.float32), 1.0, space.categories, False
     )
     with threadpool_limits(1):
-        with timed("predicting every record, block by block"):
-            for start in range(0, len(vectors), AT_ONCE):
-                head.predict(vectors[start : start + AT_ONCE])
         scored = ScoredPool(head, predict_pool(space, head, vectors))
         folder = encoder_folder(project.vectors, settings.encoder)
         with timed("lists of like vectors (once, then read)"):
@@ -223,8 +238,15 @@ def play(folder: Path) -> None:
             predictions = scored.predictions.take(part.rows)
             pool = Pool(vectors, part.rows, rows.labelled, predictions, part.audit_only)
             compose(pool, 100, STRATEGIES["default"], 0.1, rng)
-        with timed("table of suggestions for every record"), tempfile.TemporaryDirectory(dir=project.folder) as out:
-            write_suggestions(Path(out) / "suggestions.parquet", scored)
+        with tempfile.TemporaryDirectory(dir=project.folder) as out:
+            with timed("predicting, and a table of suggestions, for all"):
+                write_suggestions(Path(out) / "suggestions.parquet", scored)
+            with timed("... taken into the database, beside the old ones"):
+                load_suggestions(project, Path(out) / "suggestions.parquet", ModelId("m"))
+            with timed("... in place of the old ones"), project.label_queue.changing() as cursor:
+                cursor.execute("drop table suggestions")
+                cursor.execute("alter table incoming rename to suggestions")
+    print(f"{'all of it':<48}{time.process_time() - cpu:>8.1f}{time.perf_counter() - wall:>8.1f}")
     project.close()
 
 

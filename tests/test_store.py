@@ -170,15 +170,15 @@ def test_what_is_kept_is_read_once_until_something_is_stored(tmp_path: Path) -> 
         write(store, "meanwhile")
         return number
 
-    assert [store.kept("lines", lines) for _ in range(3)] == [0, 0, 0]
+    assert [store.cached("lines", lines) for _ in range(3)] == [0, 0, 0]
     assert reads == [0]
     write(store, "a line")
-    assert store.kept("lines", lines) == 1
-    assert store.kept("other", lines_before_a_commit) == 1, "as it was when the reading began"
-    assert store.kept("other", lines) == 2, "what was stored meanwhile is read"
+    assert store.cached("lines", lines) == 1
+    assert store.cached("other", lines_before_a_commit) == 1, "as it was when the reading began"
+    assert store.cached("other", lines) == 2, "what was stored meanwhile is read"
     with pytest.raises(ZeroDivisionError), store.transaction():
         raise ZeroDivisionError
-    assert store.kept("lines", lines) == 2
+    assert store.cached("lines", lines) == 2
     store.close()
 
 

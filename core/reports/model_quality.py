@@ -96,16 +96,16 @@ def differences(metrics: Metrics) -> list[str]:
 _QUEUED = count_of("queued")
 
 
-def kept_figure(project: Project, name: str, read: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+def cached_figure(project: Project, name: str, read: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
     """Of every record and these settings: read once, until anything is stored, or a lease ends."""
     leased = project.store.one("select count(*) from leased")  # that it ends frees a spare record, and stores nothing
-    return project.store.kept((name, repr(asked_parameters(project.settings())), leased), read)
+    return project.store.cached((name, repr(asked_parameters(project.settings())), leased), read)
 
 
 def pool_exhausted(project: Project) -> bool:
     """Whether every record was asked: none waits in the queue and none can be chosen. Nobody is then asked for more."""
     settings = project.settings()
-    return kept_figure(project, "exhausted", lambda cursor: is_exhausted(cursor, settings))
+    return cached_figure(project, "exhausted", lambda cursor: is_exhausted(cursor, settings))
 
 
 def is_exhausted(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> bool:

@@ -15,7 +15,14 @@ from core.labelling.waiting import asked_parameters
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.reports.batches import self_test_of
-from core.reports.model_quality import MeasuredModel, caveats, kept_figure, newest_model, pool_exhausted, without_advice
+from core.reports.model_quality import (
+    MeasuredModel,
+    cached_figure,
+    caveats,
+    newest_model,
+    pool_exhausted,
+    without_advice,
+)
 from core.store.record_numbers import pool_size
 from core.tasks.tasks import unready
 from core.typed_json import from_json
@@ -74,7 +81,7 @@ def show_status(project: Project, report: Report) -> Status:
 def status(project: Project) -> Status:
     """Scores are those of the champion, on audit and gold records only; curve and mixes are left to the pages."""
     settings = project.settings()
-    counts = kept_figure(project, "counts", lambda cursor: _counts(cursor, settings))
+    counts = cached_figure(project, "counts", lambda cursor: _counts(cursor, settings))
     labels = [label.name for label in settings.taxonomy.active]
     encoded = project.store.one(
         "select count(*) from records where n < ?", [encoded_rows(project.vectors, settings.encoder)]
@@ -134,7 +141,7 @@ class LabelCount:
 
 def label_counts(project: Project) -> list[LabelCount]:
     """In the order of the taxonomy."""
-    settled, gold, suggested = kept_figure(
+    settled, gold, suggested = cached_figure(
         project, "labels", lambda cursor: tuple(dict(cursor.execute(query).fetchall()) for query in _BY_LABEL)
     )
     return [

@@ -71,7 +71,7 @@ class Store:
         self._idle = threading.Condition()
         self._open: Counter[int] = Counter()
         self._swapping = False
-        self._kept: dict[Hashable, Any] = {}
+        self._cached: dict[Hashable, Any] = {}
         self._connection = _connect(self.path, read_only=bool(self.why_read_only))
         try:
             if self.why_read_only:
@@ -161,7 +161,7 @@ class Store:
                 _roll_back(cursor)
                 raise
             finally:
-                self._kept = {}
+                self._cached = {}
             self._checkpoint_soon()
 
     @contextmanager
@@ -174,16 +174,16 @@ class Store:
             finally:
                 _roll_back(cursor)
 
-    def kept(self, what: Hashable, read: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    def cached(self, what: Hashable, read: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """What `read` finds, read once until anything at all is stored: for figures that need a look at every record.
 
         what: names it, with all that it depends on besides the database, the time of day too. Nobody may change it.
         """
-        kept = self._kept  # a commit puts another in its place: then what is read here is kept for nobody
-        if what not in kept:
+        cached = self._cached  # a commit puts another in its place: then what is read here is kept for nobody
+        if what not in cached:
             with self.reading() as cursor:
-                kept[what] = read(cursor)
-        return kept[what]  # type: ignore[no-any-return]
+                cached[what] = read(cursor)
+        return cached[what]  # type: ignore[no-any-return]
 
     def backup(self, folder: Path) -> Path:
         """A copy of the file that opens by itself; writers wait while it is made. Raises OSError where it cannot be."""
