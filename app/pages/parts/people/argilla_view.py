@@ -54,8 +54,8 @@ def _draw_state(server: ProjectServer, status: argilla.ServerStatus) -> None:
         _draw_start(server)
     elif status.answers:
         st.text(
-            f"Argilla {status.version} runs since {status.since} ({status.memory_mb:,} MB of memory). "
-            f"People: {status.users:,}, datasets: {status.datasets:,}."
+            f"Argilla {status.version} runs since {status.since}, with {status.datasets:,} datasets "
+            f"({status.memory_mb:,} MB of memory)."
         )
     else:
         st.warning("It runs, but does not answer. Stop it and start it again; .rondo/team/log.txt may say why.")
