@@ -172,15 +172,11 @@ def served(argilla: ArgillaServer) -> Iterator[background.ProjectServer]:
     background.close_server()
 
 
-def test_before_the_first_start_it_says_so_and_an_address_that_is_none_starts_nothing(
-    alone: background.ProjectServer,
-) -> None:
+def test_before_the_first_start_there_is_nothing_to_stop_or_to_back_up(alone: background.ProjectServer) -> None:
     page = opened_section()
     assert "It does not run." in words(page)
-    page.button(key="argilla-backup").click()
-    shown(page)
-    wait_for(lambda: not alone.activities)
-    assert "no embedded Argilla to back up" in words(shown(page))
+    assert [one.key for one in page.button] == ["argilla-start"]
+    assert not page.dataframe
 
 
 def test_who_signs_in_to_the_app_neither_sees_nor_starts_it(alone: background.ProjectServer) -> None:

@@ -44,7 +44,7 @@ class ReplayPage:
     replays: Replays
     drafts: Drafts
 
-    async def look(self, request: Request) -> dict[str, object]:
+    async def overview(self, request: Request) -> dict[str, object]:
         """What can be chosen, what is played now, and what was played."""
         visitor = visitor_of(request)
         stored = await run_in_threadpool(self.replays.stored, visitor)
@@ -111,7 +111,7 @@ def replay_request(sent: ReplayStart) -> ReplayRequest:
         budget=sent.budget,
         batch=sent.batch,
         seeds=sent.seeds,
-        multi=sent.several,
+        several=sent.several,
         tuning=sent.tuning,
     )
 
@@ -120,7 +120,7 @@ def replay_routes(replays: Replays, drafts: Drafts) -> list[Route]:
     """The page's requests, guarded."""
     page = ReplayPage(replays, drafts)
     return [
-        Route("/api/home/replays", for_makers(page.look)),
+        Route("/api/home/replays", for_makers(page.overview)),
         Route("/api/home/replays", for_makers(page.begin), methods=["POST"]),
         Route("/api/home/replays/current", for_makers(page.stop), methods=["DELETE"]),
         Route("/api/home/replays/{id}", for_makers(page.forget), methods=["DELETE"]),

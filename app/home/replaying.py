@@ -29,8 +29,8 @@ FILES = {CHART: "image/svg+xml", POINTS: "text/csv", TABLE: "text/markdown", RES
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """folder: where the results go. leave_out: a file with the numbers of rows to pass over, or "". The rest as
-    `ReplayOptions` has it."""
+    """folder: where the results go. leave_out: a file with the numbers of rows to pass over, or "". several: a cell
+    may hold several labels. The rest as `ReplayOptions` has it."""
 
     folder: str
     file: str
@@ -41,7 +41,7 @@ class ReplayRequest:
     budget: int
     batch: int
     seeds: int
-    multi: bool = False
+    several: bool = False
     tuning: bool = True
     encoding: str = "utf-8"
     form: str = ""
@@ -68,21 +68,20 @@ def play(request: ReplayRequest, report: Report) -> Replayed:
     work.mkdir()
     tempfile.tempdir = str(work)
     left_out = json.loads(Path(request.leave_out).read_text(encoding="utf-8")) if request.leave_out else []
+    counts = (request.budget, request.batch, request.seeds)
     options = ReplayOptions(
-        file=Path(request.file),
-        text=request.text,
-        label=request.label,
-        split=request.split,
-        strategies=request.strategies,
-        budget=request.budget,
-        batch=request.batch,
-        seeds=request.seeds,
-        multi=request.multi,
+        Path(request.file),
+        request.text,
+        request.label,
+        request.split,
+        request.strategies,
+        *counts,
+        request.several,
+        out=folder / CHART,
         tuning=request.tuning,
         encoding=request.encoding,
         form=request.form,
         leave_out=tuple(left_out),
-        out=folder / CHART,
     )
     try:
         result = run_replay(options, report)

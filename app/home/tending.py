@@ -52,11 +52,11 @@ def repair_plan(folder: Path, findings: list[Finding]) -> list[str]:
             if backup
             else "there is no backup for what cannot"
         )
-        plan.append(f"Every row of the database that can be read is saved, every answer among them; {rest}.")
+        plan.append(f"Every row of the database that can be read is saved, the newest answers, too; {rest}.")
     if SETTINGS in damaged and (folder / LAST_GOOD).exists():
         plan.append("The settings that were last in force take the place of those that cannot be read.")
     if plan:
-        plan.append(f"The damaged files are kept, in {DAMAGED}/ of the project. Nobody can use it meanwhile.")
+        plan.append(f"The damaged files are kept, in {DAMAGED}/ of the project, which nobody can open meanwhile.")
     return plan
 
 

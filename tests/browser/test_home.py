@@ -19,6 +19,7 @@ from app.client import answers
 from tests.browser.conftest import Machines
 from tests.browser.real import ROOT, Card
 from tests.command_line import rondo
+from tests.conftest import write_csv
 from tests.ports import free_port
 from tests.waiting import wait_for
 
@@ -158,3 +159,61 @@ def test_a_project_sleeps_when_nobody_is_there_wakes_when_opened_and_ends_with_a
     page.goto(f"{home.url}/p/topics/label?annotator=ana")
     expect(Card(page).record).not_to_have_attribute("data-record-id", "")
     assert home.answers("topics") == supplied
+
+
+def test_a_damaged_project_is_repaired_from_its_menu_and_opens(
+    encoded: Path, tmp_path: Path, homes: Callable[..., Home], machines: Machines
+) -> None:
+    folder = tmp_path / "home" / "topics"
+    shutil.copytree(encoded, folder)
+    rondo("--project", folder, "backup")
+    with (folder / "rondo.duckdb").open("r+b") as database:
+        database.seek(600)
+        database.write(b"\xa5" * 8)
+    home = homes()
+    page = machines(viewport=PHONE, color_scheme="dark").new_page()
+    page.goto(home.url)
+    expect(page.get_by_role("listitem")).to_contain_text("Its database is damaged")
+    page.get_by_label("More for topics").click()
+    page.get_by_role("menuitem", name="Check and repair …").click()
+    dialog = page.get_by_role("dialog", name="topics")
+    expect(dialog).to_contain_text("What a repair does")
+    assert faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    dialog.get_by_role("button", name="Repair", exact=True).click()
+    expect(dialog).to_contain_text("It can be opened again.")
+    dialog.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("listitem")).to_contain_text("12 of 60 settled")
+    page.goto(f"{home.url}/p/topics/label?annotator=ana")
+    expect(Card(page).record).not_to_have_attribute("data-record-id", "")
+
+
+def test_a_labelled_file_is_played_and_what_it_saved_is_shown(
+    tmp_path: Path, homes: Callable[..., Home], machines: Machines
+) -> None:
+    home, file = homes(), write_csv(tmp_path / "labelled.csv", 60)
+    page = machines(viewport={"width": 1280, "height": 860}).new_page()
+    page.goto(home.url)
+    page.get_by_role("link", name="Try it on a labelled file").click()
+    page.get_by_label("Labelled file").set_input_files(file)
+    expect(page.locator("#notes")).to_contain_text("60 rows have a label: ")
+    page.get_by_label("margin", exact=False).first.uncheck()
+    page.get_by_label("Labels to spend").fill("16")
+    page.get_by_label("in batches of").fill("8")
+    page.get_by_label("repeated").fill("1")
+    expect(page.locator("#estimate")).to_contain_text("4 rounds, about")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert faults(page) == []
+    page.get_by_role("button", name="Play it").click()
+    expect(page.get_by_role("button", name="Stop it")).to_be_visible()
+    page.reload()
+    expect(page.locator("#result-sentence")).to_contain_text("All labels reach macro F1")
+    page.get_by_text("The numbers", exact=True).click()
+    expect(page.get_by_role("row").filter(has_text="default")).to_be_visible()
+    picture = page.locator("#result-chart")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("(one) => one.naturalWidth") > 0
+    assert faults(page) == []
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -28,7 +28,8 @@ async function take(begun) {
     byId("sending").textContent = "";
     page.draft = state;
     page.roles = guessed(state.preview.columns);
-    byId("source").hidden = byId("result").hidden = true;
+    hideResult();
+    byId("source").hidden = true;
     byId("form").hidden = byId("start").hidden = false;
     draw();
     await check();
@@ -134,6 +135,7 @@ async function start() {
   try {
     await ask("api/home/replays", request);
     byId("form").hidden = byId("start").hidden = true;
+    hideResult();
     page.draft = null;
     await follow();
   } catch (error) {
@@ -188,6 +190,10 @@ async function open(one) {
   byId("result-chart").alt = `Learning curves of ${one.strategies.join(", ")} on ${one.title}: the numbers stand below`;
   byId("result-files").replaceChildren(...one.files.map((name) => element("a", { class: "button", href: address(one, name), download: name }, FILES[name])));
   byId("result").hidden = false;
+  if (!page.draft && !page.look.busy) {
+    byId("source").hidden = true;
+    byId("another").hidden = false;
+  }
   byId("result-title").focus();
   try {
     const result = await ask(address(one, "replay.json"));
@@ -195,6 +201,16 @@ async function open(one) {
   } catch (error) {
     failed(error);
   }
+}
+
+function hideResult() {
+  page.opened = "";
+  byId("result").hidden = byId("another").hidden = true;
+}
+
+function takeAnother() {
+  hideResult();
+  byId("source").hidden = Boolean(page.draft) || page.look.current?.phase === "running";
 }
 
 function drawNumbers({ strategies, measure }) {
@@ -210,7 +226,7 @@ async function forget(one) {
   show("error", "");
   try {
     await ask(`api/home/replays/${one.id}`, undefined, "DELETE");
-    if (page.opened === one.id) byId("result").hidden = true;
+    if (page.opened === one.id) takeAnother();
     await look();
   } catch (error) {
     failed(error);
@@ -227,6 +243,7 @@ byId("file").addEventListener("change", () => { if (byId("file").files.length) u
 byId("path-go").addEventListener("click", () => take(() => ask("api/home/drafts", { path: byId("path").value })));
 for (const id of ["budget", "batch", "seeds", "tuning"]) byId(id).addEventListener("input", estimate);
 byId("start").addEventListener("click", start);
+byId("another").addEventListener("click", takeAnother);
 byId("form").addEventListener("submit", (event) => event.preventDefault());
 byId("stop").addEventListener("click", () => ask("api/home/replays/current", undefined, "DELETE").catch(failed));
 byId("other").addEventListener("click", async () => {

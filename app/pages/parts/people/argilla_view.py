@@ -10,7 +10,7 @@ import streamlit as st
 
 from annotation import accounts
 from annotation import server as argilla
-from annotation.home import TeamBackup, back_up
+from annotation.home import TeamBackup, api_key, back_up
 from app.auth.identity import is_signed_in, require_right
 from app.background import ProjectServer
 from app.pages.parts.widgets import RUNS_ALREADY, latest_of
@@ -30,7 +30,9 @@ def draw_argilla(server: ProjectServer) -> None:
     """State, start, stop, backup, people; nothing for who signs in to the app."""
     if is_signed_in():
         return
-    box = st.expander("Argilla server", key=BOX, on_change="rerun", expanded=START in server.latest)
+    if START in server.latest:  # for whoever comes back: what came of it is shown once
+        st.session_state[BOX] = True
+    box = st.expander("Argilla server", key=BOX, on_change="rerun")
     if not box.open:  # then the server is not asked
         return
     with box:
@@ -50,10 +52,22 @@ def _draw_state(server: ProjectServer, status: argilla.ServerStatus) -> None:
     if not status.running:
         st.text("It does not run. What people did in it is kept.")
         _draw_start(server)
+    elif status.answers:
+        st.text(
+            f"Argilla {status.version} runs since {status.since}, with {status.datasets:,} datasets "
+            f"({status.memory_mb:,} MB of memory)."
+        )
     else:
-        _draw_running(status)
-        _draw_stop(server)
-    _draw_backup(server)
+        st.warning("It runs, but does not answer. Stop it and start it again; .rondo/team/log.txt may say why.")
+    with st.container(horizontal=True):
+        if status.answers and status.url:
+            st.link_button("Open it", status.url, key="argilla-open", icon=":material/open_in_new:")
+        if status.running:
+            _draw_stop(server)
+        if api_key(server.project.folder):  # it was started before
+            _draw_backup(server)
+    if (copied := latest_of(server, BACKUP)) is not None:
+        st.text(f"Copied to {copied.folder} ({size_in_words(copied.bytes)}).")
     if status.answers:
         _draw_people(server)
 
@@ -80,16 +94,6 @@ def _draw_started(result: argilla.Started | None, server: ProjectServer) -> None
         st.code(result.owner.password, language=None)
         st.text("API key, for programs; it is kept in .rondo/team/ of the project, which only you can read:")
         st.code(result.owner.api_key, language=None)
-
-
-def _draw_running(status: argilla.ServerStatus) -> None:
-    line = f"Argilla {status.version} runs since {status.since} ({status.memory_mb:,} MB of memory)."
-    if not status.answers:
-        st.warning("It runs, but does not answer. Stop it and start it again; .rondo/team/log.txt may say why.")
-        return
-    st.text(f"{line} People: {status.users:,}, datasets: {status.datasets:,}.")
-    if status.url:
-        st.link_button("Open it", status.url, key="argilla-open", icon=":material/open_in_new:")
 
 
 def _draw_start(server: ProjectServer) -> None:
@@ -133,9 +137,6 @@ def _draw_stop(server: ProjectServer) -> None:
 def _draw_backup(server: ProjectServer) -> None:
     if st.button("Back up", key="argilla-backup", icon=":material/backup:", help="Its database and its secrets"):
         _begin(server, BACKUP, partial(_back_up, server))
-    copied = latest_of(server, BACKUP)
-    if copied is not None:
-        st.text(f"Copied to {copied.folder} ({size_in_words(copied.bytes)}).")
 
 
 def _back_up(server: ProjectServer, report: Report) -> TeamBackup:
