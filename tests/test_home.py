@@ -18,7 +18,8 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from app.home import forward, uploads
+from app import uploads
+from app.home import forward
 from app.home.drafts import UNEXPECTED, Drafts
 from app.home.engine import Counted, Use
 from app.home.engines import Engine
