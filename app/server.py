@@ -32,6 +32,7 @@ from app.http.adjudication_routes import adjudicate_routes
 from app.http.find_routes import find_routes
 from app.http.label_routes import label_routes
 from app.http.program_routes import api_routes
+from app.http.upload_routes import upload_routes
 from app.http.verb_routes import verb_routes
 from app.http.webhook_routes import webhook_routes
 from app.page_frame import SecurityHeaders, frame_routes
@@ -170,6 +171,7 @@ def own_routes(server: background.ProjectServer, key: str) -> list[Route]:
         *webhook_routes(background.opened),
         *adjudicate_routes(background.opened, server.authenticator),
         *find_routes(background.opened, server.authenticator),
+        *upload_routes(background.opened),
         *verb_routes(background.opened, key),
         *api_routes(background.opened, read_token(server.project.folder)),
     ]

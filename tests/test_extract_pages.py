@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from app import background
+from app.pages.parts.data.mapped_import import FILE, MAPPED
 from core.explore.record_detail import record_detail
 from core.project import open_project
 from gpu_jobs.runners.local import InProcessRunner
+from tests.test_file_pages import upload
 from tests.test_pages import PAGES, shown
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -34,6 +37,34 @@ def test_the_settings_page_shows_what_each_step_holds(tales: background.ProjectS
     fields = page.dataframe[1].value
     assert fields["holds"].tolist()[0] == "one of success, attempt, failure"
     assert "Reads text · optional" in [one.value for one in page.text]
+
+
+def test_a_folder_is_imported_by_a_mapping_and_in_chunks_on_the_page(
+    tales: background.ProjectServer, tmp_path: Path
+) -> None:
+    mapping = '[map]\ntext = "tale.text"\nid = "id"\n[map.values]\n"outcome.status" = "result"\n'
+    folder = tmp_path / "annotated"
+    folder.mkdir()
+    for number, status in enumerate(["success", "flying"]):
+        document = {"id": f"x{number}", "tale": {"text": f"A tale of {number} sentences. " * 9}, "result": status}
+        (folder / f"{number}.json").write_text(json.dumps(document), encoding="utf-8")
+    page = shown("import.py")
+    page.segmented_control(key="import-from").set_value("Path or address").run()
+    page.text_input(key="import-path").input(str(folder))
+    page.button(key="import-path-go").click().run()
+    wait_for(lambda: any(one.label == "How it is read" for one in page.run().segmented_control))
+    page.segmented_control[1].set_value(MAPPED).run()
+    page.selectbox(key="import-mapping").select(FILE).run()
+    assert page.button(key="import-mapped").disabled
+    upload(page, "import-map", "own.toml", mapping)
+    page.run()
+    page.number_input(key="import-chunk").set_value(120).run()
+    page.button(key="import-mapped").click().run()
+    wait_for(lambda: page.run().success)
+    [words] = [one.value for one in page.success]
+    assert "annotated: 2 documents, 4 new records; answers: character 0, outcome 0." in words
+    assert "its answer is of the whole text" in words
+    assert "outcome.status is wrong: 'flying'" in words
 
 
 def test_a_model_is_tuned_for_a_step_on_the_jobs_page(tales: background.ProjectServer) -> None:

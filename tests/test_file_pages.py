@@ -1,6 +1,8 @@
 """What commands do with files, done on pages: folder trees, predictions, samples for a spreadsheet and its labels."""
 
 import csv
+import io
+import secrets
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -11,10 +13,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import background
+from app.http.upload_routes import uploads
+from app.pages.parts.data.files import free_name
 from app.pages.parts.frame import OWN_CODE
 from app.pages.parts.models.predict_view import _file_name
 from app.pages.parts.widgets import RUNS_ALREADY
 from core.project import Project, open_project
+from core.store.tables import as_excel
 from core.trees.gather import gather
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from tests.command_line import rondo
@@ -70,21 +75,24 @@ def test_a_folder_is_gathered_compared_and_made_into_records_on_its_page(
     )
 
 
+def upload(page: AppTest, key: str, name: str, content: str) -> None:
+    """As if a browser had sent it: that is `tests/browser/test_uploads.py`."""
+    folder = uploads(background.opened().project) / secrets.token_hex(16)
+    folder.mkdir()
+    (folder / name).write_text(content, encoding="utf-8")
+    page.session_state[f"{key}-upload"] = folder.name
+
+
 def test_a_listing_is_uploaded_and_gathered(trees: background.ProjectServer) -> None:
     page = shown("folders.py")
     page.segmented_control(key="tree-from").set_value("Upload a listing").run()
     page.button(key="gather").click().run()
     assert "upload a listing" in page.error[0].value
-    page.file_uploader(key="tree-listing").set_value(
-        ("music.txt", b"music/Bach/a.mp3\nmusic/Cage/b.mp3\n", "text/plain")
-    )
+    upload(page, "tree-listing", "music.txt", "music/Bach/a.mp3\nmusic/Cage/b.mp3\n")
     page.run()
     page.button(key="gather").click().run()
     ended(page, "gather")
     assert page.success[0].value == "Snapshot 2 of music: 3 folders, 2 files."
-    page.file_uploader(key="tree-listing").set_value(None)
-    page.run()
-    assert not list((trees.project.folder / ".rondo" / "uploads").iterdir()), "an upload goes with what shows it"
 
 
 def test_whoever_signs_in_names_no_folder_of_the_machine(trees: background.ProjectServer, tmp_path: Path) -> None:
@@ -177,7 +185,8 @@ def test_a_sample_goes_to_a_spreadsheet_and_its_labels_come_back_on_pages(
         f"{rows[0]['id']},Pack",
     ]
     page = shown("import.py")
-    page.file_uploader(key="sheet").set_value(("labels.csv", "\n".join(sheet).encode(), "text/csv")).run()
+    upload(page, "sheet", "labels.csv", "\n".join(sheet))
+    page.run()
     page.button(key="sheet-preview-go").click().run()
     assert any("7 rows of labels.csv: 5 labels would be taken" in text.value for text in page.text)
     [refused] = [one.value for one in page.dataframe if "why" in one.value]
@@ -189,6 +198,27 @@ def test_a_sample_goes_to_a_spreadsheet_and_its_labels_come_back_on_pages(
     assert "5 labels taken" in page.success[0].value
     assert trees.project.store.one("select count(*) from settled") == 5
     assert trees.project.store.one("select count(*) from audit_log where what = 'apply'") == 1
+
+
+def test_predictions_of_files_of_one_name_are_all_kept(tmp_path: Path) -> None:
+    names = []
+    for _ in range(3):
+        path = free_name(tmp_path, "mails-by-champion.csv")
+        path.touch()
+        names.append(path.name)
+    assert names == ["mails-by-champion.csv", "mails-by-champion-2.csv", "mails-by-champion-3.csv"]
+
+
+def test_predictions_open_in_a_spreadsheet_without_a_formula(tmp_path: Path) -> None:
+    rows = [
+        {"row": 1, "text": '=1+1, "quoted"\nin two lines 🎉', "score": -0.5},
+        {"row": 2, "text": "", "score": 0.25},
+    ]
+    polars.DataFrame(rows).write_csv(tmp_path / "out.csv")
+    content = as_excel(tmp_path / "out.csv").decode("utf-8-sig")
+    cells = list(csv.reader(io.StringIO(content, newline="")))
+    assert cells == [["row", "text", "score"], ["1", '\'=1+1, "quoted"\nin two lines 🎉', "-0.5"], ["2", "", "0.25"]]
+    assert as_excel(tmp_path / "out.csv").startswith(b"\xef\xbb\xbfrow,")
 
 
 @pytest.mark.parametrize("title", ["a" * 300 + ".csv", "文" * 80 + ".csv"])

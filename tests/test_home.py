@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from app.home import forward, uploads
+from app import uploads
+from app.home import forward
 from app.home.drafts import UNEXPECTED, Drafts
 from app.home.engine import Counted, Use
 from app.home.engines import Engine

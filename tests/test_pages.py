@@ -303,3 +303,27 @@ def test_a_click_that_comes_twice_begins_a_verb_once_and_loses_no_result(server:
     assert not page.exception
     assert not page.error
     assert page.text[-1].value == "True"
+
+
+def test_rows_of_a_query_are_looked_at_and_imported_on_the_page(
+    server: background.ProjectServer, tmp_path: Path
+) -> None:
+    before = server.project.store.one("select count(*) from records")
+    (tmp_path / "mails.csv").write_text(
+        "body,lang\nEine Nachricht von niemandem,de\nOne of nobody,en\n", encoding="utf-8"
+    )
+    page = shown("import.py")
+    page.segmented_control(key="import-from").set_value("A query").run()
+    page.text_input(key="import-query-place").input(str(tmp_path))
+    page.text_area(key="import-query").input("select body from 'mails.csv' where nothing = 1")
+    page.button(key="import-query-go").click().run()
+    wait_for(lambda: page.run().error)
+    assert "The query failed" in page.error[0].value
+    page.text_area(key="import-query").input("select body as text from 'mails.csv' where lang = 'de'")
+    page.button(key="import-query-go").click().run()
+    wait_for(lambda: any(one.key == "import" for one in page.run().button))
+    assert page.dataframe[0].value["text"].tolist() == ["Eine Nachricht von niemandem"]
+    page.button(key="import").click().run()
+    wait_for(lambda: page.run().success)
+    assert "1 rows read, 1 new records" in page.success[0].value
+    assert server.project.store.one("select count(*) from records") == before + 1

@@ -53,6 +53,8 @@ RIGHTS: dict[str, str] = {
     "/api/label/similar": "label",
     "/api/adjudicate": "adjudicate",
     "/api/find": "adjudicate",
+    "/api/uploads": "manage",
+    "/api/uploads/{id}": "manage",
 }
 """our other routes, and the right that they need; one that stands in neither table is open to nobody"""
 ACCOUNTS_CLOSED = (

@@ -18,7 +18,7 @@ from app.home.home_routes import HomeServer, answered, body_of, for_makers
 from app.home.home_sign_in import session_cookies
 from app.home.making import MakeRequest
 from app.home.samples import SAMPLES
-from app.home.uploads import MOST_BYTES, save
+from app.uploads import MOST_BYTES, plain_name, save
 from core.config.colours import default_colour
 from core.config.new_project import templates_in
 from core.data.preview_job import ROLES
@@ -27,8 +27,6 @@ from core.home.folders import check_name
 from core.tasks.tasks import TASKS
 from core.typed_json import from_json
 
-ENDINGS_LIMIT = 100
-"""characters of a file's name that are kept"""
 SWATCHES = 21
 """colours of labels before they begin again"""
 
@@ -101,7 +99,7 @@ class DraftPage:
 
     async def upload(self, request: Request) -> dict[str, object]:
         """A file, as the body."""
-        name = _file_name(request.query_params.get("name", ""))
+        name = plain_name(request.query_params.get("name", ""))
         folder = self.drafts.folder()
         try:
             await save(request, folder / name)
@@ -242,16 +240,6 @@ def _task(name: str) -> str:
     if name not in TASKS:
         raise BadInput(f"There is no task {name[:40]!r}; there are {', '.join(TASKS)}.")
     return name
-
-
-def _file_name(name: str) -> str:
-    """The last part of what the browser calls it: only its ending matters, and it must be no path."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    letters = "".join(letter for letter in last if letter.isprintable() and letter not in '<>:"|?*')[-ENDINGS_LIMIT:]
-    letters = letters.lstrip(". ")
-    if not letters:
-        raise BadInput("The file has no name.")
-    return letters
 
 
 def _remove(folder: Path) -> None:

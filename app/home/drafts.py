@@ -36,7 +36,7 @@ UNEXPECTED = "Something went wrong that Rondo did not expect. Try again; what ha
 @dataclass
 class Draft:
     """phase: reading, ready (its beginning is known), checking, checked, making, made, failed. key: of the project.
-    encoding: of the file's characters."""
+    encoding: of the file's characters. sql: a query on the source, whose rows they are."""
 
     id: str
     folder: Path
@@ -49,6 +49,7 @@ class Draft:
     left_out: Path | None = None
     key: str = ""
     encoding: str = "utf-8"
+    sql: str = ""
     since: float = field(default_factory=time.monotonic)
     stop: threading.Event = field(default_factory=threading.Event)
     held: bool = False
@@ -88,9 +89,9 @@ class Drafts:
         path.mkdir(mode=0o700)
         return path
 
-    def begin(self, folder: Path, source: str, title: str) -> Draft:
+    def begin(self, folder: Path, source: str, title: str, sql: str = "") -> Draft:
         """Of a file that lies in its folder, on this machine, or on a network. Looks into it at once."""
-        draft = Draft(folder.name, folder, source, title)
+        draft = Draft(folder.name, folder, source, title, sql=sql)
         with self._changing:
             self._drafts[draft.id] = draft
         self._start(draft, lambda stop: self._look(draft, stop, None, two_sides=self.two_sides))
@@ -119,6 +120,13 @@ class Drafts:
         if not is_remote(source) and not Path(source).exists():
             raise BadInput(f"There is no file or folder {source} on this machine.")
         return self.begin(self.folder(), source, name_of(source))
+
+    def query(self, place: str, sql: str) -> Draft:
+        """Rows of a query of DuckDB, in a folder or on a database of this machine. Raises BadInput."""
+        path = Path(place).expanduser()
+        if is_remote(place) or not path.exists():
+            raise BadInput(f"There is no folder or database {place} on this machine.")
+        return self.begin(self.folder(), full_path(str(path)), "the query", sql)
 
     def fetch(self, address: DatasetAddress) -> Draft:
         """A dataset of an Argilla server, with the key that came with it or the one of the environment. Raises BadInput
@@ -220,7 +228,7 @@ class Drafts:
         *,
         two_sides: bool,
     ) -> None:
-        params = PreviewParams(draft.source, draft.encoding, roles=roles, two_sides=two_sides)
+        params = PreviewParams(draft.source, draft.encoding, roles=roles, two_sides=two_sides, sql=draft.sql)
         bundle = Bundle(draft.folder / f"job-{secrets.token_hex(4)}")
         result = self._run(draft, stop, bundle, params)
         with self._changing:

@@ -17,9 +17,9 @@ from app.home.access import Access, Visitor
 from app.home.engines import Engines
 from app.home.entries import Entries
 from app.home.home_guard import lacking, to_sign_in, visitor_of
-from app.home.uploads import receive
 from app.home.waking import Waking
 from app.request_body import read_at_most
+from app.uploads import receive
 from core.errors import BadInput, RondoError
 from core.home import folders
 from core.store.database import FILE as DATABASE

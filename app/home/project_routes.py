@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 import httpx
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -14,6 +14,7 @@ from app.home.engines import Engine
 from app.home.forward import Upstream, forward, forward_socket
 from app.home.home_guard import is_page, to_sign_in, visitor_of
 from app.home.home_routes import HomeServer
+from app.http.upload_routes import GONE
 from app.server import METHODS
 from core.errors import NotAProject, RondoError
 from core.home.folders import name_of, project_path
@@ -81,6 +82,8 @@ async def _answer(home: HomeServer, client: httpx.AsyncClient, request: Request)
         return JSONResponse({"error": "The project is just being closed. Reload the page."}, 503)
     except NotAProject as error:
         return JSONResponse({"error": str(error)}, 404)
+    except ClientDisconnect:  # in the middle of an upload: the project's server is cut off too, and keeps nothing
+        return Response(status_code=GONE)
     except RondoError as error:
         return JSONResponse({"error": str(error)}, 503)
     except httpx.HTTPError:

@@ -14,6 +14,7 @@ from core.data.column_roles import FEW_VALUES, ColumnSample, guess_roles
 from core.data.formats.formats import FORMATS
 from core.data.formats.reading import RowBatch, Source
 from core.data.formats.sources import open_source, recognised
+from core.data.formats.sql_tables import SqlSource
 from core.data.ingest import named_layout
 from core.data.ingest_job import Layout
 from core.data.ledger import normalised_hashes
@@ -39,18 +40,16 @@ def preview(params: PreviewParams, out: Path, report: Progress) -> Preview:
 
     Raises BadInput for a file that cannot be read at all.
     """
-    file = Path(params.file)
-    form = params.form or recognised(file, params.encoding, by_content=True)
-    source = open_source(file, params.encoding, form)
+    name, source, form = _opened(params)
     columns = list(dict.fromkeys(source.columns([])))
     if not columns:
-        raise BadInput(f"{file.name} is empty; it needs at least one record.")
+        raise BadInput(f"{name} is empty; it needs at least one record.")
     if len(columns) > MOST_COLUMNS:
-        raise BadInput(f"{file.name} has {len(columns):,} columns; leave {MOST_COLUMNS} in it at most.")
+        raise BadInput(f"{name} has {len(columns):,} columns; leave {MOST_COLUMNS} in it at most.")
     batches = source.batches(columns)
     first = next((batch for batch in batches if any(batch.columns.values())), None)
     if first is None:
-        raise BadInput(f"{file.name} has no rows; it needs at least one record.")
+        raise BadInput(f"{name} has no rows; it needs at least one record.")
     samples = [
         ColumnSample(name, tuple(_shown(cell) for cell in islice(first.columns[name], SAMPLED_ROWS)))
         for name in columns
@@ -68,6 +67,15 @@ def preview(params: PreviewParams, out: Path, report: Progress) -> Preview:
         report(batch.done, source.total)
     write_whole(out / LEFT_OUT, json.dumps(checked.left_out[:MOST_LEFT_OUT]).encode(), alone=True)
     return checked.result(_columns(samples, roles), rows, own_form)
+
+
+def _opened(params: PreviewParams) -> tuple[str, Source, str]:
+    """What it is called, its rows, and its format; a query has none."""
+    file = Path(params.file)
+    if params.sql:
+        return "The query", SqlSource(file, params.sql), ""
+    form = params.form or recognised(file, params.encoding, by_content=True)
+    return file.name, open_source(file, params.encoding, form), form
 
 
 def _shown(cell: object) -> Cell:

@@ -12,13 +12,14 @@ ROLES = ("text", "id", "label", "split", "annotator", "left", "right", "context"
 @dataclass(frozen=True)
 class PreviewParams:
     """roles: of columns, by name; none: they are guessed, and only the beginning of the file is read. two_sides: a
-    record is two texts. task, about: how answers in the file are read."""
+    record is two texts. sql: a query, whose rows they are: file is a folder or a database then, as an import has it."""
 
     file: str
     encoding: str = "utf-8"
     form: str = ""
     roles: Mapping[str, str] | None = None
     two_sides: bool = False
+    sql: str = ""
 
 
 @dataclass(frozen=True)

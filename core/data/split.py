@@ -171,19 +171,31 @@ def _refuse(
         )
 
 
+def records_stamp(project: Project) -> str:
+    """A text that changes whenever a verb may have changed records, but not with every answer; takes no time."""
+    counts = project.store.query("select (select count(*) from records), (select count(*) from audit_log)")
+    return repr((project.folder, counts))
+
+
 def group_columns(cursor: duckdb.DuckDBPyConnection) -> list[str]:
-    """Fields and metadata of the records, whose values a split need not divide."""
+    """Fields and metadata of the records, whose values a split need not divide. Reads all of them."""
     query = """select distinct unnest(list_concat(coalesce(json_keys(fields), []), coalesce(json_keys(meta), [])))
                from records order by 1"""
     return [name for (name,) in cursor.execute(query).fetchall()]
+
+
+def _has_column(cursor: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Ends with the first record that has it."""
+    query = "select exists(from records where json_exists(meta, $path) or json_exists(fields, $path))"
+    return bool(cursor.execute(query, {"path": path_of(name)}).fetchall()[0][0])
 
 
 def _unit(cursor: duckdb.DuckDBPyConnection, by: str | None) -> str:
     """SQL of what is not divided; a record without a value is one by itself. Raises BadInput for a name of nothing."""
     if by is None:
         return "r.hash"
-    names = group_columns(cursor)
-    if by not in names:
+    if not _has_column(cursor, by):
+        names = group_columns(cursor)
         there = f"there are {', '.join(names)}" if names else "records have none: import with --meta COLUMN"
         raise BadInput(f"Records have no field or metadata called {by!r}; {there}.")
     return "coalesce('by ' || nullif(coalesce(json_value(r.meta, $path), json_value(r.fields, $path)), ''), r.hash)"

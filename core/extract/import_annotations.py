@@ -12,7 +12,7 @@ from core.data.file_import import ImportOptions, ImportSummary, import_file
 from core.errors import BadInput, Refused
 from core.extract.documents import columns_of, read_documents
 from core.extract.mapping import FileMapping, Mapped, map_document, plain_mapping, read_mapping
-from core.extract.step_files import template_or_file
+from core.extract.step_files import TEMPLATES, template_or_file
 from core.jobs.bundle import Report
 from core.project import Project
 from core.tasks.extract_answers import values_of
@@ -144,6 +144,11 @@ def find_mapping(path: Path, steps: Sequence[Step], map: str | None, folder: Pat
         raise BadInput(f"{map} has no section [{MAP}].")
     own = read_mapping(folder / FILE) if (folder / FILE).exists() else None
     return own or plain_mapping(steps, columns_of(path))
+
+
+def mapping_templates() -> list[str]:
+    """Names of the templates of steps that have a mapping."""
+    return [name for name in TEMPLATES if read_mapping(template_or_file(name))]
 
 
 def _row(one: Mapped) -> dict[str, object]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from core.errors import BadInput, Refused
@@ -82,6 +83,17 @@ def head_rows(file: Path, most: int) -> list[dict[str, object]]:
         rows = connection.execute(f"from read_parquet('{path}') limit {int(most)}")
         names = [column[0] for column in rows.description or ()]
         return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+
+def as_excel(file: Path) -> bytes:
+    """CSV that was written here, in the form EXCEL."""
+    import duckdb
+
+    rows = f"from read_csv(?, header = true, all_varchar = true, parallel = false, max_line_size = {LONGEST_CELL})"
+    with TemporaryDirectory(prefix="rondo-excel-") as folder, duckdb.connect(config={"threads": 1}) as connection:
+        target = Path(folder) / file.name
+        write_table(connection, rows, [str(file)], target, EXCEL)
+        return target.read_bytes()
 
 
 def _for_excel(connection: "duckdb.DuckDBPyConnection") -> str:

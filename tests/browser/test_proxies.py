@@ -185,5 +185,6 @@ def test_a_home_stands_under_the_path_with_its_projects(encoded: Path, tmp_path:
             expect(page.locator("#notes")).to_contain_text("The first record comes at once")
     finally:
         home.kill()
+    assert not [url for url in outside if "/label/_stcore" in url], "the page knows where its server is"
     outside = [url for url in outside if url.startswith("http") and not url.startswith(base)]
     assert outside == [], "nothing is asked for outside of the path"

@@ -1,17 +1,18 @@
-"""Files between a browser and this machine: an upload laid down for a verb, and what a verb wrote, to be fetched."""
+"""Files between a browser and this machine: an upload that a verb reads, and what a verb wrote, to be fetched."""
 
-import secrets
-import shutil
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app.background import ProjectServer
-from core.errors import RondoError
+from app.http.upload_routes import uploads
+from app.pages.parts.data.upload_box import draw_upload_box
+from app.uploads import drop_kept, kept_file
+from core.errors import BadInput
 from core.project import Project
 from core.reports.card_text import escaped
-from core.store.private_files import private_folder
+from core.store.tables import as_excel
 from core.store.whole_files import disk_errors
 
 LARGEST = 200_000_000
@@ -21,35 +22,24 @@ MIMES = {".csv": "text/csv", ".jsonl": "application/jsonl", ".md": "text/markdow
 
 def ask_upload(server: ProjectServer, label: str, key: str) -> Path | None:
     """Where a file that a person uploads lies, under its own name, for as long as the visit shows it."""
-    file, name = st.file_uploader(label, key=key), f"{key}-lies"
-    identifier, path = st.session_state.get(name, (None, None))
-    if file is not None and identifier == file.file_id:
-        return Path(path)
-    if path is not None:
-        shutil.rmtree(Path(path).parent, ignore_errors=True)
-        del st.session_state[name]
+    folder, name = uploads(server.project), f"{key}-upload"
+    file = kept_file(folder, st.session_state.get(name, ""))
+    event = draw_upload_box(label, key, file.name if file else "")
+    if event.uploaded or event.removed:
+        drop_kept(folder, st.session_state.pop(name, ""))
+        if event.uploaded:
+            st.session_state[name] = event.uploaded
+        st.rerun()
+    return file
+
+
+def take_upload(server: ProjectServer, identifier: str, folder: Path) -> Path:
+    """Moves an upload into this folder, which lies in the project. Raises BadInput where it is gone."""
+    file = kept_file(uploads(server.project), identifier)
     if file is None:
-        return None
-    try:
-        target = lay_down(file, private_folder(server.project.folder, "uploads") / secrets.token_hex(8))
-    except RondoError as error:
-        st.error(escaped(error))
-        return None
-    st.session_state[name] = (file.file_id, str(target))
-    return target
-
-
-def lay_down(upload: UploadedFile, folder: Path) -> Path:
-    """The upload as a file of its own name in the folder, which is made if it is missing. Raises Refused for a full
-    disk, and leaves nothing then."""
-    target = folder / (Path(upload.name).name.lstrip(".") or "file")
-    try:
-        with disk_errors(f"The upload {upload.name}"):
-            folder.mkdir(mode=0o700, exist_ok=True)
-            target.write_bytes(upload.getbuffer())
-    except RondoError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        raise BadInput("The file that was uploaded is gone. Upload it again.")
+    target = file.rename(folder / file.name)
+    drop_kept(uploads(server.project), identifier)
     return target
 
 
@@ -70,3 +60,28 @@ def offer(file: Path, key: str) -> None:
         return
     mime, read = MIMES.get(file.suffix, "application/octet-stream"), file.read_bytes  # read when clicked, not before
     st.download_button(escaped(file.name), read, file.name, mime, key, icon=":material/download:", on_click="ignore")
+
+
+def offer_for_excel(file: Path, key: str) -> None:
+    """The same for CSV as a spreadsheet opens it, made when it is fetched."""
+    if not file.is_file() or file.suffix != ".csv" or file.stat().st_size > LARGEST:
+        return
+    st.download_button(
+        "For Excel",
+        partial(as_excel, file),
+        f"{file.stem}-excel.csv",
+        MIMES[".csv"],
+        key,
+        icon=":material/download:",
+        on_click="ignore",
+        help="With a byte-order mark, and an apostrophe before cells that would be formulas",
+    )
+
+
+def free_name(folder: Path, name: str) -> Path:
+    """The file of this name in the folder; where there is one already, with the first number that is free."""
+    path, number = folder / name, 1
+    while path.exists():
+        number += 1
+        path = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
+    return path

@@ -14,8 +14,9 @@ import streamlit as st
 from annotation.dataset_copy import DatasetAddress
 from annotation.server import KEY_VARIABLE
 from app.auth.identity import is_signed_in, require_right
-from app.background import ProjectServer
-from app.pages.parts.data.files import lay_down
+from app.background import ProjectServer, opened
+from app.pages.parts.data.files import take_upload
+from app.pages.parts.data.upload_box import draw_upload_box
 from app.words import progress_line
 from core.data.remote_files import HUB
 from core.errors import Refused, RondoError
@@ -46,14 +47,18 @@ def _drafts_of(server: ProjectServer) -> "Drafts":
     return _drafts(server.project.folder, task_of(server.settings()).two_sides)
 
 
-def draw_source(server: ProjectServer, page: str = "import") -> "Draft | None":
-    """The choice, and what was chosen once its beginning is known; None until then."""
+def draw_source(
+    server: ProjectServer, page: str = "import", *, queries: bool = False, unread: bool = False
+) -> "Draft | None":
+    """The choice, and what was chosen once its beginning is known; None until then. queries: may it be one? unread: a
+    file that has no rows of its own is given back, too, without a preview."""
     drafts = _drafts_of(server)
-    chosen = next(iter(SOURCES))
+    sources = SOURCES | (QUERY if queries else {})
+    chosen = next(iter(sources))
     if not is_signed_in():  # then only whoever runs the app reaches it
         chosen = st.segmented_control(
             "Where the records are",
-            list(SOURCES),
+            list(sources),
             default=chosen,
             required=True,
             key=f"{page}-from",
@@ -61,7 +66,7 @@ def draw_source(server: ProjectServer, page: str = "import") -> "Draft | None":
             on_change=drop_draft,
             args=(server, page),
         )
-    SOURCES[chosen or next(iter(SOURCES))](drafts, page)
+    sources[chosen or next(iter(sources))](drafts, page)
     draft = _present(drafts, page)
     if draft is None:
         return None
@@ -71,12 +76,12 @@ def draw_source(server: ProjectServer, page: str = "import") -> "Draft | None":
     if draft.phase == "failed":
         st.error(escaped(draft.error))
     _ask_encoding(drafts, draft, page)
-    return draft if draft.phase == "ready" else None
+    return draft if draft.phase == "ready" or (unread and draft.source) else None
 
 
 def _ask_encoding(drafts: "Drafts", draft: "Draft", page: str) -> None:
     """Another one reads the beginning anew."""
-    if not draft.source:
+    if not draft.source or draft.sql:
         return
     encoding = st.selectbox(
         "Character encoding, of CSV, JSONL and text files",
@@ -126,19 +131,27 @@ def _begin(drafts: "Drafts", page: str, make: "Callable[[], Draft]", *, machine:
 
 
 def _draw_upload(drafts: "Drafts", page: str) -> None:
-    file = st.file_uploader("A file: CSV, TSV, JSON, JSONL, Excel, Parquet or Arrow", key=f"{page}-file")
-    if file is None:
-        larger = "whoever runs this app imports it by `rondo import`" if is_signed_in() else "name its path or address"
-        st.caption(f"A larger one: {larger}.")
-    if file is None or st.session_state.get(f"{page}-upload") == file.file_id:
-        return
-    st.session_state[f"{page}-upload"] = file.file_id
+    draft = _present(drafts, page)
+    label = "A file: CSV, TSV, JSON, JSONL, Excel, Parquet or Arrow"
+    event = draw_upload_box(label, f"{page}-file", draft.title if draft else "")
+    if event.removed:
+        drop_draft(opened(), page)
+        st.rerun()
+    if event.uploaded:
+        _begin(drafts, page, lambda: _taken(drafts, event.uploaded), machine=False)
+        if _present(drafts, page):
+            st.rerun()
 
-    def begin() -> "Draft":
-        folder = drafts.folder()
-        return drafts.begin(folder, str(lay_down(file, folder)), file.name)
 
-    _begin(drafts, page, begin, machine=False)
+def _taken(drafts: "Drafts", identifier: str) -> "Draft":
+    """Of an upload, which is the draft's from now on."""
+    folder = drafts.folder()
+    try:
+        file = take_upload(opened(), identifier, folder)
+    except RondoError:
+        folder.rmdir()
+        raise
+    return drafts.begin(folder, str(file), file.name)
 
 
 def _draw_path(drafts: "Drafts", page: str) -> None:
@@ -172,6 +185,23 @@ def _draw_argilla(drafts: "Drafts", page: str) -> None:
             _begin(drafts, page, lambda: drafts.fetch(DatasetAddress(url, workspace, dataset, question, key)))
 
 
+def _draw_query(drafts: "Drafts", page: str) -> None:
+    with st.form(f"{page}-query-form", border=False):
+        place = st.text_input(
+            "Folder with the files, or a DuckDB database, on this machine",
+            key=f"{page}-query-place",
+            placeholder="/data/mails, /data/archive.duckdb",
+        )
+        sql = st.text_area(
+            "Query",
+            key=f"{page}-query",
+            placeholder="select no as id, body from 'mails/*.parquet' where lang = 'de'",
+            help="One SELECT of DuckDB: it reads, writes nothing, and fetches nothing",
+        )
+        if st.form_submit_button("Read", key=f"{page}-query-go") and place.strip() and sql.strip():
+            _begin(drafts, page, lambda: drafts.query(place.strip(), sql.strip()))
+
+
 SOURCES: dict[str, "Callable[[Drafts, str], None]"] = {
     "A file": _draw_upload,
     "Path or address": _draw_path,
@@ -179,6 +209,7 @@ SOURCES: dict[str, "Callable[[Drafts, str], None]"] = {
     "Argilla": _draw_argilla,
 }
 """the first is everybody's"""
+QUERY: dict[str, "Callable[[Drafts, str], None]"] = {"A query": _draw_query}
 
 
 @st.fragment(run_every=0.5)

@@ -10,6 +10,7 @@ from app.pages.parts.data.import_source import drop_draft
 from app.pages.parts.widgets import begin, outcome_of
 from core.data.file_import import ImportSummary
 from core.data.preview_job import Preview
+from core.extract.import_annotations import AnnotationImport
 from core.pairs.sides import SourceImport
 from core.reports.card_text import escaped
 
@@ -106,7 +107,8 @@ def _ask_reading(*, labelled: bool, two_sides: bool) -> dict[str, bool]:
 def take(server: ProjectServer, draft: "Draft", verb: str, options: dict[str, Any]) -> None:
     """Imports it in the background, under the name of who is here; `draw_outcome` says what came of it."""
     st.session_state[TITLE] = draft.title
-    begin(server, verb, file=draft.source, **options)
+    query = {"sql": draft.sql} if draft.sql else {}
+    begin(server, verb, file=draft.source, **query, **options)
     st.rerun()
 
 
@@ -133,5 +135,20 @@ def _imported_source(result: SourceImport) -> str:
     return f"{result.rows:,} rows of {result.source}, {result.added:,} new records, {result.known:,} known already"
 
 
-OUTCOMES: dict[str, Callable[[Any], str]] = {"import": _imported, "import_source": _imported_source}
+def _imported_annotations(result: AnnotationImport) -> str:
+    """What did not come in stands in it with its place."""
+    answers = ", ".join(f"{step} {count:,}" for step, count in result.answered.items())
+    words = [f"{result.documents:,} documents, {result.records.added:,} new records; answers: {answers}"]
+    if result.all_faults:
+        words.append(f"{result.all_faults:,} parts did not come in: {'; '.join(result.faults[:SHOWN])}")
+    if result.all_absent:
+        words.append(f"{result.all_absent:,} values are not in their text: {'; '.join(result.absent[:SHOWN])}")
+    return ". ".join(words)
+
+
+OUTCOMES: dict[str, Callable[[Any], str]] = {
+    "import": _imported,
+    "import_source": _imported_source,
+    "import_annotations": _imported_annotations,
+}
 """verb -> what it brought, in words"""

@@ -82,7 +82,9 @@ def _ask_pairing() -> dict[str, Any]:
 
 
 def holds_pairs(draft: "Draft", preview: Preview) -> bool:
-    """What a row of the file is, guessed by its columns."""
+    """What a row of the file is, guessed by its columns. A query brings pairs alone."""
+    if draft.sql:
+        return True
     guessed = PAIRS if "left" in columns_by_role(preview) else SOURCE
     chosen = st.segmented_control(
         "What a row is", [SOURCE, PAIRS], default=guessed, required=True, key=f"import-rows-are-{draft.id}"

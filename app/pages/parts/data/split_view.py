@@ -11,7 +11,7 @@ from app.charts.quality import training_chart
 from app.pages.parts.chart_view import draw_chart
 from app.pages.parts.widgets import begin, outcome_of
 from core.data.balance import Balance, balance, left_out_by_balancing
-from core.data.split import Split, group_columns
+from core.data.split import Split, group_columns, records_stamp
 from core.errors import RondoError
 from core.project import Project
 from core.reports.card_text import escaped
@@ -29,7 +29,7 @@ def _balance(_project: Project, options: dict[str, Any], at: str) -> Balance:
     return balance(_project, lambda *_: None, **options)
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@st.cache_data(max_entries=4, show_spinner="Reading which fields the records have")
 def _columns(_project: Project, at: str) -> list[str]:
     with _project.store.reading() as cursor:
         return group_columns(cursor)
@@ -136,7 +136,7 @@ def _ask_split(server: ProjectServer) -> tuple[dict[str, Any], bool]:
         left, right = st.columns([2, 1])
         by = left.selectbox(
             "Never divide",
-            _columns(server.project, stamp(server.project)),
+            _columns(server.project, records_stamp(server.project)),
             None,
             key="split-by",
             placeholder="equal texts alone",

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.background import ProjectServer
 from app.charts.counts import MOST_BARS, count_bars
 from app.pages.parts.chart_view import draw_chart
-from app.pages.parts.data.files import exports, offer
+from app.pages.parts.data.files import exports, free_name, offer, offer_for_excel
 from app.pages.parts.data.import_view import SIDES, columns_by_role
 from app.pages.parts.models.many_jobs_view import ManyJobs, draw_many_jobs
 from app.pages.parts.models.model_rows import option_of
@@ -138,7 +138,7 @@ def draw_start(server: ProjectServer, verb: str, draft: "Draft", options: dict[s
             key="predict-format",
         )
         name = _file_name(draft.title, options.get("model"), options.get("split"), ending or ENDINGS[0])
-        out = str(exports(server.project) / name)
+        out = str(free_name(exports(server.project), name))
         request = {**options, "file": draft.source, "encoding": draft.encoding, "out": out}
         st.button(
             "Predict",
@@ -169,7 +169,8 @@ def _begin_elsewhere(server: ProjectServer, draft: "Draft", request: dict[str, A
 
 
 def _file_name(title: str, model: str | None, split: str | None, ending: str) -> str:
-    """The same for the same question: by it a run that was stopped is found again. model: None for decisions."""
+    """The same for the same question: by it a run that was stopped is found again, until its file is there. model: None
+    for decisions."""
     stem = Path(title).stem.encode()[:LONGEST_STEM].decode(errors="ignore")
     words = "-".join([stem, *([split] if split else []), f"by-{model}" if model else "decided"])
     return re.sub(r"[^\w.-]+", "-", words).lstrip(".-") + ending
@@ -183,7 +184,9 @@ def draw_result(server: ProjectServer) -> None:
     newest = max((server.latest[verb] for verb in ended), key=lambda one: one.activity.since)
     file = Path(newest.result.out)
     st.header(escaped(file.name))
-    offer(file, "predict-fetch")
+    with st.container(horizontal=True):
+        offer(file, "predict-fetch")
+        offer_for_excel(file, "predict-fetch-excel")
     if isinstance(newest.result, PredictedPairFile):
         _draw_pairs(newest.result)
     else:

@@ -1,5 +1,6 @@
-"""A file on its way from a browser to the disk: streamed, within a limit, gone where it is not whole."""
+"""A file on its way from a browser to the disk: streamed, within a limit, gone where it is not whole. Knows no page."""
 
+import re
 import secrets
 import shutil
 from collections.abc import AsyncIterator
@@ -18,6 +19,18 @@ MOST_BYTES = 20 << 30
 PIECE = 1 << 20
 SPARE = 1 << 30
 """bytes of the disk that an upload leaves free: a full disk stops everything else"""
+LONGEST_NAME = 100
+"""characters of a file's name that are kept, its ending among them"""
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+
+
+def plain_name(name: str) -> str:
+    """The last part of what the browser calls a file, which is no path. Raises BadInput where nothing is left of it."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    letters = "".join(one for one in last if one.isprintable() and one not in '<>:"|?*')[-LONGEST_NAME:].lstrip(". ")
+    if not letters:
+        raise BadInput("The file has no name.")
+    return letters
 
 
 def check_size(size: int, folder: Path) -> None:
@@ -64,6 +77,33 @@ def _write(file: BinaryIO, piece: bytes, folder: Path) -> None:
     if len(piece) > free - SPARE:
         raise Refused(f"The disk has {free / 2**30:,.1f} GB free, too little for the file. Free space, and try again.")
     file.write(piece)
+
+
+async def keep(request: Request, folder: Path, name: str) -> str:
+    """The body as a file of this name in a folder of its own, and the id by which `kept_file` finds it there. Raises as
+    `save` does, and leaves nothing then."""
+    identifier = secrets.token_hex(16)
+    own = folder / identifier
+    own.mkdir(mode=0o700)
+    try:
+        await save(request, own / plain_name(name))
+    except BaseException:
+        await run_in_threadpool(shutil.rmtree, own, ignore_errors=True)
+        raise
+    return identifier
+
+
+def kept_file(folder: Path, identifier: str) -> Path | None:
+    """The file of this id; None where there is none any more, or no such id can be."""
+    if not _IDENTIFIER.fullmatch(identifier) or not (folder / identifier).is_dir():
+        return None
+    return next((path for path in (folder / identifier).iterdir() if path.is_file()), None)
+
+
+def drop_kept(folder: Path, identifier: str) -> None:
+    """Deletes it, if it is there."""
+    if _IDENTIFIER.fullmatch(identifier):
+        shutil.rmtree(folder / identifier, ignore_errors=True)
 
 
 @asynccontextmanager
