@@ -30,7 +30,7 @@ from tests.ray_cluster import RayCluster
 from tests.test_pages import shown
 from tests.waiting import wait_for
 
-EACH, JOBS = 256, 3
+EACH, JOBS = 256, 4
 RECORDS = JOBS * EACH
 ON = ("--on", "local", "--workers", "2", "--job-records", str(EACH))
 

@@ -35,7 +35,8 @@ def contradictions_in(records: Path, answers: ColumnReader, examples: int = 5) -
     import numpy as np
     import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
-    table = parquet.read_table(records, columns=["position", "hash", "label"])
+    with parquet.ParquetFile(records) as file:  # read_table would load pyarrow's data sets
+        table = file.read(["position", "hash", "label"])
     table = table.filter(table["label"].is_valid())
     values, counts = np.unique(table["hash"].to_numpy(), return_counts=True)
     table = table.filter(np.isin(table["hash"].to_numpy(), values[counts > 1]))
