@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ import pytest
 from core import loop
 from core.arrays import as_floats
 from core.explore.nearest import BLOCK, nearest, nearest_in_lists, nearest_in_part
+from core.ids import ModelId
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.models.heads.head import Head
 from core.models.vectors import Halves
 from core.project import Project, open_project
+from core.rounds.champion_log import load_suggestions
 from core.sampling.batch import compose
 from core.sampling.pool import Pool
 from core.sampling.strategies import STRATEGIES
@@ -172,6 +175,18 @@ def test_what_was_answered_or_left_the_pool_since_it_was_looked_through_is_not_d
     rows = drawn(plain)
     assert len(rows) > order.index(left)
     assert set(rows) == set(order[: len(rows) + 2]) - {order[120], left}
+
+
+def test_suggestions_are_loaded_while_answers_are_stored(plain: Project, tmp_path: Path) -> None:
+    file = tmp_path / "suggestions.parquet"
+    columns = "n, 'a' as label, 0.5 as probability, 0.5 as score, ['a'] as labels, '[]'::json as answer"
+    plain.store.query(f"copy (select {columns} from records) to '{file}' (format parquet)")
+    loading = Thread(target=load_suggestions, args=(plain, file, ModelId("m")))
+    with plain.store.transaction():  # as that of an answer
+        loading.start()
+        loading.join(60)
+        assert not loading.is_alive()
+    assert plain.store.one("select count(*) from incoming") == 20_000
 
 
 def test_without_lists_the_nearest_of_a_part_are_looked_for(vectors: Halves) -> None:
