@@ -2,25 +2,39 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
 from core import loop
 from core.arrays import as_floats
+from core.explore.browse import AMONG, find
+from core.explore.filters import RecordSearch
 from core.explore.nearest import BLOCK, nearest, nearest_in_lists, nearest_in_part
+from core.ids import ModelId
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.models.heads.head import Head
-from core.models.vectors import Halves
+from core.models.vectors import (
+    LISTS,
+    EncodedFacts,
+    Halves,
+    append_shards,
+    encoder_folder,
+    lists_name,
+    shard_path,
+    write_facts,
+)
 from core.project import Project, open_project
+from core.rounds.champion_log import load_suggestions
 from core.sampling.batch import compose
 from core.sampling.pool import Pool
 from core.sampling.strategies import STRATEGIES
 from core.sampling.subpool import LARGE, Candidates, SubpoolSize, subpool, uniform_subpool
 from core.sampling.uncertainty import score
-from core.sampling.vector_lists import extend_lists, make_lists
+from core.sampling.vector_lists import extend_lists, make_lists, write_lists
 from core.tasks.labels import LABELS
 from gpu_jobs.runners.local import InProcessRunner
 from gpu_jobs.work.choose import ScoredPool
@@ -174,6 +188,18 @@ def test_what_was_answered_or_left_the_pool_since_it_was_looked_through_is_not_d
     assert set(rows) == set(order[: len(rows) + 2]) - {order[120], left}
 
 
+def test_suggestions_are_loaded_while_answers_are_stored(plain: Project, tmp_path: Path) -> None:
+    file = tmp_path / "suggestions.parquet"
+    columns = "n, 'a' as label, 0.5 as probability, 0.5 as score, ['a'] as labels, '[]'::json as answer"
+    plain.store.query(f"copy (select {columns} from records) to '{file}' (format parquet)")
+    loading = Thread(target=load_suggestions, args=(plain, file, ModelId("m")))
+    with plain.store.transaction():  # as that of an answer
+        loading.start()
+        loading.join(60)
+        assert not loading.is_alive()
+    assert plain.store.one("select count(*) from incoming") == 20_000
+
+
 def test_without_lists_the_nearest_of_a_part_are_looked_for(vectors: Halves) -> None:
     rows, cosines, among = nearest_in_part(vectors, 7, 20, 200_000)
     assert 150_000 < among < 200_000 + BLOCK
@@ -192,3 +218,18 @@ def test_of_millions_the_nearest_are_looked_for_in_the_lists_around(vectors: Hal
     assert len(np.intersect1d(rows, exact)) >= 18
     assert (np.diff(cosines) <= 0).all()
     assert (rows >= 50_000).any(), "what is in no list yet is looked at, too"
+
+
+def test_more_like_this_says_that_it_looked_among_a_part_until_there_are_lists(
+    vectors: Halves, plain: Project, tmp_path: Path
+) -> None:
+    encoder = plain.settings().encoder
+    np.save(shard_path(tmp_path, 0), vectors)
+    write_facts(tmp_path, EncodedFacts(MORE, DIMS, MORE, "made"))
+    append_shards(plain.vectors, encoder, tmp_path, 0)
+    page = find(plain, RecordSearch(like="r7"))
+    assert page.among is not None
+    assert AMONG * 0.5 < page.among < AMONG + BLOCK
+    folder = encoder_folder(plain.vectors, encoder)
+    write_lists(folder / LISTS, lists_name(folder), make_lists(vectors[:60_000], np.random.default_rng(0)))
+    assert find(plain, RecordSearch(like="r7")).among is None

@@ -31,7 +31,7 @@ class Activation:
 
 def load_suggestions(project: Project, file: Path, model: ModelId) -> None:
     """Loads them into a table beside the old one, so that the swap in the transaction is one rename."""
-    with project.store.transaction() as cursor:
+    with project.store.appending() as cursor:  # answers do not wait for it
         cursor.execute("drop table if exists incoming")
         cursor.execute(
             """create table incoming as
