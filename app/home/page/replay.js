@@ -259,7 +259,7 @@ try {
   if (page.look.current?.phase === "running") {
     byId("source").hidden = true;
     await follow();
-  }
+  } else if (page.look.current?.phase === "failed") show("error", `${page.look.current.title}: ${page.look.current.error}`);
 } catch (error) {
   failed(error);
 }
