@@ -174,7 +174,7 @@ async function look() {
   byId("stored").replaceChildren(...stored.map((one) => element("li", {},
     element("span", {}, element("b", {}, one.title), element("small", {}, ` ${one.at} UTC${one.by ? ` · ${one.by}` : ""} · ${one.strategies.join(", ")}`)),
     element("span", { class: "files" }, element("button", { type: "button", "aria-label": `Show ${one.title} of ${one.at}`, onclick: () => open(one) }, "Show"),
-      element("button", { type: "button", "aria-label": `Delete ${one.title} of ${one.at}`, onclick: () => forget(one) }, "Delete")))));
+      element("button", { type: "button", onclick: (event) => confirmed(event.target) && forget(one) }, "Delete")))));
 }
 
 const address = (one, name) => `api/home/replays/${one.id}/${name}`;
@@ -222,6 +222,13 @@ function drawNumbers({ strategies, measure }) {
     element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, String(cell))))))));
 }
 
+/** At the second click: it may have taken hours. */
+function confirmed(button) {
+  const again = button.textContent !== "Delete";
+  button.textContent = "Delete for good";
+  return again;
+}
+
 async function forget(one) {
   show("error", "");
   try {
@@ -259,7 +266,7 @@ try {
   if (page.look.current?.phase === "running") {
     byId("source").hidden = true;
     await follow();
-  }
+  } else if (page.look.current?.phase === "failed") show("error", `${page.look.current.title}: ${page.look.current.error}`);
 } catch (error) {
   failed(error);
 }
