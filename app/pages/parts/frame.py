@@ -138,7 +138,6 @@ def load_ahead() -> None:
     def load() -> None:
         import altair  # noqa: F401
         import pandas  # noqa: F401
-        import pyarrow  # noqa: F401
         import scipy.special  # noqa: F401
 
     threading.Thread(target=load, name="rondo-load-ahead", daemon=True).start()
