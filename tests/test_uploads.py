@@ -36,6 +36,7 @@ def test_a_file_lies_in_a_folder_of_its_own_whatever_it_is_called(
     sent = browser.post("/api/uploads", params={"name": name}, content=b"text\nOne\n").json()
     file = kept_file(uploads(project), sent["id"])
     assert file == uploads(project) / sent["id"] / plain
+    assert file
     assert file.read_bytes() == b"text\nOne\n"
     browser.delete(f"/api/uploads/{sent['id']}")
     assert not list(uploads(project).iterdir())

@@ -121,11 +121,11 @@ class Drafts:
             raise BadInput(f"There is no file or folder {source} on this machine.")
         return self.begin(self.folder(), source, name_of(source))
 
-    def query(self, place: str, sql: str) -> Draft:
+    def query(self, source: str, sql: str) -> Draft:
         """Rows of a query of DuckDB, in a folder or on a database of this machine. Raises BadInput."""
-        path = Path(place).expanduser()
-        if is_remote(place) or not path.exists():
-            raise BadInput(f"There is no folder or database {place} on this machine.")
+        path = Path(source).expanduser()
+        if is_remote(source) or not path.exists():
+            raise BadInput(f"There is no folder or database {source} on this machine.")
         return self.begin(self.folder(), full_path(str(path)), "the query", sql)
 
     def fetch(self, address: DatasetAddress) -> Draft:

@@ -132,13 +132,10 @@ OWN_CODE = "own-code"
 
 @cache
 def load_ahead() -> None:
-    """Begins, once, to import in the background what the first page with a table, a chart or a guarantee would wait
-    for."""
+    """Begins, once, to import in the background what the first page with a chart or a guarantee would wait for."""
 
     def load() -> None:
         import altair  # noqa: F401
-        import pandas  # noqa: F401
-        import pyarrow  # noqa: F401
         import scipy.special  # noqa: F401
 
     threading.Thread(target=load, name="rondo-load-ahead", daemon=True).start()

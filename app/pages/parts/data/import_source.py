@@ -187,7 +187,7 @@ def _draw_argilla(drafts: "Drafts", page: str) -> None:
 
 def _draw_query(drafts: "Drafts", page: str) -> None:
     with st.form(f"{page}-query-form", border=False):
-        place = st.text_input(
+        source = st.text_input(
             "Folder with the files, or a DuckDB database, on this machine",
             key=f"{page}-query-place",
             placeholder="/data/mails, /data/archive.duckdb",
@@ -198,8 +198,8 @@ def _draw_query(drafts: "Drafts", page: str) -> None:
             placeholder="select no as id, body from 'mails/*.parquet' where lang = 'de'",
             help="One SELECT of DuckDB: it reads, writes nothing, and fetches nothing",
         )
-        if st.form_submit_button("Read", key=f"{page}-query-go") and place.strip() and sql.strip():
-            _begin(drafts, page, lambda: drafts.query(place.strip(), sql.strip()))
+        if st.form_submit_button("Read", key=f"{page}-query-go") and source.strip() and sql.strip():
+            _begin(drafts, page, lambda: drafts.query(source.strip(), sql.strip()))
 
 
 SOURCES: dict[str, "Callable[[Drafts, str], None]"] = {
