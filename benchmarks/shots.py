@@ -10,12 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks import shots_extract, shots_home, shots_pairs, shots_team
 from benchmarks.screens import FLAGS, OUT, SCREENS, wait_for
+from core.config.settings import read_settings, write_settings
 
 PORT = 8599
 TRAINED = (
@@ -37,7 +39,7 @@ BOTH_ENDS = (
     "jobs?job={job}",
     "models",
     "team?annotator=me",
-    "audit",
+    "history",
 )
 """pages that are shown wide and light, narrow and dark"""
 
@@ -56,6 +58,7 @@ def main() -> None:
             shutil.copytree(folder, kept / "docstrings")
     else:
         shutil.copytree(kept / "docstrings", folder)
+    write_settings(folder, replace(read_settings(folder), tune=False))  # its progress would stand on every page
     record = json.loads((folder / "docstrings.jsonl").read_text(encoding="utf-8").splitlines()[7])["id"]
     password = shots_team.prepare(folder)
     job = json.loads(subprocess.check_output([*rondo, "--project", str(folder), "jobs", "--json"]))["jobs"][0]["id"]
@@ -65,7 +68,10 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             for width, scheme in SCREENS:
-                context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
+                narrow = width < 500  # a phone has no keys, and nothing hovers
+                context = browser.new_context(
+                    viewport={"width": width, "height": 860}, color_scheme=scheme, has_touch=narrow, is_mobile=narrow
+                )
                 _take(context.new_page(), f"{width}-{scheme}", {"record": record, "job": job})
                 context.close()
             shots_team.take_argilla(browser, password, OUT / "argilla-1280-light.png")
