@@ -56,7 +56,7 @@ SHARED = {
     ),
     "trainers": (
         *("test_transformer", "test_setfit", "test_encoder_training", "test_zeroshot", "test_cross_encoder"),
-        "test_encoders",
+        *("test_encoders", "test_recipes"),
     ),
 }
 """files that share a process: for their servers (Argilla; a few projects, served; Modal's plane and a Ray cluster), or
@@ -77,7 +77,6 @@ LONG = (
     *("test_readme", "test_crash", "test_upkeep", "test_erasing", "test_storage", "test_store", "test_vectors"),
     *("test_registry", "test_removal", "test_retraining", "test_model_export", "test_tracking", "test_replay"),
     *("test_recipe_folders", "test_folder_card"),
-    "test_recipes",
     *("test_accessibility", "test_sign_in", "test_unsigned_access", "test_many_labels", "test_rounds", "test_proxies"),
 )
 """files that train networks, start and kill processes again and again, or serve a project of their own"""
