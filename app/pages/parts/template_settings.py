@@ -1,11 +1,14 @@
 """The Settings page's part that keeps a project's settings as a template for others like it."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from app.auth.identity import is_signed_in, require_right
 from app.background import ProjectServer
 from core.config.settings import Settings
 from core.errors import RondoError
+from core.home.folders import default_home
 from core.home.own_templates import LONGEST_CAPTION, SavedTemplate, home_of, template_save, templates_folder
 from core.reports.card_text import escaped
 from core.tasks.tasks import task_of
@@ -18,7 +21,7 @@ def draw_template(server: ProjectServer) -> None:
     with st.expander("Save as a template", icon=":material/content_copy:", key="template-box"):
         st.text(
             f"{_content(server.settings())} as they are now, to make other projects from; no record, answer or person "
-            f"is in it. It is offered under New project of the home {home}, and to rondo init --template NAME."
+            f"is in it. It is offered under New project of the home {home}{_by_command(home)}."
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.text_input(
@@ -46,6 +49,11 @@ def draw_template(server: ProjectServer) -> None:
         saved: SavedTemplate | None = st.session_state.get("template-saved")
         if saved:
             st.success(escaped(f"{'Replaced' if saved.replaced else 'Saved'} {saved.name}: {saved.file}"))
+
+
+def _by_command(home: Path) -> str:
+    """The command looks into one home alone."""
+    return ", and to rondo init --template NAME" if home.resolve() == default_home().resolve() else ""
 
 
 def _content(settings: Settings) -> str:
