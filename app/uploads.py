@@ -19,15 +19,16 @@ MOST_BYTES = 20 << 30
 PIECE = 1 << 20
 SPARE = 1 << 30
 """bytes of the disk that an upload leaves free: a full disk stops everything else"""
-LONGEST_NAME = 100
-"""characters of a file's name that are kept, its ending among them"""
+LONGEST_NAME = 200
+"""bytes of a file's name that are kept, its ending among them; a disk takes 255"""
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 
 
 def plain_name(name: str) -> str:
     """The last part of what the browser calls a file, which is no path. Raises BadInput where nothing is left of it."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    letters = "".join(one for one in last if one.isprintable() and one not in '<>:"|?*')[-LONGEST_NAME:].lstrip(". ")
+    letters = "".join(one for one in last if one.isprintable() and one not in '<>:"|?*').lstrip(". ")
+    letters = letters.encode()[-LONGEST_NAME:].decode(errors="ignore").lstrip(". ")
     if not letters:
         raise BadInput("The file has no name.")
     return letters

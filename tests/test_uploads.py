@@ -28,6 +28,7 @@ def browser(project: Project) -> Iterator[TestClient]:
         ("C:\\mails\\..\\b.csv", "b.csv"),
         (".rondo.toml", "rondo.toml"),
         ("a/\x00d\n.csv", "d.csv"),
+        ("Б" * 300 + ".csv", "Б" * 98 + ".csv"),
     ],
 )
 def test_a_file_lies_in_a_folder_of_its_own_whatever_it_is_called(
