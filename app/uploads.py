@@ -3,6 +3,7 @@
 import re
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ SPARE = 1 << 30
 """bytes of the disk that an upload leaves free: a full disk stops everything else"""
 LONGEST_NAME = 200
 """bytes of a file's name that are kept, its ending among them; a disk takes 255"""
+MOST_KEPT, KEPT_SECONDS = 20, 86_400.0
+"""uploads that wait for a page to take them, and for how long each does"""
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 
 
@@ -80,9 +83,20 @@ def _write(file: BinaryIO, piece: bytes, folder: Path) -> None:
     file.write(piece)
 
 
+def make_room(folder: Path) -> None:
+    """Deletes uploads that no page took within a day: tabs are closed. Raises Refused where many are left."""
+    waiting = [own for own in folder.iterdir() if own.is_dir()]
+    old = [own for own in waiting if time.time() - own.stat().st_mtime > KEPT_SECONDS]
+    for own in old:
+        shutil.rmtree(own, ignore_errors=True)
+    if len(waiting) - len(old) >= MOST_KEPT:
+        raise Refused(f"{MOST_KEPT} uploads wait for a page to take them. Take or remove one, or restart the app.")
+
+
 async def keep(request: Request, folder: Path, name: str) -> str:
     """The body as a file of this name in a folder of its own, and the id by which `kept_file` finds it there. Raises as
-    `save` does, and leaves nothing then."""
+    `make_room` and `save` do, and leaves nothing then."""
+    await run_in_threadpool(make_room, folder)
     identifier = secrets.token_hex(16)
     own = folder / identifier
     own.mkdir(mode=0o700)

@@ -11,6 +11,7 @@ from core.errors import BadInput, Damaged, Refused
 from core.labelling.bulk import label_many
 from core.project import Project
 from core.reports.model_quality import caveats, learning_curve, prospects
+from core.reports.overview import show_status
 from core.rounds.rechoosing import rechoose
 from tests.conftest import PlayRounds, copy_of, quiet
 
@@ -101,3 +102,10 @@ def test_bulk_labels_alone_train_a_model_without_scores(project: Project) -> Non
     assert result.metrics.audit is None
     assert result.metrics.gold
     assert result.metrics.gold.n == 12
+
+
+def test_a_row_about_a_record_that_is_lost_does_not_keep_the_figures_away(project: Project) -> None:
+    before = show_status(project, quiet)
+    with project.store.transaction() as cursor:  # what a repair leaves where the records' pages were damaged
+        cursor.execute("insert into left_out (n, step, reason) values (10000, 'clean', 'empty')")
+    assert show_status(project, quiet).unqueued == before.unqueued

@@ -221,6 +221,16 @@ def test_predictions_open_in_a_spreadsheet_without_a_formula(tmp_path: Path) -> 
     assert as_excel(tmp_path / "out.csv").startswith(b"\xef\xbb\xbfrow,")
 
 
+@pytest.mark.parametrize(
+    "rows", [[("id", "text"), ("#1", "a"), ("2", "b")], [("text",), ("a;b;0",)], [("id|x", "y"), ("1|2", "3")]]
+)
+def test_a_spreadsheet_gets_the_cells_that_were_written(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
+    with (tmp_path / "out.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    content = as_excel(tmp_path / "out.csv").decode("utf-8-sig")
+    assert [tuple(row) for row in csv.reader(io.StringIO(content, newline=""))] == rows
+
+
 @pytest.mark.parametrize("title", ["a" * 300 + ".csv", "文" * 80 + ".csv"])
 def test_a_long_name_of_a_file_leaves_the_model_in_that_of_its_predictions(title: str) -> None:
     name = _file_name(title, "m0003", "test", ".parquet")

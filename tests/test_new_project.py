@@ -52,3 +52,12 @@ def test_a_template_is_kept_in_the_home_that_its_project_lies_in(
     assert f"Next: RONDO_HOME={home} rondo init FOLDER --template mails" in " ".join(printed.split())
     assert templates_in(home / "templates")["mails"].labels == templates_in(None)["spam"].labels
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_one_of_ours_is_replaced_on_purpose_alone(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "home")
+    rondo("init", home / "one", "--template", "spam")
+    refused = rondo("--project", home / "one", "template", "save", "topics", code=4)
+    assert "There is a template topics already" in " ".join(refused.split())
+    rondo("--project", home / "one", "template", "save", "topics", "--overwrite")
+    assert templates_in(home / "templates")["topics"].labels == templates_in(None)["spam"].labels

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.labelling.leases import Holder
 from core.labelling.responses import Event
 from core.store.database import Store
-from tests.queue_world import ANN, BOB, SETTINGS, World, ids, undo
+from tests.queue_world import ANN, BOB, SETTINGS, World, ids, submit, undo
 
 
 @pytest.fixture
@@ -150,3 +150,18 @@ def free_records(world: World, tab: Tab, overlap: int) -> set[str]:
     )
     free = {f"r{n}" for n in range(24) if busy[f"r{n}"] < overlap}
     return free - world.answered(me) - world.answered("%", "flag") - {id for (id,) in mine}
+
+
+def test_what_may_not_be_asked_any_more_is_not_drawn_by_a_queue_that_looked_ahead(world: World) -> None:
+    world.fill(400)
+    first = ids(world.ask(ANN, want=30))
+    left = [id for (id,) in world.store.query("select id from records where n not in (select n from queue) order by n")]
+    gold, still = left[::2], set(left[1::2])
+    with world.store.transaction() as cursor:  # nobody has told the queue yet
+        cursor.execute("update records set split = 'test' where id in (select unnest(?))", [gold])
+    asked: set[str] = set()
+    while cards := ids(world.ask(ANN, *[submit(id) for id in first], want=30)):
+        asked |= set(cards)
+        first = cards
+    assert asked & set(gold) == set()
+    assert asked >= still

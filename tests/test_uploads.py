@@ -1,5 +1,6 @@
 """Files that a browser sends to a project's server: under a plain name, whole or not at all, and found by their id."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,7 @@ from starlette.testclient import TestClient
 
 from app import background
 from app.http.upload_routes import upload_routes, uploads
-from app.uploads import MOST_BYTES, kept_file
+from app.uploads import MOST_BYTES, MOST_KEPT, kept_file
 from core.project import Project
 
 
@@ -55,4 +56,14 @@ def test_what_is_too_large_or_has_no_name_is_refused_before_it_is_read(browser: 
 def test_only_the_id_of_an_upload_finds_a_file(project: Project, identifier: str) -> None:
     (uploads(project) / "other").mkdir()
     (uploads(project) / "other" / "a.csv").touch()
+    assert kept_file(uploads(project), identifier) is None
+
+
+def test_uploads_that_no_page_took_make_room_after_a_day(browser: TestClient, project: Project) -> None:
+    for _ in range(MOST_KEPT):
+        identifier = browser.post("/api/uploads?name=a.csv", content=b"text").json()["id"]
+    refused = browser.post("/api/uploads?name=a.csv", content=b"text")
+    assert (refused.status_code, "wait for a page" in refused.json()["error"]) == (400, True)
+    os.utime(uploads(project) / identifier, (0, 0))
+    assert browser.post("/api/uploads?name=a.csv", content=b"text").status_code == 200
     assert kept_file(uploads(project), identifier) is None

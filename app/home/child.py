@@ -24,19 +24,28 @@ LOOK_SECONDS = 0.2
 
 
 def speak(work: Callable[[Report], object], stopped: str) -> None:
-    """In the process: does the work and says what came of it. stopped: what is said where it was stopped."""
-    threading.Thread(target=_stop_with_input, daemon=True).start()
+    """In the process: does the work and says what came of it. stopped: what is said where it was stopped.
+
+    Whatever prints, trainers do, prints to the log from here on.
+    """
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def say(message: Mapping[str, object]) -> None:
+        out.write(json.dumps(message) + "\n")
+        out.flush()
 
     def report(what: str, done: int, total: int) -> None:
-        _say({"progress": [what, done, total]})
+        say({"progress": [what, done, total]})
 
     with interrupts.noted():
+        threading.Thread(target=_stop_with_input, daemon=True).start()
         try:
-            _say({"result": to_json(work(interrupts.stoppable(report)))})
+            say({"result": to_json(work(interrupts.stoppable(report)))})
         except Cancelled:
-            _say({"error": stopped})
+            say({"error": stopped})
         except RondoError as error:
-            _say({"error": str(error)})
+            say({"error": str(error)})
 
 
 def follow(module: str, words: Sequence[object], log: Path, stop: threading.Event, progress: Report) -> Any:
@@ -54,26 +63,24 @@ def follow(module: str, words: Sequence[object], log: Path, stop: threading.Even
         )
     threading.Thread(target=_close_on, args=(stop, process), daemon=True).start()
     last: dict[str, Any] = {"error": ENDED}
-    for line in process.stdout or ():
-        message = json.loads(line)
-        if "progress" in message:
-            progress(*message["progress"])
-        else:
-            last = message
-    process.wait()
-    if process.stdin:
-        with suppress(OSError):
-            process.stdin.close()
+    try:
+        for line in process.stdout or ():
+            message = json.loads(line)
+            if "progress" in message:
+                progress(*message["progress"])
+            else:
+                last = message
+    except BaseException:
+        _close_input(process)  # nobody listens any more
+        raise
+    finally:
+        process.wait()
+        _close_input(process)
     if stop.is_set() and "error" in last:
         raise Cancelled(last["error"])
     if "error" in last:
         raise BadInput(last["error"])
     return last["result"]
-
-
-def _say(message: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
 
 
 def _stop_with_input() -> None:
@@ -85,7 +92,12 @@ def _stop_with_input() -> None:
 def _close_on(stop: threading.Event, process: "subprocess.Popen[bytes]") -> None:
     """The end of its input tells the process to stop."""
     while process.poll() is None:
-        if stop.wait(LOOK_SECONDS) and process.stdin:
-            with suppress(OSError):
-                process.stdin.close()
-            return
+        if stop.wait(LOOK_SECONDS):
+            return _close_input(process)
+    return None
+
+
+def _close_input(process: "subprocess.Popen[bytes]") -> None:
+    if process.stdin:
+        with suppress(OSError):
+            process.stdin.close()

@@ -66,7 +66,7 @@ def repair_for_page(folder: Path, report: Report) -> Repaired:
 
 
 ACTS: dict[str, Callable[[Path, Report], object]] = {"check": check_for_page, "repair": repair_for_page}
-STOPPED = "Stopped. The project is as it was."
+STOPPED = "Stopped. The database is as it was."
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from core.store.database import FILE as DATABASE
 from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
 from core.store.wal import committed_inserts, damaged_pages, flush_entry, read_wal, wal_header
-from core.store.whole_files import disk_errors, sync_folder, sync_tree
+from core.store.whole_files import disk_errors, sync_folder, sync_tree, write_whole
 
 DAMAGED = "damaged"
 
@@ -57,6 +57,7 @@ def repair(folder: Path, report: Report) -> Repair:
     try:
         with disk_errors(f"The repaired database in {folder}"):
             work.mkdir()
+            report("Reading the settings", 0, 1)
             settings = _settings(folder, done)
             made = _sound_copy(folder, work, done, report)
             if made and not done.damage:
@@ -80,8 +81,8 @@ def _settings(folder: Path, done: Repair) -> Settings:
             raise
         done.damage.append(str(error).removesuffix(way_back(folder)))
         if (folder / SETTINGS).exists():
-            shutil.move(folder / SETTINGS, _damaged_folder(folder, done) / SETTINGS)
-        shutil.copyfile(folder / LAST_GOOD, folder / SETTINGS)
+            shutil.copy2(folder / SETTINGS, _damaged_folder(folder, done) / SETTINGS)
+        write_whole(folder / SETTINGS, (folder / LAST_GOOD).read_bytes())
         return read_settings(folder)
 
 
@@ -249,7 +250,8 @@ def _fill_gaps(cursor: duckdb.DuckDBPyConnection, answers: Path | None) -> None:
         f"""insert into records (n, id, text, hash, duplicate_of, source, imported_at)
             select n, 'lost-' || n, '(lost)', 'lost-' || n, n, 'repair', ? from (
                 select unnest(range(coalesce(max(n) + 1, 0))) as n
-                from (select n from records union all select n from responses {also}))
+                from (select n from records union all select n from responses
+                      union all select n from outside_pool {also}))
             where n not in (select n from records) and n not in (select n from erased)""",
         [utc_now()],
     )

@@ -119,15 +119,15 @@ def template_of(settings: Settings, name: str, caption: str) -> ProjectTemplate:
 
 
 def write_template(template: ProjectTemplate, folder: Path, *, overwrite: bool = False) -> Path:
-    """A file of its own. Raises BadInput for a name that is none, Refused where it is there already and `overwrite` is
-    not."""
+    """A file of its own. Raises BadInput for a name that is none, Refused where it is there already, or is one of ours,
+    and `overwrite` is not."""
     import tomlkit
 
     name = check_template_name(template.name)
     path = folder / f"{name}.toml"
-    if path.exists() and not overwrite:
+    if not overwrite and (there := next((one for one in (path, OURS / path.name) if one.exists()), None)):
         raise Refused(
-            f"There is a template {name} already: {path}. Choose another name, or put this in its place: --overwrite."
+            f"There is a template {name} already: {there}. Choose another name, or put this in its place: --overwrite."
         )
     document: dict[str, object] = {"caption": template.caption, "task": template.task}
     if template.several:

@@ -313,13 +313,14 @@ class LabelQueue:
                 break
 
     def _undrawn(self, cursor: duckdb.DuckDBPyConnection, count: int) -> list[RecordNo]:
-        """The first of the records ahead, without those that were answered or queued since; they are ahead no more."""
+        """The first of the records ahead that can still be drawn; whatever has become of the others, they are ahead no
+        more."""
         rows: list[RecordNo] = []
         while self._next_drawn and len(rows) < count:
             need = count - len(rows)
             some, self._next_drawn = self._next_drawn[:need], self._next_drawn[need:]
-            used = {n for (n,) in cursor.execute(_USED, {"ns": some}).fetchall()}
-            rows += [n for n in some if n not in used]
+            free = {n for (n,) in cursor.execute(_STILL_FREE, {"ns": some}).fetchall()}
+            rows += [n for n in some if n in free]
         return rows
 
     def _note_hunger(self, holder: Holder, ask: QueueRequest, rows: Sequence[Row]) -> None:
@@ -358,15 +359,13 @@ _DRAW = """
     left join (select * from suggestions where n in (select unnest($ns::bigint[]))) using (n)
     returning n
 """
-_USED = """
-    select n from responses where n in (select unnest($ns::bigint[]))
-    union all select n from queue where n in (select unnest($ns::bigint[]))
-"""
-_TO_DRAW = """
-    select n from askable
-    where hash(n, $seed::bigint) <= $bound::ubigint and not is_labelled(n)
-      and n not in (select n from responses) and n not in (select n from queue)
+_CAN_BE_DRAWN = """
+    from askable where not is_labelled(n) and n not in (select n from responses) and n not in (select n from queue)
       and n not in (select n from machine_labels)
+"""
+_STILL_FREE = f"select n {_CAN_BE_DRAWN} and n in (select unnest($ns::bigint[]))"
+_TO_DRAW = f"""
+    select n {_CAN_BE_DRAWN} and hash(n, $seed::bigint) <= $bound::ubigint
     order by hash(n, $seed::bigint), n limit $count::bigint
 """
 

@@ -89,7 +89,8 @@ def as_excel(file: Path) -> bytes:
     """CSV that was written here, in the form EXCEL."""
     import duckdb
 
-    rows = f"from read_csv(?, header = true, all_varchar = true, parallel = false, max_line_size = {LONGEST_CELL})"
+    written = "delim = ',', quote = '\"', escape = '\"', comment = '', skip = 0, header = true, all_varchar = true"
+    rows = f"from read_csv(?, {written}, parallel = false, max_line_size = {LONGEST_CELL})"
     with TemporaryDirectory(prefix="rondo-excel-") as folder, duckdb.connect(config={"threads": 1}) as connection:
         target = Path(folder) / file.name
         write_table(connection, rows, [str(file)], target, EXCEL)

@@ -25,10 +25,11 @@ def ask_upload(server: ProjectServer, label: str, key: str) -> Path | None:
     folder, name = uploads(server.project), f"{key}-upload"
     file = kept_file(folder, st.session_state.get(name, ""))
     event = draw_upload_box(label, key, file.name if file else "")
-    if event.uploaded or event.removed:
+    uploaded = event.uploaded != st.session_state.get(name) and event.uploaded  # Streamlit may hand it over twice
+    if uploaded or event.removed:
         drop_kept(folder, st.session_state.pop(name, ""))
-        if event.uploaded:
-            st.session_state[name] = event.uploaded
+        if uploaded:
+            st.session_state[name] = uploaded
         st.rerun()
     return file
 

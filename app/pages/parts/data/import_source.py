@@ -137,7 +137,8 @@ def _draw_upload(drafts: "Drafts", page: str) -> None:
     if event.removed:
         drop_draft(opened(), page)
         st.rerun()
-    if event.uploaded:
+    if event.uploaded and event.uploaded != st.session_state.get(f"{page}-taken"):  # Streamlit may hand it over twice
+        st.session_state[f"{page}-taken"] = event.uploaded
         _begin(drafts, page, lambda: _taken(drafts, event.uploaded), machine=False)
         if _present(drafts, page):
             st.rerun()

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.auth.identity import is_signed_in
 from app.background import ProjectServer
 from app.pages.parts.widgets import begin, outcome_of
 from core.errors import BadInput, RondoError
@@ -95,9 +96,12 @@ def ask_base(key: str) -> dict[str, Any] | None:
     key: begins the widgets' keys.
     """
     left, middle, right = st.columns([2, 3, 1], vertical_alignment="bottom")
-    provider = left.selectbox("Provider", [*PROVIDERS, OTHER], key=f"{key}-provider")
+    named = [*PROVIDERS] if is_signed_in() else [*PROVIDERS, OTHER]  # what answers there is given the app's own token
+    provider = left.selectbox("Provider", named, key=f"{key}-provider")
     base = middle.text_input("Base model", key=f"{key}-base", placeholder="as the provider calls it").strip()
     epochs = right.number_input("Epochs", 1, MOST_EPOCHS, None, key=f"{key}-epochs", placeholder="theirs")
+    if provider not in named:
+        return None
     if provider == OTHER:
         provider = st.text_input(
             "Its address", key=f"{key}-address", placeholder="https://HOST/v1", help="That speaks OpenAI's API"
