@@ -2,7 +2,7 @@
 import { ask, byId, element, number } from "./parts.js";
 
 const POLL = 300;
-const open = { key: "", turn: 0 };
+const open = { turn: 0, checking: "" }; // checking: the address of a check under way
 
 const dialog = () => byId("care");
 
@@ -62,6 +62,7 @@ async function begin(one, act) {
   byId("care-content").dataset.running = "no";
   try {
     let state = await ask(address(one), { act });
+    open.checking = state.act === "check" ? address(one) : "";
     while (state.phase === "running") {
       if (turn !== open.turn) return;
       drawRunning(one, state);
@@ -69,6 +70,7 @@ async function begin(one, act) {
       state = await ask(address(one));
     }
     if (turn !== open.turn) return;
+    open.checking = "";
     if (state.phase !== "done") throw new Error(state.error);
     if (state.act === "check") drawChecked(one, state.result);
     else drawRepaired(one, state.result);
@@ -80,7 +82,13 @@ async function begin(one, act) {
 /** closed: is called when the dialog is. */
 export function care(one, closed) {
   byId("care-title").textContent = one.name;
-  dialog().onclose = () => { open.turn += 1; closed(); };
+  dialog().onclose = () => {
+    open.turn += 1;
+    // nobody can open the project while it is checked
+    if (open.checking) ask(open.checking, undefined, "DELETE").catch(() => {});
+    open.checking = "";
+    closed();
+  };
   draw([], []);
   dialog().showModal();
   begin(one, "check");
