@@ -23,6 +23,8 @@ from gpu_jobs.runners.ray.shared_folder import (
 
 JOBS = "/api/jobs/"
 _UNDER_WAY = ("PENDING", "RUNNING")
+_BEGINNING = "Running entrypoint for job"
+"""what the cluster itself logs when it begins one, at times after what the job has printed"""
 _STATES = {
     "PENDING": RunStatus("queued", "The cluster has not begun it: it waits for CPUs, GPUs or memory to be free."),
     "RUNNING": RunStatus("running"),
@@ -160,7 +162,8 @@ def _asked(handle: Handle) -> RunStatus:
     if status < 0 or status > 128:
         killed = -status if status < 0 else status - 128
         return RunStatus("lost", f"Its process was killed (signal {killed}): out of memory, or its node went down.")
-    last = message.strip().splitlines()[-1] if message.strip() else "it printed nothing."
+    lines = [line for line in message.strip().splitlines() if not line.startswith(_BEGINNING)]
+    last = lines[-1] if lines else "it printed nothing."
     return RunStatus(
         "failed",
         f"It could not run on the cluster (exit status {status}): {last} "
