@@ -39,7 +39,6 @@ BOTH_ENDS = (
     "jobs?job={job}",
     "models",
     "team?annotator=me",
-    "history",
 )
 """pages that are shown wide and light, narrow and dark"""
 

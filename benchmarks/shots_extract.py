@@ -27,7 +27,7 @@ from core.labelling.reviews import send_to_queue
 from core.project import open_project
 from gpu_jobs.runners.local import InProcessRunner
 
-PORT = 8598
+PORT = 8596
 ASKED = "The red kite, 1 of 3"
 TALES = {
     ASKED: "Mara the weaver lent her red kite to Pim. Pim let it go, and the crow Old Ink carried it home. "
