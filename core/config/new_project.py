@@ -103,6 +103,11 @@ def templates_in(folder: Path | None) -> dict[str, ProjectTemplate]:
     return {one.name: one for one in read}
 
 
+def template_files(folder: Path) -> dict[str, Path]:
+    """Name -> file: ours, and those of a folder, which hold where they are called the same."""
+    return {path.stem: path for where in (OURS, folder) for path in where.glob("*.toml")}
+
+
 def template_of(settings: Settings, name: str, caption: str) -> ProjectTemplate:
     """What another project can be made from as this one was: no record, no answer and no person is in it."""
     live = replace(settings.taxonomy, labels=tuple(one for one in settings.taxonomy.labels if not one.retired))
@@ -125,7 +130,7 @@ def write_template(template: ProjectTemplate, folder: Path, *, overwrite: bool =
 
     name = check_template_name(template.name)
     path = folder / f"{name}.toml"
-    if not overwrite and (there := next((one for one in (path, OURS / path.name) if one.exists()), None)):
+    if not overwrite and (there := template_files(folder).get(name)):
         raise Refused(
             f"There is a template {name} already: {there}. Choose another name, or put this in its place: --overwrite."
         )

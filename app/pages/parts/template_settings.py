@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.auth.identity import is_signed_in, require_right
 from app.background import ProjectServer
-from core.config.new_project import OURS
+from core.config.new_project import template_files
 from core.config.settings import Settings
 from core.errors import RondoError
 from core.home.folders import default_home
@@ -31,7 +31,7 @@ def draw_template(server: ProjectServer) -> None:
             st.text_input(
                 "Description", key="template-caption", max_chars=LONGEST_CAPTION, placeholder="One line: what it is for"
             )
-        taken = name in {path.stem for folder in (templates_folder(home), OURS) for path in folder.glob("*.toml")}
+        taken = name in template_files(templates_folder(home))
         overwrite = False
         if taken:
             st.warning(f"There is a template {escaped(name)} already.", icon=":material/warning:")
