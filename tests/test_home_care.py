@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.home.home_routes import HomeServer
+from app.home.tending import STOPPED
 from core.home import folders
 from core.home.summary import DAMAGED
 from core.project import open_project
@@ -135,7 +136,7 @@ def test_a_check_that_is_stopped_leaves_all_as_it_was(home: HomeServer) -> None:
         time.sleep(0.1)
     wait_for(lambda: client.get(address).json()["phase"] != "running")
     state = client.get(address).json()
-    assert (state["phase"], state["error"]) == ("stopped", "Stopped. The project is as it was.")
+    assert (state["phase"], state["error"]) == ("stopped", STOPPED)
     assert {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()} == before
     shutil.rmtree(folder)
     assert client.post(address, json={"act": "check"}).status_code == 400
