@@ -41,11 +41,10 @@ class AuditEvidence:
 def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, terms: GuaranteeTerms) -> AuditEvidence:
     """Raises Refused where `trusted_model` does."""
     model, space = trusted_model(project, cursor), space_of(project.settings())
-    pool, audit, guide = (
-        _columns(cursor, query, space.parts) for query in (_POOL, _JUDGED.format("="), _JUDGED.format("<>"))
-    )
-    for rows in (audit, guide):
-        rows["is_right"] = right_stored(space, rows["truth"].tolist(), rows["predicted"].tolist())
+    pool, judged = (_columns(cursor, query, space.parts) for query in (_POOL, _JUDGED))
+    judged["is_right"] = right_stored(space, judged["truth"].tolist(), judged["predicted"].tolist())
+    by_chance = judged["stratum"] == "audit"
+    audit, guide = ({name: column[rows] for name, column in judged.items()} for rows in (by_chance, ~by_chance))
     row = cursor.execute(_LATE).fetchone()
     evidence, retained = evidence_from(space.parts, pool, audit, guide, fewest(terms))
     return AuditEvidence(evidence, pool["n"][retained], model, int((~retained).sum()), row[0] if row else 0)
@@ -66,9 +65,10 @@ def evidence_from(
 
 
 # The unasked, labelled by machine before or not, and what waits to check machine labels: a new guarantee replaces it.
+# None is both: of the first nobody is asked.
 UNASKED = """
-    select n from audit_pool union
-    select q.n from queue q where q.purpose = 'check' and q.n not in (select n from leased)
+    select n from audit_pool union all
+    select distinct q.n from queue q where q.purpose = 'check' and q.n not in (select n from leased)
         and q.n not in (select n from responses) and not is_labelled(q.n)
 """
 PART = f"if($parts::varchar[] = ['{EVERYTHING}'], '{EVERYTHING}', label)"
@@ -89,9 +89,9 @@ AUDITED = """
 _JUDGED = f"""
     {AUDITED}
     select j.n, {_PLACE} as place, probability, s.answer::varchar as truth, j.predicted_answer::varchar as predicted,
-           coalesce(a.seen, 0) as seen
+           coalesce(a.seen, 0) as seen, s.stratum
     from held_out_predictions j join settled s using (n) left join audited a using (n)
-    where (s.stratum {{}} 'audit') and place >= 0 order by j.n
+    where place >= 0 order by j.n
 """
 _LATE = "select count(*) from settled where stratum = 'audit' and n not in (select n from held_out_predictions)"
 
