@@ -23,6 +23,7 @@ from tests.hosted_api import TOKEN, HostedApi
 from tests.hosted_api import hosted_api as hosted_api  # a fixture
 from tests.hosted_registry import decided_folder as decided_folder  # a fixture
 from tests.hosted_registry import reopen, teach, tune
+from tests.test_hosted_rescue import undecided
 from tests.test_hosted_steps import TALES
 from tests.test_jobs_pages import Endless, finish
 from tests.test_pages import shown
@@ -117,6 +118,22 @@ def test_a_model_is_tuned_only_once_its_price_was_shown_for_exactly_these_choice
     }
     press(server, page, "tuning-ask")
     assert "no end announced" in texts(page)
+
+
+def test_nothing_is_begun_that_takes_something_else_than_what_was_agreed_to(
+    server: background.ProjectServer, hosted_api: HostedApi
+) -> None:
+    page = shown("models.py")
+    choose(page, hosted_api)
+    press(server, page, "tune-estimate")
+    assert "160 examples" in texts(page)
+    undecided(server.project, 20)
+    press(server, page, "tune-start")
+    assert any("has changed since it was agreed to. Now: 140 examples" in one.value for one in page.error)
+    assert list_hosted_jobs(server.project) == []
+    press(server, page, "tune-estimate")
+    press(server, page, "tune-start")
+    assert len(list_hosted_jobs(server.project)) == 1
 
 
 def test_a_job_under_way_is_cancelled_after_a_word_on_what_was_spent(

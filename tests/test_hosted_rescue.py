@@ -81,7 +81,7 @@ def test_what_must_be_paid_is_agreed_to_before(decided: Project, hosted_api: Hos
     teach(decided, hosted_api, tuned)
     with pytest.raises(Refused, match=r"This costs money: ft:tiny\S* at \S+ is asked about 40 pairs\. Say --yes"):
         rescue(decided, quiet)
-    with pytest.raises(Refused, match=r"large at .* is tuned: 160 examples"):
+    with pytest.raises(Refused, match=r"large at .* is tuned, at most: 160 examples"):
         rescue(decided, quiet, to="hosted", provider=hosted_api.url, base="large")
     assert hosted_api.count("POST /v1/chat") == 0
     assert len(hosted_api.jobs) == 1
@@ -113,7 +113,13 @@ def test_another_hosted_model_is_tuned_compared_and_takes_over(decided: Project,
         question: answer if index < 22 else answer.replace("true", "*").replace("false", "true").replace("*", "false")
         for index, (question, answer) in enumerate(hosted_api.answers[name_of(decided, old)].items())
     }
-    result = rescue(decided, quiet, yes=True, **order)  # type: ignore[arg-type]
+    plan = rescue_plan(decided, quiet, **order)  # type: ignore[arg-type]
+    assert "is tuned, at most: 142 examples" in plan.sentence, "with what it has not been asked yet"
+    asked = hosted_api.count("POST /v1/chat")
+    with pytest.raises(Refused, match="has changed since it was agreed to"):
+        rescue(decided, quiet, yes=True, agreed="1 example.", **order)  # type: ignore[arg-type]
+    assert hosted_api.count("POST /v1/chat") == asked
+    result = rescue(decided, quiet, yes=True, agreed=plan.sentence, **order)  # type: ignore[arg-type]
     assert (result.pool, result.borrowed) == (12, 12)
     assert hosted_api.uploads[1].count(b"\n") == 130 + 12
     info = json.loads((decided.models / result.replacement / "training_info.json").read_text())

@@ -9,6 +9,7 @@ from core.language_models.requests import Message
 from core.project import Project
 from core.tasks.tasks import task_of
 from core.training.hosted import (
+    Agreement,
     HostedEstimate,
     HostedJob,
     TuningRequest,
@@ -53,6 +54,7 @@ def step_hosted_tune(  # noqa: PLR0913 - an option is an argument
     base: str,
     epochs: int | None = None,
     yes: bool = False,
+    agreed: str = "",
     detach: bool = False,
     note: str = "",
 ) -> HostedJob:
@@ -62,4 +64,4 @@ def step_hosted_tune(  # noqa: PLR0913 - an option is an argument
     """
     require_allowed(project.settings(), ModelChoice(base, provider))
     request = TuningRequest(provider, base, epochs, note or f"step {step}")
-    return tune_on(project, report, request, step_data(project, step), agreed=yes, detach=detach)
+    return tune_on(project, report, request, step_data(project, step), Agreement(yes, agreed), detach=detach)

@@ -34,6 +34,7 @@ from core.registry.hosted_promotion import record_measuring, who_decides
 from core.rounds.run_round import can_learn, run_round
 from core.store.database import note, utc_now
 from core.training.hosted import (
+    Agreement,
     HostedEstimate,
     TunedModel,
     TuningRequest,
@@ -126,9 +127,9 @@ def rescue_plan(  # noqa: PLR0913 - an option is an argument
         questions = 0 if ended else len(unrecorded(cursor, where.model, (*task.measuring, *task.pool)))
     estimate = None
     if task.request and not _former_job(project, task.request):
-        estimate = estimate_tuning(task.request, training_set(project, _examples(project, task)))
+        estimate = estimate_tuning(task.request, training_set(project, _examples(project, task, at_most=not ended)))
     steps = [f"{where.name} at {where.provider} is asked about {questions:,} pairs." if questions else ended]
-    steps += [f"{estimate.base} at {estimate.provider} is tuned: {estimate.sentence}"] if estimate else []
+    steps += [f"{estimate.base} at {estimate.provider} is tuned, at most: {estimate.sentence}"] if estimate else []
     return RescuePlan(
         model=where.model,
         name=where.name,
@@ -156,6 +157,7 @@ def rescue(  # noqa: PLR0913 - an option is an argument
     pool: int = 0,
     budget: int = BUDGET,
     yes: bool = False,
+    agreed: str = "",
     user: str = "local",
 ) -> Rescue:
     """Records what a hosted model says of gold and audit pairs, trains another in its place, compares the two, and lets
@@ -164,13 +166,13 @@ def rescue(  # noqa: PLR0913 - an option is an argument
     model: None: the one in use, else the newest. to: local: the champion is fitted anew; hosted: `base` at `provider`
     is tuned on people's decisions. pool: so many undecided pairs are asked about, too; of those that it is sure of a
     hosted replacement learns, while the local champion learns from people alone. budget: requests at most, for each
-    model. yes: what this costs was agreed to. Raises Refused with the plan where it was not, or where the model cannot
-    be asked: what was recorded stays. A model that has ended is not asked; what was recorded of it serves.
+    model. yes, agreed: as in `Agreement`. Raises Refused with the plan where it was not agreed to, or where the model
+    cannot be asked: what was recorded stays. A model that has ended is not asked; what was recorded of it serves.
     """
     options = {"model": model, "to": to, "provider": provider, "base": base, "epochs": epochs, "pool": pool}
     plan = rescue_plan(project, report, **options)  # type: ignore[arg-type]
-    if (plan.questions or plan.estimate) and not yes:
-        raise Refused(f"This costs money: {plan.sentence} Say --yes to agree.")
+    if plan.questions or plan.estimate:
+        Agreement(yes, agreed).require("", plan.sentence)
     task = _task(project, plan.model, to, TuningRequest(provider, base, epochs), pool)
     requests = _record(project, report, task, budget)
     examples = _examples(project, task)
@@ -246,13 +248,16 @@ def _recorded(project: Project, task: _Task) -> tuple[int, int]:
         )
 
 
-def _examples(project: Project, task: _Task) -> Sequence[DecidedPair]:
-    """What the old model is sure of among undecided pairs, for a hosted replacement."""
+def _examples(project: Project, task: _Task, *, at_most: bool = False) -> Sequence[DecidedPair]:
+    """What the old model is sure of among undecided pairs, for a hosted replacement. at_most: and what it has not been
+    asked yet, as if it were sure."""
     if task.request is None:
         return ()
     by_key = {pair_key(*pair): pair for pair in task.pool}
     with project.store.reading() as cursor:
         known = known_answers(cursor, task.where.model, list(by_key))
+    if at_most:
+        known = {**dict.fromkeys(by_key, 1.0), **known}
     sure = {key: same for key, same in known.items() if same is not None and max(same, 1 - same) >= SURE}
     return [DecidedPair(*by_key[key], same > 0.5) for key, same in sorted(sure.items())]
 

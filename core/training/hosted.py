@@ -147,26 +147,41 @@ def hosted_tune(  # noqa: PLR0913 - an option is an argument
     base: str,
     epochs: int | None = None,
     yes: bool = False,
+    agreed: str = "",
     detach: bool = False,
     note: str = "",
 ) -> "HostedJob":
     """Starts tuning and, unless `detach`, waits for its end. Being stopped leaves it running, here and there.
 
-    yes: the price was agreed to. Raises Refused with the price where it was not.
+    yes, agreed: as in `Agreement`. Raises Refused with the price where it was not agreed to.
     """
     request = TuningRequest(provider, base, epochs, note)
-    return tune_on(project, report, request, training_set(project), agreed=yes, detach=detach)
+    return tune_on(project, report, request, training_set(project), Agreement(yes, agreed), detach=detach)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """yes: to what it costs. to: the estimate's sentence, where one was read; empty: to whatever it is by now."""
+
+    yes: bool
+    to: str = ""
+
+    def require(self, at: str, sentence: str) -> None:
+        """Raises Refused where it costs something that was not agreed to. at: whom it is paid to."""
+        if self.yes and self.to not in ("", sentence):
+            raise Refused(f"Nothing was started: what it takes has changed since it was agreed to. Now: {sentence}")
+        if not self.yes:
+            raise Refused(f"This costs money{f' at {at}' if at else ''}: {sentence} Say --yes to agree.")
 
 
 def tune_on(  # noqa: PLR0913 - the verb's own
-    project: Project, report: Report, request: TuningRequest, data: TrainingData, *, agreed: bool, detach: bool
+    project: Project, report: Report, request: TuningRequest, data: TrainingData, agreement: Agreement, *, detach: bool
 ) -> "HostedJob":
     """The same on any training data."""
     estimate = estimate_tuning(request, data)
     for warning in estimate.warnings:
         report(warning, 0, 0)
-    if not agreed:
-        raise Refused(f"This costs money at {estimate.provider}: {estimate.sentence} Say --yes to agree.")
+    agreement.require(estimate.provider, estimate.sentence)
     job = launch_hosted(project, tuning_params(request, data), data)
     if not detach:
         wait(project, report, job)

@@ -72,21 +72,24 @@ def start(folder: Path, options: Mapping[str, object], *, step: str = "", yes: b
     from core.extract.hosted_steps import step_hosted_estimate, step_hosted_tune
     from core.training.hosted import hosted_estimate, hosted_tune
 
+    agreed = ""
     if step:
         if not yes and sys.stdin.isatty():
             chosen = {name: options[name] for name in ("provider", "base", "epochs")}
             estimate = run_verb(folder, step_hosted_estimate, step=step, **chosen)  # type: ignore[arg-type]
             for line in estimate_lines(estimate):
                 say(line, error=True)
-            yes = typer.confirm("Send the examples and start?", err=True)
-        result = run_verb(folder, step_hosted_tune, step=step, yes=yes, **options)  # type: ignore[arg-type]
+            yes, agreed = typer.confirm("Send the examples and start?", err=True), estimate.sentence
+        result = run_verb(folder, step_hosted_tune, step=step, yes=yes, agreed=agreed, **options)  # type: ignore[arg-type]
         return present(result, job_lines, as_json=as_json)
     if not yes and sys.stdin.isatty():
         chosen = {name: options[name] for name in ("provider", "base", "epochs")}
-        for line in estimate_lines(run_verb(folder, hosted_estimate, **chosen)):  # type: ignore[arg-type]
+        estimate = run_verb(folder, hosted_estimate, **chosen)  # type: ignore[arg-type]
+        for line in estimate_lines(estimate):
             say(line, error=True)
-        yes = typer.confirm("Send the examples and start?", err=True)
-    present(run_verb(folder, hosted_tune, yes=yes, **options), job_lines, as_json=as_json)  # type: ignore[arg-type]
+        yes, agreed = typer.confirm("Send the examples and start?", err=True), estimate.sentence
+    result = run_verb(folder, hosted_tune, yes=yes, agreed=agreed, **options)  # type: ignore[arg-type]
+    present(result, job_lines, as_json=as_json)
     return None
 
 

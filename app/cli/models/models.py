@@ -171,15 +171,15 @@ def rescue(
     from core.registry.rescue import rescue_plan
 
     folder = folder_of(context, project)
-    options = {"model": model, "to": to, "provider": provider, "base": base, "epochs": epochs, "pool": pool}
+    options, agreed = {"model": model, "to": to, "provider": provider, "base": base, "epochs": epochs, "pool": pool}, ""
     if not as_json or (not yes and sys.stdin.isatty()):
         plan = run_verb(folder, rescue_plan, **options)  # type: ignore[arg-type]
         warnings = plan.estimate.warnings if plan.estimate else ()
         for line in (*warnings, *rescue_plan_sentences(plan)):
             say(line, error=True)
         if not yes and (plan.questions or plan.estimate) and sys.stdin.isatty():
-            yes = typer.confirm("Go on?", err=True)
-    result = run_verb(folder, verb, **options, budget=budget, yes=yes, user=user)  # type: ignore[arg-type]
+            yes, agreed = typer.confirm("Go on?", err=True), plan.sentence
+    result = run_verb(folder, verb, **options, budget=budget, yes=yes, agreed=agreed, user=user)  # type: ignore[arg-type]
     present(result, rescue_sentences, as_json=as_json)
 
 

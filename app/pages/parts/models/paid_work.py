@@ -23,8 +23,9 @@ SECRETS = "Or in .streamlit/secrets.toml of the project. The app reads both when
 
 @dataclass(frozen=True)
 class PaidWork:
-    """key: begins the widgets' keys. estimate, start: verbs; `start` takes `yes`, too, and options that cost nothing.
-    title: on the button that agrees. sentences, warnings: of the estimate."""
+    """key: begins the widgets' keys. estimate, start: verbs; `start` takes `yes`, `agreed` and options that cost
+    nothing, too. title: on the button that agrees. sentences, warnings: of the estimate, whose own `sentence` is what
+    is agreed to."""
 
     key: str
     estimate: str
@@ -65,7 +66,7 @@ def draw_paid_work(
                 icon=":material/paid:",
                 disabled=busy,
                 on_click=_agree,
-                args=(server, work, request),
+                args=(server, work, request, estimate.sentence),
             )
     return outcome_of(server, work.start)
 
@@ -84,10 +85,11 @@ def _estimate(server: ProjectServer, work: PaidWork, options: dict[str, Any], re
         st.session_state[_agreeing(work)] = request
 
 
-def _agree(server: ProjectServer, work: PaidWork, request: dict[str, Any]) -> None:
-    """Once for each estimate: a second click that was on its way begins nothing."""
+def _agree(server: ProjectServer, work: PaidWork, request: dict[str, Any], sentence: str) -> None:
+    """Once for each estimate: a second click that was on its way begins nothing. sentence: what was agreed to; where it
+    takes something else by now, nothing begins either."""
     if st.session_state.pop(_agreeing(work), None) == request:
-        begin(server, work.start, **request, yes=True)
+        begin(server, work.start, **request, yes=True, agreed=sentence)
 
 
 def ask_base(key: str) -> dict[str, Any] | None:
