@@ -41,10 +41,10 @@ class AuditEvidence:
 def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, terms: GuaranteeTerms) -> AuditEvidence:
     """Raises Refused where `trusted_model` does."""
     model, space = trusted_model(project, cursor), space_of(project.settings())
-    pool, judged = (_columns(cursor, query, space.parts) for query in (_POOL, _JUDGED))
-    judged["is_right"] = right_stored(space, judged["truth"].tolist(), judged["predicted"].tolist())
-    by_chance = judged["stratum"] == "audit"
-    audit, guide = ({name: column[rows] for name, column in judged.items()} for rows in (by_chance, ~by_chance))
+    pool, scored = (_columns(cursor, query, space.parts) for query in (_POOL, _JUDGED))
+    scored["is_right"] = right_stored(space, scored["truth"].tolist(), scored["predicted"].tolist())
+    by_chance = scored["stratum"] == "audit"
+    audit, guide = ({name: column[rows] for name, column in scored.items()} for rows in (by_chance, ~by_chance))
     row = cursor.execute(_LATE).fetchone()
     evidence, retained = evidence_from(space.parts, pool, audit, guide, fewest(terms))
     return AuditEvidence(evidence, pool["n"][retained], model, int((~retained).sum()), row[0] if row else 0)
