@@ -1,5 +1,6 @@
 """Projects that are damaged: the home says so, checks and repairs them for who manages them, and they open again."""
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -67,7 +68,8 @@ def test_a_damaged_database_is_named_in_the_list_and_repaired(home: HomeServer) 
     assert not (folder / "damaged").exists(), "nothing is changed by a check"
     repaired = tend(client, "mails", "repair")
     assert repaired["error"] == ""
-    assert any("The damaged files are kept in" in line for line in repaired["result"]["lines"])
+    assert any("The damaged files are kept in damaged/" in line for line in repaired["result"]["lines"])
+    assert str(home.folder) not in json.dumps([checked, repaired]), "where it lies is the operator's"
     assert not listed(client, "mails")["damaged"]
     assert {**figures(folder), "name": ""} == {**sound, "name": ""}
     assert (tend(client, "mails", "check")["result"]["damage"], client.get("/api/home").status_code) == ([], 200)

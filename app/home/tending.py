@@ -36,7 +36,7 @@ class Repaired:
 def check_for_page(folder: Path, report: Report) -> Checked:
     """As `rondo check` does it; in place of the commands that help, the plan."""
     findings = check(folder, report).findings
-    damage = [finding.damage.replace(way_out(folder), "").strip() for finding in findings if finding.damage]
+    damage = [_within(folder, finding.damage.replace(way_out(folder), "")) for finding in findings if finding.damage]
     sound = [finding.part for finding in findings if not finding.damage]
     return Checked(damage, sound, repair_plan(folder, findings))
 
@@ -62,7 +62,12 @@ def repair_plan(folder: Path, findings: list[Finding]) -> list[str]:
 
 def repair_for_page(folder: Path, report: Report) -> Repaired:
     """As `rondo repair` does it."""
-    return Repaired(repair_lines(repair(folder, report)))
+    return Repaired([_within(folder, line) for line in repair_lines(repair(folder, report))])
+
+
+def _within(folder: Path, line: str) -> str:
+    """Files by their names in the project: who manages one need not know where on the machine it lies."""
+    return line.replace(f"{folder}/", "").replace(str(folder), "the project").strip()
 
 
 ACTS: dict[str, Callable[[Path, Report], object]] = {"check": check_for_page, "repair": repair_for_page}
