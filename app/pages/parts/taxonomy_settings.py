@@ -30,9 +30,11 @@ def draw_labels(server: ProjectServer, change: Callable[..., None]) -> None:
             "Name", label.name, key=f"name-{label.id}", label_visibility="collapsed", disabled=label.retired
         )
         if label.retired:
-            retire.button("Bring back", key=f"back-{label.id}", on_click=change, kwargs={"add_label": label.name})
+            retire.button(
+                "Bring back", key=f"back-{label.id}", width="stretch", on_click=change, kwargs={"add_label": label.name}
+            )
             continue
-        rename.button("Rename", key=f"rename-{label.id}", on_click=_rename_to, args=(label.id, change))
+        rename.button("Rename", key=f"rename-{label.id}", width="stretch", on_click=_rename_to, args=(label.id, change))
         with retire.popover("Retire", width="stretch"):
             st.text(retiring_sentence(server.project, label.id))
             st.button("Retire it", key=f"retire-{label.id}", on_click=change, kwargs={"retire_label": label.id})
