@@ -10,7 +10,7 @@ from core.config.settings import Settings, write_settings
 from core.config.steps import FILE as STEPS_FILE
 from core.config.steps import Step, steps_document
 from core.config.taxonomy import Taxonomy, make_taxonomy
-from core.data.encoding import encode_if_needed
+from core.data.encode_elsewhere import encode_if_needed
 from core.errors import BadInput
 from core.extract.step_files import TEMPLATES
 from core.ids import ModelId

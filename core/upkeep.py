@@ -14,6 +14,7 @@ from core.data.encoding import LAST_CLEANING
 from core.errors import Refused, RondoError
 from core.jobs.bundle import Bundle
 from core.jobs.job_states import ENDED, OPEN, PATIENCE_DAYS, UNDER_WAY
+from core.jobs.many_jobs import POOL_WORK
 from core.models.vectors import cleaned_texts, encoded_rows
 from core.project import Project
 from core.store.database import utc_now
@@ -85,9 +86,9 @@ def _partials(folder: Path) -> Iterator[Path]:
 def empty_dead(project: Project) -> None:
     """Deletes what went into jobs that nobody will go on with, and what came out: it holds people's texts.
 
-    A training job can be tried again for PATIENCE_DAYS; of encoding the piece that comes next is kept, since what of
-    it is done need not be done again. A folder that no row knows is nobody's. A file that is still
-    being stored is not dead.
+    A training job can be tried again for PATIENCE_DAYS, and so long the files of a pool's jobs wait for the last step;
+    of encoding the piece that comes next is kept, since what of it is done need not be done again. A folder that no row
+    knows is nobody's. A file that is still being stored is not dead.
     """
     since = utc_now() - timedelta(days=PATIENCE_DAYS)
     rows = {
@@ -108,5 +109,6 @@ def empty_dead(project: Project) -> None:
         if folder.name in storing or not any((folder / name).exists() for name in ("in", "out", "ckpt")):
             continue
         resumable = again or (kind == "encode" and start == resumed) or (kind == "renew" and stale)
-        if state == "succeeded" or (state in (*ENDED, "lost") and not resumable):
+        waiting = kind in POOL_WORK and again  # its jobs have succeeded; what reads their files may not have
+        if (state == "succeeded" and not waiting) or (state in (*ENDED, "lost") and not resumable):
             bundle.empty()

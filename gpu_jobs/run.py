@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from core.errors import BadInput
-from core.jobs.bundle import Bundle, manifest, write_json
+from core.jobs.bundle import manifest, write_json
 from core.typed_json import from_json, to_json
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ KINDS: dict[str, WorkFunction] = {
 
 
 PLAIN = ("ingest", "preview")
-"""kinds of work that have no use for pandas, and take no second to do it"""
+"""kinds of work that have no use for pandas, and take no second to do it, where the file is a text"""
+TEXTS = ("csv", "tsv", "json", "jsonl")
 
 
 class WithoutPandas(MetaPathFinder):
@@ -106,6 +107,16 @@ class WithoutPandas(MetaPathFinder):
         """Raises ModuleNotFoundError for pandas, and leaves all others to the next finder."""
         if name == "pandas":
             raise ModuleNotFoundError("This kind of job has no use for pandas.", name=name)
+
+
+def needs_pandas(bundle: Path) -> bool:
+    """Whether pyarrow may need it: for times of Parquet, Arrow and queries that are finer than Python's."""
+    job = json.loads((bundle / "job.json").read_text(encoding="utf-8"))
+    params = job["params"]
+    if job["kind"] not in PLAIN or params.get("sql"):
+        return True
+    form = params.get("form") or params.get("layout", {}).get("form")
+    return (form or Path(params["file"].removesuffix(".gz")).suffix[1:].lower()) not in TEXTS
 
 
 def run(bundle: Path) -> None:
@@ -156,7 +167,7 @@ def main() -> None:
         record_failure(bundle, error)
 
     sys.excepthook = hook
-    if Bundle(bundle).kind in PLAIN:
+    if not needs_pandas(bundle):
         sys.meta_path.insert(0, WithoutPandas())
     run(bundle)
 

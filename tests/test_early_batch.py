@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core import loop
-from core.data.encoding import encode_if_needed
+from core.data.encode_elsewhere import encode_if_needed
 from core.data.file_import import import_file
 from core.models.vectors import encoded_rows
 from core.project import Project, open_project

@@ -12,8 +12,13 @@ import pytest
 
 from app import background
 from core import loop
-from core.data.encode_elsewhere import encode_elsewhere, encode_elsewhere_estimate, resume_encoding
-from core.data.encoding import encode, encode_if_needed
+from core.data.encode_elsewhere import (
+    encode_elsewhere,
+    encode_elsewhere_estimate,
+    encode_if_needed,
+    resume_encoding,
+)
+from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Cancelled, Refused
 from core.jobs.bundle import Runner
@@ -95,6 +100,39 @@ def test_a_killed_owner_leaves_jobs_that_the_next_one_takes_up(folder: Path, exp
     assert (entry.trainer, entry.state, entry.runner) == ("encoding", "succeeded", "local")
     project.close()
     assert "Encoded 0 records" in rondo("--project", folder, "encode", *ON)
+
+
+def test_a_round_after_a_killed_owner_goes_on_with_what_it_began(folder: Path) -> None:
+    words = [sys.executable, "-m", "app", "encode", "--project", str(folder), *ON]
+    owner = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(list(folder.glob("jobs/*-encode-*/events.jsonl"))) >= 2)
+    owner.kill()
+    owner.wait()
+    project = opened(folder, LocalRunner(1))
+    loop.next_batch(project, quiet, size=6)
+    assert encoded_rows(project.vectors, project.settings().encoder) == RECORDS, "not from what happened to be there"
+    assert project.store.one("select records from batches") == RECORDS
+    assert states(project) == ["succeeded"] * JOBS, "no job was begun anew"
+    project.close()
+
+
+def test_records_that_came_since_are_encoded_here_and_what_runs_elsewhere_is_stopped(
+    folder: Path, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-m", "app", "encode", "--project", str(folder), *ON]
+    owner = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(list(folder.glob("jobs/*-encode-*/events.jsonl"))) >= 2)
+    owner.kill()
+    owner.wait()
+    project = opened(folder, LocalRunner(1))
+    file = tmp_path / "more.csv"
+    file.write_text("id,text\nlate,a record that came since\n", encoding="utf-8")
+    import_file(project, quiet, file=str(file), text=["text"], id="id")
+    encode_if_needed(project, quiet)
+    assert encoded_rows(project.vectors, project.settings().encoder) == RECORDS + 1
+    assert states(project, "encode_pool") == ["succeeded"]
+    assert not {"running", "submitting"} & {*states(project)}, "nothing goes on that nobody waits for"
+    project.close()
 
 
 def test_cancelling_it_stops_every_job_and_keeps_what_was_finished(folder: Path, expected: Halves) -> None:

@@ -24,6 +24,7 @@ from core.erasure.holders import holds
 from core.erasure.selection import ErasureSelection
 from core.errors import BadInput, Refused
 from core.explore.maps import open_map, project_map
+from core.explore.saved_views import save_view, saved_views
 from core.ids import RecordNo
 from core.labelling.corrections import correct
 from core.models.vectors import check_vectors, open_vectors
@@ -98,12 +99,16 @@ def told(answered: Path, tmp_path: Path) -> Iterator[Project]:
 
 def test_a_record_that_is_erased_is_in_no_file_of_the_project(told: Project, tmp_path: Path) -> None:
     assert {f"exports/{what}.{ending}" for what, ending in KINDS} <= set(mentions(told.folder))
+    save_view(told, "her", {"words": TEXT})
+    save_view(told, "like her", {"like": ID})
+    save_view(told, "food", {"label": "food", "words": "rain"})
     before = open_vectors(told.vectors, ENCODER)[60].copy()
     result = erase(told, quiet, record=["twin"], sure=True)
     assert (result.records, result.same_text, result.answers, result.labels) == (2, 1, 1, 1)
     assert sorted(result.exports) == sorted(f"exports/{what}.{ending}" for what, ending in KINDS)
     assert result.elsewhere == [str(tmp_path / "out.csv")]
     assert mentions(told.folder) == []
+    assert [*saved_views(told)] == ["food"]
     assert not list((told.folder / "exports").iterdir())
     vectors = open_vectors(told.vectors, ENCODER)
     assert not np.allclose(vectors[60], before)

@@ -22,7 +22,7 @@ from core.reports.export import write_export
 from core.reports.overview import status
 from core.rounds.run_round import known_now
 from core.store.migrations import MIGRATIONS
-from gpu_jobs.runners.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from tests.conftest import quiet, sentences
 from tests.queue_world import ANN
 
@@ -48,6 +48,21 @@ def several(tmp_path: Path) -> Iterator[Project]:
     """The same, where several labels may hold."""
     project = opened(tmp_path / "several", "red", "blue", multi=True)
     yield project
+    project.close()
+
+
+def test_times_finer_than_pythons_are_read_whole(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    loop.create_project(tmp_path / "project", [])
+    project = open_project(tmp_path / "project", LocalRunner(1))  # a process of its own, as people's imports have
+    moments = pyarrow.array([1767225600123456789, 1767225600123456001], pyarrow.timestamp("ns"))
+    file = tmp_path / "moments.parquet"
+    parquet.write_table(pyarrow.table({"text": ["rain", "sun"], "at": moments}), file)
+    assert import_file(project, quiet, file=str(file), text=["text"], meta=["at"]).added == 2
+    [fields] = project.store.query("select meta::varchar from records where text = 'rain'")
+    assert "123456789" in fields[0]
     project.close()
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import polars
 import pytest
 
-from core.errors import BadInput, Cancelled, Refused
+from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Runner
 from core.models.encoders.encoder import EMBEDDED
 from core.project import Project, open_project
 from core.registry.predict import predict
 from core.registry.predict_elsewhere import predict_elsewhere, predict_elsewhere_estimate
+from core.rounds.run_round import apply_finished_rounds
 from core.training.following import job_cancel
 from core.training.watching import jobs
 from core.upkeep import take_up
@@ -88,6 +89,7 @@ def test_a_killed_owner_leaves_jobs_that_the_next_one_takes_up(folder: Path) -> 
     there = len(list(folder.glob(pieces)))
     project = opened(folder / "p", LocalRunner(1))
     take_up(project)
+    apply_finished_rounds(project, quiet)  # what is left of rounds is put in order, and no part of this
     result = predict_elsewhere(project, quiet, **request(folder))
     assert result.resumed == min(there * EACH, result.rows)
     assert result.scored
@@ -100,6 +102,41 @@ def test_a_killed_owner_leaves_jobs_that_the_next_one_takes_up(folder: Path) -> 
     shown = rondo("--project", folder / "p", *words[:5], *WORDS, "--on", "local", "--job-records", "1000")
     assert f"{result.rows} rows" in shown
     assert_same(folder)
+
+
+def test_pieces_wait_for_the_last_step_which_failed(folder: Path) -> None:
+    project = opened(folder / "p", InProcessRunner())
+    (folder / ".out.jsonl.parts").write_text("in the way", encoding="utf-8")
+    with pytest.raises((RondoError, OSError)):
+        predict_elsewhere(project, quiet, workers=2, **request(folder))
+    project.close()
+    (folder / ".out.jsonl.parts").unlink()
+    project = opened(folder / "p", InProcessRunner())
+    take_up(project)
+    result = predict_elsewhere(project, quiet, workers=2, **request(folder))
+    assert result.resumed == result.rows
+    assert len(states(project)) == 4, "nothing is predicted, and paid, twice"
+    assert_same(folder)
+    assert not list(folder.glob("p/jobs/*/out/*"))
+    project.close()
+
+
+def test_the_same_twice_at_once_is_refused_and_an_estimate_leaves_nothing(folder: Path) -> None:
+    project = opened(folder / "p", LocalRunner(1))
+    predict_elsewhere_estimate(project, quiet, workers=2, **request(folder))
+    assert not project.store.one("select count(*) from jobs where kind = 'predict_pieces'")
+    refused: list[str] = []
+
+    def second(what: str, done: int, total: int) -> None:
+        if not refused and what.startswith("Predicting"):
+            with pytest.raises(Refused, match="is under way already") as error:
+                predict_elsewhere(project, quiet, **request(folder))
+            refused.append(str(error.value))
+
+    predict_elsewhere(project, second, workers=2, **request(folder))
+    assert refused
+    assert_same(folder)
+    project.close()
 
 
 def test_cancelling_it_stops_every_job_and_keeps_what_was_finished(folder: Path) -> None:

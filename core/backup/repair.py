@@ -66,6 +66,8 @@ def repair(folder: Path, report: Report) -> Repair:
                 made = _rebuilt(folder, work, done, report)
                 _finish(made, wal_of(database), settings, done)
             sync_tree(made.parent)
+            report("Putting it in place", 0, 1)
+            refuse_held(database)  # whoever opened it meanwhile stores answers there
             _replace_project(made, folder, done)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -8,6 +8,7 @@ the one file of vectors, piece after piece, and the manifest counts it: whoever 
 import time
 from dataclasses import replace
 from functools import partial
+from typing import TypedDict
 
 from core.config.settings import Settings
 from core.data.encode_job import (
@@ -26,6 +27,7 @@ from core.data.encoding import (
     check_own,
     drop_foreign_vectors,
     encode,
+    encode_for,
     encode_params,
     end_pool_jobs,
     renew,
@@ -98,9 +100,38 @@ def encode_elsewhere(  # noqa: PLR0913 - an option is an argument
         return replace(result, encoded=result.encoded + renewed)
 
 
+def encode_if_needed(project: Project, report: Report) -> None:
+    """While another thread is encoding, what it has finished is enough to continue with, unless a batch was drawn from
+    more records than that: then the next one must be, too, or its audit would not be of all. Pieces that a former owner
+    of the project began elsewhere are gone on with."""
+    settings = project.settings()
+    have = encoded_rows(project.vectors, settings.encoder)
+    drawn_from = project.store.one("select coalesce(max(records), 0) from batches")
+    if project.encoding_now.locked() and have and have >= drawn_from:
+        return
+    if begun := _begun_elsewhere(project):
+        encode_elsewhere(project, report, **begun, yes=True)
+    else:
+        encode_for(project, report, settings)
+
+
 def resume_encoding(project: Project, report: Report) -> Encoded:
     """Goes on with pieces that a former owner of the project began elsewhere. Where there are none, or records have
     come since, whose price nobody has agreed to, encodes here."""
+    begun = _begun_elsewhere(project)
+    return encode_elsewhere(project, report, **begun, yes=True) if begun else encode(project, report)
+
+
+class _Begun(TypedDict):
+    """Options of `encode_elsewhere`."""
+
+    on: str
+    gpu: str | None
+    workers: int
+    job_records: int
+
+
+def _begun_elsewhere(project: Project) -> _Begun | None:
     settings = project.settings()
     rows = project.store.query(
         """select runner, params->>'gpu', (params->>'workers')::int, (params->>'job_records')::int from jobs
@@ -110,9 +141,9 @@ def resume_encoding(project: Project, report: Report) -> Encoded:
         [ENCODE_POOL.name, settings.encoder],
     )
     if not rows or rows[0][0] not in project.runners:
-        return encode(project, report)
+        return None
     on, gpu, workers, size = rows[0]
-    return encode_elsewhere(project, report, on=on, gpu=gpu or None, workers=workers, job_records=size, yes=True)
+    return _Begun(on=on, gpu=gpu or None, workers=workers, job_records=size)
 
 
 def records_without_vector(project: Project) -> int:

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from core.data.encode_job import (
     EncodeParams,
     EncodeResult,
 )
+from core.errors import RondoError
 from core.ids import JobId
 from core.jobs.bundle import Bundle, Report
+from core.jobs.fan_out import stop_parts
 from core.jobs.job_states import change_state
 from core.jobs.kinds import JobKind
 from core.models.artifacts import check_model
@@ -36,7 +39,7 @@ from core.models.vectors import (
     replace_vectors,
     vectors_fingerprint,
 )
-from core.project import Project
+from core.project import Project, runner_of
 from core.store.database import utc_now
 from core.store.record_numbers import NUMBERS
 from core.store.tables import quoted
@@ -93,28 +96,18 @@ def encode_for(project: Project, report: Report, settings: Settings) -> Encoded:
             done += _encode_piece(project, report, settings, (have, total))
 
 
-def encode_if_needed(project: Project, report: Report) -> None:
-    """While another thread is encoding, or jobs elsewhere are, what they have finished is enough to continue with,
-    unless a batch was drawn from more records than that: then the next one must be, too, or its audit would not be of
-    all."""
-    have = encoded_rows(project.vectors, project.settings().encoder)
-    drawn_from = project.store.one("select coalesce(max(records), 0) from batches")
-    elsewhere = "select count(*) from jobs where kind = ? and state = 'running'"
-    busy = project.encoding_now.locked() or project.store.one(elsewhere, [ENCODE_POOL.name])
-    if busy and have and have >= drawn_from:
-        return
-    encode_for(project, report, project.settings())
-
-
 def end_pool_jobs(project: Project, encoder: str) -> None:
-    """Where every record has its vector nothing that was begun elsewhere, and never ended, is waited for any more."""
+    """Where every record has its vector nothing that was begun elsewhere, and never ended, is waited for any more: it
+    is stopped there. Where nobody can be reached, the next time."""
     rows = project.store.query(
-        "select id from jobs where kind = ? and state = 'running' and params->>'encoder' = ?",
+        "select id, runner from jobs where kind = ? and state = 'running' and params->>'encoder' = ?",
         [ENCODE_POOL.name, encoder],
     )
-    for (job,) in rows:
-        with project.store.transaction() as cursor:
-            change_state(cursor, JobId(job), "succeeded", ended_at=utc_now())
+    for job, on in rows:
+        with suppress(RondoError):
+            stop_parts(replace(project.jobs, runner=runner_of(project, on)), JobId(job))
+            with project.store.transaction() as cursor:
+                change_state(cursor, JobId(job), "succeeded", ended_at=utc_now())
 
 
 def check_own(project: Project, encoder: str) -> None:
@@ -244,7 +237,7 @@ def _unfinished(project: Project, kind: JobKind[EncodeParams, EncodeResult], par
     rows = project.store.query(
         """select id from jobs where kind = ? and state in ('lost', 'cancelled', 'running', 'submitting')
              and params->>'encoder' = ? and (params->>'start')::bigint = ? and (params->>'stop')::bigint = ?
-             and coalesce(params->>'version', '') = ? order by made_at desc limit 1""",
+             and coalesce(params->>'version', '') = ? and parent is null order by made_at desc limit 1""",
         [kind.name, params.encoder, params.start, params.stop, params.version],
     )
     bundle = Bundle(project.folder / "jobs" / rows[0][0]) if rows else None

@@ -14,6 +14,7 @@ from core.erasure.rows import delete_answers, delete_records, names
 from core.erasure.selection import ErasureSelection, Request, ShownRecord, counts, select, shown_records, sources
 from core.errors import Refused
 from core.exchange.datasets import read_dataset_records, read_datasets, server_of
+from core.explore.saved_views import forget_in_views
 from core.jobs.bundle import Report
 from core.models.vectors import blank_rows
 from core.project import Project
@@ -97,6 +98,7 @@ def erase(  # noqa: PLR0913 - each is an option of the command
             job_forget(project, lambda *_: None, job=job)
         report("Erasing", 1, STEPS)
         thin_evaluations(project, traces, selection)
+        forget_in_views(project, (*selection.ids, *filter(None, [selection.annotator])), selection.texts)
         _delete(project, selection, traces, preview, user)
         finish_erasures(project)
         report("Erasing", STEPS, STEPS)

@@ -19,6 +19,7 @@ from core.erasure.selection import ErasureSelection
 from core.errors import BadInput
 from core.explore.maps import FILE as MAP
 from core.explore.maps import Map, read_map, write_map
+from core.explore.saved_views import FILE as VIEWS
 from core.ids import RecordNo
 from core.jobs.bundle import Bundle, write_json
 from core.jobs.job_states import UNDER_WAY
@@ -154,6 +155,7 @@ def _exports(project: Project, selection: ErasureSelection) -> tuple[list[Path],
     written |= {part for path in written for part in path.parent.glob(f"{glob.escape(path.stem)}_*{path.suffix}")}
     endings = (*_READERS, *PACKED, ".txt", ".ft", ".fasttext")
     lying = {path for path in project.folder.iterdir() if path.is_file() and path.suffix.lower() in endings}
+    lying.discard(project.folder / VIEWS)  # what is said there goes by itself
     home = project.folder.resolve()
     recorded = {path.resolve() for path in written}
     archives = {Path(path).resolve() for path in logged(project, ("archive",), "archive")}  # which are backups

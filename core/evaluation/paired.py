@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
+from statistics import NormalDist
 
 import numpy as np
 
@@ -31,6 +32,11 @@ class Difference:
         if self.low > 0:
             return "second"
         return "first" if self.high < 0 else None
+
+    def low_at(self, confidence: float) -> float:
+        """The lower end of an interval of another confidence (0..1), by the normal distribution."""
+        normal = NormalDist()
+        return self.value - (self.value - self.low) * normal.inv_cdf((1 + confidence) / 2) / normal.inv_cdf(0.975)
 
 
 @dataclass(frozen=True)

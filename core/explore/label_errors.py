@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from core.arrays import label_matrix
 from core.config.settings import Settings
-from core.data.encoding import encode_if_needed
+from core.data.encode_elsewhere import encode_if_needed
 from core.errors import BadInput, Refused
 from core.explore.explore_jobs import INSPECT, InspectArrays, Inspection, InspectParams
 from core.ids import RecordNo

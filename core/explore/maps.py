@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Floats, Ints
-from core.data.encoding import encode_if_needed
+from core.data.encode_elsewhere import encode_if_needed
 from core.errors import Damaged, Refused
 from core.explore.explore_jobs import MAP, MapParams
 from core.jobs.bundle import Bundle, Report

@@ -1,7 +1,7 @@
 """Searches of records that people have given a name to, for everybody of a project. Knows no page and no record."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from core.errors import BadInput
@@ -12,6 +12,8 @@ FILE = "views.json"
 MOST = 50
 LONGEST = 60
 """characters of a name"""
+MUCH = 20
+"""characters of a text, from which they say whose it is: fewer may be anybody's words"""
 
 
 def saved_views(project: Project) -> dict[str, dict[str, str]]:
@@ -38,6 +40,22 @@ def save_view(project: Project, name: str, query: Mapping[str, str]) -> None:
 def remove_view(project: Project, name: str) -> None:
     """Nothing where there is none."""
     _write(project, {other: query for other, query in saved_views(project).items() if other != name})
+
+
+def forget_in_views(project: Project, exactly: Collection[str], texts: Collection[str]) -> None:
+    """Removes the views that ask for one of the values, or for a text or much of one. Nothing where there is none."""
+    views = saved_views(project)
+    kept = {
+        name: query
+        for name, query in views.items()
+        if not any(_holds(value, exactly, texts) for value in (name, *query.values()))
+    }
+    if kept != views:
+        _write(project, kept)
+
+
+def _holds(value: str, exactly: Collection[str], texts: Collection[str]) -> bool:
+    return value in exactly or any(text in value or (len(value) >= MUCH and value in text) for text in texts if text)
 
 
 def _write(project: Project, views: Mapping[str, Mapping[str, str]]) -> None:

@@ -105,10 +105,16 @@ class _Parts(Generic[Params, Result]):
             elif status.state == "lost":
                 self._lose(attempt, status.message)
             elif attempt.bundle.result is None:  # it ended before it could leave one
+                self.require_wanted()
                 self.jobs.end(attempt.bundle, status.state, status.message)
                 raise JobBroke(f"{self.fan_out.what}: {status.message} See {attempt.bundle.path / 'log.txt'}.")
             else:
                 self._finish(attempt)
+
+    def require_wanted(self) -> None:
+        """Raises Cancelled where somebody has cancelled all of them."""
+        if self.jobs.store.one("select state from jobs where id = ?", [self.fan_out.job]) != "running":
+            raise Cancelled("It was cancelled.")
 
     def take(self, take: Take[Result]) -> None:
         """What has ended and is next in order."""
@@ -208,6 +214,7 @@ def run_parts(jobs: Jobs, fan_out: FanOut[Params, Result], report: Report, take:
             report(f"{fan_out.what} ({running} job{'s' if running != 1 else ''} at once)", done, total)
             if time.monotonic() - noted > NOTE_SECONDS:
                 noted = time.monotonic()
+                all_parts.require_wanted()
                 _note_progress(jobs, fan_out.job, done, total)
             if all_parts.taken < len(parts):
                 time.sleep(POLL_SECONDS)
@@ -239,15 +246,18 @@ def parts_under_way(jobs: Jobs, job: JobId) -> Iterator[tuple[Bundle, Handle]]:
 def cancel_parts(jobs: Jobs, job: JobId) -> None:
     """Ends a fan-out whose owner may be gone: its row and every part. Raises the runner's error."""
     _set_state(jobs, job, "cancelled")
+    stop_parts(jobs, job)
+
+
+def stop_parts(jobs: Jobs, job: JobId) -> None:
+    """The same without its row."""
     for bundle, handle in parts_under_way(jobs, job):
         jobs.runner.cancel(bundle.path, handle)
         jobs.end(bundle, "cancelled", None)
 
 
 def _note_progress(jobs: Jobs, job: JobId, done: int, total: int) -> None:
-    """Where `rondo jobs` and the pages look. Raises Cancelled where somebody has cancelled it."""
-    if jobs.store.one("select state from jobs where id = ?", [job]) != "running":
-        raise Cancelled("It was cancelled.")
+    """Where `rondo jobs` and the pages look."""
     line = {"done": done, "total": total, "at": round(time.time(), 3)}
     with (jobs.folder / job / "events.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")

@@ -1,7 +1,9 @@
 """What a person asks of many jobs at once, and what they will take. Knows neither what they do nor any project."""
 
 import json
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -22,6 +24,8 @@ LOCAL = "local"
 WORKERS = {LOCAL: 2}
 MANY = 8
 """jobs at once, where nobody says how many: here, and elsewhere"""
+VERSION = ("version",)
+"""the parameter that says whether a run goes on with what another one began"""
 RENTED_CPUS, RENTED_MB = 2.0, 4_096
 """of a rented machine without a GPU: the encoder that comes along needs no more"""
 
@@ -125,26 +129,55 @@ def agree(request: JobsRequest, estimate: PoolEstimate, report: Report, *, yes: 
         raise Refused(f"This costs money on {request.on}: {estimate.sentence} Say --yes to agree.")
 
 
-def standing_row(  # noqa: PLR0913 - columns of a row
-    jobs: Jobs, kind: JobKind[Params, Result], params: Params, request: JobsRequest, seconds: int, same: Sequence[str]
-) -> JobId:
-    """The row that stands for all jobs: that of a run on the same runner whose parameters `same` are equal, if it is
-    unfinished or what it made still lies there; or a new one."""
+def known_row(
+    jobs: Jobs, kind: JobKind[Params, Result], params: Params, request: JobsRequest, same: Sequence[str]
+) -> JobId | None:
+    """The row of a run on the same runner whose parameters `same` are equal, if it is unfinished or what it made still
+    lies there."""
     values: dict[str, str] = json.loads(json.dumps(to_json(params)))
     equal = " and ".join(f"params->>'{name}' = ?" for name in same)
     rows: Sequence[tuple[JobId, str]] = jobs.store.query(
         f"select id, state from jobs where kind = ? and runner = ? and {equal} order by made_at desc",
         [kind.name, request.on, *(values[name] for name in same)],
     )
-    usable = [job for job, state in rows if state != "succeeded" or piece_path(pieces_of(jobs, job), 0).is_dir()]
-    job = usable[0] if usable else jobs.prepare(kind, params).id
+    usable = (job for job, state in rows if state != "succeeded" or piece_path(pieces_of(jobs, job), 0).is_dir())
+    return next(usable, None)
+
+
+def standing_row(  # noqa: PLR0913 - columns of a row
+    jobs: Jobs, kind: JobKind[Params, Result], params: Params, request: JobsRequest, seconds: int, same: Sequence[str]
+) -> JobId:
+    """The row that stands for all jobs: `known_row`, or a new one."""
+    job = known_row(jobs, kind, params, request, same) or jobs.prepare(kind, params).id
     resources = json.dumps(to_json(request.resources(seconds)))
     with jobs.store.transaction() as cursor:
         cursor.execute(
             "update jobs set runner = ?, resources = ?, params = ? where id = ?",
-            [request.on, resources, json.dumps(values), job],
+            [request.on, resources, json.dumps(to_json(params)), job],
         )
     return job
+
+
+_at_work: set[tuple[Path, JobId]] = set()
+_changing = threading.Lock()
+
+
+@contextmanager
+def alone(jobs: Jobs, job: JobId) -> Iterator[None]:
+    """Inside, nobody else follows this row's jobs: both would take the same ones. Raises Refused where somebody does.
+    Within this process: no other has the project."""
+    key = (jobs.folder, job)
+    with _changing:
+        if key in _at_work:
+            raise Refused(
+                f"Exactly this is under way already. Wait for its end, or stop it: `rondo jobs cancel {job}`."
+            )
+        _at_work.add(key)
+    try:
+        yield
+    finally:
+        with _changing:
+            _at_work.discard(key)
 
 
 def add_seconds(jobs: Jobs, job: JobId, seconds: float, result: Callable[[float], object]) -> None:
@@ -203,7 +236,9 @@ def run_pieces(jobs: Jobs, fan_out: FanOut[Params, TimedResultT], numbers: Seque
         bundle.empty()
 
 
-def missing_pieces(jobs: Jobs, job: JobId, count: int) -> list[int]:
-    """Numbers of those of so many pieces that are not there."""
+def missing_pieces(jobs: Jobs, job: JobId | None, count: int) -> list[int]:
+    """Numbers of those of so many pieces that are not there. job: None where nothing was begun."""
+    if job is None:
+        return list(range(count))
     pieces = pieces_of(jobs, job)
     return [number for number in range(count) if not piece_path(pieces, number).is_dir()]

@@ -34,12 +34,14 @@ RULE_OF_ACCURACY = (
     f"has fewer than {FEWEST}."
 )
 """where answers are no choice among categories, F1 of which could be told"""
+LIKELY = 0.8
+"""confidence of the interval that lets a tuned encoder in: keeping a better one out costs labels, and one that is no
+better costs nothing"""
 RULE_OF_TRIAL = (
     "A tuned encoder replaces the one in use where heads on the vectors of its twins, each trained on one half of the "
-    "labels, are better than heads on the vectors in use, on the other half and on the audit: the 95 % interval of the "
-    "difference of macro F1 leaves out zero, or with fewer than "
-    f"{FEW} records for each label that of accuracy, and macro F1 is higher. An audit that says it is worse keeps it "
-    "out."
+    "labels, are better than heads on the vectors in use, on the other half and on the audit: the "
+    f"{100 * LIKELY:.0f} % interval of the difference of macro F1 leaves out zero, or with fewer than {FEW} records "
+    "for each label that of accuracy, and macro F1 is higher. An audit that says it is worse keeps it out."
 )
 MOST_MORE = 10_000
 """records beyond which nobody is told how many more exactly would decide"""
@@ -87,7 +89,7 @@ def _by_trial(verdict: GateVerdict, trial: Trial) -> GateVerdict:
     by_f1 = not trial.unsaid
     difference = trial.macro_f1 if by_f1 else trial.accuracy
     worse = [one for one in verdict.strata if one.stratum == "audit" and not one.unsaid and one.decisive.high < 0]
-    passes = difference.low > 0 and trial.macro_f1.value > 0 and trial.unchosen_gain > 0 and not worse
+    passes = difference.low_at(LIKELY) > 0 and trial.macro_f1.value > 0 and trial.unchosen_gain > 0 and not worse
     measure = verdict.measure_name if by_f1 else MEASURES["accuracy"]
     sentence = (
         f"On {trial.n:,} labelled records, {trial.audits:,} of them of the audit, heads on the tuned vectors have a "
@@ -116,7 +118,7 @@ def _why_not(difference: Difference, trial: Trial) -> str:
         return " It is worse."
     if difference.value <= 0:
         return " It is not better."
-    if difference.low <= 0:
+    if difference.low_at(LIKELY) <= 0:
         return " That may be chance."
     if trial.macro_f1.value <= 0:
         return with_minus(f" Macro F1 is not higher ({100 * trial.macro_f1.value:+.1f}).")

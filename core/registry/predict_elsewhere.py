@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import NotRequired, Unpack
 
 from core.errors import BadInput
-from core.ids import JobId
 from core.jobs.bundle import Bundle, Report
 from core.jobs.fan_out import FanOut, Part
 from core.jobs.many_jobs import (
     LOCAL,
     SAMPLE,
     SPAN,
+    VERSION,
     JobsRequest,
     PoolEstimate,
     agree,
+    alone,
     check_request,
     estimate_pool,
+    known_row,
     missing_pieces,
     piece_path,
     pieces_of,
@@ -104,16 +106,17 @@ def predict_elsewhere(  # noqa: PLR0913 - an option is an argument
     plan = _plan(project, JobsRequest(on, gpu, workers, job_records), options)
     with _cut(project, report, plan) as (bundle, cut):
         agree(plan.request, _estimate(project, report, plan, bundle, cut), report, yes=yes)
-        job = _standing_row(project, plan, cut)
-        missing = missing_pieces(project.jobs, job, len(cut.rows))
-        parts = [_part(plan, bundle, cut, number) for number in missing]
-        jobs, request = replace(project.jobs, runner=runner_of(project, plan.request.on)), plan.request
-        resources = request.resources(plan.seconds)
-        fan_out = FanOut(job, PREDICT_PIECE, parts, request.workers, resources, "Predicting")
-        run_pieces(jobs, fan_out, missing, report)
-    params = replace(plan.params, predictions=str(pieces_of(project.jobs, job)), content=cut.content)
-    result = run_prediction(project.jobs, params, report)
-    Bundle(project.jobs.folder / job).empty()
+        job = standing_row(project.jobs, PREDICT_PIECES, *_pieces(plan, cut), plan.seconds, VERSION)
+        with alone(project.jobs, job):
+            missing = missing_pieces(project.jobs, job, len(cut.rows))
+            parts = [_part(plan, bundle, cut, number) for number in missing]
+            jobs, request = replace(project.jobs, runner=runner_of(project, plan.request.on)), plan.request
+            resources = request.resources(plan.seconds)
+            fan_out = FanOut(job, PREDICT_PIECE, parts, request.workers, resources, "Predicting")
+            run_pieces(jobs, fan_out, missing, report)
+            params = replace(plan.params, predictions=str(pieces_of(project.jobs, job)), content=cut.content)
+            result = run_prediction(project.jobs, params, report)
+            Bundle(project.jobs.folder / job).empty()
     resumed = sum(cut.rows) - sum(cut.rows[number] for number in missing)
     return replace(result, resumed=resumed)
 
@@ -193,7 +196,8 @@ def _cut(project: Project, report: Report, plan: _Plan) -> Iterator[tuple[Bundle
 def _estimate(project: Project, report: Report, plan: _Plan, cut_in: Bundle, cut: CutResult) -> PoolEstimate:
     """What is left of it, measured on some texts here."""
     jobs, request = project.jobs, plan.request
-    missing = missing_pieces(jobs, _standing_row(project, plan, cut), len(cut.rows))
+    known = known_row(jobs, PREDICT_PIECES, *_pieces(plan, cut), VERSION)
+    missing = missing_pieces(jobs, known, len(cut.rows))
     if not missing:
         return PoolEstimate(0, 0, 0.0, 0.0, None, "Every row is predicted.")
     params = PieceParams(plan.params.setting, plan.params.model, False, plan.params.top_k, 0, "")
@@ -208,7 +212,8 @@ def _estimate(project: Project, report: Report, plan: _Plan, cut_in: Bundle, cut
     return estimate_pool(request, runner, left, len(missing), rate, cut.sampled, plan.seconds)
 
 
-def _standing_row(project: Project, plan: _Plan, cut: CutResult) -> JobId:
+def _pieces(plan: _Plan, cut: CutResult) -> tuple[PiecesParams, JobsRequest]:
+    """Of the row that stands for all of them."""
     request, params = plan.request, plan.params
     entries = PiecesParams(
         version=cut.version,
@@ -218,7 +223,7 @@ def _standing_row(project: Project, plan: _Plan, cut: CutResult) -> JobId:
         workers=request.workers,
         job_records=request.job_records,
     )
-    return standing_row(project.jobs, PREDICT_PIECES, entries, request, plan.seconds, ("version",))
+    return entries, request
 
 
 def _part(plan: _Plan, cut_in: Bundle, cut: CutResult, number: int) -> Part[PieceParams]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from core.data.encoding import encode_if_needed
+from core.data.encode_elsewhere import encode_if_needed
 from core.errors import BadInput, Refused
 from core.evaluation.gate_verdict import GateVerdict
 from core.ids import JobId, ModelId

@@ -113,7 +113,8 @@ def apply_finished_rounds(project: Project, report: Report) -> int:
     taken = 0
     unfinished = project.store.query(
         """select id, kind, params, made_at from jobs
-           where state in ('draft', 'submitting', 'running') and kind not in ('encode', 'renew') and runner is null
+           where state in ('draft', 'submitting', 'running') and kind not in ('encode', 'renew')
+               and runner is null and parent is null
            order by made_at"""
     )
     with hold_round_lock(project, report):

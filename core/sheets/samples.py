@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Ints
-from core.data.encoding import encode_if_needed
+from core.data.encode_elsewhere import encode_if_needed
 from core.data.formats.file_format import Meaning
 from core.data.formats.write_job import TABLE, WHOLE, WRITE_FORMAT, WriteParams
 from core.errors import BadInput, Refused

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import duckdb
 
-from core.data.encoding import encode_if_needed
+from core.data.encode_elsewhere import encode_if_needed
 from core.errors import BadInput
 from core.ids import RecordNo
 from core.jobs.bundle import Report

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from core.data.encoding import encode_if_needed
+from core.data.encode_elsewhere import encode_if_needed
 from core.errors import BadInput, Cancelled, RondoError
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import STRATA, in_words, shown_score

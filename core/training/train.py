@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
 from core.config.settings import Settings
-from core.data.encoding import encode_if_needed
+from core.data.encode_elsewhere import encode_if_needed
 from core.errors import Refused
 from core.jobs.bundle import Report
 from core.project import Project

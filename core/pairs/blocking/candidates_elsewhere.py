@@ -23,12 +23,15 @@ from core.jobs.kinds import JobKind
 from core.jobs.many_jobs import (
     LOCAL,
     SPAN,
+    VERSION,
     JobsRequest,
     PiecesResult,
     PoolEstimate,
     agree,
+    alone,
     check_request,
     estimate_pool,
+    known_row,
     missing_pieces,
     piece_path,
     pieces_of,
@@ -103,17 +106,18 @@ def candidates_elsewhere(  # noqa: PLR0913 - an option is an argument
     with _cut(project, report, JobsRequest(on, gpu, workers, job_records), options) as search:
         agree(search.request, _estimate(search, report), report, yes=yes)
         row = search.row(SEARCH_PIECES, search.cut.version)
-        missing = missing_pieces(project.jobs, row, len(search.cut.parts))
-        with _placed(search, missing, report) as placed:
-            parts = [_search_part(search, placed, number) for number in missing]
-            resources = replace(search.request, gpu=None).resources(search.seconds)  # it would stand idle
-            fan_out = FanOut(row, SEARCH_PART, parts, search.request.workers, resources, "Searching")
-            run_pieces(search.jobs, fan_out, missing, report)
-        bundle = project.jobs.prepare(CANDIDATES, replace(search.params, pieces=str(pieces_of(project.jobs, row))))
-        for name in (SIDES, KNOWN):
-            os.link(search.bundle.path / name, bundle.path / name)
-        result = finish_candidates(project, report, bundle, search.sources, started)
-    Bundle(project.jobs.folder / row).empty()
+        with alone(project.jobs, row):
+            missing = missing_pieces(project.jobs, row, len(search.cut.parts))
+            with _placed(search, missing, report) as placed:
+                parts = [_search_part(search, placed, number) for number in missing]
+                resources = replace(search.request, gpu=None).resources(search.seconds)  # it would stand idle
+                fan_out = FanOut(row, SEARCH_PART, parts, search.request.workers, resources, "Searching")
+                run_pieces(search.jobs, fan_out, missing, report)
+            bundle = project.jobs.prepare(CANDIDATES, replace(search.params, pieces=str(pieces_of(project.jobs, row))))
+            for name in (SIDES, KNOWN):
+                os.link(search.bundle.path / name, bundle.path / name)
+            result = finish_candidates(project, report, bundle, search.sources, started)
+            Bundle(project.jobs.folder / row).empty()
     return result
 
 
@@ -140,9 +144,16 @@ class _Search:
 
     def row(self, kind: JobKind[SearchPiecesParams, PiecesResult], version: str) -> JobId:
         """That stands for all parts, or all pieces."""
+        return standing_row(self.project.jobs, kind, self._pieces(version), self.request, self.seconds, VERSION)
+
+    def missing(self, kind: JobKind[SearchPiecesParams, PiecesResult], version: str, count: int) -> list[int]:
+        """Of so many parts, or pieces, those that are not there."""
+        row = known_row(self.project.jobs, kind, self._pieces(version), self.request, VERSION)
+        return missing_pieces(self.project.jobs, row, count)
+
+    def _pieces(self, version: str) -> SearchPiecesParams:
         request = self.request
-        entries = SearchPiecesParams(version, request.gpu or "", request.workers, request.job_records)
-        return standing_row(self.project.jobs, kind, entries, request, self.seconds, ("version",))
+        return SearchPiecesParams(version, request.gpu or "", request.workers, request.job_records)
 
 
 @contextmanager
@@ -166,10 +177,10 @@ def _cut(project: Project, report: Report, request: JobsRequest, options: Candid
 def _estimate(search: _Search, report: Report) -> PoolEstimate:
     """What is left of it: encoding, measured on some texts here, and looking up, which the job that cut has tried."""
     cut, project = search.cut, search.project
-    parts = missing_pieces(project.jobs, search.row(SEARCH_PIECES, cut.version), len(cut.parts))
+    parts = search.missing(SEARCH_PIECES, cut.version, len(cut.parts))
     if not parts:
         return PoolEstimate(0, 0, 0.0, 0.0, None, "Every record was looked up.")
-    pieces = _missing_texts(search) if cut.texts else []
+    pieces = search.missing(ENCODE_PIECES, cut.texts_version, len(cut.texts)) if cut.texts else []
     texts, seconds = sum(cut.texts[number] for number in pieces), sum(cut.seconds[number] for number in parts)
     if texts:
         seconds += texts / _encoding_rate(search, report)
@@ -177,11 +188,6 @@ def _estimate(search: _Search, report: Report) -> PoolEstimate:
     rate, runner = max(left / max(seconds, 1e-3), 0.1), runner_of(project, search.request.on)
     tried = min(cut.sampled or left, left)
     return estimate_pool(search.request, runner, left, len(pieces) + len(parts), rate, tried, search.seconds)
-
-
-def _missing_texts(search: _Search) -> list[int]:
-    row = search.row(ENCODE_PIECES, search.cut.texts_version)
-    return missing_pieces(search.project.jobs, row, len(search.cut.texts))
 
 
 def _encoding_rate(search: _Search, report: Report) -> float:
@@ -208,21 +214,30 @@ def _placed(search: _Search, parts: list[int], report: Report) -> Iterator[Path]
     if not cut.encoded or not parts:
         yield search.bundle.path / "out"
         return
-    encoded = ""
-    if cut.texts:
-        row = search.row(ENCODE_PIECES, cut.texts_version)
-        encoded = str(pieces_of(project.jobs, row))
-        missing = _missing_texts(search)
+    if not cut.texts:
+        with _vectors(search, "", report) as placed:
+            yield placed
+        return
+    row = search.row(ENCODE_PIECES, cut.texts_version)
+    with alone(project.jobs, row):  # other searches may want the same texts
+        missing = missing_pieces(project.jobs, row, len(cut.texts))
         pieces = [_text_part(search, number) for number in missing]
         resources = search.request.resources(search.seconds)
         fan_out = FanOut(row, ENCODE_PIECE, pieces, search.request.workers, resources, "Encoding")
         run_pieces(search.jobs, fan_out, missing, report)
-    params = PlaceVectorsParams(search.params, str(search.bundle.path / TEXTS_OUT), encoded, len(cut.texts))
+        with _vectors(search, str(pieces_of(project.jobs, row)), report) as placed:
+            Bundle(project.jobs.folder / row).empty()
+            yield placed
+
+
+@contextmanager
+def _vectors(search: _Search, encoded: str, report: Report) -> Iterator[Path]:
+    """A folder with those of each source, which goes at the end. encoded: where the pieces lie, "" for none."""
+    project, texts = search.project, search.cut.texts
+    params = PlaceVectorsParams(search.params, str(search.bundle.path / TEXTS_OUT), encoded, len(texts))
     bundle = project.jobs.prepare(PLACE_VECTORS, params)
     try:
         project.jobs.finish(bundle, PLACE_VECTORS, report, "Bringing vectors together")
-        if encoded:
-            Bundle(Path(encoded).parent).empty()
         yield bundle.path / "out"
     finally:
         bundle.empty()
