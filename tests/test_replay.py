@@ -61,6 +61,13 @@ def test_what_cannot_be_replayed_is_refused(tmp_path: Path, changes: dict[str, o
         run_replay(replay_options(write_csv(tmp_path / "t.csv", 30), **changes), quiet)
 
 
+def test_labels_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "one.csv"
+    file.write_text("text,topic\n" + "".join(f"Message {number},praise\n" for number in range(10)))
+    with pytest.raises(BadInput, match="all labels in 'topic' are the same"):
+        run_replay(replay_options(file, split=None), quiet)
+
+
 def test_labels_to_a_target_are_counted_on_the_mean_over_seeds() -> None:
     runs = [
         [Point(labels, Metrics(gold=score_of(value))) for labels, value in zip((10, 20, 30), curve, strict=True)]

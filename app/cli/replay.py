@@ -220,6 +220,11 @@ def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[P
         simulate.hold_out(project, HELD_OUT, seed=0)
     if not can_learn(project):
         raise BadInput(f"{requested.file}: no row outside the test split has a label in {requested.label!r}.")
+    if project.store.one("select count(distinct answer::varchar) from settled") == 1:
+        raise BadInput(
+            f"{requested.file}: all labels in {requested.label!r} are the same; two different ones are needed. Name "
+            "another column: --label."
+        )
     encode(project, report)
     full = _score(simulate.Point(0, loop.fit(project, lambda *_: None).metrics or Metrics()), measure_of(project))
     return project, simulate.withhold_answers(project), full
@@ -333,10 +338,17 @@ def _reached(labels: list[int], curves: list[list[float]], target: float) -> int
 
 def points_of(result: Replay) -> list[dict[str, str | int | float]]:
     """A row for each strategy, seed and number of labels."""
+    return curve_points({name: (one, one.macro_f1) for name, one in result.strategies.items()}, result.measure)
+
+
+def curve_points(
+    shown: Mapping[str, tuple[CurveFigures, list[list[float]]]], measure: str, unit: str = "labels"
+) -> list[dict[str, str | int | float]]:
+    """shown: strategy -> its figures, and its curves. A row for each of their values."""
     return [
-        {"strategy": name, "labels": labels, result.measure: value}
-        for name, one in result.strategies.items()
-        for curve in one.macro_f1
+        {"strategy": name, unit: labels, measure: value}
+        for name, (one, curves) in shown.items()
+        for curve in curves
         for labels, value in zip(one.labels, curve, strict=False)
     ]
 
@@ -344,16 +356,21 @@ def points_of(result: Replay) -> list[dict[str, str | int | float]]:
 def replay_lines(result: Replay) -> list[RenderableType]:
     """A table of the strategies, and their mean curves as bars of eight heights, all on one scale from 0 to 1."""
     shown = {name: (one, one.macro_f1) for name, one in result.strategies.items()}
-    lines: list[RenderableType] = [f"All labels: {result.measure} {result.full.macro_f1:.3f}"]
-    if one := result.llm:
-        lines.append(
-            f"{one.model}: {one.answers:,} recorded answers, {one.invalid:,} of them invalid, right on "
-            f"{one.right:.1%}; it teaches by the precision that the audit measures."
-        )
-    return [*lines, "", *curve_lines(shown, "labels"), *_tuning_lines(result)]
+    before = [f"All labels: {result.measure} {result.full.macro_f1:.3f}", *model_lines(result), ""]
+    return [*before, *curve_lines(shown, "labels"), *tuning_lines(result)]
 
 
-def _tuning_lines(result: Replay) -> Iterator[str]:
+def model_lines(result: Replay) -> list[str]:
+    """On the language model that plays along, if one does."""
+    if not (one := result.llm):
+        return []
+    return [
+        f"{one.model}: {one.answers:,} recorded answers, {one.invalid:,} of them invalid, right on "
+        f"{one.right:.1%}; it teaches by the precision that the audit measures."
+    ]
+
+
+def tuning_lines(result: Replay) -> Iterator[str]:
     """Of each strategy: how often the encoder was tuned, how often the gate let it in, and what that brought."""
     for name, one in result.strategies.items():
         tried = [tuning for run in one.tunings for tuning in run]
@@ -372,9 +389,14 @@ def curve_lines(shown: Mapping[str, tuple[CurveFigures, list[list[float]]]], uni
     """shown: strategy -> its figures, and its curves. unit: what is counted, "labels"."""
     table = Table("strategy", *(Column(name, justify="right") for name in COLUMNS), box=None, pad_edge=False)
     for name, (one, _) in shown.items():
-        gain = f"{one.against_random.mean:+.3f}" if one.against_random else ""
-        table.add_row(name, f"{one.aulc:.3f}", f"{one.aulc_sd:.3f}", _count(one.to90), _count(one.to95), gain)
+        table.add_row(name, *figure_cells(one))
     return [table, "", *_bars(shown, unit)]
+
+
+def figure_cells(one: CurveFigures) -> tuple[str, ...]:
+    """A strategy's figures, one for each of COLUMNS."""
+    gain = f"{one.against_random.mean:+.3f}" if one.against_random else ""
+    return f"{one.aulc:.3f}", f"{one.aulc_sd:.3f}", _count(one.to90), _count(one.to95), gain
 
 
 COLUMNS = ("AULC", "±", "to 90 %", "to 95 %", "vs random")

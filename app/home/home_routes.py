@@ -29,7 +29,8 @@ from core.typed_json import to_json
 PAGE = Path(__file__).parent / "page"
 FILES = {
     "home.css": "text/css",
-    **dict.fromkeys(("care.js", "home.js", "new.js", "parts.js", "replay.js", "wait.js"), "text/javascript"),
+    **dict.fromkeys(("care.js", "home.js", "new.js", "parts.js", "replay.js"), "text/javascript"),
+    **dict.fromkeys(("replay_form.js", "tasks.js", "wait.js"), "text/javascript"),
     "icon.png": "image/png",
 }
 MOST_BYTES = 8_000_000

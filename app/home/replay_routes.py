@@ -1,7 +1,8 @@
 """The routes of the page that says what choosing would have saved: for whoever may make a project."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -9,32 +10,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from app.home.draft_routes import read_roles
-from app.home.drafts import Drafts
+from app.home.drafts import Draft, Drafts
 from app.home.home_guard import lacking, visitor_of
 from app.home.home_routes import body_of, for_makers
+from app.home.replay_requests import KINDS, ReplayKind, ReplayStart, replay_request
 from app.home.replaying import FILES, ReplayRequest
-from app.home.replays import RUNNING, Replays, owner_of, round_seconds
-from core.errors import BadInput, Refused, RondoError
-from core.sampling.strategies import STRATEGIES
+from app.home.replays import RUNNING, Replays, estimate, owner_of
+from app.words import duration
+from core.errors import Refused, RondoError
+from core.pairs.pair_jobs import POSITIVES
 from core.typed_json import from_json, to_json
-
-TICKED = ("default", "margin", "random")
-MOST = {"budget": 100_000, "batch": 10_000, "seeds": 100}
-
-
-@dataclass(frozen=True)
-class ReplayStart:
-    """draft: whose file it is. roles: of its columns, several of which may be the text."""
-
-    draft: str
-    roles: dict[str, str] = field(default_factory=dict)
-    strategies: tuple[str, ...] = TICKED
-    budget: int = 400
-    batch: int = 20
-    seeds: int = 3
-    several: bool = False
-    tuning: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,31 +30,45 @@ class ReplayPage:
     drafts: Drafts
 
     async def overview(self, request: Request) -> dict[str, object]:
-        """What can be chosen, what is played now, and what was played."""
+        """What is played now, and what was played."""
         visitor = visitor_of(request)
         stored = await run_in_threadpool(self.replays.stored, visitor)
         current = self.replays.current
         own = current if current and current.owner.is_seen_by(visitor) else None
-        seconds, measured = round_seconds(stored)
-        captions = {name: (one.__doc__ or "").strip().split(". ")[0].rstrip(".") for name, one in STRATEGIES.items()}
         return {
-            "operator": visitor.operator,
-            "strategies": [
-                {"name": name, "caption": " ".join(words.split()), "ticked": name in TICKED}
-                for name, words in captions.items()
-            ],
             "current": own.state() if own else None,
             "busy": bool(current and current.phase == RUNNING),
-            "round_seconds": seconds,
-            "measured": measured,
-            "stored": [{**_shown(to_json(one)), "files": [*FILES]} for one in stored],
+            "stored": [{**_shown(to_json(one)), "files": [*FILES], "took": duration(one.seconds)} for one in stored],
         }
+
+    async def choices(self, request: Request) -> dict[str, object]:
+        """What can be chosen, by task."""
+        return {
+            "operator": visitor_of(request).operator,
+            "tasks": {task: _choices(kind) for task, kind in KINDS.items()},
+            "positives": POSITIVES,
+            "templates": await run_in_threadpool(_templates),
+        }
+
+    async def estimate(self, request: Request) -> dict[str, object]:
+        """Of a `ReplayStart`: how long it would take."""
+        requested, _ = await self._requested(request)
+        stored = await run_in_threadpool(self.replays.stored, visitor_of(request))
+        return {"sentence": estimate(requested, stored)}
 
     async def begin(self, request: Request) -> dict[str, object]:
         """A `ReplayStart`."""
+        requested, drafts = await self._requested(request)
+        return self.replays.begin(drafts, requested, owner_of(visitor_of(request))).state()
+
+    async def _requested(self, request: Request) -> tuple[ReplayRequest, list[Draft]]:
+        """What is to be played, and the drafts whose files it reads."""
         sent = from_json(ReplayStart, await body_of(request), "The request")
         draft = self.drafts.get(sent.draft)
-        return self.replays.begin(draft, replay_request(sent), owner_of(visitor_of(request))).state()
+        recorded = self.drafts.get(sent.recorded) if sent.recorded else None
+        operator = visitor_of(request).operator
+        requested = await run_in_threadpool(replay_request, sent, draft, recorded, operator=operator)
+        return requested, [draft, *([recorded] if recorded else [])]
 
     async def stop(self, request: Request) -> dict[str, object]:
         """The one that is played."""
@@ -85,43 +84,14 @@ class ReplayPage:
         return {"ok": True}
 
 
-def replay_request(sent: ReplayStart) -> ReplayRequest:
-    """Raises BadInput for what would not do, before anything is begun."""
-    columns: dict[str, list[str]] = {}
-    for name, role in read_roles(sent.roles).items():
-        columns.setdefault(role, []).append(name)
-    if "text" not in columns:
-        raise BadInput("Which column holds the text? Choose one as text.")
-    if "label" not in columns:
-        raise BadInput("Which column holds the known answers? Choose one as label.")
-    if unknown := [name for name in sent.strategies if name not in STRATEGIES]:
-        raise BadInput(f"There is no strategy {unknown[0][:40]!r}; there are {', '.join(STRATEGIES)}.")
-    if not sent.strategies:
-        raise BadInput("Tick at least one strategy; random is what the others are compared with.")
-    for name, most in MOST.items():
-        if not 1 <= getattr(sent, name) <= most:
-            raise BadInput(f"{name} is {getattr(sent, name)}; it must be 1 to {most:,}.")
-    return ReplayRequest(
-        folder="",
-        file="",
-        text=tuple(columns["text"]),
-        label=columns["label"][0],
-        split=columns["split"][0] if "split" in columns else None,
-        strategies=tuple(dict.fromkeys(sent.strategies)),
-        budget=sent.budget,
-        batch=sent.batch,
-        seeds=sent.seeds,
-        several=sent.several,
-        tuning=sent.tuning,
-    )
-
-
 def replay_routes(replays: Replays, drafts: Drafts) -> list[Route]:
     """The page's requests, guarded."""
     page = ReplayPage(replays, drafts)
     return [
         Route("/api/home/replays", for_makers(page.overview)),
         Route("/api/home/replays", for_makers(page.begin), methods=["POST"]),
+        Route("/api/home/replays/choices", for_makers(page.choices)),
+        Route("/api/home/replays/estimate", for_makers(page.estimate), methods=["POST"]),
         Route("/api/home/replays/current", for_makers(page.stop), methods=["DELETE"]),
         Route("/api/home/replays/{id}", for_makers(page.forget), methods=["DELETE"]),
         Route("/api/home/replays/{id}/{name}", _file(replays)),
@@ -145,3 +115,28 @@ def _file(replays: Replays) -> Callable[[Request], Any]:
 def _shown(stored: Any) -> dict[str, Any]:
     """Without who else manages which project."""
     return {**{name: value for name, value in stored.items() if name != "owner"}, "by": stored["owner"]["name"]}
+
+
+def _choices(kind: ReplayKind) -> dict[str, object]:
+    listed = [
+        {"name": name, "caption": caption, "ticked": name in kind.ticked} for name, caption in kind.strategies.items()
+    ]
+    return {"strategies": listed, "budget": kind.budget, "batch": kind.batch, "seeds": kind.seeds}
+
+
+@cache
+def _templates() -> list[dict[str, object]]:
+    """Of steps. columns: those that a file has whose answers they are."""
+    from core.config.steps import fields_of
+    from core.extract.mapping import read_mapping
+    from core.extract.step_files import TEMPLATES, load_steps, template_or_file
+
+    listed: list[dict[str, object]] = []
+    for name, caption in TEMPLATES.items():
+        steps, mapping = load_steps(name), read_mapping(template_or_file(name))
+        columns = [one.name for one in fields_of(steps)]
+        if mapping:
+            paths = [mapping.text, *mapping.meta.values(), *mapping.values.values()]
+            columns = [mapping.each] if mapping.each else [path.partition(".")[0] for path in paths]
+        listed.append({"name": name, "caption": caption, "steps": [one.name for one in steps], "columns": columns})
+    return listed

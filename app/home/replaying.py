@@ -7,15 +7,20 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from app.cli.replay import COLUMNS, Replay, ReplayOptions, points_of, run_replay
+from app.cli.pairs.pair_replay import PairReplayOptions, run_pair_replay
+from app.cli.replay import ReplayOptions, run_replay
+from app.cli.steps.step_replay import StepReplayOptions, run_step_replay
 from app.home.child import speak
+from app.home.replay_results import Played, Points, ReplaySummary, labels_played, pairs_played, steps_played
+from core.errors import BadInput
 from core.jobs.bundle import Report
 from core.store.whole_files import write_whole
 from core.typed_json import from_json, to_json
@@ -29,112 +34,79 @@ FILES = {CHART: "image/svg+xml", POINTS: "text/csv", TABLE: "text/markdown", RES
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """folder: where the results go. leave_out: a file with the numbers of rows to pass over, or "". several: a cell
-    may hold several labels. The rest as `ReplayOptions` has it."""
+    """labels, pairs, steps: one of them, as its command takes it; few_shot: of steps. rounds: models that will be made;
+    work: what the time is in proportion to. folder: where the results go."""
 
-    folder: str
-    file: str
-    text: tuple[str, ...]
-    label: str
-    split: str | None
-    strategies: tuple[str, ...]
-    budget: int
-    batch: int
-    seeds: int
-    several: bool = False
-    tuning: bool = True
-    encoding: str = "utf-8"
-    form: str = ""
-    leave_out: str = ""
+    task: str
+    rounds: int
+    work: int
+    labels: ReplayOptions | None = None
+    pairs: PairReplayOptions | None = None
+    steps: StepReplayOptions | None = None
+    few_shot: int = 0
+    folder: str = ""
 
     @property
-    def rounds(self) -> int:
-        """That are played in all."""
-        return self.seeds * len(self.strategies) * max(1, self.budget // self.batch)
+    def strategies(self) -> tuple[str, ...]:
+        """That were chosen; of pairs they are the same for all."""
+        chosen = self.labels or self.steps
+        return chosen.strategies if chosen else ()
 
 
-@dataclass(frozen=True)
-class Replayed:
-    """records: that could be asked. sentence: what each strategy needed."""
-
-    records: int
-    sentence: str
-
-
-def play(request: ReplayRequest, report: Report) -> Replayed:
+def play(request: ReplayRequest, report: Report) -> ReplaySummary:
     """Writes the files. Raises BadInput for what cannot be replayed."""
     folder = Path(request.folder)
     work = folder / "work"
     work.mkdir()
-    tempfile.tempdir = str(work)
-    left_out = json.loads(Path(request.leave_out).read_text(encoding="utf-8")) if request.leave_out else []
-    counts = (request.budget, request.batch, request.seeds)
-    options = ReplayOptions(
-        Path(request.file),
-        request.text,
-        request.label,
-        request.split,
-        request.strategies,
-        *counts,
-        request.several,
-        out=folder / CHART,
-        tuning=request.tuning,
-        encoding=request.encoding,
-        form=request.form,
-        leave_out=tuple(left_out),
-    )
+    tempfile.tempdir = os.environ["TMPDIR"] = str(work)  # of this process, and of the jobs that it starts
     try:
-        result = run_replay(options, report)
+        played = _play(request, folder / CHART, report)
+    except BadInput as error:
+        raise BadInput(_for_a_page(str(error), request)) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    write_whole(folder / RESULT, json.dumps(to_json(result), ensure_ascii=False, indent=1).encode())
-    write_whole(folder / POINTS, _points(result).encode())
-    write_whole(folder / TABLE, _table(result, request).encode())
-    return Replayed(result.records, saved_sentence(result))
+    write_whole(folder / RESULT, json.dumps(to_json(played.result), ensure_ascii=False, indent=1).encode())
+    write_whole(folder / POINTS, _csv(played.points).encode())
+    write_whole(folder / TABLE, _markdown(played.summary).encode())
+    return played.summary
 
 
-def saved_sentence(result: Replay) -> str:
-    """How many labels each strategy needed, and what the best one saved against random."""
-    needed = {name: one.to95 for name, one in result.strategies.items()}
-    parts = [f"{name} with {labels:,}" if labels else f"{name} not within them" for name, labels in needed.items()]
-    sentence = (
-        f"All labels reach {result.measure} {result.full.macro_f1:.3f}. Labels to 95 % of that: {', '.join(parts)}."
-    )
-    reached = {name: labels for name, labels in needed.items() if labels and name != "random"}
-    if reached and (random := needed.get("random")):
-        best = min(reached, key=lambda name: reached[name])
-        saved = random - reached[best]
-        more = f"would have saved {saved:,} of {random:,}" if saved > 0 else "would have saved none"
-        sentence += f" Choosing by {best} {more}."
-    return sentence
+def _play(request: ReplayRequest, chart: Path, report: Report) -> Played:
+    if request.pairs:
+        return pairs_played(request.pairs, run_pair_replay(replace(request.pairs, out=chart), report))
+    if request.steps:
+        return steps_played(request.steps, run_step_replay(request.steps, (), request.few_shot, report, chart))
+    if request.labels:
+        return labels_played(request.labels, run_replay(replace(request.labels, out=chart), report))
+    raise BadInput("Nothing is named that could be played.")
 
 
-def _points(result: Replay) -> str:
-    """A row for each strategy, seed and number of labels."""
+def _for_a_page(message: str, request: ReplayRequest) -> str:
+    """Without paths of this machine and dashes of options, whose names the page's fields have."""
+    chosen = request.labels or request.pairs or request.steps
+    paths = [chosen.file if chosen else Path(), *([Path(request.steps.steps)] if request.steps else [])]
+    for path in [*paths, *([request.labels.llm] if request.labels and request.labels.llm else [])]:
+        message = message.replace(str(path), path.name)
+    return re.sub(r"(?<!\S)--(?=[a-z])", "", message)
+
+
+def _csv(points: Points) -> str:
     out = io.StringIO()
-    rows = csv.DictWriter(out, ["strategy", "labels", result.measure], lineterminator="\n")
+    rows = csv.DictWriter(out, list(points[0]), lineterminator="\n")
     rows.writeheader()
-    rows.writerows(points_of(result))
+    rows.writerows(points)
     return out.getvalue()
 
 
-def _table(result: Replay, request: ReplayRequest) -> str:
-    """As the command prints it, in Markdown."""
-    tuned = "with" if request.tuning else "without"
-    lines = [
-        f"{saved_sentence(result)}",
-        "",
-        f"{result.records:,} records, {request.budget:,} labels in batches of {request.batch}, {request.seeds} seeds, "
-        f"{tuned} tuning of the encoder.",
-        "",
-        f"| strategy | {' | '.join(COLUMNS)} |",
-        f"|{'---|' * (len(COLUMNS) + 1)}",
-    ]
-    for name, one in result.strategies.items():
-        counts = [str(labels) if labels else "never" for labels in (one.to90, one.to95)]
-        gain = f"{one.against_random.mean:+.3f}" if one.against_random else ""
-        lines.append(f"| {name} | {' | '.join([f'{one.aulc:.3f}', f'{one.aulc_sd:.3f}', *counts, gain])} |")
-    return "\n".join([*lines, ""])
+def _markdown(summary: ReplaySummary) -> str:
+    """As the command prints it."""
+    lines = [summary.sentence, "", f"{summary.setting}.", ""]
+    lines += [_row(summary.columns), f"|{'---|' * len(summary.columns)}", *map(_row, summary.rows)]
+    return "\n".join([*lines, *(f"\n{one}" for one in summary.details), ""])
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def main() -> None:

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from app.home.access import MANAGE, Visitor
 from app.home.child import follow
 from app.home.drafts import UNEXPECTED, Draft, Drafts
+from app.home.replay_requests import KINDS
+from app.home.replay_results import ReplaySummary
 from app.home.replaying import FILES, ReplayRequest
-from app.words import progress_line
+from app.words import duration, progress_line
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.home import folders
 from core.jobs.bundle import write_json
@@ -29,8 +30,6 @@ from core.typed_json import from_json, to_json
 log = logging.getLogger("rondo")
 ABOUT, REQUEST, LOG = "about.json", "request.json", "log.txt"
 RUNNING = "running"
-ROUND_SECONDS = 2.0
-"""of a round, where none was played here yet"""
 
 
 @dataclass(frozen=True)
@@ -57,21 +56,18 @@ def owner_of(visitor: Visitor) -> Owner:
 
 @dataclass(frozen=True)
 class StoredReplay:
-    """One that was played. at: UTC; seconds: it took; rounds: of all runs together."""
+    """One that was played. at: UTC; seconds: it took; strategies, rounds, work: as the request has them."""
 
     id: str
     title: str
     at: str
     owner: Owner
+    task: str
     strategies: tuple[str, ...]
-    budget: int
-    batch: int
-    seeds: int
-    tuning: bool
-    records: int
     rounds: int
+    work: int
     seconds: float
-    sentence: str
+    summary: ReplaySummary
 
 
 @dataclass
@@ -112,19 +108,16 @@ class Replays:
     current: CurrentReplay | None = None
     _changing: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, draft: Draft, request: ReplayRequest, owner: Owner) -> CurrentReplay:
-        """Returns at once. The draft's file is the replay's from then on. Raises Refused while another is played."""
+    def begin(self, drafts: Sequence[Draft], request: ReplayRequest, owner: Owner) -> CurrentReplay:
+        """Returns at once. The drafts' files are the replay's from then on; the first one's is played. Raises Refused
+        while another is played."""
         with self._changing:
             if self.current and self.current.phase == RUNNING:
                 raise Refused("A replay is being played here already. Wait for its end, or have it stopped.")
-            if not draft.source or draft.phase not in ("ready", "checked", "failed"):
-                raise Refused("The file is still being read. Wait a moment, and try again.")
-            self.current = current = CurrentReplay(_new_id(), draft.title, owner)
-        draft.held = True
-        left_out = str(draft.left_out) if draft.left_out and draft.left_out.exists() else ""
-        form = draft.preview.form if draft.preview else ""
-        request = replace(request, file=draft.source, encoding=draft.encoding, form=form, leave_out=left_out)
-        threading.Thread(target=self._run, args=(current, draft, request), name="replay", daemon=True).start()
+            self.current = current = CurrentReplay(_new_id(), drafts[0].title, owner)
+        for draft in drafts:
+            draft.held = True
+        threading.Thread(target=self._run, args=(current, drafts, request), name="replay", daemon=True).start()
         return current
 
     def stop(self) -> None:
@@ -151,7 +144,7 @@ class Replays:
         """Deletes it for good. Raises BadInput."""
         shutil.rmtree(self.file(visitor, identifier, next(iter(FILES))).parent, ignore_errors=True)
 
-    def _run(self, current: CurrentReplay, draft: Draft, request: ReplayRequest) -> None:
+    def _run(self, current: CurrentReplay, drafts: Sequence[Draft], request: ReplayRequest) -> None:
         target = self._folder() / current.id
         partial = target.with_name(f"{current.id}.partial")
         try:
@@ -162,7 +155,8 @@ class Replays:
             result = follow("app.home.replaying", [partial / REQUEST], log_file, current.stop, current.report)
             for name in (REQUEST, LOG):  # paths of this machine; of no use any more
                 (partial / name).unlink(missing_ok=True)
-            write_json(partial / ABOUT, to_json(_about(current, request, result)))
+            summary = from_json(ReplaySummary, result, "The result")
+            write_json(partial / ABOUT, to_json(_about(current, request, summary)))
             partial.rename(target)
             current.phase = "done"
         except Cancelled as error:
@@ -174,35 +168,38 @@ class Replays:
             log.exception("replay of %s", current.title)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-            draft.held = False
-            self.drafts.drop(draft)
+            for draft in drafts:
+                draft.held = False
+                self.drafts.drop(draft)
 
     def _folder(self) -> Path:
         return folders.private(self.home, "replays")
 
 
-def round_seconds(replays: Sequence[StoredReplay]) -> tuple[float, bool]:
-    """Of one round, and whether that was measured here: the newest replay is what the next will take."""
-    if replays and replays[0].rounds:
-        return replays[0].seconds / replays[0].rounds, True
-    return ROUND_SECONDS, False
+def estimate(request: ReplayRequest, replays: Sequence[StoredReplay]) -> str:
+    """How long it will take, in a sentence: as long as the newest of the same task did for each unit of work."""
+    kind = KINDS[request.task]
+    last = next((one for one in replays if one.task == request.task and one.work), None)
+    seconds = request.work * (last.seconds / last.work if last else kind.seconds)
+    basis = "as fast as the last one here" if last else "roughly: none was played here yet"
+    tuned = request.labels is not None and request.labels.tuning
+    tuning = " Tuning, where it comes to it, takes minutes each time." if tuned else ""
+    about = f"{request.rounds:,} {kind.unit}, about {duration(max(1.0, seconds))} ({basis})."
+    return f"{about}{tuning} It runs behind whatever else goes on here."
 
 
-def _about(current: CurrentReplay, request: ReplayRequest, result: dict[str, Any]) -> StoredReplay:
+def _about(current: CurrentReplay, request: ReplayRequest, summary: ReplaySummary) -> StoredReplay:
     return StoredReplay(
         id=current.id,
         title=current.title,
         at=f"{utc_now():%Y-%m-%d %H:%M}",
         owner=current.owner,
+        task=request.task,
         strategies=request.strategies,
-        budget=request.budget,
-        batch=request.batch,
-        seeds=request.seeds,
-        tuning=request.tuning,
         rounds=request.rounds,
+        work=request.work,
         seconds=round(time.monotonic() - current.began, 1),
-        records=int(result["records"]),
-        sentence=str(result["sentence"]),
+        summary=summary,
     )
 
 

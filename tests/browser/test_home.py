@@ -20,6 +20,7 @@ from tests.browser.conftest import Machines
 from tests.browser.real import ROOT, Card
 from tests.command_line import rondo
 from tests.conftest import write_csv
+from tests.pair_world import write_pairs
 from tests.ports import free_port
 from tests.waiting import wait_for
 
@@ -217,3 +218,39 @@ def test_a_labelled_file_is_played_and_what_it_saved_is_shown(
     assert faults(page) == []
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_decided_pairs_are_guessed_by_their_columns_and_played(
+    tmp_path: Path, homes: Callable[..., Home], machines: Machines
+) -> None:
+    home, file = homes(), write_pairs(tmp_path / "pairs.csv", 12)
+    hostile = "<img src=x onerror='window.broken=1'>"
+    rows = file.read_text(encoding="utf-8").replace("text,text_b", "text_a,text_b", 1).replace("name: ", hostile, 1)
+    file.write_text(rows, encoding="utf-8")
+    page = machines(viewport={"width": 1280, "height": 860}).new_page()
+    page.goto(f"{home.url}/replay")
+    page.get_by_label("Labelled file").set_input_files(file)
+    expect(page.get_by_role("radio", name="Pairs: the same?")).to_be_checked()
+    expect(page.get_by_label("The same", exact=True)).to_have_value("match")
+    expect(page.locator("#estimate")).to_contain_text("30 rounds, about")
+    page.get_by_role("radio", name="Values from text").check()
+    expect(page.locator("#estimate")).to_contain_text("Which steps are answered?")
+    page.get_by_label("Steps", exact=True).select_option("entities")
+    expect(page.locator("#estimate")).to_contain_text("No column is called as a field of the steps")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert faults(page) == []
+    page.get_by_role("radio", name="Pairs: the same?").check()
+    page.get_by_label("Decisions to spend").fill("20")
+    page.get_by_label("repeated").fill("1")
+    expect(page.locator("#estimate")).to_contain_text("4 rounds, about")
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.get_by_role("button", name="Play it").click()
+    expect(page.locator("#result-sentence")).to_contain_text("All decisions reach F1")
+    page.get_by_text("The numbers", exact=True).click()
+    expect(page.get_by_role("row").filter(has_text="ours")).to_be_visible()
+    expect(page.locator("#result-details")).to_contain_text("12 are 'match'")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.evaluate("window.broken") is None
+    assert faults(page) == []

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 
 from app.cli.pairs.pairs import file_jobs, job_threads
-from app.cli.replay import CurveFigures, check_counts, check_picture, curve_figures, curve_lines
+from app.cli.replay import CurveFigures, check_counts, check_picture, curve_figures, curve_lines, curve_points
 from core.errors import BadInput
 from core.jobs.bundle import Report
 from core.pairs.pair_jobs import PAIR_REPLAY, PairReplayParams, PairReplayResult
@@ -98,12 +98,7 @@ def write_chart(result: PairReplay, out: Path) -> None:
 
     from app.charts.quality import replay_chart
 
-    rows = [
-        {"strategy": name, "labels": labels, "F1": value}
-        for name, one in result.strategies.items()
-        for curve in one.f1
-        for labels, value in zip(one.labels, curve, strict=True)
-    ]
+    rows = curve_points(pair_curves(result), "F1")
     without = alt.Chart(alt.Data(values=[{"F1": result.mutual_best.f1, "what": "no decision"}]))
     line = without.mark_rule(color="gray").encode(y="F1:Q")
     words = without.mark_text(align="left", dx=4, dy=-6, color="gray").encode(y="F1:Q", x=alt.value(0), text="what:N")
@@ -135,8 +130,23 @@ def summarise_pairs(result: PairReplayResult) -> PairReplay:
     )
 
 
+def pair_curves(result: PairReplay) -> dict[str, tuple[CurveFigures, list[list[float]]]]:
+    """Strategy -> its figures, and its curves."""
+    return {name: (one, one.f1) for name, one in result.strategies.items()}
+
+
 def pair_replay_lines(result: PairReplay) -> Iterable[RenderableType]:
     """What there was, F1 at some numbers of decisions, and the curves as the labels' replay draws them."""
+    yield from pair_sentences(result)
+    yield f"All decisions: F1 {result.full.f1:.3f}. None, each the other's best: F1 {result.mutual_best.f1:.3f}."
+    yield ""
+    yield f1_table(result)
+    yield ""
+    yield from curve_lines(pair_curves(result), "decisions")
+
+
+def pair_sentences(result: PairReplay) -> Iterable[str]:
+    """What there was in the file."""
     yield (
         f"{result.records + result.test:,} pairs, {result.matches:,} are {result.positive!r}; {result.test:,} judge. "
         f"Candidates: {result.candidates_per_record:.1f} per record, with {result.blocking_recall:.1%} of the matches."
@@ -150,11 +160,6 @@ def pair_replay_lines(result: PairReplay) -> Iterable[RenderableType]:
         )
     if result.self_pairs:
         yield f"{result.self_pairs:,} pairs are of two equal texts; they count as any other."
-    yield f"All decisions: F1 {result.full.f1:.3f}. None, each the other's best: F1 {result.mutual_best.f1:.3f}."
-    yield ""
-    yield f1_table(result)
-    yield ""
-    yield from curve_lines({name: (one, one.f1) for name, one in result.strategies.items()}, "decisions")
 
 
 def f1_table(result: PairReplay) -> Table:

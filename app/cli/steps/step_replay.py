@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 
 from app.cli.pairs.pairs import file_jobs, job_threads
-from app.cli.replay import CurveFigures, check_counts, check_picture, curve_figures, curve_lines
+from app.cli.replay import CurveFigures, check_counts, check_picture, curve_figures, curve_lines, curve_points
 from core.errors import BadInput
 from core.extract.replay_job import (
     SETTINGS,
@@ -98,12 +98,7 @@ def run_step_replay(
     if out is not None:
         from app.charts.quality import replay_chart
 
-        rows = [
-            {"strategy": name, "labels": labels, "field F1": value}
-            for name, one in result.strategies.items()
-            for curve in one.field_f1
-            for labels, value in zip(one.labels, curve, strict=True)
-        ]
+        rows = curve_points(step_curves(result), "field F1")
         inline = {"inline": True} if out.suffix == ".html" else {}
         replay_chart(rows, result.untuned.field_f1, "field F1", "answers").save(str(out), **inline)
     return result
@@ -149,35 +144,58 @@ def _values(one: StepCurve, untuned: Measured) -> tuple[list[list[float]], list[
     )
 
 
+def step_curves(result: StepReplay) -> dict[str, tuple[CurveFigures, list[list[float]]]]:
+    """Strategy -> its figures, and its curves of field F1."""
+    return {name: (one, one.field_f1) for name, one in result.strategies.items()}
+
+
 def step_replay_lines(result: StepReplay) -> Iterable[RenderableType]:
     """What there was, a table of models, what choosing gained, the curves, time and memory."""
-    yield f"{result.records:,} answered records to learn from, {result.test:,} judge."
-    if result.faults:
-        yield f"{result.faults:,} parts of the file do not fit the steps and were left out."
-    table = Table("model", *(Column(name, justify="right") for name in _COLUMNS), box=None, pad_edge=False)
-    _row(table, "untuned, held to the schema", result.untuned)
-    if result.few_shot:
-        _row(table, "the same with examples in the prompt", result.few_shot)
-    for name, one in result.strategies.items():
-        figures = [fmean(curve[-1] for curve in curves) for curves in (one.validity, one.field_f1)]
-        table.add_row(f"tuned on {one.labels[-1]:,} answers, {name}", "", *(f"{value:.3f}" for value in figures))
+    before, after, taken = step_sentences(result)
+    yield from before
+    heads = (Column(name, justify="right") for name in MODEL_COLUMNS[1:])
+    table = Table(MODEL_COLUMNS[0], *heads, box=None, pad_edge=False)
+    for row in model_rows(result):
+        table.add_row(*row)
     yield table
+    yield from after
+    yield ""
+    yield from curve_lines(step_curves(result), "answers")
+    yield taken
+
+
+def step_sentences(result: StepReplay) -> tuple[list[str], list[str], str]:
+    """(what there was, how others do and what choosing gained, time and memory)."""
+    before = [f"{result.records:,} answered records to learn from, {result.test:,} judge."]
+    if result.faults:
+        before.append(f"{result.faults:,} parts of the file do not fit the steps and were left out.")
+    after = []
     for path, shares in result.classifier.items():
         listed = ", ".join(f"{share:.3f} at {n:,}" for n, share in zip(result.answers[1:], shares, strict=True))
-        yield f"{path} by the plain classifier: {listed} right."
+        after.append(f"{path} by the plain classifier: {listed} right.")
     for name, one in result.strategies.items():
         if name != "random" and one.against_random:
             verdict = "better" if one.against_random.mean > 2 * one.against_random.sd else "no better"
-            yield f"{name} is {verdict} than random: {one.against_random.mean:+.3f} (sd {one.against_random.sd:.3f})."
-    yield ""
-    yield from curve_lines({name: (one, one.field_f1) for name, one in result.strategies.items()}, "answers")
-    yield f"Tuning {result.tuning:,.0f} s, answering {result.answering:,.0f} s, {result.memory_mb:,} MB."
+            gain = one.against_random
+            after.append(f"{name} is {verdict} than random: {gain.mean:+.3f} (sd {gain.sd:.3f}).")
+    taken = f"Tuning {result.tuning:,.0f} s, answering {result.answering:,.0f} s, {result.memory_mb:,} MB."
+    return before, after, taken
 
 
-_COLUMNS = ("step", "valid", "field F1")
+MODEL_COLUMNS = ("model", "step", "valid", "field F1")
 
 
-def _row(table: Table, name: str, measured: Measured) -> None:
-    table.add_row(name, "", f"{measured.validity:.3f}", f"{measured.field_f1:.3f}")
+def model_rows(result: StepReplay) -> Iterable[tuple[str, ...]]:
+    """The untuned model, with and without examples, each also by step, and what each strategy's becomes."""
+    yield from _rows("untuned, held to the schema", result.untuned)
+    if result.few_shot:
+        yield from _rows("the same with examples in the prompt", result.few_shot)
+    for name, one in result.strategies.items():
+        figures = [fmean(curve[-1] for curve in curves) for curves in (one.validity, one.field_f1)]
+        yield f"tuned on {one.labels[-1]:,} answers, {name}", "", *(f"{value:.3f}" for value in figures)
+
+
+def _rows(name: str, measured: Measured) -> Iterable[tuple[str, ...]]:
+    yield name, "", f"{measured.validity:.3f}", f"{measured.field_f1:.3f}"
     for one in measured.steps if len(measured.steps) > 1 else ():
-        table.add_row("", one.step, f"{one.validity:.3f}", f"{one.field_f1:.3f}")
+        yield "", one.step, f"{one.validity:.3f}", f"{one.field_f1:.3f}"

@@ -1,24 +1,11 @@
 // Making a project: a source, what is in it, what is to be found in it. Nothing is saved before "Start labelling".
 import { ask, byId, element, number, send, show, size } from "./parts.js";
+import { TASKS, drawTasks } from "./tasks.js";
 
 const ROLES = {
   text: "text", id: "id", label: "label", split: "split", annotator: "annotator", left: "left side",
   right: "right side", context: "context", none: "left out",
 };
-const TASKS = [
-  { id: "one", task: "labels", several: false, title: "One label each", caption: "spam or not, a mood",
-    picture: [["rect", { x: 3, y: 4, width: 34, height: 9, rx: 2 }], ["rect", { x: 3, y: 18, width: 15, height: 9, rx: 4, class: "on" }],
-              ["rect", { x: 22, y: 18, width: 15, height: 9, rx: 4 }]] },
-  { id: "several", task: "labels", several: true, title: "Several labels", caption: "all that hold, or none",
-    picture: [["rect", { x: 3, y: 4, width: 34, height: 9, rx: 2 }], ["rect", { x: 3, y: 18, width: 10, height: 9, rx: 4, class: "on" }],
-              ["rect", { x: 15, y: 18, width: 10, height: 9, rx: 4 }], ["rect", { x: 27, y: 18, width: 10, height: 9, rx: 4, class: "on" }]] },
-  { id: "pairs", task: "pairs", several: false, title: "Pairs: the same?", caption: "duplicates, twins",
-    picture: [["rect", { x: 3, y: 6, width: 13, height: 20, rx: 2 }], ["rect", { x: 24, y: 6, width: 13, height: 20, rx: 2 }],
-              ["path", { d: "M17 13h6M17 19h6" }]] },
-  { id: "extract", task: "extract", several: false, title: "Values from text", caption: "names, dates, amounts",
-    picture: [["path", { d: "M3 8h9M30 8h7M3 16h16M3 24h6M26 24h11" }], ["rect", { x: 14, y: 4, width: 14, height: 8, rx: 2, class: "on" }],
-              ["rect", { x: 11, y: 20, width: 13, height: 8, rx: 2, class: "on" }]] },
-];
 const SHOWN_ROWS = 8;
 const offered = { templates: [], samples: [], operator: false, limit: Infinity, colours: ["none"] };
 const project = { draft: null, labels: [], chosen: TASKS[0], template: "", sending: null, roles: {}, turn: 0, merged: new Set() };
@@ -227,21 +214,6 @@ function merged() {
 
 // ---- what is to be found
 
-function drawTasks() {
-  const make = (name, attributes) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    return made;
-  };
-  for (const one of TASKS) {
-    const picture = make("svg", { viewBox: "0 0 40 32", "aria-hidden": "true" });
-    picture.append(...one.picture.map(([name, attributes]) => make(name, attributes)));
-    byId("tasks").append(element("label", { class: "task-choice" },
-      element("input", { type: "radio", name: "task", value: one.id, checked: one === project.chosen, onchange: () => { choose(one); changed(); } }),
-      picture, element("span", {}, one.title), element("small", {}, one.caption)));
-  }
-}
-
 function choose(one) {
   project.chosen = one;
   byId("tasks").querySelector(`[value=${one.id}]`).checked = true;
@@ -400,7 +372,7 @@ byId("template").addEventListener("change", (event) => {
   changed();
 });
 
-drawTasks();
+drawTasks(byId("tasks"), project.chosen, (one) => { choose(one); changed(); });
 chosen(); // before this script ran
 try {
   Object.assign(offered, await ask("api/home/start"));
