@@ -80,6 +80,7 @@ class LabelQueue:
         self._pool_exhausted = False  # whether the pool has nothing more to draw
         self._next_drawn: list[RecordNo] = []  # that could be drawn when the pool was looked through last, in order
         self._records = 0
+        self._touched: set[RecordNo] = set()  # records that the transaction stores something about
         self._waiting = Waiting([], [], 1, clock())
         self._leases = Leases()
 
@@ -143,7 +144,8 @@ class LabelQueue:
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One that keeps the mirror in step."""
         try:
-            with self._store.transaction() as cursor:
+            self._touched = set()
+            with self._store.transaction(self._touched) as cursor:
                 if self._stale:
                     drop_ended(cursor, self._clock(), self._settings().lease_seconds)
                 self._refresh(cursor)
@@ -219,6 +221,7 @@ class LabelQueue:
         statuses = store_events(cursor, events, numbers, arrival, settings)
         record_nos = sorted({numbers[event.record] for event in events if statuses[event.eid] == STORED})
         if record_nos:
+            self._touched.update(record_nos)
             facts = self._waiting.facts(record_nos) or read_facts(cursor, record_nos)
             if unknown := [n for n in record_nos if n not in self._waiting.rows]:
                 self._waiting.know(read_rows(cursor, unknown))
@@ -300,6 +303,7 @@ class LabelQueue:
         drawn = cursor.execute(_DRAW, first | parameters | {"ns": rows}).fetchall()
         self._pool_exhausted = len(drawn) < count
         if drawn:
+            self._touched.update(n for (n,) in drawn)
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))
 
     def _look_ahead(self, cursor: duckdb.DuckDBPyConnection, count: int) -> None:
