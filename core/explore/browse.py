@@ -111,7 +111,7 @@ def _pace_without_words(search: RecordSearch) -> Pace:
     return Pace(131_072, 2**62, growth=8) if search.state in _IN_STRETCHES else Pace(2**62, 2**62)
 
 
-_IN_STRETCHES = (None, "", "queued", "flagged", "skipped", "tied")
+_IN_STRETCHES = (None, "", "queued", "skipped")
 
 
 def _ranked(

@@ -373,8 +373,8 @@ def read_open(
 
 # In the order of `Waiting`, with counts of all that is open, and of that without calibration.
 _OPEN = f"""
-    select n, count(*) over (), count(*) filter (not calibrating) over (),
-           count(*) filter (not calibrating and not answered) over ()
+    select n, count(*) over (), sum((not calibrating)::bigint) over ()::bigint,
+           sum((not calibrating and not answered)::bigint) over ()::bigint
     from (
         select *, purpose is not distinct from '{CALIBRATION}' as calibrating,
                given + skips + flags > 0 or purpose is not distinct from '{REVIEW}' as answered,
