@@ -395,7 +395,14 @@ _CAN_BE_DRAWN = """
     from askable where not is_labelled(n) and n not in (select n from responses) and n not in (select n from queue)
       and n not in (select n from machine_labels)
 """
-_STILL_FREE = f"select n {_CAN_BE_DRAWN} and n in (select unnest($ns::bigint[]))"
+# The same of a few: each table is cut down to them first.
+_FEW = "in (select unnest($ns::bigint[]))"
+_STILL_FREE = f"""
+    select n from askable where n {_FEW} and n not in (select s.n from settled s where s.n {_FEW})
+      and n not in (select r.n from responses r where r.n {_FEW})
+      and n not in (select q.n from queue q where q.n {_FEW})
+      and n not in (select m.n from machine_labels m where m.n {_FEW})
+"""
 _TO_DRAW = f"""
     select n {_CAN_BE_DRAWN} and hash(n, $seed::bigint) <= $bound::ubigint
     order by hash(n, $seed::bigint), n limit $count::bigint
