@@ -123,7 +123,7 @@ def write_vectors(project: Project, rows: int) -> None:
 def queue_cases(project: Project) -> Iterator[tuple[str, Callable[[], object]]]:
     """What a person waits for who labels: the queue read anew, an answer stored and the next record, a dry queue."""
     queue, holder = project.label_queue, Holder("person 1", "tab")
-    start = queue.exchange(holder, QueueRequest(want=RUNS + 2))
+    start = queue.exchange(holder, QueueRequest(want=3 * RUNS + 9))
     cards = iter(start.cards)
     answer = [project.settings().taxonomy.active[0].id]
 
@@ -157,9 +157,15 @@ def queue_cases(project: Project) -> Iterator[tuple[str, Callable[[], object]]]:
             pass  # whatever was kept is kept no more
         return figures(project)
 
+    def after_an_answer(figures: Callable[[Project], object]) -> object:
+        press_a_key()
+        return figures(project)
+
     yield "Overview: after a change", lambda: after_a_change(status)
+    yield "Overview: after an answer", lambda: after_an_answer(status)
     yield "Overview: again", lambda: status(project)
     yield "labels on it: after a change", lambda: after_a_change(label_counts)
+    yield "labels on it: after an answer", lambda: after_an_answer(label_counts)
     yield "labels on it: again", lambda: label_counts(project)
     yield "Rounds: batches", lambda: batches(project)
     yield "Records: choices of filters", lambda: choices(project)

@@ -182,6 +182,45 @@ def test_what_is_kept_is_read_once_until_something_is_stored(tmp_path: Path) -> 
     store.close()
 
 
+def test_what_is_kept_is_brought_up_to_date_by_the_records_that_were_touched(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    reads: list[tuple[str | None, list[int]]] = []
+
+    def read(cursor: duckdb.DuckDBPyConnection, before: str | None, touched: list[int]) -> str:
+        reads.append((before, touched))
+        if set(touched) == {3}:
+            touch(4)  # while it is read
+        return f"v{len(reads)}"
+
+    def touch(*records: int) -> None:
+        with store.transaction(set(records)):
+            pass
+
+    def renewed(inputs: str = "settings") -> tuple[str | None, set[int]]:
+        store.derived("figure", inputs, read)
+        before, touched = reads[-1]
+        return before, set(touched)
+
+    assert renewed() == (None, set())
+    assert renewed() == ("v1", set())
+    touch(1, 2)
+    touch(2)
+    assert renewed() == ("v2", {1, 2})
+    touch(3)
+    assert renewed() == ("v3", {3})
+    assert renewed() == ("v4", {4}), "what was stored meanwhile is looked at"
+    with pytest.raises(ZeroDivisionError), store.transaction({5}):
+        raise ZeroDivisionError
+    assert renewed() == ("v5", {5}), "what was not stored may be looked at"
+    assert renewed("others") == (None, set())
+    write(store, "this may have changed anything")
+    assert renewed("others") == (None, set())
+    with store.appending():
+        pass
+    assert renewed("others") == (None, set())
+    store.close()
+
+
 def write(store: Store, what: str) -> None:
     with store.transaction() as cursor:
         cursor.execute("insert into audit_log values (?, 'ann', ?, null)", [datetime(2026, 1, 1), what])

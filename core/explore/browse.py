@@ -107,8 +107,11 @@ def find(project: Project, search: RecordSearch, start: int = 0, pace: Pace | No
 
 
 def _pace_without_words(search: RecordSearch) -> Pace:
-    """Until the page is full. Most states are looked for in all records at once: quicker where none is in it."""
-    return Pace(131_072, 2**62, growth=8) if search.state in (None, "", "queued") else Pace(2**62, 2**62)
+    """Until the page is full. Some states are looked for in all records at once: quicker where none is in it."""
+    return Pace(131_072, 2**62, growth=8) if search.state in _IN_STRETCHES else Pace(2**62, 2**62)
+
+
+_IN_STRETCHES = (None, "", "queued", "skipped")
 
 
 def _ranked(

@@ -4,14 +4,16 @@ found. Knows no file."""
 import duckdb
 
 from core.config.settings import Settings
+from core.labelling.record_states import WITHIN
 from core.labelling.settling import settle
 from core.store.database import count
 
-UNASKED_TEST = """
+UNASKED_TEST = f"""
     select r.n from records r
-    where r.split is not distinct from 'test' and r.duplicate_of is null and not is_labelled(r.n)
-      and r.n not in (select n from queue) and r.n not in (select n from vanished)
-      and r.n not in (select n from responses where source <> 'file')
+    where r.split is not distinct from 'test' and r.duplicate_of is null {WITHIN}
+      and r.n not in (select s.n from settled s where true {WITHIN})
+      and r.n not in (select q.n from queue q where true {WITHIN}) and r.n not in (select n from vanished)
+      and r.n not in (select a.n from responses a where a.source <> 'file' {WITHIN})
 """
 """test records without a label, which nobody was asked for yet: people's answers make them gold"""
 

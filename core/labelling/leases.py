@@ -39,6 +39,10 @@ class Leases:
         """Records that somebody holds, or held until now."""
         return len(self._until)
 
+    def record_nos(self) -> list[RecordNo]:
+        """Those records."""
+        return list(self._until)
+
     def live(self, record_no: RecordNo, now: datetime) -> list[Holder]:
         """Who holds the record at this moment."""
         held = self._until.get(record_no)

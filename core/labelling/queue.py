@@ -1,7 +1,7 @@
 """The queue that hands out records and receives answers: leases, order, durability. Knows neither HTTP nor pages."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from core.ids import RecordNo
 from core.labelling.cards import Card, read_cards
 from core.labelling.leases import Holder, Leases, drop_ended, read_leases
 from core.labelling.responses import STORED, Arrival, Event, store_events
-from core.labelling.settling import read_facts, settle_few
+from core.labelling.settling import read_facts, read_few_answers, settle_few
 from core.labelling.waiting import CALIBRATION, Row, Waiting, read_open, read_rows
 from core.store.answers import APP, ARGILLA
 from core.store.database import Store, utc_now
@@ -25,6 +25,9 @@ MOST_CARDS = 50
 MOST_HELD = 80
 """records that one tab can hold, whatever it asks for: twice what a card has ahead (app/card/labelling.js)"""
 DRAWN = 100
+WINDOW = 1_000
+"""open records that are read at first; GROWTH times as many when they are used up"""
+GROWTH = 8
 AMONG = 50
 """times as many records are looked at as are drawn, by their place in the random order; all where that is too few"""
 IDLE_SECONDS = 5
@@ -68,10 +71,17 @@ class LabelQueue:
     The mirror in memory is rebuilt from the database at start, after `reload`, and after any failure.
     """
 
-    def __init__(self, store: Store, settings: Callable[[], Settings], clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Callable[[], Settings],
+        clock: Callable[[], datetime] = utc_now,
+        window: int = WINDOW,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._first_window = self._window = window
         self._lock = threading.RLock()
         self._stale = True
         self._version = int(clock().timestamp() * 1000)  # differs from any version before a restart
@@ -80,6 +90,7 @@ class LabelQueue:
         self._pool_exhausted = False  # whether the pool has nothing more to draw
         self._next_drawn: list[RecordNo] = []  # that could be drawn when the pool was looked through last, in order
         self._records = 0
+        self._touched: set[RecordNo] = set()  # records that the transaction stores something about
         self._waiting = Waiting([], [], 1, clock())
         self._leases = Leases()
 
@@ -112,6 +123,7 @@ class LabelQueue:
         """(annotator, event) of people who answered elsewhere, in one transaction; returns `QueueReply.statuses`."""
         with self._lock, self._transaction() as cursor:
             numbers = self._numbers(cursor, [event.record for _, event in supplied])
+            self._read_late(cursor, numbers.values())
             statuses: dict[str, str] = {}
             for user, event in supplied:
                 statuses |= self._apply_result(cursor, Holder(user, ""), [event], numbers)
@@ -121,7 +133,7 @@ class LabelQueue:
         """Whether the newest batch is answered to its last record, or as many answers as it has records have come."""
         with self._current() as waiting:
             since_enough = waiting.since >= (len(waiting.own) or self._settings().batch_size)
-            return bool(waiting.rows) and (waiting.batch_done() or since_enough)
+            return bool(waiting.rows or waiting.own) and (waiting.batch_done() or since_enough)
 
     def waiting(self) -> int:
         """How many queued records could still be answered by somebody."""
@@ -143,7 +155,8 @@ class LabelQueue:
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One that keeps the mirror in step."""
         try:
-            with self._store.transaction() as cursor:
+            self._touched = set()
+            with self._store.transaction(self._touched) as cursor:
                 if self._stale:
                     drop_ended(cursor, self._clock(), self._settings().lease_seconds)
                 self._refresh(cursor)
@@ -166,7 +179,8 @@ class LabelQueue:
         self._stale = False  # first, so that a reload during this one is not lost
         self._pool_exhausted, self._next_drawn = False, []
         settings = self._settings()
-        self._waiting = read_open(cursor, settings)
+        self._window = self._first_window
+        self._waiting = read_open(cursor, settings, self._window)
         self._leases = read_leases(cursor, self._clock(), settings.lease_seconds, self._waiting)
         self._records = cursor.execute("select count(*) from records").fetchall()[0][0]
         self._version += 1
@@ -174,6 +188,7 @@ class LabelQueue:
     def _serve(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, ask: QueueRequest) -> QueueReply:
         now, settings = self._clock(), self._settings()
         numbers = self._numbers(cursor, [*(event.record for event in ask.events), *ask.have, *ask.give_back])
+        self._read_late(cursor, numbers.values())
         statuses = self._apply_result(cursor, holder, ask.events, numbers)
         rows: list[Row] = []
         taken: list[str] = []
@@ -208,6 +223,18 @@ class LabelQueue:
             numbers.update(rows.fetchall())
         return numbers
 
+    def _read_late(self, cursor: duckdb.DuckDBPyConnection, record_nos: Iterable[RecordNo]) -> None:
+        """Those that the mirror has left out, before anything about them changes."""
+        if unread := [n for n in set(record_nos) if n not in self._waiting.rows]:
+            answers = read_few_answers(cursor, unread, self._settings())
+            self._waiting.read_late(read_rows(cursor, unread), answers)
+
+    def _read_on(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """More of the queue; what this request has stored is there already."""
+        self._window *= GROWTH
+        held = self._leases.record_nos()
+        self._waiting = read_open(cursor, self._settings(), self._window, held)
+
     def _apply_result(
         self, cursor: duckdb.DuckDBPyConnection, holder: Holder, events: Sequence[Event], numbers: dict[str, RecordNo]
     ) -> dict[str, str]:
@@ -219,9 +246,8 @@ class LabelQueue:
         statuses = store_events(cursor, events, numbers, arrival, settings)
         record_nos = sorted({numbers[event.record] for event in events if statuses[event.eid] == STORED})
         if record_nos:
+            self._touched.update(record_nos)
             facts = self._waiting.facts(record_nos) or read_facts(cursor, record_nos)
-            if unknown := [n for n in record_nos if n not in self._waiting.rows]:
-                self._waiting.know(read_rows(cursor, unknown))
             self._waiting.update(record_nos, settle_few(cursor, facts, settings))
             if any(event.source in (APP, ARGILLA) for event in events):
                 self._waiting.people.add(holder.annotator)
@@ -260,7 +286,7 @@ class LabelQueue:
         self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[RecordNo], mine: set[RecordNo]
     ) -> list[Row]:
         """Records that the holder has leased but not in its tab (a reload), then its share of the free ones."""
-        again = [row for row in self._waiting.open() if row.record_no in mine][:want] if mine else []
+        again = self._waiting.open_among(mine)[:want]
         held = len(self._leases.held_by(holder, self._clock()))
         want = min(want - len(again), MOST_HELD - held)
         if want <= 0 or (have and self._is_idle(other_than=holder)):
@@ -268,24 +294,29 @@ class LabelQueue:
         people = len(self._leases.holders(self._clock()) | {holder})
         enough = (held + want) * people - held  # an equal share of so many leaves this holder with what it asks for
         if self._waiting.untouched - len(self._leases) >= enough:  # surely free: none is scarce
-            return again + self._free(holder, have, want)
-        free = self._free(holder, have, enough)
+            return again + self._free(cursor, holder, have, want)
+        free = self._free(cursor, holder, have, enough)
         if len(free) < enough and not self._pool_exhausted:
             self._draw(cursor, enough)
-            free = self._free(holder, have, enough)
+            free = self._free(cursor, holder, have, enough)
         scarce = [row.record_no for row in free if row.purpose != CALIBRATION]  # the others are not scarce
         share = max(0 if held else 1, (len(scarce) + held) // people - held)
         out_of_reach = set(scarce[share:])
         return again + [row for row in free if row.record_no not in out_of_reach][:want]
 
-    def _free(self, holder: Holder, have: set[RecordNo], most: int) -> list[Row]:
+    def _free(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, have: set[RecordNo], most: int) -> list[Row]:
         """The first records in order that this holder may have."""
         now = self._clock()
-        others, requested = self._leases.held_by_others(holder, now), self._waiting.answers_requested
-        rows = (row for row in self._waiting.open() if row.record_no not in have)
-        # most of what comes first waits for one answer, which somebody else is giving
-        rows = (row for row in rows if row.record_no not in others or requested(row.record_no) > 1)
-        return list(islice((row for row in rows if self._room(row.record_no, holder, now)), most))
+        others = self._leases.held_by_others(holder, now)
+        while True:
+            requested = self._waiting.answers_requested
+            rows = (row for row in self._waiting.open() if row.record_no not in have)
+            # most of what comes first waits for one answer, which somebody else is giving
+            rows = (row for row in rows if row.record_no not in others or requested(row.record_no) > 1)
+            free = list(islice((row for row in rows if self._room(row.record_no, holder, now)), most))
+            if len(free) == most or self._waiting.complete:
+                return free
+            self._read_on(cursor)
 
     def _draw(self, cursor: duckdb.DuckDBPyConnection, count: int) -> None:
         """Queues records of the pool as spare rows, in one fixed random order, so that nobody waits for a batch."""
@@ -300,6 +331,7 @@ class LabelQueue:
         drawn = cursor.execute(_DRAW, first | parameters | {"ns": rows}).fetchall()
         self._pool_exhausted = len(drawn) < count
         if drawn:
+            self._touched.update(n for (n,) in drawn)
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))
 
     def _look_ahead(self, cursor: duckdb.DuckDBPyConnection, count: int) -> None:
@@ -363,7 +395,14 @@ _CAN_BE_DRAWN = """
     from askable where not is_labelled(n) and n not in (select n from responses) and n not in (select n from queue)
       and n not in (select n from machine_labels)
 """
-_STILL_FREE = f"select n {_CAN_BE_DRAWN} and n in (select unnest($ns::bigint[]))"
+# The same of a few: each table is cut down to them first.
+_FEW = "in (select unnest($ns::bigint[]))"
+_STILL_FREE = f"""
+    select n from askable where n {_FEW} and n not in (select s.n from settled s where s.n {_FEW})
+      and n not in (select r.n from responses r where r.n {_FEW})
+      and n not in (select q.n from queue q where q.n {_FEW})
+      and n not in (select m.n from machine_labels m where m.n {_FEW})
+"""
 _TO_DRAW = f"""
     select n {_CAN_BE_DRAWN} and hash(n, $seed::bigint) <= $bound::ubigint
     order by hash(n, $seed::bigint), n limit $count::bigint

@@ -1,7 +1,7 @@
 """The queued records in order, and who answered them; mirrors the table `queue`. Knows no lease and no clock."""
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -40,14 +40,14 @@ ASKED = f"""
     select row.n, row.spare, row.purpose,
            row.audit or coalesce(row.purpose in ({_BESIDE}), false) as blind,
            count(*) filter (action = 'submit') as given, count(*) filter (action = 'skip') as skips,
-           count(*) filter (action = 'flag') as flags,
+           count(*) filter (action = 'flag') as flags, row.position,
            row.purpose is not distinct from '{CALIBRATION}'
                or (flags = 0 and given < if(row.purpose is not distinct from '{REVIEW}', 1, $overlap)) as open
     from (select * from queue where n in ({{ns}}) qualify {_NEWEST}) as row
     left join (select n, action, stamp from ({ANSWERS}) where counts) as reply
         on reply.n = row.n and not (row.purpose is not distinct from '{REVIEW}'
                                      and coalesce(reply.stamp <= row.since, false))
-    group by row.n, row.spare, row.purpose, row.audit
+    group by row.n, row.spare, row.purpose, row.audit, row.position
 """
 """queued records with the answers to their asking; open: somebody could still answer; binds `asked_parameters`"""
 
@@ -110,12 +110,27 @@ class Row(NamedTuple):  # thousands are made at once: a frozen dataclass takes e
         return self.purpose != REVIEW or self.since is None or answer.stamp > self.since
 
 
+class Whole(NamedTuple):
+    """About the whole queue, of which the first rows were read. batch, own: as in `Waiting`. end: the largest position.
+
+    open, untouched: how many could be answered, calibration aside, and how many of them nobody has. last: up to which,
+    in the order of `Waiting`, every open record was read; None for all.
+    """
+
+    batch: int
+    own: list[RecordNo]
+    end: float
+    open: int
+    untouched: int
+    last: RecordNo | None
+
+
 class Waiting:
     """Order: records that nobody skipped before skipped ones, then what goes `first`, a batch's own, the spare ones.
 
     Then by position. batch: number of the newest batch. own: its records without a purpose, the spare ones aside.
     numbers: record id -> n. people: who answers on the card or in Argilla, so that a review goes to somebody else.
-    end: the largest position of rows that are left out.
+    whole: where rows are left out, which are closed, or come after the open ones that are there.
     """
 
     def __init__(  # noqa: PLR0913 - read together
@@ -125,16 +140,19 @@ class Waiting:
         overlap: int,
         since: datetime,
         people: Iterable[str] = (),
-        end: float = 0.0,
+        whole: Whole | None = None,
     ) -> None:
         self.rows = {row.record_no: row for row in rows}
         self.numbers = {row.id: row.record_no for row in self.rows.values()}
-        self.batch = max((row.batch for row in self.rows.values()), default=0)
-        self.own = [n for n, row in self.rows.items() if row.batch == self.batch and not (row.spare or row.purpose)]
+        self.batch = whole.batch if whole else max((row.batch for row in self.rows.values()), default=0)
+        own = (n for n, row in self.rows.items() if row.batch == self.batch and not (row.spare or row.purpose))
+        self.own = whole.own if whole else list(own)
         self.people = set(people)
         self._overlap = overlap
         self._since = since
-        self._end = end
+        self._end = whole.end if whole else 0.0
+        self._left_out = self._left_out_untouched = 0
+        self._late: set[RecordNo] = set()
         self._answers: dict[RecordNo, dict[str, AnswerInForce]] = {}
         self._fresh: set[tuple[RecordNo, str]] = set()
         self._ranks: dict[RecordNo, _Rank] = {}
@@ -145,15 +163,23 @@ class Waiting:
             self._rank(n)
         self._open = sorted(self._ranks.values())
         self._calibrating = sum(row.purpose == CALIBRATION for row in self.rows.values())
+        self._last = self._ranks[whole.last] if whole and whole.last is not None else None
+        if whole:
+            self._left_out, self._left_out_untouched = whole.open - len(self), whole.untouched - self.untouched
 
     def __len__(self) -> int:
         """Without calibration records, which every annotator gets."""
-        return len(self._open) - self._calibrating
+        return len(self._open) - self._calibrating + self._left_out
+
+    @property
+    def complete(self) -> bool:
+        """Whether every open record is there."""
+        return self._last is None
 
     @property
     def untouched(self) -> int:
-        """Of these, how many nobody has answered in any way."""
-        return len(self) - len(self._partly)
+        """Of these, how many nobody has answered in any way, reviews aside."""
+        return len(self._open) - self._calibrating - len(self._partly) + self._left_out_untouched
 
     @property
     def since(self) -> int:
@@ -166,8 +192,14 @@ class Waiting:
         return max(self._end, max((row.position for row in self.rows.values()), default=self._end))
 
     def open(self) -> Iterator[Row]:
-        """The rows that somebody could still answer, first to hand out first. The caller may change rows meanwhile."""
-        return (self.rows[rank[4]] for rank in list(self._open))
+        """The rows that somebody could still answer, first to hand out first; where not `complete`, the first of them.
+        The caller may change rows meanwhile."""
+        end = None if self._last is None else bisect_right(self._open, self._last)
+        return (self.rows[rank[4]] for rank in self._open[:end])
+
+    def open_among(self, record_nos: Iterable[RecordNo]) -> list[Row]:
+        """Those of these that could still be answered, in the same order."""
+        return [self.rows[rank[4]] for rank in sorted(self._ranks[n] for n in record_nos if n in self._ranks)]
 
     def answered_by(self, record_no: RecordNo, annotator: str) -> bool:
         """Whether this person has an answer of any kind to the record; one with a retired label does not count.
@@ -203,8 +235,8 @@ class Waiting:
         return bool(self._answers.get(record_no))
 
     def facts(self, record_nos: list[RecordNo]) -> list[RecordFacts]:
-        """What the strata of these records depend on; empty where one of them is not queued."""
-        rows = [self.rows[n] for n in record_nos if n in self.rows]
+        """What the strata of these records depend on; empty where one of them is not queued, or was left out."""
+        rows = [self.rows[n] for n in record_nos if n in self.rows and n not in self._late]
         facts = [
             RecordFacts(row.record_no, row.gold, row.audit, row.checks, row.since, row.purpose == RECALL)
             for row in rows
@@ -220,16 +252,28 @@ class Waiting:
         return {user for user, answer in supplied.items() if answer.action == "submit" and row.closes(answer)}
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Adds spare rows without any answer yet."""
+        """Adds spare rows without any answer yet, where it is `complete`."""
         for row in rows:
-            self.know([row])
+            self._know(row)
             self._move(row.record_no)
 
-    def know(self, rows: Iterable[Row]) -> None:
-        """Rows that were left out, whose answers `update` then brings."""
+    def read_late(self, rows: Iterable[Row], answers: Iterable[AnswerInForce]) -> None:
+        """Rows that were left out, with all answers to them, before anything about them changes."""
+        rows, before = list(rows), (len(self), self.untouched)
         for row in rows:
-            self.rows[row.record_no] = row
-            self.numbers[row.id] = row.record_no
+            self._know(row)
+            self._late.add(row.record_no)
+            self._calibrating += row.purpose == CALIBRATION
+        for answer in answers:
+            self._note(answer)
+        for row in rows:
+            self._move(row.record_no)
+        self._left_out -= len(self) - before[0]
+        self._left_out_untouched -= self.untouched - before[1]
+
+    def _know(self, row: Row) -> None:
+        self.rows[row.record_no] = row
+        self.numbers[row.id] = row.record_no
 
     def update(self, record_nos: Iterable[RecordNo], answers: Iterable[AnswerInForce]) -> None:
         """Replaces all that is known about the answers to these records."""
@@ -260,13 +304,13 @@ class Waiting:
         if row is None:
             return None
         actions = []
-        if (
-            answers := self._answers.get(record_no)
-        ) and row.purpose != CALIBRATION:  # there other people's do not matter
-            actions = [answer.action for answer in answers.values() if row.closes(answer)]
+        if row.purpose != CALIBRATION:  # there other people's answers do not matter
+            answers = self._answers.get(record_no)
+            actions = [answer.action for answer in answers.values() if row.closes(answer)] if answers else []
             if "flag" in actions or actions.count("submit") >= self.answers_requested(record_no):
                 return None
-            self._partly.add(record_no)
+            if answers or row.purpose == REVIEW:
+                self._partly.add(record_no)
         rank = ("skip" in actions, not row.first, row.spare and not row.first, row.position, record_no)
         self._ranks[record_no] = rank
         return rank
@@ -307,21 +351,44 @@ def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiti
     return Waiting(read_rows(cursor), answers, settings.overlap, _since(cursor), _people(cursor))
 
 
-def read_open(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiting:
-    """The same without the rows of former batches that nobody can answer any more, where nothing depends on them: in
-    time they are almost all. One that is answered anew has to be told by `know`."""
+def read_open(
+    cursor: duckdb.DuckDBPyConnection, settings: Settings, most: int, besides: Collection[RecordNo] = ()
+) -> Waiting:
+    """The same without most rows: with the first `most` that are open, those that somebody holds, or has answered since
+    the newest batch, and `besides`. Any other has to be told by `read_late` before it is answered."""
     since = _since(cursor)
-    rows = cursor.execute(_OPEN, asked_parameters(settings) | {"since": since}).fetchall()
-    record_nos = [n for (n,) in rows]
-    answers = read_answers(cursor, "select unnest($ns::bigint[])", settings, {"ns": record_nos})
-    return Waiting(read_rows(cursor, record_nos), answers, settings.overlap, since, _people(cursor), _end(cursor))
+    first = cursor.execute(_OPEN, asked_parameters(settings) | {"most": most}).fetchall()
+    others = cursor.execute(_BESIDES, {"since": since, "besides": list(besides)}).fetchall()
+    [(batch, end)] = cursor.execute(
+        "select coalesce(max(batch), 0), coalesce(max(position), 0.0) from queue"
+    ).fetchall()
+    own = [n for (n,) in cursor.execute(_OWN, [batch]).fetchall()]
+    every, open, untouched = first[0][1:] if first else (0, 0, 0)
+    record_nos = [n for n, *_ in first]
+    whole = Whole(batch, own, end, open, untouched, record_nos[-1] if every > len(first) else None)
+    record_nos = list({*record_nos, *(n for (n,) in others)})
+    answers = read_answers(cursor, "select unnest($ns::bigint[])", settings, {"ns": list({*record_nos, *own})})
+    return Waiting(read_rows(cursor, record_nos), answers, settings.overlap, since, _people(cursor), whole)
 
 
+# In the order of `Waiting`, with counts of all that is open, and of that without calibration.
 _OPEN = f"""
-    select n from ({ASKED.format(ns=MAY_BE_OPEN)}) where open
-    union select n from queue where batch = (select max(batch) from queue)
-    union select n from queue where n in (select n from leases) or n in (
+    select n, count(*) over (), sum((not calibrating)::bigint) over ()::bigint,
+           sum((not calibrating and not answered)::bigint) over ()::bigint
+    from (
+        select *, purpose is not distinct from '{CALIBRATION}' as calibrating,
+               given + skips + flags > 0 or purpose is not distinct from '{REVIEW}' as answered,
+               coalesce(purpose in ('{REVIEW}', '{REQUESTED}'), false) as first
+        from ({ASKED.format(ns=MAY_BE_OPEN)}) where open
+    ) order by skips > 0 and not calibrating, not first, spare and not first, position, n limit $most
+"""
+_BESIDES = """
+    select n from queue where n in (select n from leases) or n in (select unnest($besides::bigint[])) or n in (
         select r.n from responses r where r.received_at > $since)
+"""
+_NEWEST_AND_LAST = "select coalesce(max(batch), 0), coalesce(max(position), 0.0) from queue"
+_OWN = f"""
+    select n from (select * from queue where batch = ? qualify {_NEWEST}) where not spare and purpose is null
 """
 
 
@@ -330,11 +397,6 @@ def _since(cursor: duckdb.DuckDBPyConnection) -> datetime:
                (select made_at from batches union all select made_at from models where trainer is null)"""
     [(since,)] = cursor.execute(query).fetchall()
     return since  # type: ignore[no-any-return]
-
-
-def _end(cursor: duckdb.DuckDBPyConnection) -> float:
-    [(end,)] = cursor.execute("select coalesce(max(position), 0.0) from queue").fetchall()
-    return float(end)
 
 
 def _people(cursor: duckdb.DuckDBPyConnection) -> list[str]:

@@ -1,10 +1,9 @@
 """The model's quality, and what more labels would bring, as the rounds have measured it. Changes nothing."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -19,11 +18,10 @@ from core.labelling.settling import ANSWERS, answer_parameters
 from core.labelling.waiting import asked_parameters
 from core.models.in_use import active_model
 from core.project import Project
+from core.reports.record_counts import record_counts
 from core.store.database import count
 from core.store.record_numbers import pool_size
 from core.tasks.tasks import right_stored, space_of
-
-T = TypeVar("T")
 
 RECENT = 3
 """rounds whose chosen records tell how often a suggestion is wrong where people are asked"""
@@ -93,19 +91,13 @@ def differences(metrics: Metrics) -> list[str]:
     return [*claims, *(mix.sentence for mix in metrics.mixes if mix.sentence)]
 
 
-_QUEUED = count_of("queued")
-
-
-def cached_figure(project: Project, name: str, read: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-    """Of every record and these settings: read once, until anything is stored, or a lease ends."""
-    leased = project.store.one("select count(*) from leased")  # that it ends frees a spare record, and stores nothing
-    return project.store.cached((name, repr(asked_parameters(project.settings())), leased), read)
-
-
 def pool_exhausted(project: Project) -> bool:
     """Whether every record was asked: none waits in the queue and none can be chosen. Nobody is then asked for more."""
-    settings = project.settings()
-    return cached_figure(project, "exhausted", lambda cursor: is_exhausted(cursor, settings))
+    counts = record_counts(project)
+    return not counts["queued"] and not counts["pool"]
+
+
+_QUEUED = count_of("queued")
 
 
 def is_exhausted(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> bool:

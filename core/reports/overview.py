@@ -2,42 +2,29 @@
 
 from dataclasses import dataclass, replace
 
-import duckdb
-
 from core.auto_label.guarantees import announcements
-from core.config.settings import Settings, with_changes
+from core.config.settings import with_changes
 from core.jobs.bundle import Report
-from core.labelling.gold import UNASKED_TEST
 from core.labelling.record_states import count_of
 from core.labelling.resettling import change_sentence, compare
 from core.labelling.settling import RULES
-from core.labelling.waiting import asked_parameters
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.reports.batches import self_test_of
 from core.reports.model_quality import (
     MeasuredModel,
-    cached_figure,
     caveats,
     newest_model,
     pool_exhausted,
     without_advice,
 )
-from core.store.record_numbers import pool_size
+from core.reports.record_counts import cached_figure, record_counts, suggested_counts
 from core.tasks.tasks import unready
 from core.typed_json import from_json
 
-_SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied", "left_out")
-_COUNTS = f"""
-    select
-        (select count(*) from records) as records,
-        ({count_of("duplicate")}) as duplicates,
-        {" ".join(f"({count_of(name)}) as {name}," for name in _SHOWN)}
-        (select count(*) from settled where stratum = 'audit') as audit,
-        (select count(*) from machine_labels where not is_labelled(n)) as machine,
-        (select count(*) from ({UNASKED_TEST})) as unasked_test,
-        (select count(*) from responses) as responses,
-        (select coalesce(max(batch), 0) from batches) as round
+_SHOWN = ("records", "labelled", "gold", "queued", "flagged", "skipped", "tied", "left_out", "audit", "machine")
+_OTHERS = f"""
+    select ({count_of("duplicate")}), (select count(*) from responses), (select coalesce(max(batch), 0) from batches)
 """
 
 
@@ -81,7 +68,7 @@ def show_status(project: Project, report: Report) -> Status:
 def status(project: Project) -> Status:
     """Scores are those of the champion, on audit and gold records only; curve and mixes are left to the pages."""
     settings = project.settings()
-    counts = cached_figure(project, "counts", lambda cursor: _counts(cursor, settings))
+    counts = _counts(project)
     labels = [label.name for label in settings.taxonomy.active]
     encoded = project.store.one(
         "select count(*) from records where n < ?", [encoded_rows(project.vectors, settings.encoder)]
@@ -102,12 +89,13 @@ def status(project: Project) -> Status:
     )
 
 
-def _counts(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, int]:
+def _counts(project: Project) -> dict[str, int]:
     """Those of `Status`."""
-    cursor.execute(_COUNTS, asked_parameters(settings))
-    names = [column[0] for column in cursor.description or ()]
-    counts = dict(zip(names, cursor.fetchone() or (), strict=True))
-    return counts | {"unqueued": pool_size(cursor) + counts.pop("unasked_test")}
+    counts = record_counts(project)
+    [(duplicates, responses, batch)] = project.store.query(_OTHERS)
+    others = {"duplicates": duplicates, "responses": responses, "round": batch}
+    unqueued = counts["pool"] + counts["unasked_test"]
+    return {name: counts[name] for name in _SHOWN} | others | {"unqueued": unqueued}
 
 
 def warnings(project: Project) -> list[str]:
@@ -141,7 +129,8 @@ class LabelCount:
 
 def label_counts(project: Project) -> list[LabelCount]:
     """In the order of the taxonomy."""
-    settled, gold, suggested = cached_figure(
+    suggested = suggested_counts(project)
+    settled, gold = cached_figure(
         project, "labels", lambda cursor: tuple(dict(cursor.execute(query).fetchall()) for query in _BY_LABEL)
     )
     return [
@@ -151,12 +140,7 @@ def label_counts(project: Project) -> list[LabelCount]:
 
 
 _SETTLED = "select unnest(labels) as label, count(*) from settled where stratum {} 'gold' group by 1"
-_BY_LABEL = (
-    _SETTLED.format("<>"),
-    _SETTLED.format("="),
-    """select label, count(*) from suggestions
-       where label is not null and n not in (select n from outside_pool) group by 1""",
-)
+_BY_LABEL = (_SETTLED.format("<>"), _SETTLED.format("="))
 
 
 def _next_thing(now: Status, *, unready: bool) -> tuple[str, str]:

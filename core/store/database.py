@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import duckdb
 
 from core.errors import Cancelled, Damaged, Refused, RondoError
 from core.store.damage import damaged, damaged_wal, in_sentences, is_lock, wal_of
+from core.store.derived import Derivations, Read
 from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
 from core.store.views import VIEWS
@@ -72,6 +73,7 @@ class Store:
         self._open: Counter[int] = Counter()
         self._swapping = False
         self._cached: dict[Hashable, Any] = {}
+        self._derived = Derivations(self._cursor)
         self._connection = _connect(self.path, read_only=bool(self.why_read_only))
         try:
             if self.why_read_only:
@@ -108,9 +110,12 @@ class Store:
         return row[0] if row else None
 
     @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Durable when the block has ended, nothing of it where it raised. Raises Refused where nothing can change."""
-        with self._committing(self._writing) as cursor:
+    def transaction(self, touched: Collection[int] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Durable when the block has ended, nothing of it where it raised. Raises Refused where nothing can change.
+
+        touched: see `derived`; where rows about these records change, and leases, and nothing else. It may grow inside.
+        """
+        with self._committing(self._writing, touched) as cursor:
             yield cursor
 
     @contextmanager
@@ -148,13 +153,16 @@ class Store:
             raise Refused(f"{self.why_read_only} You can look at it, and export to elsewhere; nothing was changed.")
 
     @contextmanager
-    def _committing(self, lock: AbstractContextManager[Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _committing(
+        self, lock: AbstractContextManager[Any], touched: Collection[int] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """lock: of the writers. The cursor is made first: a swap of the file waits for cursors, not for the lock."""
         self.require_writable()
         with self._cursor() as cursor, lock:
             cursor.execute("begin")
             try:
                 yield cursor
+                self._derived.note(touched)
                 _commit(cursor)
                 _keep_private(self.path)
             except BaseException:
@@ -162,6 +170,7 @@ class Store:
                 raise
             finally:
                 self._cached = {}
+                self._derived.note(touched)
             self._checkpoint_soon()
 
     @contextmanager
@@ -184,6 +193,14 @@ class Store:
             with self.reading() as cursor:
                 cached[what] = read(cursor)
         return cached[what]  # type: ignore[no-any-return]
+
+    def derived(self, name: str, inputs: Hashable, read: Read[T]) -> T:
+        """What `read` makes of all there is; once every transaction since has said which records it touched, it gets
+        what it made before, which it must not change, and the numbers of those; else None.
+
+        inputs: all that it depends on besides the database. Leases, which end by themselves, it must look after.
+        """
+        return self._derived.read(name, inputs, read)
 
     def backup(self, folder: Path) -> Path:
         """A copy of the file that opens by itself; writers wait while it is made. Raises OSError where it cannot be."""
