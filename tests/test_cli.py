@@ -70,7 +70,7 @@ def served(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     wait_for(lambda: httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False).is_success)
     yield folder, port
     child.send_signal(signal.SIGINT)
-    child.wait(20)
+    child.wait()
 
 
 def test_a_project_goes_from_a_file_to_a_queue_and_out_again(folder: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from app.home.home_routes import HomeServer
 from app.home.replaying import saved_sentence
 from app.home_server import home_app
 from core.home import folders
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import write_csv
 from tests.home_world import Page, browser, code_of, two_projects
 from tests.waiting import wait_for
@@ -29,7 +30,7 @@ def home(encoded: Path, tmp_path: Path) -> HomeServer:
 @pytest.fixture
 def app(home: HomeServer) -> Starlette:
     """One for all who come to the home."""
-    return home_app(home)
+    return home_app(home, InProcessRunner())
 
 
 @pytest.fixture
