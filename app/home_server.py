@@ -33,7 +33,9 @@ from app.page_frame import SecurityHeaders
 from app.server import Listening, is_loopback, refuse_taken_port
 from core.errors import BadInput, Cancelled, Refused
 from core.home.folders import open_home, private, sweep
+from core.jobs.bundle import Runner
 from core.store.private_files import made_once, written
+from gpu_jobs.runners.local import LocalRunner
 
 SLEEP = "RONDO_SLEEP_SECONDS"
 
@@ -91,9 +93,9 @@ def make_home(home: Path, listening: Listening) -> HomeServer:
     return HomeServer(home, engines, Waking(engines), entries, Access(entries, secret, bound))
 
 
-def home_app(server: HomeServer) -> Starlette:
-    """The ASGI app."""
-    drafts, care = Drafts(server.folder), Care(server)
+def home_app(server: HomeServer, runner: Runner | None = None) -> Starlette:
+    """The ASGI app. runner: of what reads a file that is no project yet; each in a process of its own where none is."""
+    drafts, care = Drafts(server.folder, runner=runner or LocalRunner()), Care(server)
     replays = Replays(server.folder, drafts)
 
     @asynccontextmanager

@@ -34,7 +34,7 @@ async def ask_all(rng: random.Random, count: int) -> World:
 
 def with_words(world: World, node: Any, names: tuple[str, ...]) -> Ids:
     """Ids of the records that the tree asks for."""
-    return {one.id for one in world.records if fits([tokens(one.fields[name]) for name in names], node)}
+    return {one.id for one in world.records if fits(tuple(tokens(one.fields[name]) for name in names), node)}
 
 
 async def ask_words(world: World, engine: Any) -> None:

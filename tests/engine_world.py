@@ -12,6 +12,7 @@ import unicodedata
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,15 @@ class World:
             self.wrong.append(f"{kind} {question!r}: found {matches!r}, expected {expected!r}"[:600])
 
 
-def tokens(text: str) -> list[str]:
+@cache  # each text is asked about thousands of times
+def tokens(text: str) -> tuple[str, ...]:
     """As FTS5's unicode61 cuts and folds."""
     plain = "".join(one for one in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(one))
-    return re.findall(r"[^\W_]+", plain)
+    return tuple(re.findall(r"[^\W_]+", plain))
 
 
-def holds(documents: list[list[str]], term: str) -> bool:
+@cache
+def holds(documents: tuple[tuple[str, ...], ...], term: str) -> bool:
     """Whether a phrase stands in one of the documents; the last word of one that ends with * is a beginning."""
     requested = tokens(term)
     begins = term.endswith("*")
@@ -97,7 +100,7 @@ def random_tree(rng: random.Random, depth: int = 0) -> tuple[Any, str]:
     )
 
 
-def fits(documents: list[list[str]], node: Any) -> bool:
+def fits(documents: tuple[tuple[str, ...], ...], node: Any) -> bool:
     """Whether a record with these documents is what the tree asks for."""
     if isinstance(node, str):
         return holds(documents, node)

@@ -12,6 +12,7 @@ from app.home.home_routes import HomeServer
 from app.home_server import home_app, make_home
 from app.server import Listening
 from core.home import folders
+from gpu_jobs.runners.local import InProcessRunner
 from tests.command_line import rondo_json
 from tests.waiting import wait_for
 
@@ -29,7 +30,7 @@ def two_projects(encoded: Path, folder: Path) -> HomeServer:
 
 def browser(home: HomeServer, *, operator: bool = False, app: Starlette | None = None) -> TestClient:
     """One that shares nothing with others, but the app that is named; the operator's has opened the link."""
-    client = TestClient(app or home_app(home), base_url=ADDRESS, follow_redirects=False)
+    client = TestClient(app or home_app(home, InProcessRunner()), base_url=ADDRESS, follow_redirects=False)
     if operator:
         link = client.get(f"/?token={home.access.bound.token}", headers={"accept": "text/html"})
         assert link.status_code == 303

@@ -108,10 +108,13 @@ def test_what_was_acknowledged_outlives_a_kill_in_the_middle_of_answering(own: A
     matches = running(own.project)
     assert matches
     acknowledged: list[str] = []
+    killed = threading.Event()
 
     def answer() -> None:
         body = {"values": {"label": {"value": "a"}}, "status": "submitted"}
         for record in records:
+            if len(acknowledged) == 150:  # it is killed before the last one, however slow who kills it is
+                killed.wait()
             try:
                 acknowledged.append(str(request(own, "POST", f"/records/{record}/responses", body)["id"]))
             except httpx.TransportError:
@@ -122,6 +125,7 @@ def test_what_was_acknowledged_outlives_a_kill_in_the_middle_of_answering(own: A
     while len(acknowledged) < 20:
         time.sleep(0.01)
     os.kill(matches.pid, signal.SIGKILL)
+    killed.set()
     thread.join()
     wait_for(lambda: running(own.project) is None)  # the system closes its connections before it is gone
     assert server.status(own.project) == server.ServerStatus(running=False)

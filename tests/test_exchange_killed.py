@@ -22,6 +22,7 @@ from core.project import Project
 from tests.argilla_server import ArgillaServer, quiet, require_environment, start_for
 from tests.conftest import TOPICS
 from tests.exchange_world import Team, answers_in_force, body_of, dataset_of, where
+from tests.waiting import LATEST_SECONDS
 
 Said = dict[tuple[str, str], str]
 KILLS = 3
@@ -41,7 +42,7 @@ def kill_and_restart(own: ArgillaServer) -> None:
     assert matches is not None
     os.kill(matches.pid, signal.SIGKILL)
     with suppress(psutil.NoSuchProcess):
-        psutil.Process(matches.pid).wait(10)
+        psutil.Process(matches.pid).wait(LATEST_SECONDS)
     server.start(own.project, "127.0.0.1", urlsplit(own.url).port or 0, quiet)
 
 

@@ -28,7 +28,7 @@ from tests.folder_project import label_of
 from tests.pair_world import products
 from tests.people_world import Visit, add
 from tests.test_pages import MAIN, shown
-from tests.waiting import wait_for
+from tests.waiting import LATEST_SECONDS, wait_for
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_whoever_adds_the_first_person_is_shown_the_code_and_nothing_of_the_proj
     page.button(key="person-add").click().run()
     code = page.session_state[OWN_CODE]
     assert trees.authenticator.try_code("Max", code.rpartition(" ")[2])
-    whole = AppTest.from_file(str(MAIN), default_timeout=30)
+    whole = AppTest.from_file(str(MAIN), default_timeout=LATEST_SECONDS)
     whole.session_state[OWN_CODE] = code
     assert [text.value for text in whole.run().text] == [code]
     assert not whole.run().text, "it is shown once"

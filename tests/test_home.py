@@ -28,10 +28,11 @@ from app.home_server import make_home, refuse_without_people
 from app.server import Listening
 from core.errors import Refused
 from core.home import folders
+from gpu_jobs.runners.local import InProcessRunner
 from tests.command_line import figures, rondo_json
 from tests.home_world import Page, browser, code_of, names, two_projects
 from tests.ports import free_port
-from tests.waiting import wait_for
+from tests.waiting import LATEST_SECONDS, wait_for
 
 
 @pytest.fixture
@@ -206,7 +207,7 @@ def test_requests_for_a_sleeping_project_share_one_thread() -> None:
 
     def wake(key: str) -> str:
         woken.append(key)
-        ready.wait(10)
+        ready.wait(LATEST_SECONDS)
         return key
 
     async def ask() -> list[Any]:
@@ -334,7 +335,7 @@ def test_what_cannot_be_read_or_made_leaves_nothing(home: HomeServer, page: Page
 
 
 def test_rows_that_one_check_leaves_out_are_not_left_out_for_other_columns(home: HomeServer) -> None:
-    drafts = Drafts(home.folder)
+    drafts = Drafts(home.folder, runner=InProcessRunner())
     draft = drafts.paste("a\tb\n" + "".join(f"x{n}\t{'' if n % 2 else n}\n" for n in range(8)))
     try:
         wait_for(lambda: draft.phase == "ready")

@@ -15,6 +15,7 @@ from app.home.replay_results import labels_sentence
 from app.home_server import home_app
 from core.home import folders
 from gpu_jobs.language_models.tiny import tiny_model
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import write_csv
 from tests.home_world import Page, browser, code_of, two_projects
 from tests.pair_world import write_pairs
@@ -34,7 +35,7 @@ def home(encoded: Path, tmp_path: Path) -> HomeServer:
 @pytest.fixture
 def app(home: HomeServer) -> Starlette:
     """One for all who come to the home."""
-    return home_app(home)
+    return home_app(home, InProcessRunner())
 
 
 @pytest.fixture

@@ -194,7 +194,7 @@ def test_a_wrong_token_is_named_by_its_variable_and_not_shown(
 
 def test_a_time_out_and_a_closed_port_are_tried_again(hosted_api: HostedApi, clock: Clock) -> None:
     hosted_api.faults["GET /v1/fine_tuning"] = [Fault(hang=True)]
-    assert list_jobs(connection(hosted_api, clock, timeout=0.3)) == []
+    assert list_jobs(connection(hosted_api, clock, timeout=5.0)) == []
     assert clock.slept == [1.0]
     gone = replace(hosted_api, url="http://127.0.0.1:9/v1")
     with pytest.raises(Unreachable, match=r"could not be reached \(http://127.0.0.1:9/v1/"):
@@ -205,7 +205,7 @@ def test_a_time_out_and_a_closed_port_are_tried_again(hosted_api: HostedApi, clo
 def test_a_job_whose_answer_was_lost_is_not_created_twice(hosted_api: HostedApi, clock: Clock, fault: Fault) -> None:
     hosted_api.files["file-1"] = b""
     hosted_api.faults["POST /v1/fine_tuning"] = [fault]
-    job = create_once(connection(hosted_api, clock, timeout=0.3), TuningOrder("gpt", "file-1", None, "job-1"))
+    job = create_once(connection(hosted_api, clock, timeout=5.0), TuningOrder("gpt", "file-1", None, "job-1"))
     assert (job.id, len(hosted_api.jobs)) == ("ftjob-1", 1)
 
 

@@ -34,6 +34,7 @@ from gpu_jobs.work.inspect import (
     outliers,
 )
 from tests.conftest import COLUMNS, quiet, sentences
+from tests.waiting import LATEST_SECONDS
 
 ANN, BOB = Holder("ann", "tab"), Holder("bob", "tab")
 WRONG = ("r6", "r20", "r33")
@@ -95,7 +96,7 @@ def test_flagged_records_can_be_sent_for_review(flawed: Project) -> None:
 
 def test_the_records_page_offers_an_inspection_where_there_was_none(flawed: Project) -> None:
     open_server(lambda: flawed)
-    page = AppTest.from_file(str(Path(__file__).parent.parent / "app" / "main.py"), default_timeout=30)
+    page = AppTest.from_file(str(Path(__file__).parent.parent / "app" / "main.py"), default_timeout=LATEST_SECONDS)
     page.switch_page("pages/records.py").run()
     page.selectbox(key="flag").select("outlier").run()
     assert "Nobody has looked for suspicious labels yet" in page.info[0].value

@@ -16,6 +16,7 @@ from gpu_jobs.runners.modal.modal_errors import NoAnswer, end_of, in_words, reas
 from gpu_jobs.runners.modal.modal_prices import PRICES
 from gpu_jobs.runners.modal.modal_runner import ModalRunner
 from gpu_jobs.runners.timeouts import Broke, TimedCalls, TooSlow
+from tests.waiting import LATEST_SECONDS
 
 modal = pytest.importorskip("modal")
 ROOT = Path(__file__).parent.parent
@@ -113,22 +114,22 @@ def test_a_timed_call_that_hangs_is_not_run_twice_and_is_answered_in_the_end() -
 
     def work() -> str:
         runs.append(1)
-        assert open_now.wait(10)
+        assert open_now.wait(LATEST_SECONDS)
         return "done"
 
     for _ in range(2):
         with pytest.raises(TooSlow):
             errands.ask("a", work, 0.01)
     open_now.set()
-    assert errands.ask("a", work, 10) == "done"
+    assert errands.ask("a", work, LATEST_SECONDS) == "done"
     assert runs == [1]
     errands.forget("a")
-    assert errands.ask("a", work, 10) == "done"
+    assert errands.ask("a", work, LATEST_SECONDS) == "done"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_timed_call_that_a_bug_ends_says_so() -> None:
     with pytest.raises(Broke):
-        TimedCalls().ask("bug", lambda: [][1], 10)
+        TimedCalls().ask("bug", lambda: [][1], LATEST_SECONDS)
     for thread in [thread for thread in threading.enumerate() if thread.name == "call-bug"]:
-        thread.join(10)
+        thread.join(LATEST_SECONDS)

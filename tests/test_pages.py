@@ -20,7 +20,7 @@ from core.project import Project, open_project
 from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import copy_of, quiet
-from tests.waiting import wait_for
+from tests.waiting import LATEST_SECONDS, wait_for
 
 MAIN = Path(__file__).parent.parent / "app" / "main.py"
 TITLES = {f"{entry.file}.py": entry.title for entry in ENTRIES}
@@ -45,7 +45,7 @@ def played_server(played: Path, tmp_path: Path) -> Iterator[background.ProjectSe
 
 def shown(name: str, **query: str) -> AppTest:
     """The page after one run, opened by its address, which spares a run of the overview; an exception fails it."""
-    test = AppTest.from_file(str(MAIN), default_timeout=30)
+    test = AppTest.from_file(str(MAIN), default_timeout=LATEST_SECONDS)
     test.query_params.update(query)
     test.switch_page(f"pages/{name}").run()
     assert not test.exception
@@ -73,7 +73,7 @@ def test_the_rounds_page_tells_what_each_self_test_found(played_server: backgrou
 
 def unfolded_overview() -> AppTest:
     """With all that is drawn once somebody opens it."""
-    page = AppTest.from_file(str(MAIN), default_timeout=30)
+    page = AppTest.from_file(str(MAIN), default_timeout=LATEST_SECONDS)
     for key in ("scores", "counts", "costs"):
         page.session_state[key] = True
     page.switch_page("pages/overview.py").run()
@@ -242,7 +242,7 @@ def test_an_error_that_names_markup_is_shown_and_not_followed(hostile: backgroun
 def test_a_project_that_cannot_be_read_says_so_and_follows_nothing(hostile: background.ProjectServer) -> None:
     with (hostile.project.folder / "rondo.toml").open("a") as file:
         file.write(f"\n['{HOSTILE[0]}']\n")
-    page = AppTest.from_file(str(MAIN), default_timeout=30).run()
+    page = AppTest.from_file(str(MAIN), default_timeout=LATEST_SECONDS).run()
     assert "http://x/y" in page.error[0].value
     assert "](" not in text_of(page)
 
@@ -297,7 +297,7 @@ def test_a_click_that_comes_twice_begins_a_verb_once_and_loses_no_result(server:
             st.session_state["begun"] = True
         st.text(str(outcome_of(server, "check_project") is not None))
 
-    page = AppTest.from_function(twice, default_timeout=30).run()
+    page = AppTest.from_function(twice, default_timeout=LATEST_SECONDS).run()
     wait_for(lambda: not server.activities)
     page.run()
     assert not page.exception

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from core.arrays import Bools, Floats
 from core.errors import Damaged
@@ -32,6 +31,8 @@ def records(count: int) -> TrainingRecords:
 
 
 def test_trees_say_what_scikit_learn_says_of_new_pairs_too() -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+
     values, same = decided(400)
     new, _ = decided(300, seed=1)
     forest = RandomForestClassifier(TREES, class_weight="balanced", random_state=7).fit(values, same)

@@ -15,7 +15,7 @@ from core.project import open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.test_pages import MAIN, shown
-from tests.waiting import wait_for
+from tests.waiting import LATEST_SECONDS, wait_for
 
 SIZES = {"weather": 30, "food": 12, "music": 6}
 
@@ -40,7 +40,7 @@ def server(tmp_path: Path) -> Iterator[background.ProjectServer]:
 
 def at(tab: str) -> AppTest:
     """The page with this tab open."""
-    page = AppTest.from_file(str(MAIN), default_timeout=30)
+    page = AppTest.from_file(str(MAIN), default_timeout=LATEST_SECONDS)
     page.session_state["prepare-tab"] = tab
     page.switch_page("pages/prepare.py").run()
     assert not page.exception

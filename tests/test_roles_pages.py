@@ -19,6 +19,7 @@ from core.project import Project
 from tests.conftest import copy_of, quiet
 from tests.people_world import NAMES, Visit
 from tests.running import running
+from tests.waiting import LATEST_SECONDS
 
 MAIN = Path(__file__).parent.parent / "app" / "main.py"
 
@@ -56,7 +57,7 @@ def accounts(project: Project) -> Iterator[background.ProjectServer]:
 
 def opened(page: str | None, user: dict[str, object]) -> AppTest:
     """The page as somebody with this st.user has it after one run."""
-    test = AppTest.from_file(str(MAIN), default_timeout=30)
+    test = AppTest.from_file(str(MAIN), default_timeout=LATEST_SECONDS)
     test.user = dict(user)
     if page:
         test.switch_page(f"pages/{page}.py")
@@ -267,7 +268,7 @@ def test_the_session_of_an_access_code_is_worth_nothing_where_accounts_are_asked
     accounts: background.ProjectServer,
 ) -> None:
     user = dict(Visit(accounts.authenticator, "Max").user)
-    page = AppTest.from_file(str(MAIN), default_timeout=30)
+    page = AppTest.from_file(str(MAIN), default_timeout=LATEST_SECONDS)
     page.user = user
     page.secrets = {"auth": {"client_id": "x", "client_secret": "x", "server_metadata_url": "x"}}
     page.run()

@@ -36,6 +36,7 @@ from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.number_task import NUMBER
 from tests.test_pages import PAGES, shown
+from tests.waiting import LATEST_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,7 @@ def pick_all() -> None:
 
 
 def test_many_records_are_answered_at_once_from_the_map(numbers: background.ProjectServer) -> None:
-    page = AppTest.from_function(pick_all, default_timeout=30).run()
+    page = AppTest.from_function(pick_all, default_timeout=LATEST_SECONDS).run()
     page.session_state["annotator"] = "max"
     page.text_input(key="bulk-label").input("3").run()
     assert not page.exception

@@ -33,7 +33,7 @@ from gpu_jobs.runners.local import InProcessRunner
 from gpu_jobs.trainers.encoder import PLAN, STEP, train
 from tests.conftest import TOPICS, quiet
 from tests.tiny_models import lessons, make_classifier, make_encoder, make_run, puzzles
-from tests.waiting import wait_for
+from tests.waiting import LATEST_SECONDS, wait_for
 
 RECORDS, FIRST = 160, 80
 FILLING = 3
@@ -84,7 +84,7 @@ class HaltingRunner(InProcessRunner):
         job = json.loads((bundle / "job.json").read_text())
         if Bundle(bundle).kind == "encode" and job["params"]["encoder"].startswith(OWN):
             self.arrived.set()
-            assert self.allowed.wait(120)
+            assert self.allowed.wait(LATEST_SECONDS)
         return super().start(bundle, resources)
 
 

@@ -20,7 +20,7 @@ from core.data.preview_job import PREVIEW, Preview, PreviewParams
 from core.data.remote_files import full_path, is_remote, name_of, secrets_for
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.home import folders
-from core.jobs.bundle import POLL_SECONDS, Bundle, Resources, write_json
+from core.jobs.bundle import POLL_SECONDS, Bundle, Resources, Runner, write_json
 from core.jobs.job_states import UNDER_WAY
 from core.typed_json import from_json, to_json
 from gpu_jobs.runners.local import LocalRunner
@@ -75,9 +75,9 @@ class Drafts:
 
     home: Path
     two_sides: bool = False
+    runner: Runner = field(default_factory=LocalRunner)
     _drafts: dict[str, Draft] = field(default_factory=dict)
     _changing: threading.Lock = field(default_factory=threading.Lock)
-    _runner: LocalRunner = field(default_factory=LocalRunner)
 
     def folder(self) -> Path:
         """A new one for a draft's file."""
@@ -249,12 +249,12 @@ class Drafts:
         write_json(bundle.path / "job.json", job)
         bundle.seal()
         environment = secrets_for(params.file, _environment(self.home))
-        handle = self._runner.start(bundle.path, Resources(environment=environment))
-        while self._runner.poll(bundle.path, handle).state in UNDER_WAY:
+        handle = self.runner.start(bundle.path, Resources(environment=environment))
+        while self.runner.poll(bundle.path, handle).state in UNDER_WAY:
             if draft.stop is stop:
                 draft.progress = ("Reading", *bundle.progress)
             if stop.wait(POLL_SECONDS):
-                self._runner.cancel(bundle.path, handle)
+                self.runner.cancel(bundle.path, handle)
                 raise Cancelled("stopped")
         result = bundle.result
         if result is None:

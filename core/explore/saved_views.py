@@ -45,13 +45,13 @@ def remove_view(project: Project, name: str) -> None:
 def forget_in_views(project: Project, exactly: Collection[str], texts: Collection[str]) -> None:
     """Removes the views that ask for one of the values, or for a text or much of one. Nothing where there is none."""
     views = saved_views(project)
-    kept = {
+    left = {
         name: query
         for name, query in views.items()
         if not any(_holds(value, exactly, texts) for value in (name, *query.values()))
     }
-    if kept != views:
-        _write(project, kept)
+    if left != views:
+        _write(project, left)
 
 
 def _holds(value: str, exactly: Collection[str], texts: Collection[str]) -> bool:

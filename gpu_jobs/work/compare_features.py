@@ -39,10 +39,8 @@ def _vectors_of(inputs: RoundInputs, rows: Ints) -> dict[str, Floats]:
     def encoded(name: str) -> Floats:
         if name == params.encoder:
             return np.asarray(inputs.vectors[rows], np.float32)
-        folder = Path(params.vectors)
-        return encode_texts(
-            load_encoder(name, folder / "cache", params.threads), texts, folder, lambda done, total: None
-        )
+        encoder = _loaded(name, params.threads)
+        return encode_texts(encoder, texts, Path(params.vectors), lambda done, total: None)
 
     first, second = encoded(EMBEDDED), encoded(MULTILINGUAL)
     return {EMBEDDED: first, MULTILINGUAL: second, JOINED: join_vectors(first, second, read_axes())}
@@ -50,5 +48,5 @@ def _vectors_of(inputs: RoundInputs, rows: Ints) -> dict[str, Floats]:
 
 @lru_cache(maxsize=2)
 def _loaded(name: str, threads: int) -> Encoder:
-    """A process that compares again need not load it again."""
+    """Bundled ones, which need no folder of models. A process that compares again need not load them again."""
     return load_encoder(name, Path(), threads)

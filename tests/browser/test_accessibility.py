@@ -52,11 +52,12 @@ def background(page: Page) -> str:
 
 def wait_settled(page: Page) -> None:
     """Until the page is drawn, and drawn again where its size or scheme has changed."""
-    expect(page.locator("h1, [data-testid=record]").first).to_be_visible(timeout=60_000)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
+    expect(page.locator("h1, [data-testid=record]").first).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     page.wait_for_timeout(300)
 
 
+@pytest.mark.timeout(1800)  # every page, four times
 def test_axe_finds_nothing_on_any_page_and_none_logs_an_error(played_server: Server, page: Page) -> None:
     """All rules at both widths; in the dark, those that look at colours. Nothing that a page asks for is missing."""
     bad, colours, errors = {}, set(), []

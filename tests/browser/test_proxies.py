@@ -112,7 +112,7 @@ def running(write: Write, folder: Path, port: int, app: int) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait()
 
 
 @pytest.fixture(params=[nginx, caddy])

@@ -48,7 +48,7 @@ def open_numbers(server: Server, page: Page, annotator: str, source: str) -> Car
     page.route(re.compile(r"/numbers\.(html|js)"), fulfil)
     page.goto(f"http://127.0.0.1:{server.port}/numbers.html")
     card = Card(page)
-    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    expect(card.record).not_to_have_attribute("data-record-id", "")
     return card
 
 

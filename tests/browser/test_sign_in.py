@@ -17,6 +17,7 @@ from tests.browser.conftest import QUIET, Machines
 from tests.browser.real import ROOT, Card, Server
 from tests.command_line import rondo, rondo_json
 from tests.oidc_provider import CLIENT, CLIENT_SECRET, Provider, provider
+from tests.waiting import LATEST_SECONDS
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
@@ -205,4 +206,4 @@ def test_accounts_trust_no_name(account_world: tuple[Team, Provider]) -> None:
     team, _ = account_world
     request = urllib.request.Request(f"{team.base}/api/label/token", b'{"annotator": "Tom"}', method="POST")
     with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=LATEST_SECONDS)

@@ -21,6 +21,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import QUIET, Machines
 from tests.browser.real import ROOT, Card, Server
 from tests.command_line import figures, rondo
+from tests.waiting import LATEST_SECONDS
 
 pytestmark = pytest.mark.browser
 LINK = re.compile(rb"Rondo is at (\S+token=\S+)")
@@ -130,11 +131,11 @@ def test_a_page_of_another_port_opens_no_line_and_learns_nothing(
 
 def test_without_the_token_only_what_has_a_guard_of_its_own_answers(linked: LinkServer) -> None:
     base = f"http://127.0.0.1:{linked.port}"
-    assert urllib.request.urlopen(f"{base}/api/health", timeout=10).read() == b'{"ok":true}'
+    assert urllib.request.urlopen(f"{base}/api/health", timeout=LATEST_SECONDS).read() == b'{"ok":true}'
     assert figures(linked.folder)["records"], "the command line goes on"
     for path in ("/", "/label", "/records", "/media/x", "/_stcore/host-config", "/api/label/events"):
         with pytest.raises(urllib.error.HTTPError, match=r"401|405"):
-            urllib.request.urlopen(base + path, timeout=10)
+            urllib.request.urlopen(base + path, timeout=LATEST_SECONDS)
 
 
 def test_a_short_token_for_programs_is_refused_before_an_address_is_printed(tmp_path: Path) -> None:
@@ -248,7 +249,9 @@ def test_odd_requests_and_handshakes_break_nothing_and_leave_no_traceback(linked
     size = log.stat().st_size
     if known:
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar := http.cookiejar.CookieJar()))
-        opener.open(urllib.request.Request(linked.link, headers={"Accept": "text/html"}), timeout=20).close()
+        opener.open(
+            urllib.request.Request(linked.link, headers={"Accept": "text/html"}), timeout=LATEST_SECONDS
+        ).close()
         cookie = "Cookie: " + "; ".join(f"{one.name}={one.value}" for one in jar)
         assert "_link=" in cookie
     seen: Counter[int] = Counter()
@@ -264,6 +267,6 @@ def test_odd_requests_and_handshakes_break_nothing_and_leave_no_traceback(linked
         seen[code] += 1
     assert seen[200]
     assert len(seen) > 5, "many kinds of answers"
-    assert urllib.request.urlopen(f"http://127.0.0.1:{linked.port}/api/health", timeout=10).status == 200
+    assert urllib.request.urlopen(f"http://127.0.0.1:{linked.port}/api/health", timeout=LATEST_SECONDS).status == 200
     written = log.read_text(encoding="utf-8", errors="replace")[size:]
     assert "Traceback" not in written, written[-3000:]

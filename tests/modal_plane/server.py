@@ -16,6 +16,7 @@ from modal._utils.grpc_utils import custom_detail_codec
 from tests.modal_plane import calls, containers, volumes
 from tests.modal_plane.service import TOKEN, Asking, Service
 from tests.modal_plane.state import Call, State
+from tests.waiting import LATEST_SECONDS
 
 
 class Plane:
@@ -31,7 +32,7 @@ class Plane:
         ready = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(ready),), daemon=True)
         self._thread.start()
-        assert ready.wait(20)
+        assert ready.wait(LATEST_SECONDS)
         result = {
             "MODAL_SERVER_URL": f"http://127.0.0.1:{self.port}",
             "MODAL_TOKEN_ID": TOKEN[0],
