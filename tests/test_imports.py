@@ -52,7 +52,7 @@ def several(tmp_path: Path) -> Iterator[Project]:
 
 
 def test_times_finer_than_pythons_are_read_whole(tmp_path: Path) -> None:
-    import pyarrow
+    import pyarrow  # type: ignore[import-untyped]
     from pyarrow import parquet
 
     loop.create_project(tmp_path / "project", [])
@@ -200,7 +200,7 @@ def test_labels_stand_by_number_then_by_name_and_as_they_were_given_before_all(t
 
 def write_hugging_face(file: Path, feature: dict[str, Any], labels: list[Any]) -> None:
     """As `datasets` writes Parquet."""
-    import pyarrow as arrow  # type: ignore[import-untyped]
+    import pyarrow as arrow
     from pyarrow import parquet
 
     table = arrow.table({"text": [f"text {n}" for n in range(len(labels))], "label": labels})

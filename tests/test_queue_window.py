@@ -76,12 +76,20 @@ def test_the_first_records_are_enough(tmp_path: Path, seed: int) -> None:
     worlds = [make_world(tmp_path / name, window, 1 + seed % 2) for name, window in (("all", 1_000), ("few", 1))]
     played = []
     for world in worlds:
-        rng, hands, past = np.random.default_rng(seed), {person: [] for person in PEOPLE}, list[Event]()
-        replies = []
+        hands: dict[Holder, list[Any]] = {person: [] for person in PEOPLE}
+        rng, past, replies = np.random.default_rng(seed), list[Event](), list[object]()
         for _ in range(40):
-            reply = act(world, rng, hands, past)  # type: ignore[arg-type]
+            reply = act(world, rng, hands, past)
             queue = world.label_queue
-            replies.append((reply, queue.waiting(), queue.round_due(), queue.progress(), dict(hands)))
+            replies.append(
+                (
+                    reply,
+                    queue.waiting(),
+                    queue.round_due(),
+                    queue.progress(),
+                    {who: [*cards] for who, cards in hands.items()},
+                )
+            )
         replies.append(world.store.query("select * exclude (made_at) from responses order by stamp"))
         replies.append(world.store.query("select n, annotator, tab from leases order by all"))
         replies.append(world.store.query("select n, labels, how, stratum from settled order by n"))
