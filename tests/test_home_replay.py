@@ -85,7 +85,7 @@ def test_a_labelled_file_is_played_and_only_its_results_stay(home: HomeServer, p
     assert [one["name"] for one in offered["strategies"] if one["ticked"]] == ["default", "random", "margin"]
     first = look(page)
     assert (first["current"], first["stored"]) == (None, [])
-    assert estimate(page, roles=ROLES, **SMALL)["sentence"].startswith("4 rounds, about 8 s (roughly: none was played")
+    assert estimate(page, roles=ROLES, **SMALL)["sentence"].startswith("4 rounds, about 18 s (roughly: none was played")
     assert begin(page)["phase"] == "running"
     again = Page(page.client)
     drop(again, tmp_path, "other.csv")
@@ -280,6 +280,8 @@ def test_who_may_make_projects_plays_and_sees_what_is_theirs(
         sent = {"name": name, "code": code_of(home, "tickets", name, role)}
         people[name].post("/sign-in", data=sent)
     assert people["ben"].get("/replay").status_code == people["ben"].get("/api/home/replays").status_code == 403
+    assert people["ben"].get("/api/home/replays/choices").status_code == 403
+    assert people["ben"].post("/api/home/replays/estimate", json={"draft": page.id}).status_code == 403
     own = Page(people["ana"])
     drop(own, tmp_path)
     begin(own)

@@ -150,6 +150,8 @@ def _columns(sent: ReplayStart, draft: Draft) -> dict[str, list[str]]:
     columns: dict[str, list[str]] = {}
     for name, role in read_roles(sent.roles).items():
         columns.setdefault(role, []).append(name)
+    if draft.phase == "failed" and draft.preview is None:
+        raise BadInput(draft.error)
     if not draft.source or draft.preview is None or draft.phase not in ("ready", "checked", "failed"):
         raise Refused("The file is still being read. Wait a moment, and try again.")
     known = [one.name for one in draft.preview.columns]

@@ -30,6 +30,8 @@ from core.typed_json import from_json, to_json
 log = logging.getLogger("rondo")
 ABOUT, REQUEST, LOG = "about.json", "request.json", "log.txt"
 RUNNING = "running"
+START_SECONDS = 10.0
+"""until the first round of a small file: a process starts, models are loaded, texts encoded"""
 
 
 @dataclass(frozen=True)
@@ -180,11 +182,12 @@ def estimate(request: ReplayRequest, replays: Sequence[StoredReplay]) -> str:
     """How long it will take, in a sentence: as long as the newest of the same task did for each unit of work."""
     kind = KINDS[request.task]
     last = next((one for one in replays if one.task == request.task and one.work), None)
-    seconds = request.work * (last.seconds / last.work if last else kind.seconds)
+    rate = max(last.seconds - START_SECONDS, last.seconds / 2) / last.work if last else kind.seconds
+    seconds = START_SECONDS + request.work * rate
     basis = "as fast as the last one here" if last else "roughly: none was played here yet"
     tuned = request.labels is not None and request.labels.tuning
     tuning = " Tuning, where it comes to it, takes minutes each time." if tuned else ""
-    about = f"{request.rounds:,} {kind.unit}, about {duration(max(1.0, seconds))} ({basis})."
+    about = f"{request.rounds:,} {kind.unit}, about {duration(seconds)} ({basis})."
     return f"{about}{tuning} It runs behind whatever else goes on here."
 
 

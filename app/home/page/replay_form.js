@@ -223,8 +223,9 @@ async function readRecorded() {
   const told = (done, total) => { byId("recorded-state").textContent = `Sending ${file.name}: ${size(done)} of ${size(total)}`; };
   try {
     form.recorded = await settled(await send(`api/home/drafts/file?name=${encodeURIComponent(file.name)}`, file, told).done, ["reading"]);
-    byId("recorded-state").textContent = `${file.name}; choose the column of ids above`;
     takeIds();
+    const ids = Object.keys(form.roles).find((name) => form.roles[name] === "id");
+    byId("recorded-state").textContent = ids ? `Its ids are those of the column ${ids}.` : "Choose the column of ids above, as id.";
   } catch (error) {
     byId("recorded").value = byId("recorded-state").textContent = "";
     failed(error);
