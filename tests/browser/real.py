@@ -18,7 +18,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.command_line import figures, jobs_here, rondo
 from tests.ports import free_port
 
-PATIENCE = 90_000.0
+PATIENCE = 240_000.0
 """milliseconds for whatever a page has to do: on a busy machine it may take long"""
 expect.set_options(timeout=PATIENCE)
 ROOT = Path(__file__).parents[2]
