@@ -139,7 +139,7 @@ def test_damage_of_the_write_ahead_file_costs_no_answer_before_it_and_is_one_sen
     wal = wal_of(killed / FILE).read_bytes()
     assert len(_in_wal(wal)) == 20
     lot = random.Random(7)
-    for number, offset in enumerate([3, 20, 41, len(wal) - 4, *lot.sample(range(len(wal)), 4)]):
+    for number, offset in enumerate([3, 20, 41, len(wal) - 4, *lot.sample(range(len(wal)), 6)]):
         folder = tmp_path / str(number)
         shutil.copytree(killed, folder)
         damage(wal_of(folder / FILE), offset)
@@ -156,7 +156,7 @@ def test_damage_of_the_database_costs_no_answer_that_is_in_a_backup_or_can_be_re
 ) -> None:
     size, lot = (killed / FILE).stat().st_size, random.Random(11)
     refused = 0
-    for number, offset in enumerate([12, 4100, 8200, *lot.sample(range(12288, size), 4)]):
+    for number, offset in enumerate([12, 4100, 8200, *lot.sample(range(12288, size), 7)]):
         folder = tmp_path / str(number)
         shutil.copytree(killed, folder)
         damage(folder / FILE, offset)
