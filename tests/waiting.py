@@ -8,7 +8,7 @@ import httpx
 
 T = TypeVar("T")
 LATEST_SECONDS = 300.0
-LONGEST_PAUSE = 0.25
+LONGEST_PAUSE = 0.1
 """between two looks: each may draw a page, which on a busy machine takes time from what is waited for"""
 
 
