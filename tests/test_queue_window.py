@@ -76,10 +76,10 @@ def test_the_first_records_are_enough(tmp_path: Path, seed: int) -> None:
     worlds = [make_world(tmp_path / name, window, 1 + seed % 2) for name, window in (("all", 1_000), ("few", 1))]
     played = []
     for world in worlds:
-        rng, hands, past = np.random.default_rng(seed), {person: [] for person in PEOPLE}, list[Event]()
-        replies = []
+        rng, past, replies = np.random.default_rng(seed), list[Event](), list[object]()
+        hands: dict[Holder, list[str]] = {person: [] for person in PEOPLE}
         for _ in range(40):
-            reply = act(world, rng, hands, past)  # type: ignore[arg-type]
+            reply = act(world, rng, hands, past)
             queue = world.label_queue
             replies.append((reply, queue.waiting(), queue.round_due(), queue.progress(), dict(hands)))
         replies.append(world.store.query("select * exclude (made_at) from responses order by stamp"))
