@@ -29,7 +29,7 @@ WINDOW = 1_000
 """open records that are read at first; GROWTH times as many when they are used up"""
 GROWTH = 8
 AMONG = 50
-"""times as many records are looked at as are drawn, by their place in the random order; all where that is too few"""
+"""times as many records are looked at as are drawn, by their place in the random order; where that is too few, more"""
 IDLE_SECONDS = 5
 
 
@@ -338,7 +338,7 @@ class LabelQueue:
         """The next records of the pool in the order of drawing, at least `count` where there are so many; of very many
         records few need be looked at, and what is not drawn now is known the next time."""
         some, every = AMONG * count * 2**64 // max(self._records, 1), 2**64 - 1
-        for bound in dict.fromkeys((min(some, every), every)):
+        for bound in dict.fromkeys(min(bound, every) for bound in (some, 8 * some, 64 * some, every)):
             parameters = {"seed": self._settings().seed, "count": AMONG * count, "bound": bound}
             self._next_drawn = [n for (n,) in cursor.execute(_TO_DRAW, parameters).fetchall()]
             if len(self._next_drawn) >= count:
