@@ -3,6 +3,10 @@
 /** Lives as long as the page does, also when Streamlit takes the component away and puts it back. */
 export const ROOM = (globalThis.__rondo ??= { tab: null, visits: new Map() });
 const BEAT_MS = 3000;
+/** For which a name is waited for: a page that was reloaded has it to itself once the one before it is gone, which a busy
+ * machine may take seconds for; any other may be a duplicate, whose twin stays. */
+const RELOADED_MS = 15_000;
+const OTHER_MS = 1500;
 
 /** Storage that may be full, forbidden or absent: then things are simply not there. */
 export const storage = {
@@ -47,9 +51,10 @@ async function findTab() {
 /** True when the name is ours until the page goes. A page that reloads may have to wait for itself to let go. */
 function holdTab(tab) {
   if (!navigator.locks) return Promise.resolve(startBeating(tab));
+  const reloaded = performance.getEntriesByType?.("navigation")[0]?.type === "reload";
   return new Promise((resolve) => {
     navigator.locks
-      .request(`rondo:tab:${tab}`, { signal: AbortSignal.timeout(800) }, () => {
+      .request(`rondo:tab:${tab}`, { signal: AbortSignal.timeout(reloaded ? RELOADED_MS : OTHER_MS) }, () => {
         resolve(true);
         return new Promise(() => {});
       })
