@@ -114,14 +114,24 @@ async function forget(one) {
   }
 }
 
+/** What can be played, which the form needs before it takes a file. */
+const offered = ask("api/home/replays/choices").then((choices) => {
+  prepare(choices, (isReady) => { byId("start").disabled = !isReady || page.look?.busy; });
+  return choices;
+});
+
+function chosen(file) {
+  if (file) offered.then(() => upload(file, taken), failed);
+}
+
 for (const kind of ["dragover", "drop"]) {
   document.addEventListener(kind, (event) => event.dataTransfer.types.includes("Files") && event.preventDefault());
 }
 document.addEventListener("drop", (event) => {
-  if (event.dataTransfer.files.length && !byId("source").hidden) upload(event.dataTransfer.files[0], taken);
+  if (event.dataTransfer.files.length && !byId("source").hidden) chosen(event.dataTransfer.files[0]);
 });
-byId("file").addEventListener("change", () => { if (byId("file").files.length) upload(byId("file").files[0], taken); });
-byId("path-go").addEventListener("click", () => take(() => ask("api/home/drafts", { path: byId("path").value }), taken));
+byId("file").addEventListener("change", () => chosen(byId("file").files[0]));
+byId("path-go").addEventListener("click", () => offered.then(() => take(() => ask("api/home/drafts", { path: byId("path").value }), taken), failed));
 byId("start").addEventListener("click", start);
 byId("another").addEventListener("click", takeAnother);
 byId("form").addEventListener("submit", (event) => event.preventDefault());
@@ -131,9 +141,9 @@ byId("other").addEventListener("click", async () => {
   location.reload();
 });
 
+chosen(byId("file").files[0]); // before this script ran
 try {
-  const choices = await ask("api/home/replays/choices");
-  prepare(choices, (isReady) => { byId("start").disabled = !isReady || page.look.busy; });
+  const choices = await offered;
   byId("elsewhere").hidden = !choices.operator;
   await look();
   if (page.look.busy && !page.look.current) show("state", "Somebody else's replay is being played; yours can begin when it has ended.");
