@@ -83,12 +83,17 @@ def states(project: Project, kind: str = "encode") -> list[str]:
     return [state for (state,) in project.store.query("select state from jobs where kind = ? order by id", [kind])]
 
 
-def test_a_killed_owner_leaves_jobs_that_the_next_one_takes_up(folder: Path, expected: Halves) -> None:
+def begin_and_be_killed(folder: Path) -> None:
+    """`rondo encode` by many jobs, which ends while they go on."""
     words = [sys.executable, "-m", "app", "encode", "--project", str(folder), *ON]
     owner = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: len(list(folder.glob("jobs/*-encode-*/events.jsonl"))) >= 2)
     owner.kill()
     owner.wait()
+
+
+def test_a_killed_owner_leaves_jobs_that_the_next_one_takes_up(folder: Path, expected: Halves) -> None:
+    begin_and_be_killed(folder)
     project = opened(folder, LocalRunner(1))
     take_up(project)
     assert states(project, "encode_pool") == ["running"]
@@ -103,11 +108,7 @@ def test_a_killed_owner_leaves_jobs_that_the_next_one_takes_up(folder: Path, exp
 
 
 def test_a_round_after_a_killed_owner_goes_on_with_what_it_began(folder: Path) -> None:
-    words = [sys.executable, "-m", "app", "encode", "--project", str(folder), *ON]
-    owner = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: len(list(folder.glob("jobs/*-encode-*/events.jsonl"))) >= 2)
-    owner.kill()
-    owner.wait()
+    begin_and_be_killed(folder)
     project = opened(folder, LocalRunner(1))
     loop.next_batch(project, quiet, size=6)
     assert encoded_rows(project.vectors, project.settings().encoder) == RECORDS, "not from what happened to be there"
@@ -119,11 +120,7 @@ def test_a_round_after_a_killed_owner_goes_on_with_what_it_began(folder: Path) -
 def test_records_that_came_since_are_encoded_here_and_what_runs_elsewhere_is_stopped(
     folder: Path, tmp_path: Path
 ) -> None:
-    words = [sys.executable, "-m", "app", "encode", "--project", str(folder), *ON]
-    owner = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: len(list(folder.glob("jobs/*-encode-*/events.jsonl"))) >= 2)
-    owner.kill()
-    owner.wait()
+    begin_and_be_killed(folder)
     project = opened(folder, LocalRunner(1))
     file = tmp_path / "more.csv"
     file.write_text("id,text\nlate,a record that came since\n", encoding="utf-8")
