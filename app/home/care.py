@@ -72,18 +72,19 @@ class Care:
             tending.stop.set()
 
     def _tend(self, key: str, tending: Tending) -> None:
+        phase = "done"
         try:
             tending.result = self._done(key, tending)
-            tending.phase = "done"
         except Cancelled as error:
-            tending.phase, tending.error = "stopped", str(error)
+            phase, tending.error = "stopped", str(error)
         except RondoError as error:
-            tending.phase, tending.error = "failed", str(error)
+            phase, tending.error = "failed", str(error)
         except Exception:
-            tending.phase, tending.error = "failed", UNEXPECTED
+            phase, tending.error = "failed", UNEXPECTED
             log.exception("%s of %s", tending.act, key)
         finally:
             self.home.entries.forget(key)
+            tending.phase = phase  # last: who sees it finds the list as it is now
 
     def _done(self, key: str, tending: Tending) -> Any:
         """The lock keeps the project's server from starting meanwhile: it would hold the file, or write to it."""

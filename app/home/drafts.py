@@ -202,7 +202,8 @@ class Drafts:
                 pass
             except Exception as error:
                 if draft.stop is stop:
-                    draft.phase, draft.error = "failed", str(error) if isinstance(error, RondoError) else UNEXPECTED
+                    draft.error = str(error) if isinstance(error, RondoError) else UNEXPECTED
+                    draft.phase = "failed"
                 if not isinstance(error, RondoError):
                     raise
             finally:

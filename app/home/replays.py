@@ -149,6 +149,7 @@ class Replays:
     def _run(self, current: CurrentReplay, drafts: Sequence[Draft], request: ReplayRequest) -> None:
         target = self._folder() / current.id
         partial = target.with_name(f"{current.id}.partial")
+        phase = "done"
         try:
             partial.mkdir(mode=0o700)
             request = replace(request, folder=str(partial))
@@ -160,19 +161,19 @@ class Replays:
             summary = from_json(ReplaySummary, result, "The result")
             write_json(partial / ABOUT, to_json(_about(current, request, summary)))
             partial.rename(target)
-            current.phase = "done"
         except Cancelled as error:
-            current.phase, current.error = "stopped", str(error)
+            phase, current.error = "stopped", str(error)
         except RondoError as error:
-            current.phase, current.error = "failed", str(error)
+            phase, current.error = "failed", str(error)
         except Exception:
-            current.phase, current.error = "failed", UNEXPECTED
+            phase, current.error = "failed", UNEXPECTED
             log.exception("replay of %s", current.title)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
             for draft in drafts:
                 draft.held = False
                 self.drafts.drop(draft)
+            current.phase = phase  # last: who sees it finds nothing left behind
 
     def _folder(self) -> Path:
         return folders.private(self.home, "replays")
