@@ -359,9 +359,7 @@ def read_open(
     since = _since(cursor)
     first = cursor.execute(_OPEN, asked_parameters(settings) | {"most": most}).fetchall()
     others = cursor.execute(_BESIDES, {"since": since, "besides": list(besides)}).fetchall()
-    [(batch, end)] = cursor.execute(
-        "select coalesce(max(batch), 0), coalesce(max(position), 0.0) from queue"
-    ).fetchall()
+    [(batch, end)] = cursor.execute(_NEWEST_AND_LAST).fetchall()
     own = [n for (n,) in cursor.execute(_OWN, [batch]).fetchall()]
     every, open, untouched = first[0][1:] if first else (0, 0, 0)
     record_nos = [n for n, *_ in first]

@@ -72,25 +72,16 @@ def start(folder: Path, options: Mapping[str, object], *, step: str = "", yes: b
     from core.extract.hosted_steps import step_hosted_estimate, step_hosted_tune
     from core.training.hosted import hosted_estimate, hosted_tune
 
-    agreed = ""
-    if step:
-        if not yes and sys.stdin.isatty():
-            chosen = {name: options[name] for name in ("provider", "base", "epochs")}
-            estimate = run_verb(folder, step_hosted_estimate, step=step, **chosen)  # type: ignore[arg-type]
-            for line in estimate_lines(estimate):
-                say(line, error=True)
-            yes, agreed = typer.confirm("Send the examples and start?", err=True), estimate.sentence
-        result = run_verb(folder, step_hosted_tune, step=step, yes=yes, agreed=agreed, **options)  # type: ignore[arg-type]
-        return present(result, job_lines, as_json=as_json)
+    find_price, tune_model = (step_hosted_estimate, step_hosted_tune) if step else (hosted_estimate, hosted_tune)
+    named, agreed = {"step": step} if step else {}, ""
     if not yes and sys.stdin.isatty():
         chosen = {name: options[name] for name in ("provider", "base", "epochs")}
-        estimate = run_verb(folder, hosted_estimate, **chosen)  # type: ignore[arg-type]
+        estimate = run_verb(folder, find_price, **named, **chosen)  # type: ignore[arg-type]
         for line in estimate_lines(estimate):
             say(line, error=True)
         yes, agreed = typer.confirm("Send the examples and start?", err=True), estimate.sentence
-    result = run_verb(folder, hosted_tune, yes=yes, agreed=agreed, **options)  # type: ignore[arg-type]
+    result = run_verb(folder, tune_model, **named, yes=yes, agreed=agreed, **options)  # type: ignore[arg-type]
     present(result, job_lines, as_json=as_json)
-    return None
 
 
 @hosted.command()

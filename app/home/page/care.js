@@ -1,5 +1,5 @@
 // Checking a project's files, and repairing them: what is damaged and what a repair would do is said first.
-import { ask, byId, element, number } from "./parts.js";
+import { ask, byId, element, number, pause } from "./parts.js";
 
 const POLL = 300;
 const open = { turn: 0, checking: "" }; // checking: the address of a check under way
@@ -66,7 +66,7 @@ async function begin(one, act) {
     while (state.phase === "running") {
       if (turn !== open.turn) return;
       drawRunning(one, state);
-      await new Promise((resolve) => setTimeout(resolve, POLL));
+      await pause(POLL);
       state = await ask(address(one));
     }
     if (turn !== open.turn) return;

@@ -1,5 +1,5 @@
 // Making a project: a source, what is in it, what is to be found in it. Nothing is saved before "Start labelling".
-import { ask, byId, element, number, send, show, size } from "./parts.js";
+import { ask, byId, element, number, pause, send, show, size } from "./parts.js";
 import { TASKS, drawTasks } from "./tasks.js";
 
 const ROLES = {
@@ -61,7 +61,7 @@ async function follow(draft, phases, words) {
   while (phases.includes(state.phase)) {
     const [what, done, total] = state.progress;
     working(words(what, done, total), done, total);
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await pause(150);
     state = await ask(`api/home/drafts/${draft.id}`);
   }
   return state;
@@ -100,7 +100,7 @@ async function check(again = false) {
     while (state.phase === "checking" && turn === project.turn) {
       const [, done, total] = state.progress;
       byId("notes").textContent = total ? `Reading all rows: ${Math.round((100 * done) / total)} %` : "Reading all rows …";
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await pause(150);
       state = await ask(`api/home/drafts/${id}`);
     }
     if (turn !== project.turn) return;

@@ -1,12 +1,10 @@
 // What choosing would have saved on a file whose answers are known: how far it is, and what came of it.
-import { ask, byId, element, show } from "./parts.js";
+import { ask, byId, element, pause, show } from "./parts.js";
 import { close, failed, forget as forgetFile, opened, prepare, request, take, upload } from "./replay_form.js";
 
 const FILES = { "curves.svg": "Chart (SVG)", "curves.csv": "Curves (CSV)", "replay.md": "Table (Markdown)", "replay.json": "All (JSON)" };
 const TASKS = { labels: "labels", pairs: "pairs", extract: "structured answers" };
 const page = { look: null, opened: "" };
-
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 function taken() {
   hideResult();

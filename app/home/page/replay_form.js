@@ -1,5 +1,5 @@
 // What a replay is to play: the file, what is answered in it, its columns, and how much. Starts nothing.
-import { ask, byId, element, number, send, show, size } from "./parts.js";
+import { ask, byId, element, number, pause, send, show, size } from "./parts.js";
 import { TASKS, drawTasks } from "./tasks.js";
 
 const ROLES = {
@@ -11,8 +11,6 @@ const SPEND = { labels: "Labels to spend", pairs: "Decisions to spend", extract:
 const SHOWN_ROWS = 6, MOST_STEPS = 2 ** 20, OWN = "file";
 const form = { draft: null, chosen: TASKS[0], roles: {}, guessed: {}, turn: 0, asked: 0, steps: "", recorded: null };
 let offered, onready;
-
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 export const opened = () => form.draft;
 
